@@ -1,0 +1,156 @@
+// Package coverage turns test results into docs/coverage.md: one row for every
+// source file of linux/drivers/md v4.11, each cell backed by named tests that
+// passed in the run the table was made from.
+package coverage
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// Outcome is how a test ended.
+type Outcome string
+
+// Outcomes, by test2json's words.
+const (
+	Passed  Outcome = "pass"
+	Failed  Outcome = "fail"
+	Skipped Outcome = "skip"
+)
+
+// Results holds how every test of a run ended, by "package Test/subtest", the
+// package without the module's path.
+type Results map[string]Outcome
+
+// event is what `go test -json` prints a line of (cmd/test2json).
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64
+}
+
+// Run follows a `go test -json` stream while it happens.
+type Run struct {
+	Results Results
+	Failed  bool // a test or a package failed
+
+	out     io.Writer
+	pending map[string]*bytes.Buffer // output of tests and packages that have not ended
+	skips   []string
+}
+
+// NewRun returns a Run that tells people what happens on out: a line a
+// package, the whole output of what failed, a line for each skip.
+func NewRun(out io.Writer) *Run {
+	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer)}
+}
+
+// Read consumes a stream to its end. Lines that are not JSON, such as a
+// compiler's, are passed on and count as failure of nothing by themselves.
+func (r *Run) Read(in io.Reader) error {
+	sc := bufio.NewScanner(in)
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		var e event
+		if json.Unmarshal(sc.Bytes(), &e) != nil {
+			fmt.Fprintln(r.out, sc.Text())
+			continue
+		}
+		r.take(e)
+	}
+	return sc.Err()
+}
+
+func (r *Run) take(e event) {
+	key := strings.TrimPrefix(e.Package, "github.com/mdkit/mdkit/")
+	if e.Test != "" {
+		key += " " + e.Test
+	}
+	switch e.Action {
+	case "output", "build-output":
+		r.buffer(key).WriteString(e.Output)
+	case "build-fail":
+		r.Failed = true
+		r.show(key)
+	case "pass", "fail", "skip":
+		r.end(key, e)
+	}
+}
+
+func (r *Run) buffer(key string) *bytes.Buffer {
+	b := r.pending[key]
+	if b == nil {
+		b = new(bytes.Buffer)
+		r.pending[key] = b
+	}
+	return b
+}
+
+func (r *Run) end(key string, e event) {
+	outcome := Outcome(e.Action)
+	if e.Test != "" {
+		r.Results[key] = outcome
+	}
+	if outcome == Failed {
+		r.Failed = true
+		r.show(key)
+	}
+	if outcome == Skipped && e.Test != "" {
+		r.skips = append(r.skips, key+": "+lastLine(r.buffer(key).String()))
+	}
+	delete(r.pending, key)
+	if e.Test == "" && outcome != Skipped {
+		fmt.Fprintf(r.out, "%-4s %-40s %6.1fs\n", map[Outcome]string{Passed: "ok", Failed: "FAIL"}[outcome], key, e.Elapsed)
+	}
+}
+
+func (r *Run) show(key string) {
+	fmt.Fprintf(r.out, "--- %s\n%s", key, r.buffer(key).String())
+}
+
+// Summary prints how many tests ended how, and every skip with its reason: a
+// skip must not hide.
+func (r *Run) Summary() {
+	count := map[Outcome]int{}
+	for _, o := range r.Results {
+		count[o]++
+	}
+	for _, s := range r.skips {
+		fmt.Fprintln(r.out, "skip", s)
+	}
+	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", count[Passed], count[Failed], count[Skipped])
+}
+
+// lastLine gives the reason of a skip: the last line that is not test2json's frame.
+func lastLine(s string) string {
+	reason := ""
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
+			reason = line
+		}
+	}
+	return reason
+}
+
+// Match returns the names of passed tests that pattern matches: a package, a
+// blank, and a path.Match pattern for the test. ok is false if a test that
+// matches did not pass, or none matches.
+func (r Results) Match(pattern string) (names []string, ok bool) {
+	ok = true
+	for name, outcome := range r {
+		if match, err := path.Match(pattern, name); err != nil || !match {
+			continue
+		}
+		names = append(names, name)
+		ok = ok && outcome == Passed
+	}
+	return names, ok && len(names) > 0
+}

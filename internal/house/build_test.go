@@ -1,0 +1,112 @@
+package house
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// root is the module's folder, seen from this package's.
+const root = "../.."
+
+// goTool runs the go command in the module's root and returns its stdout.
+func goTool(t *testing.T, env []string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return out
+}
+
+// silent fails the test if the command prints anything: these tools print what
+// they object to.
+func silent(t *testing.T, args ...string) {
+	t.Helper()
+	if out := goTool(t, nil, args...); len(out) > 0 {
+		t.Errorf("go %s:\n%s", strings.Join(args, " "), out)
+	}
+}
+
+// tool is the front of a command line for a tool of internal/tools/go.mod.
+func tool(name string, args ...string) []string {
+	return append([]string{"tool", "-modfile=internal/tools/go.mod", name}, args...)
+}
+
+// The engine and the offline verbs build wherever a disk image may have to be
+// rescued, and the parsers are vetted for a big-endian machine.
+func TestPortable(t *testing.T) {
+	for _, target := range []struct {
+		goos, goarch, command string
+		packages              []string
+	}{
+		{"darwin", "arm64", "build", []string{"./engine/...", "./internal/cli/native/..."}},
+		{"windows", "amd64", "build", []string{"./engine/...", "./internal/cli/native/..."}},
+		{"linux", "arm64", "build", []string{"./..."}},
+		{"linux", "s390x", "vet", []string{"./engine/..."}},
+	} {
+		t.Run(target.goos+"_"+target.goarch, func(t *testing.T) {
+			env := []string{"GOOS=" + target.goos, "GOARCH=" + target.goarch, "CGO_ENABLED=0"}
+			args := append([]string{target.command}, target.packages...)
+			goTool(t, env, args...)
+		})
+	}
+}
+
+func TestVet(t *testing.T) { silent(t, "vet", "./...") }
+
+func TestTidy(t *testing.T) { silent(t, "mod", "tidy", "-diff") }
+
+func TestFormat(t *testing.T) { silent(t, tool("gofumpt", "-l", ".")...) }
+
+func TestStaticcheck(t *testing.T) { silent(t, tool("staticcheck", "./...")...) }
+
+// Code that neither a command nor a test reaches is a defect.
+func TestDeadcode(t *testing.T) { silent(t, tool("deadcode", "-test", "./...")...) }
+
+// maxLines is where a file stops being one room.
+const maxLines = 700
+
+func TestFilesAreRooms(t *testing.T) {
+	walkGo(t, func(path string, src []byte) {
+		if n := strings.Count(string(src), "\n"); n > maxLines {
+			t.Errorf("%s has %d lines; split it by struct family or verb (limit %d)", path, n, maxLines)
+		}
+	})
+}
+
+// walkGo calls visit with every Go file of the module, path relative to root.
+func walkGo(t *testing.T, visit func(path string, src []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		visit(filepath.ToSlash(rel), src)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,127 @@
+package house
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// module is the import path all our packages start with.
+const module = "github.com/mdkit/mdkit/"
+
+// floor says how high in the house a package stands. An import never goes to a
+// higher floor.
+func floor(pkg string) (level int, known bool) {
+	floors := []struct {
+		prefix string
+		level  int
+	}{
+		{"engine/block", 1},
+		{"engine/binfmt", 1},
+		{"engine/finding", 1},
+		{"engine/raid", 1},
+		{"engine", 2},
+		{"ioctl", 3},
+		{"sysfs", 3},
+		{"dlm", 3},
+		{"ebpf", 3},
+		{"manage", 4},
+		{"internal/cli", 5},
+		{"cmd", 6},
+	}
+	for _, f := range floors {
+		if pkg == f.prefix || strings.HasPrefix(pkg, f.prefix+"/") {
+			return f.level, true
+		}
+	}
+	return 0, false
+}
+
+// workshop packages make and prove the house and are no part of it: product
+// code must not import them, and they may import anything.
+func workshop(pkg string) bool {
+	for _, p := range []string{"internal/lab", "internal/house", "internal/coverage", "internal/bench", "internal/demo", "internal/soak"} {
+		if pkg == p || strings.HasPrefix(pkg, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(goTool(t, nil, "list", "-json=ImportPath,Imports,Standard", "./...")))
+	var all []listed
+	for {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestFloors(t *testing.T) {
+	for _, p := range list(t) {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		if workshop(from) {
+			continue
+		}
+		level, known := floor(from)
+		if !known {
+			t.Errorf("%s stands on no floor: DESIGN allows engine ioctl sysfs dlm ebpf manage internal/cli cmd and the workshop packages", from)
+			continue
+		}
+		for _, imp := range p.Imports {
+			checkImport(t, from, level, imp)
+		}
+	}
+}
+
+func checkImport(t *testing.T, from string, level int, imp string) {
+	t.Helper()
+	to, ours := strings.CutPrefix(imp, module)
+	switch {
+	case ours && workshop(to):
+		t.Errorf("%s imports %s: product code must not know the workshop", from, to)
+	case ours:
+		if above, _ := floor(to); above > level {
+			t.Errorf("%s (floor %d) imports %s (floor %d): an arrow never runs upward", from, level, to, above)
+		}
+		if level == 3 && sameFloorStranger(from, to) {
+			t.Errorf("%s imports %s: kernel facilities do not know each other's insides", from, to)
+		}
+	case level == 1 && strings.Contains(imp, ".") && imp != "golang.org/x/sys/cpu" && !(from == "engine/block" && imp == "golang.org/x/sys/unix"):
+		t.Errorf("%s imports %s: the ground floor stands on the standard library", from, imp)
+	case level == 2 && strings.HasPrefix(imp, "golang.org/x/sys/unix"):
+		t.Errorf("%s imports %s: the engine runs on any OS", from, imp)
+	case level == 4 && (imp == "flag" || strings.HasPrefix(imp, "github.com/urfave/cli")):
+		t.Errorf("%s imports %s: manage parses no argv", from, imp)
+	}
+}
+
+// sameFloorStranger reports whether two packages of the kernel floor belong to
+// different facilities: sysfs/md and sysfs/block are one family, sysfs/md and
+// ioctl/md are strangers.
+func sameFloorStranger(from, to string) bool {
+	level, _ := floor(to)
+	if level != 3 {
+		return false
+	}
+	family, _, _ := strings.Cut(from, "/")
+	other, _, _ := strings.Cut(to, "/")
+	return family != other
+}

@@ -21,6 +21,10 @@ func Dec[V Integer](v V) string { return fmt.Sprint(v) }
 // Hex prints an integer as 0x and hexadecimal digits.
 func Hex[V Integer](v V) string { return fmt.Sprintf("%#x", uint64(v)) }
 
+// Hex32 prints 32 bits as 0x and hexadecimal digits, negative numbers as the
+// bits they are.
+func Hex32[V ~int32 | ~uint32](v V) string { return fmt.Sprintf("%#x", uint32(v)) }
+
 // Sectors prints a count of 512-byte sectors.
 func Sectors[V Integer](v V) string { return fmt.Sprintf("%d sectors", v) }
 

@@ -1,0 +1,65 @@
+package md
+
+// Enough reports whether an array can be started with the slots that are
+// available: mdadm's enough() (util.c). avail has one entry for each slot. A
+// raid4, 5 or 6 that was not clean needs every slot, as its parity cannot be
+// trusted; only raid4 can do without its parity slot even then.
+func Enough(level Level, raidDisks int, layout int32, clean bool, avail []bool) bool {
+	if raidDisks <= 0 || raidDisks > len(avail) {
+		return false
+	}
+	avail = avail[:raidDisks]
+	n := 0
+	for _, ok := range avail {
+		if ok {
+			n++
+		}
+	}
+	switch level {
+	case LevelRAID10:
+		return enough10(layout, avail)
+	case LevelMultipath, LevelRAID1:
+		return n >= 1
+	case LevelLinear, LevelRAID0:
+		return n == raidDisks
+	case LevelRAID4:
+		if n == raidDisks-1 && !avail[raidDisks-1] {
+			return true
+		}
+		return n >= raidDisks-spareParity(clean, 1)
+	case LevelRAID5:
+		return n >= raidDisks-spareParity(clean, 1)
+	case LevelRAID6:
+		return n >= raidDisks-spareParity(clean, 2)
+	}
+	return false
+}
+
+func spareParity(clean bool, parity int) int {
+	if clean {
+		return parity
+	}
+	return 0
+}
+
+// enough10 wants one available slot in every group that holds the copies of a
+// chunk.
+func enough10(layout int32, avail []bool) bool {
+	r := ParseRAID10Layout(layout)
+	copies := min(r.Copies(), len(avail))
+	if copies == 0 {
+		return false
+	}
+	for first := 0; ; {
+		found := false
+		for i := range copies {
+			found = found || avail[(first+i)%len(avail)]
+		}
+		if !found {
+			return false
+		}
+		if first = (first + r.Near) % len(avail); first == 0 {
+			return true
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package md
+
+import (
+	"fmt"
+	"strings"
+)
+
+// SectorSize is the unit md counts in, in bytes.
+const SectorSize = 512
+
+// Version says which superblock format, and for 1.x where it lies.
+type Version struct {
+	Major, Minor int
+}
+
+// The versions. 0.91, a 0.90 superblock during reshape, is read as V090; its
+// own MinorVersion field tells.
+var (
+	V090 = Version{0, 90}
+	V10  = Version{1, 0}
+	V11  = Version{1, 1}
+	V12  = Version{1, 2}
+)
+
+// String gives "0.90", "1.0", "1.1", "1.2".
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
+
+// MarshalText gives the same text to encoders.
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// ParseVersion reads mdadm's --metadata words for the formats of this package:
+// "0", "0.90", "1", "1.0", "1.1", "1.2", "default". "1" and "default" mean 1.2.
+func ParseVersion(word string) (Version, error) {
+	for strings.HasPrefix(word, "00") {
+		word = word[1:]
+	}
+	switch word {
+	case "0", "0.90":
+		return V090, nil
+	case "1.0", "1.00":
+		return V10, nil
+	case "1.1", "1.01":
+		return V11, nil
+	case "1", "1.2", "1.02", "default":
+		return V12, nil
+	}
+	return Version{}, fmt.Errorf("unrecognised metadata identifier: %s", word)
+}
+
+// Sizes of md.c and md_p.h, in bytes.
+const (
+	super0Reserved = 64 << 10 // MD_RESERVED_BYTES: 0.90 sits in the last whole unit of this size
+	super1MinSize  = 24 * SectorSize
+)
+
+// SuperOffset gives the byte offset of the superblock on a device of the given
+// size in bytes, and whether the device is large enough to have one (md.c:
+// super_1_load, calc_dev_sboffset; mdadm wants 24 sectors for 1.x and 64 KiB
+// for 0.90).
+func (v Version) SuperOffset(deviceSize int64) (off int64, ok bool) {
+	sectors := deviceSize / SectorSize
+	switch v {
+	case V090:
+		if deviceSize < super0Reserved {
+			return 0, false
+		}
+		return deviceSize&^(super0Reserved-1) - super0Reserved, true
+	case V10:
+		if deviceSize < super1MinSize {
+			return 0, false
+		}
+		return (sectors - 16) &^ 7 * SectorSize, true
+	case V11:
+		return 0, deviceSize >= super1MinSize
+	case V12:
+		return 8 * SectorSize, deviceSize >= super1MinSize
+	}
+	return 0, false
+}

@@ -1,0 +1,151 @@
+// Package mdadm is the drop-in face for mdadm 4.2: its command line, its text
+// and its exit codes, over the engine and the managers of this project.
+package mdadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+)
+
+// Main runs one mdadm command line and returns its exit code. args[0] is the
+// name the program was called by.
+func Main(ctx context.Context, args []string, std ui.IO) int {
+	cmd, err := parse(args, std)
+	if err != nil {
+		return leave(err, std)
+	}
+	return cmd.run(ctx, std)
+}
+
+// leave prints what an *exit has to say and returns its code.
+func leave(err error, std ui.IO) int {
+	var e *exit
+	if !errors.As(err, &e) {
+		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
+		return 1
+	}
+	_, _ = io.WriteString(std.Out, e.out)
+	_, _ = io.WriteString(std.Err, e.err)
+	return e.code
+}
+
+// run hands the command to the verb it asks for, each in a file of its name.
+func (c *Command) run(ctx context.Context, std ui.IO) int {
+	if err := c.check(); err != nil {
+		return leave(err, std)
+	}
+	switch c.Mode {
+	case Misc:
+		return c.misc(ctx, std)
+	}
+	return c.notBuilt(std, "--"+c.Mode.String())
+}
+
+// misc runs the actions of misc mode: --examine over all devices at once, the
+// others device by device, each with the action in force where it was named.
+func (c *Command) misc(ctx context.Context, std ui.IO) int {
+	if c.Op == Examine {
+		return c.notBuilt(std, "--examine")
+	}
+	if !c.superUser(std) {
+		return 1
+	}
+	if len(c.Devices) == 0 {
+		return c.miscScan(ctx, std)
+	}
+	code := 0
+	for _, d := range c.Devices {
+		if code |= c.miscDevice(ctx, std, d); code&badDirectory != 0 {
+			break
+		}
+	}
+	return code
+}
+
+// badDirectory is the bit of the exit code with which --dump and --restore
+// end the walk over the devices.
+const badDirectory = 16
+
+// miscScan runs the actions that may come without a device.
+func (c *Command) miscScan(_ context.Context, std ui.IO) int {
+	if c.Scan {
+		switch c.Op {
+		case Stop:
+			return c.notBuilt(std, "--stop --scan")
+		case Detail:
+			return c.notBuilt(std, "--detail --scan")
+		case WaitClean:
+			return c.notBuilt(std, "--wait-clean --scan")
+		}
+	}
+	switch c.Op {
+	case DetailPlatform:
+		return c.notBuilt(std, "--detail-platform")
+	case UdevRules:
+		return c.notBuilt(std, "--udev-rules")
+	}
+	return leave(usage("No devices given."), std)
+}
+
+// miscDevice runs the action of one device.
+func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
+	switch d.Op {
+	case Detail:
+		return c.notBuilt(std, "--detail")
+	case Query:
+		return c.notBuilt(std, "--query")
+	case ExamineBitmap:
+		return c.notBuilt(std, "--examine-bitmap")
+	case ExamineBadBlocks:
+		return c.notBuilt(std, "--examine-badblocks")
+	case ZeroSuperblock:
+		return c.notBuilt(std, "--zero-superblock")
+	case Run:
+		return c.notBuilt(std, "--run")
+	case Stop:
+		return c.notBuilt(std, "--stop")
+	case ReadOnly:
+		return c.notBuilt(std, "--readonly")
+	case ReadWrite:
+		return c.notBuilt(std, "--readwrite")
+	case Wait:
+		return c.notBuilt(std, "--wait")
+	case WaitClean:
+		return c.notBuilt(std, "--wait-clean")
+	case DetailPlatform:
+		return c.notBuilt(std, "--detail-platform")
+	case KillSubarray:
+		return c.notBuilt(std, "--kill-subarray")
+	case UpdateSubarray:
+		return c.notBuilt(std, "--update-subarray")
+	case UdevRules:
+		return c.notBuilt(std, "--udev-rules")
+	case Dump:
+		return c.notBuilt(std, "--dump")
+	case Restore:
+		return c.notBuilt(std, "--restore")
+	case SetAction:
+		return c.notBuilt(std, "--action")
+	}
+	return c.notBuilt(std, "--misc without an action")
+}
+
+// superUser refuses everyone else, as mdadm does for all but --examine.
+func (c *Command) superUser(std ui.IO) bool {
+	if os.Geteuid() == 0 {
+		return true
+	}
+	fmt.Fprintln(std.Err, "mdadm: must be super-user to perform this action")
+	return false
+}
+
+// notBuilt refuses, by name, what mdadm has and this face does not have yet.
+func (c *Command) notBuilt(std ui.IO, what string) int {
+	fmt.Fprintf(std.Err, "mdadm: %s is not supported by this build of mdkit\n", what)
+	return 1
+}

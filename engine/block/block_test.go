@@ -37,6 +37,35 @@ func TestSlice(t *testing.T) {
 	})
 }
 
+func TestCrash(t *testing.T) {
+	blocktest.Run(t, func() block.Device { return block.NewCrash(block.NewMemory("ram", testSize), 1) })
+}
+
+func TestFault(t *testing.T) {
+	blocktest.Run(t, func() block.Device {
+		f, err := block.NewFault(block.NewMemory("ram", testSize), "any * error after=1000000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	})
+}
+
+func TestStack(t *testing.T) {
+	blocktest.Run(t, func() block.Device {
+		crash := block.NewCrash(block.NewMemory("ram", 2*testSize), 1)
+		slice, err := block.NewSlice(crash, 511, testSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fault, err := block.NewFault(slice, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return block.NewOverlay(fault)
+	})
+}
+
 func newFile(t *testing.T, flag block.OpenFlag) *block.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "disk.img")

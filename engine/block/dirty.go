@@ -64,9 +64,6 @@ func (d *dirty) runs(lo, hi int) iter.Seq2[int, int] {
 	}
 }
 
-// full reports whether every byte of [lo, hi) is changed.
-func (d *dirty) full(lo, hi int) bool { return d.next(lo, hi, false) == hi }
-
 // dirtyMap holds changed pages by offset / dirtyPage.
 type dirtyMap map[int64]*dirty
 

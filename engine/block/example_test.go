@@ -28,3 +28,38 @@ func ExampleOverlay() {
 	// would write "tape" at 9
 	// what the tape holds
 }
+
+func ExampleNewFault() {
+	disk := block.NewMemory("disk.img", 1<<20)
+	bad, err := block.NewFault(disk, `
+		read 4096+512 error        # one sector cannot be read
+		write 64K+4K torn=512      # and one write does not arrive whole
+	`)
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(block.ReadFull(bad, make([]byte, 8192), 0))
+	// Output:
+	// read disk.img: 8192 bytes at offset 0: medium error
+}
+
+func ExamplePower() {
+	supply := block.NewPower(4)
+	disk := block.NewMemoryFrom("disk.img", []byte("old"))
+	d := supply.Attach(disk)
+
+	supply.CutAfter(2) // during the sync
+	_, err := d.WriteAt([]byte("new"), 0)
+	fmt.Println(err)
+	fmt.Println(d.Sync())
+
+	p := make([]byte, 3)
+	if err := block.ReadFull(disk, p, 0); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(string(p) == "old" || string(p) == "new")
+	// Output:
+	// <nil>
+	// sync disk.img: device is closed
+	// true
+}

@@ -1,0 +1,337 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Machine is one running (or ended) lab machine, seen from the host.
+type Machine struct {
+	// Disks are the host paths of the images, in the order of Spec.Disks.
+	// While the machine runs it writes to them.
+	Disks []string
+
+	t     testing.TB
+	spec  Spec
+	dir   string   // private: staged root, images
+	cases []string // full names
+	cmd   *exec.Cmd
+	link  *os.File   // the channel, host end
+	lend  []*os.File // for the process only: closed here once it has them
+
+	out     stream
+	console tail
+
+	done chan struct{} // closed when the process is gone and all is read
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and renewed at every publication
+	published map[string][]byte
+	release   string
+	exited    bool // the guest's test process ended by itself
+	fatal     string
+	killed    bool
+	timedOut  bool
+	reported  bool
+}
+
+// stopGrace is left between the machine's end and the test binary's own
+// deadline, for the report.
+const stopGrace = 5 * time.Second
+
+// start boots a machine for the cases with these full names.
+func start(t *testing.T, spec Spec, names []string) *Machine {
+	t.Helper()
+	if InGuest() {
+		t.Fatal("lab: a machine cannot boot machines")
+	}
+	spec, err := spec.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := supported(); err != nil {
+		noLab(t, err)
+	}
+	k, err := findKernel(t.Context(), spec)
+	if err != nil {
+		noLab(t, err)
+	}
+	m := &Machine{t: t, spec: spec, cases: names, done: make(chan struct{}), changed: make(chan struct{}), published: map[string][]byte{}}
+	m.out.onNote = m.onNote
+	if err := m.boot(t, k); err != nil {
+		t.Fatalf("lab: %v", err)
+	}
+	return m
+}
+
+// boot stages the machine's folder and starts its process.
+func (m *Machine) boot(t *testing.T, k kernel) error {
+	// Not t.TempDir: its long names do not fit into the path of the socket that
+	// user-mode Linux makes for its management console.
+	dir, err := os.MkdirTemp("", "mdkit-lab-")
+	if err != nil {
+		return err
+	}
+	m.dir = dir
+	t.Cleanup(func() {
+		m.stop()
+		os.RemoveAll(dir)
+	})
+	for i, d := range m.spec.Disks {
+		path := d.Path
+		if path == "" {
+			path = filepath.Join(dir, fmt.Sprintf("disk%d.img", i))
+			if err := makeImage(path, d.Size); err != nil {
+				return err
+			}
+		} else if path, err = filepath.Abs(path); err != nil {
+			return err
+		} else if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("disk %d: %w", i, err)
+		}
+		m.Disks = append(m.Disks, path)
+	}
+	host, guest, err := streamPair("lab-channel")
+	if err != nil {
+		return err
+	}
+	m.link, m.lend = host, []*os.File{guest}
+	defer func() {
+		for _, f := range m.lend {
+			f.Close()
+		}
+	}()
+	limit := m.spec.Timeout
+	if dl, ok := t.Deadline(); ok {
+		limit = min(limit, time.Until(dl)-stopGrace)
+	}
+	if limit <= 0 {
+		return errors.New("no time left before the test binary's own deadline (-timeout)")
+	}
+	cmd, err := k.command(m, guest, limit)
+	if err != nil {
+		return err
+	}
+	m.cmd = cmd
+	conOut, conIn, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer conIn.Close()
+	cmd.Stdout, cmd.Stderr = conIn, conIn
+	group(cmd)
+	if err := cmd.Start(); err != nil {
+		conOut.Close()
+		return fmt.Errorf("start the machine: %w", err)
+	}
+	go m.run(conOut, limit)
+	return nil
+}
+
+// makeImage makes a sparse file of that size.
+func makeImage(path string, size int64) error {
+	if size <= 0 || size%512 != 0 {
+		return fmt.Errorf("a disk of %d bytes; it must be a multiple of 512", size)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
+}
+
+// run watches the machine until it is gone.
+func (m *Machine) run(console *os.File, limit time.Duration) {
+	var wg sync.WaitGroup
+	timer := time.AfterFunc(limit, func() {
+		m.mu.Lock()
+		m.timedOut = true
+		m.mu.Unlock()
+		killGroup(m.cmd)
+	})
+	wg.Go(func() {
+		io.Copy(&m.console, console) //nolint:errcheck // ends with the process
+	})
+	linkDone := make(chan struct{})
+	go func() {
+		defer close(linkDone)
+		io.Copy(&m.out, m.link) //nolint:errcheck // likewise
+	}()
+	m.cmd.Wait() //nolint:errcheck // how it ended is in its notes and console
+	timer.Stop()
+	killGroup(m.cmd) // helpers of the dead kernel, if any are left
+	// What the kernel wrote last is still in the sockets; a helper that kept
+	// them open for a moment must not keep us.
+	late := time.AfterFunc(2*time.Second, func() {
+		console.SetReadDeadline(time.Now())
+		m.link.SetReadDeadline(time.Now())
+	})
+	wg.Wait()
+	<-linkDone
+	late.Stop()
+	console.Close()
+	m.link.Close()
+	m.out.flush()
+	close(m.done)
+}
+
+// onNote is called for every note of the guest.
+func (m *Machine) onNote(n note) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch n.Kind {
+	case noteUp:
+		m.release = n.Text
+	case notePublish:
+		m.published[n.Name] = n.Data
+		close(m.changed)
+		m.changed = make(chan struct{})
+	case noteCover:
+		if err := saveCover(n.Name, n.Data); err != nil {
+			m.fatal = err.Error()
+		}
+	case noteExit:
+		m.exited = true
+	case noteFatal:
+		m.fatal = n.Text
+	}
+}
+
+// stop kills the machine if it runs, and waits until it is gone.
+func (m *Machine) stop() {
+	if m.cmd == nil || m.cmd.Process == nil {
+		return
+	}
+	select {
+	case <-m.done:
+	default:
+		killGroup(m.cmd)
+		<-m.done
+	}
+}
+
+// Kill is a power cut: the machine ends at once, and the images hold what it
+// had written to them until then. The result tells of the cases that had ended;
+// the unfinished ones are no failure, the failed ones are.
+func (m *Machine) Kill() *Result {
+	m.t.Helper()
+	m.mu.Lock()
+	m.killed = true
+	m.mu.Unlock()
+	m.stop()
+	return m.Wait()
+}
+
+// Wait returns when the machine is gone. A failed or unfinished case, or a
+// machine that did not end by itself, is an error of the test that started it.
+func (m *Machine) Wait() *Result {
+	m.t.Helper()
+	r := m.wait()
+	m.mu.Lock()
+	reported := m.reported
+	m.reported = true
+	m.mu.Unlock()
+	if reported {
+		return r
+	}
+	if r.Err != nil {
+		m.t.Errorf("%v\n%s", r.Err, r.consoleTail())
+	}
+	for _, c := range r.failures() {
+		m.t.Errorf("lab: in the guest: %s: %s\n%s", c.Status, c.Name, c.Log)
+	}
+	return r
+}
+
+// wait returns the result without judging it.
+func (m *Machine) wait() *Result {
+	<-m.done
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := &Result{
+		Killed:    m.killed,
+		Release:   m.release,
+		Published: clonePublished(m.published),
+		Console:   m.console.lines(),
+		Loose:     m.out.looseText(),
+	}
+	for _, n := range m.cases {
+		r.Cases = append(r.Cases, m.out.snapshot(n))
+	}
+	switch {
+	case m.killed:
+	case m.timedOut:
+		r.Err = fmt.Errorf("lab: the machine was still running after %v and was killed", m.spec.Timeout)
+	case m.fatal != "":
+		r.Err = fmt.Errorf("lab: the machine could not be set up: %s", m.fatal)
+	case m.release == "":
+		r.Err = errors.New("lab: the kernel ended before it ran the tests")
+	case !m.exited:
+		r.Err = errors.New("lab: the kernel ended in the middle of the tests")
+		for _, l := range r.Console {
+			if strings.Contains(l, "Kernel panic") {
+				r.Err = fmt.Errorf("lab: %s", l)
+			}
+		}
+	}
+	return r
+}
+
+// Done is closed when the machine is gone.
+func (m *Machine) Done() <-chan struct{} { return m.done }
+
+// Await returns what the guest publishes under that name, waiting for it if
+// need be. The test fails at once if the machine ends without it.
+func (m *Machine) Await(name string) []byte {
+	m.t.Helper()
+	for {
+		m.mu.Lock()
+		data, ok := m.published[name]
+		changed := m.changed
+		m.mu.Unlock()
+		if ok {
+			return data
+		}
+		select {
+		case <-changed:
+		case <-m.done:
+			m.mu.Lock()
+			data, ok = m.published[name]
+			m.mu.Unlock()
+			if ok {
+				return data
+			}
+			m.Wait()
+			m.t.Fatalf("lab: the machine ended without publishing %q", name)
+		}
+	}
+}
+
+// Tell hands a value to the guest, where Guest.Await waits for it.
+func (m *Machine) Tell(name string, data []byte) {
+	m.t.Helper()
+	n := note{Kind: noteTell, Name: name, Data: data}
+	if _, err := m.link.Write(n.encode()); err != nil {
+		m.t.Errorf("lab: tell %q: %v", name, err)
+	}
+}
+
+// kernel is something bootable.
+type kernel interface {
+	// command stages the root and makes the command that runs the machine.
+	// guest is the channel's guest end, inherited by the command.
+	command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error)
+}
+
+func findKernel(ctx context.Context, spec Spec) (kernel, error) {
+	return findUML(ctx, spec.Kernel)
+}

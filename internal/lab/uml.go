@@ -1,0 +1,128 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/lab/fetch"
+)
+
+// umlPackage is Debian's package of user-mode Linux.
+const umlPackage = "user-mode-linux"
+
+// umlSuites says which suite has which kernel.
+var umlSuites = map[string]string{"6.1": "bookworm", "6.12": "trixie", "7.2": "sid"}
+
+// umlKernel is an unpacked user-mode Linux.
+type umlKernel struct {
+	binary  string
+	env     []string // how to find its C library, where the system's is too old
+	modules moduleSet
+}
+
+// findUML returns the kernel of that version from the cache, fetching it if
+// that is allowed.
+func findUML(ctx context.Context, version string) (*umlKernel, error) {
+	suite, ok := umlSuites[version]
+	if !ok {
+		return nil, fmt.Errorf("%w: no kernel %q; there are 6.1, 6.12 and 7.2", errNoLab, version)
+	}
+	store, err := fetch.Open()
+	if err != nil {
+		return nil, err
+	}
+	store.Log = os.Stderr
+	if !mayFetch() {
+		if _, ok := store.Lookup(suite, umlPackage); !ok {
+			return nil, fmt.Errorf("%w: kernel %s is not in %s; run make lab", errNoLab, version, store.Dir)
+		}
+	}
+	dir, err := store.Package(ctx, suite, umlPackage)
+	if err != nil {
+		return nil, err
+	}
+	releases, err := filepath.Glob(filepath.Join(dir, "usr/lib/uml/modules/*"))
+	if err != nil || len(releases) != 1 {
+		return nil, fmt.Errorf("kernel %s: %d module folders in %s", version, len(releases), dir)
+	}
+	if r := filepath.Base(releases[0]); !strings.HasPrefix(r, version+".") && r != version {
+		return nil, fmt.Errorf("%w: %s now carries kernel %s, not %s", errNoLab, suite, r, version)
+	}
+	k := &umlKernel{binary: filepath.Join(dir, "usr/bin/linux.uml")}
+	if k.modules, err = readModules(releases[0]); err != nil {
+		return nil, fmt.Errorf("kernel %s: %w", version, err)
+	}
+	return k, nil
+}
+
+// command stages the root as a folder, which hostfs shows to the guest.
+func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
+	tr, err := m.payload()
+	if err != nil {
+		return nil, err
+	}
+	list, err := k.modules.order(append(basicModules, m.spec.Modules...))
+	if err != nil {
+		return nil, err
+	}
+	o := m.orders(limit)
+	o.Channel = "/dev/tty1"
+	o.Modules = stageModules(tr, list)
+
+	root := filepath.Join(m.dir, "root")
+	args := []string{
+		fmt.Sprintf("mem=%dM", (m.spec.Memory+1<<20-1)>>20),
+		"umid=uml", "uml_dir=" + m.dir,
+		"root=/dev/root", "rootfstype=hostfs", "rootflags=" + root, "ro", "init=/init",
+		"con=null", "con0=null,fd:1", "con1=fd:3", "panic=-1", "loglevel=6",
+	}
+	cmd := exec.Command(k.binary)
+	cmd.ExtraFiles = []*os.File{guest}
+	for i, d := range m.spec.Disks {
+		letter := string(rune('a' + i))
+		arg := "ubd" + letter
+		if d.ReadOnly {
+			arg += "r"
+		}
+		if d.Shared {
+			arg += "c"
+		}
+		if d.Shared || d.Sync {
+			arg += "s"
+		}
+		arg += "="
+		if d.COW {
+			if strings.Contains(m.Disks[i], ",") {
+				return nil, errors.New("a COW disk's path must not contain a comma")
+			}
+			arg += filepath.Join(m.dir, fmt.Sprintf("cow%d", i)) + ","
+		}
+		args = append(args, arg+m.Disks[i])
+		o.Disks = append(o.Disks, "/dev/ubd"+letter)
+	}
+	for i, p := range m.spec.NICs {
+		f, err := p.plug()
+		if err != nil {
+			return nil, err
+		}
+		m.lend = append(m.lend, f)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+		fd := 2 + len(cmd.ExtraFiles)
+		args = append(args, fmt.Sprintf("vec%d:transport=fd,fd=%d,depth=128,mac=%s", i, fd, p.mac()))
+		o.NICs = append(o.NICs, orderedNIC{Name: "vec" + strconv.Itoa(i), Addr: p.addr})
+	}
+	if err := plant(root, tr, o); err != nil {
+		return nil, err
+	}
+	cmd.Args = append([]string{k.binary}, args...)
+	cmd.Env = append(os.Environ(), k.env...)
+	cmd.Dir = m.dir
+	return cmd, nil
+}

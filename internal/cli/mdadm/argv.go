@@ -263,4 +263,3 @@ func (p *parser) inMode(opt getopt.Option) error {
 	}
 	return usage("option -%c not valid in %s mode", rune(opt.Val), p.cmd.Mode)
 }
-

@@ -134,7 +134,7 @@ type Command struct {
 	RebuildMap     bool
 	IncrementPath  string
 	GrowContinue   bool
-	ArraySize      int64 // sectors, SizeMax or 0
+	ArraySize      int64  // sectors, SizeMax or 0
 	BitmapFileOpen string // --assemble --bitmap=FILE
 
 	Shape    Shape

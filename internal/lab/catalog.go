@@ -2,24 +2,43 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
 
-// Fetch brings what is named into the cache: kernel versions of Spec.Kernel.
-// No name means all kernels. Progress goes to log.
+// Fetch brings what is named into the cache: kernel versions as in
+// Spec.Kernel, peers as in Peer, "qemu". Without names it fetches all kernels
+// and peers. Progress goes to log.
 func Fetch(ctx context.Context, log io.Writer, names ...string) error {
+	if err := supported(); err != nil {
+		return err
+	}
 	store, err := fetch.Open()
 	if err != nil {
 		return err
 	}
 	store.Log = log
 	if len(names) == 0 {
-		names = []string{"6.1", "6.12", "7.2"}
+		names = append(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers))...)
 	}
 	for _, n := range names {
-		if _, err := store.Package(ctx, umlSuites[n], umlPackage); err != nil {
+		suite, isKernel := umlSuites[n]
+		def, isPeer := peers[n]
+		switch {
+		case isKernel:
+			err = fetchUML(ctx, store, suite)
+		case isPeer:
+			_, err = store.Tree(ctx, peerSuite, n, def.packages...)
+		default:
+			err = fmt.Errorf("nothing is called %q; there are %s", n,
+				strings.Join(append(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers))...), " "))
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,8 @@ type Guest struct {
 	NICs    []string          // interface names, in the order of Spec.NICs
 	Env     map[string]string // Spec.Env
 
-	kmsg *os.File // at the first record nobody has asked for yet
+	builtin map[string]bool
+	kmsg    *os.File // at the first record nobody has asked for yet
 
 	mu      sync.Mutex
 	told    map[string][]byte // from Machine.Tell

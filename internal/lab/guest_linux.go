@@ -20,7 +20,10 @@ var thisGuest = sync.OnceValues(func() (*Guest, error) {
 	}
 	g := &Guest{
 		Kernel: o.Kernel, Backend: o.Backend, Release: release(), Disks: o.Disks,
-		Env: o.Env, changed: make(chan struct{}),
+		Env: o.Env, changed: make(chan struct{}), builtin: map[string]bool{},
+	}
+	for _, b := range o.Builtin {
+		g.builtin[b] = true
 	}
 	for _, n := range o.NICs {
 		g.NICs = append(g.NICs, n.Name)
@@ -53,7 +56,7 @@ func release() string {
 // HasModule says whether the kernel has this module, loaded or built in.
 func (g *Guest) HasModule(name string) bool {
 	_, err := os.Stat("/sys/module/" + moduleName(name))
-	return err == nil
+	return err == nil || g.builtin[moduleName(name)]
 }
 
 // skipLog forgets what the kernel has said so far.

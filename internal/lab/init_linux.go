@@ -86,7 +86,7 @@ func setUp() (*os.File, error) {
 	}
 	// The channel may need modules (QEMU), so these come first; a failure among
 	// them is then told on the console only.
-	missing, loadErr := loadModules(o.Modules)
+	loadErr := loadModules(o.Modules)
 	channel, err := openChannel(o.Channel)
 	if err != nil {
 		return nil, errors.Join(err, loadErr)
@@ -97,7 +97,7 @@ func setUp() (*os.File, error) {
 	if err := settle(o); err != nil {
 		return channel, err
 	}
-	channel.Write(note{Kind: noteUp, Text: release(), Loaded: missing}.encode())
+	channel.Write(note{Kind: noteUp, Text: release()}.encode())
 	return channel, nil
 }
 
@@ -159,19 +159,19 @@ func setUpNetwork(nics []orderedNIC) error {
 }
 
 // loadModules loads them in the order given.
-func loadModules(list []stagedModule) (missing []string, err error) {
+func loadModules(list []stagedModule) error {
 	for _, m := range list {
 		f, err := os.Open(m.File)
 		if err != nil {
-			return missing, err
+			return err
 		}
 		err = unix.FinitModule(int(f.Fd()), m.Param, 0)
 		f.Close()
 		if err != nil && !errors.Is(err, unix.EEXIST) {
-			return missing, fmt.Errorf("load module %s %s: %w", m.Name, m.Param, err)
+			return fmt.Errorf("load module %s %s: %w", m.Name, m.Param, err)
 		}
 	}
-	return missing, nil
+	return nil
 }
 
 // openChannel opens the device and takes the terminal out of it.
@@ -229,7 +229,7 @@ func runChild(channel *os.File) {
 		text = err.Error()
 	}
 	sendCover(channel)
-	channel.Write(note{Kind: noteExit, Text: text, Code: cmd.ProcessState.ExitCode()}.encode())
+	channel.Write(note{Kind: noteExit, Text: text}.encode())
 }
 
 // runPattern is the -test.run that selects just these tests: all of them are

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -142,48 +141,46 @@ func Run(t *testing.T, spec Spec, cases ...Case) {
 		runCases(t, cases)
 		return
 	}
-	var mu sync.Mutex
 	var names []string
-	done := make(chan struct{})
 	var result *Result
-	var m *Machine
 	// Only the testing package knows which cases -run and -skip select. So each
 	// subtest starts and waits in a goroutine of its own: those that did start
 	// were selected, and the machine is booted for just these.
-	var waiting sync.WaitGroup
+	type twin struct{ begin, ended chan struct{} }
+	var twins []twin
 	for _, c := range cases {
-		started := make(chan struct{})
-		waiting.Go(func() {
-			ran := false
+		tw := twin{make(chan struct{}), make(chan struct{})}
+		started := make(chan string)
+		go func() {
+			defer close(tw.ended)
 			t.Run(c.Name, func(t *testing.T) {
-				ran = true
-				mu.Lock()
-				names = append(names, t.Name())
-				mu.Unlock()
-				close(started)
-				<-done
+				started <- t.Name()
+				<-tw.begin
 				if result == nil {
 					t.Skip("no machine; see the test above")
 				}
 				result.mirror(t, t.Name())
 			})
-			if !ran {
-				close(started)
-			}
-		})
-		<-started
+		}()
+		select {
+		case name := <-started:
+			names = append(names, name)
+			twins = append(twins, tw)
+		case <-tw.ended: // not selected
+		}
 	}
+	// One after the other, so that the report is in order.
 	finish := func() {
-		close(done)
-		waiting.Wait()
+		for _, tw := range twins {
+			close(tw.begin)
+			<-tw.ended
+		}
 	}
 	if len(names) == 0 {
-		finish()
 		return
 	}
 	defer finish()
-	m = start(t, spec, names)
-	result = m.wait()
+	result = start(t, spec, names).wait()
 	if result.Err != nil {
 		t.Errorf("%v\n%s", result.Err, result.consoleTail())
 	}

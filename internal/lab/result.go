@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"testing"
@@ -69,7 +70,10 @@ func (r *Result) mirror(t *testing.T, name string) {
 
 func (c CaseResult) mirror(t *testing.T) {
 	t.Helper()
-	fmt.Fprint(t.Output(), c.Log)
+	for line := range strings.Lines(c.Log) {
+		// Output indents, as the guest's testing package did already.
+		io.WriteString(t.Output(), strings.TrimPrefix(line, "    ")) //nolint:errcheck // it cannot fail
+	}
 	for _, sub := range c.Sub {
 		t.Run(strings.TrimPrefix(sub.Name, c.Name+"/"), sub.mirror)
 	}

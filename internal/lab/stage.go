@@ -29,6 +29,7 @@ type orders struct {
 	Backend string            // likewise
 	Channel string            // device of the channel
 	Modules []stagedModule    // in load order
+	Builtin []string          // modules that are part of the kernel
 	Cases   []string          // full names of the cases to run
 	Disks   []string          // device names
 	NICs    []orderedNIC      // network cards

@@ -19,13 +19,10 @@ const (
 
 // note is one message between guest and host, either way.
 type note struct {
-	Kind    string            `json:"k"`
-	Name    string            `json:"n,omitempty"` // full test name, key, ...
-	Text    string            `json:"t,omitempty"`
-	Data    []byte            `json:"d,omitempty"`
-	Code    int               `json:"c,omitempty"`
-	Loaded  []string          `json:"l,omitempty"`
-	Details map[string]string `json:"m,omitempty"`
+	Kind string `json:"k"`
+	Name string `json:"n,omitempty"` // full test name, key, ...
+	Text string `json:"t,omitempty"`
+	Data []byte `json:"d,omitempty"`
 }
 
 // Kinds of notes.
@@ -34,7 +31,7 @@ const (
 	noteCase    = "case"    // case Name ended; Text is its status
 	notePublish = "publish" // Guest.Publish
 	noteCover   = "cover"   // file Name of the coverage folder
-	noteExit    = "exit"    // the test process ended with Code
+	noteExit    = "exit"    // the test process ended as Text says
 	noteFatal   = "fatal"   // init failed; Text says where
 	noteTell    = "tell"    // host to guest: Machine.Tell
 )

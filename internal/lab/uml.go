@@ -2,11 +2,14 @@ package lab
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,14 +42,15 @@ func findUML(ctx context.Context, version string) (*umlKernel, error) {
 		return nil, err
 	}
 	store.Log = os.Stderr
-	if !mayFetch() {
-		if _, ok := store.Lookup(suite, umlPackage); !ok {
+	dir, ok := store.Lookup(suite, umlPackage)
+	libc, okLibc := store.Lookup(suite, libcPackage)
+	if !ok || (!okLibc && suite != ownLibc) {
+		if !mayFetch() {
 			return nil, fmt.Errorf("%w: kernel %s is not in %s; run make lab", errNoLab, version, store.Dir)
 		}
-	}
-	dir, err := store.Package(ctx, suite, umlPackage)
-	if err != nil {
-		return nil, err
+		if err := fetchUML(ctx, store, suite); err != nil {
+			return nil, err
+		}
 	}
 	releases, err := filepath.Glob(filepath.Join(dir, "usr/lib/uml/modules/*"))
 	if err != nil || len(releases) != 1 {
@@ -59,7 +63,64 @@ func findUML(ctx context.Context, version string) (*umlKernel, error) {
 	if k.modules, err = readModules(releases[0]); err != nil {
 		return nil, fmt.Errorf("kernel %s: %w", version, err)
 	}
-	return k, nil
+	if suite != ownLibc {
+		err = k.fitLibc(filepath.Join(store.Dir, "fit", suite, "linux.uml"), sysroot(libc))
+	}
+	return k, err
+}
+
+// ownLibc is the suite whose kernel is content with the C library of any
+// system the lab supports. The later ones get the library of their own suite.
+const ownLibc = "bookworm"
+
+// libcPackage is Debian's C library.
+const libcPackage = "libc6"
+
+// fetchUML fetches the kernel of that suite and what it needs.
+func fetchUML(ctx context.Context, store *fetch.Store, suite string) error {
+	if _, err := store.Package(ctx, suite, umlPackage); err != nil || suite == ownLibc {
+		return err
+	}
+	_, err := store.Package(ctx, suite, libcPackage)
+	return err
+}
+
+// fitLibc has the kernel run with the C library in that tree: it makes a copy
+// of the binary that names that tree's interpreter. Starting it as an argument
+// of ld.so does not do: it maps its memory where ld.so would put it.
+func (k *umlKernel) fitLibc(fitted string, libc sysroot) error {
+	loader, err := libc.resolve(guestLoader)
+	if err != nil {
+		if loader, err = libc.resolve("/usr" + guestLoader); err != nil {
+			return err
+		}
+	}
+	old, err := elf.Open(fitted)
+	if err == nil {
+		fits := interpreter(old) == loader
+		old.Close()
+		if fits && newer(fitted, k.binary) {
+			k.use(fitted, libc)
+			return nil
+		}
+	}
+	if err := withInterpreter(k.binary, fitted, loader); err != nil {
+		return err
+	}
+	k.use(fitted, libc)
+	return nil
+}
+
+func (k *umlKernel) use(fitted string, libc sysroot) {
+	k.binary = fitted
+	k.env = []string{"LD_LIBRARY_PATH=" + libc.libPath()}
+}
+
+// newer says whether file a was changed after file b.
+func newer(a, b string) bool {
+	sa, errA := os.Stat(a)
+	sb, errB := os.Stat(b)
+	return errA == nil && errB == nil && sa.ModTime().After(sb.ModTime())
 }
 
 // command stages the root as a folder, which hostfs shows to the guest.
@@ -75,6 +136,7 @@ func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*e
 	o := m.orders(limit)
 	o.Channel = "/dev/tty1"
 	o.Modules = stageModules(tr, list)
+	o.Builtin = slices.Sorted(maps.Keys(k.modules.builtin))
 
 	root := filepath.Join(m.dir, "root")
 	args := []string{

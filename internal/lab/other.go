@@ -1,0 +1,38 @@
+//go:build !linux
+
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// Elsewhere than on Linux there is no lab: supported says so before any of
+// these is called. They let packages with lab tests build and run the others.
+
+func isInit() bool { return false }
+
+func runInit() {}
+
+func group(*exec.Cmd) {}
+
+func killGroup(cmd *exec.Cmd) { cmd.Process.Kill() } //nolint:errcheck // gone already
+
+func streamPair(string) (host, guest *os.File, err error) { return nil, nil, errNoLab }
+
+func packetPair(string) (host, guest *os.File, err error) { return nil, nil, errNoLab }
+
+func thisGuest() (*Guest, error) { return nil, errNoLab }
+
+func (g *Guest) skipLog() {}
+
+// HasModule says whether the kernel has this module; see the Linux version.
+func (g *Guest) HasModule(string) bool { return false }
+
+// KernelLog returns what the kernel said; see the Linux version.
+func (g *Guest) KernelLog(testing.TB) []string { return nil }
+
+// KernelSays waits for a message of the kernel; see the Linux version.
+func (g *Guest) KernelSays(testing.TB, string, time.Duration) []string { return nil }

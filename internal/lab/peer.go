@@ -1,0 +1,229 @@
+package lab
+
+import (
+	"context"
+	"debug/elf"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/internal/lab/fetch"
+)
+
+// peerSuite is the Debian release whose tools mdkit is measured against.
+const peerSuite = "bookworm"
+
+// peerDef says what one peer is made of.
+type peerDef struct {
+	packages []string // what to unpack, with what it depends on
+	programs []string // globs of the programs wanted; the first is the main one
+	opened   []string // libraries opened at run time, which no ELF header names
+}
+
+// peers are the tools mdkit is compared with, and what they need around them.
+var peers = map[string]peerDef{
+	"mdadm": {
+		packages: []string{"mdadm", "libdlm3", "libcmap4"},
+		programs: []string{"sbin/mdadm", "sbin/mdmon"},
+		opened:   []string{"libdlm_lt.so.3", "libcmap.so.4"},
+	},
+	"dmsetup":    {packages: []string{"dmsetup"}, programs: []string{"sbin/dmsetup", "sbin/dmstats"}},
+	"thin":       {packages: []string{"thin-provisioning-tools"}, programs: []string{"usr/sbin/pdata_tools", "usr/sbin/*"}},
+	"bcache":     {packages: []string{"bcache-tools"}, programs: []string{"usr/sbin/make-bcache", "usr/sbin/bcache*"}},
+	"cryptsetup": {packages: []string{"cryptsetup-bin"}, programs: []string{"sbin/cryptsetup", "sbin/*setup*"}},
+	"lvm2":       {packages: []string{"lvm2"}, programs: []string{"sbin/lvm", "sbin/*"}},
+	"e2fsprogs":  {packages: []string{"e2fsprogs"}, programs: []string{"sbin/mke2fs", "sbin/mkfs.*", "sbin/e2fsck", "sbin/debugfs"}},
+	"busybox":    {packages: []string{"busybox-static"}, programs: []string{"bin/busybox"}},
+	"cluster": {
+		packages: []string{"corosync", "dlm-controld"},
+		programs: []string{"usr/sbin/corosync", "usr/sbin/corosync-*", "usr/sbin/dlm_*", "usr/bin/corosync-*"},
+	},
+}
+
+// Tool is a peer, unpacked from its Debian packages with every library it
+// needs, so that it runs the same on any host and in any guest.
+type Tool struct {
+	// Files are its programs and libraries for Spec.Files, at the guest paths
+	// where Debian has them: guest path to host path.
+	Files map[string]string
+
+	root string // the unpacked tree
+	main string // host path of the main program
+}
+
+// Peer returns the named peer ("mdadm", "dmsetup", "thin", "bcache",
+// "cryptsetup", "lvm2", "e2fsprogs", "busybox", "cluster") from the cache. If
+// it is not there, the test ends as it does without a kernel: see the package
+// comment.
+func Peer(t testing.TB, name string) *Tool {
+	t.Helper()
+	if InGuest() {
+		return &Tool{} // the host has staged it
+	}
+	tool, err := OpenTool(t.Context(), name)
+	if err != nil {
+		noLab(t, err)
+	}
+	return tool
+}
+
+// OpenTool is Peer outside tests.
+func OpenTool(ctx context.Context, name string) (*Tool, error) {
+	def, ok := peers[name]
+	if !ok {
+		return nil, fmt.Errorf("no peer %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(peers)), " "))
+	}
+	if err := supported(); err != nil {
+		return nil, err
+	}
+	store, err := fetch.Open()
+	if err != nil {
+		return nil, err
+	}
+	store.Log = os.Stderr
+	if _, ok := store.LookupTree(peerSuite, name); !ok && !mayFetch() {
+		return nil, fmt.Errorf("%w: peer %s is not in %s; run make lab", errNoLab, name, store.Dir)
+	}
+	root, err := store.Tree(ctx, peerSuite, name, def.packages...)
+	if err != nil {
+		return nil, err
+	}
+	return def.open(root)
+}
+
+// open finds the peer's programs in the tree, and the libraries they need.
+func (def peerDef) open(root string) (*Tool, error) {
+	tool := &Tool{Files: map[string]string{}, root: root}
+	sys := sysroot(root)
+	for _, glob := range def.programs {
+		found, err := fs.Glob(os.DirFS(root), glob)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("peer in %s: no %s", root, glob)
+		}
+		for _, f := range found {
+			host, err := sys.resolve(f)
+			if err != nil {
+				return nil, err
+			}
+			if tool.main == "" {
+				tool.main = host
+			}
+			tool.Files["/"+f] = host
+			if err := sys.addLibs(tool.Files, host); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, name := range def.opened {
+		if err := sys.addLib(tool.Files, name); err != nil {
+			return nil, err
+		}
+	}
+	return tool, nil
+}
+
+// Command is the peer's main program, to be run on the host. It runs by its
+// own ld.so with its own libraries: the host need not have them.
+func (tool *Tool) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return tool.Program(ctx, filepath.Base(tool.main), args...)
+}
+
+// Program is Command for another of the peer's programs, by its base name.
+func (tool *Tool) Program(ctx context.Context, name string, args ...string) *exec.Cmd {
+	host := tool.main
+	for _, g := range slices.Sorted(maps.Keys(tool.Files)) {
+		if path.Base(g) == name {
+			host = tool.Files[g]
+		}
+	}
+	ld, ok := tool.Files[guestLoader]
+	if !ok {
+		cmd := exec.CommandContext(ctx, host, args...) // a static program
+		cmd.Args[0] = name
+		return cmd
+	}
+	dirs := sysroot(tool.root).libPath()
+	return exec.CommandContext(ctx, ld, append([]string{"--library-path", dirs, "--argv0", name, host}, args...)...)
+}
+
+// guestLoader is the ELF interpreter of amd64.
+const guestLoader = "/lib64/ld-linux-x86-64.so.2"
+
+// sysroot is a folder that holds (part of) a Debian system.
+type sysroot string
+
+// libPath is LD_LIBRARY_PATH for the system's libraries.
+func (s sysroot) libPath() string {
+	return filepath.Join(string(s), "lib/x86_64-linux-gnu") + ":" + filepath.Join(string(s), "usr/lib/x86_64-linux-gnu")
+}
+
+// resolve returns the host path of a file of the system, with symbolic links
+// taken as the system itself would: absolute ones begin at its own root.
+func (s sysroot) resolve(name string) (string, error) {
+	name = path.Clean("/" + name)
+	for range 10 {
+		host := filepath.Join(string(s), name)
+		to, err := os.Readlink(host)
+		if err != nil {
+			_, err := os.Stat(host)
+			return host, err
+		}
+		if !path.IsAbs(to) {
+			to = path.Join(path.Dir(name), to)
+		}
+		name = path.Clean(to)
+	}
+	return "", fmt.Errorf("%s in %s: too many links", name, s)
+}
+
+// addLibs adds what the program at the host path needs, to the bottom.
+func (s sysroot) addLibs(files map[string]string, prog string) error {
+	f, err := elf.Open(prog)
+	if err != nil {
+		return nil //nolint:nilerr // a script
+	}
+	defer f.Close()
+	if interpreter(f) == guestLoader {
+		host, err := s.resolve(guestLoader)
+		if err != nil {
+			return err
+		}
+		files[guestLoader] = host
+	}
+	needed, err := f.ImportedLibraries()
+	if err != nil {
+		return nil //nolint:nilerr // no dynamic section: static
+	}
+	for _, n := range needed {
+		if err := s.addLib(files, n); err != nil {
+			return fmt.Errorf("%s: %w", prog, err)
+		}
+	}
+	return nil
+}
+
+func (s sysroot) addLib(files map[string]string, name string) error {
+	for _, dir := range []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"} {
+		guest := path.Join(dir, name)
+		if _, ok := files[guest]; ok {
+			return nil
+		}
+		host, err := s.resolve(guest)
+		if err != nil {
+			continue
+		}
+		files[guest] = host
+		return s.addLibs(files, host)
+	}
+	return fmt.Errorf("library %s is not in %s", name, s)
+}

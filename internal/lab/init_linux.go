@@ -202,11 +202,13 @@ func runChild(channel *os.File) {
 		channel.Write(note{Kind: noteFatal, Text: err.Error()}.encode())
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), o.Timeout+o.Timeout/8)
+	left := max(o.Timeout-uptime(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), left+left/10)
 	defer cancel()
+	defer context.AfterFunc(ctx, showBlocked)()
 	args := []string{
 		"-test.run=" + runPattern(o.Cases), "-test.v=test2json", "-test.count=1", "-test.parallel=1",
-		"-test.paniconexit0", "-test.timeout=" + o.Timeout.String(),
+		"-test.paniconexit0", "-test.timeout=" + left.String(),
 	}
 	if o.Short {
 		args = append(args, "-test.short")
@@ -230,6 +232,22 @@ func runChild(channel *os.File) {
 	}
 	sendCover(channel)
 	channel.Write(note{Kind: noteExit, Text: text}.encode())
+}
+
+// uptime is how long the kernel runs already.
+func uptime() time.Duration {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+// showBlocked has the kernel print the stacks of all tasks that wait where no
+// signal reaches them: what a driver that hangs looks like from inside.
+func showBlocked() {
+	os.WriteFile("/proc/sys/kernel/printk", []byte("8"), 0) //nolint:errcheck // an aid only
+	os.WriteFile("/proc/sysrq-trigger", []byte("w"), 0)     //nolint:errcheck
 }
 
 // runPattern is the -test.run that selects just these tests: all of them are

@@ -172,16 +172,33 @@ func (a *apt) run(ctx context.Context, work, tool string, args ...string) ([]byt
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		for line := range strings.Lines(errs.String()) {
-			if msg, ok := strings.CutPrefix(line, "E: "); ok {
-				return nil, fmt.Errorf("%s: %s", tool, strings.TrimSpace(msg))
-			}
-		}
-		return nil, fmt.Errorf("%s: %w: %s", tool, err, lastLine(errs.Bytes()))
+		return nil, fmt.Errorf("%s: %w", tool, complaint(errs.String(), err))
 	}
 	// apt-get update ends well even when it reached nobody.
-	if strings.Contains(errs.String(), "W: Failed to fetch") {
-		return nil, errors.New(strings.TrimPrefix(lastLine(errs.Bytes()), "W: "))
+	if strings.Contains(errs.String(), "Failed to fetch") {
+		return nil, fmt.Errorf("%s: %w", tool, complaint(errs.String(), nil))
 	}
 	return out.Bytes(), nil
+}
+
+// complaint is the line of apt's messages that says most: which file of which
+// host could not be had, or else the first error.
+func complaint(text string, err error) error {
+	var first string
+	for line := range strings.Lines(text) {
+		msg := strings.TrimSpace(line)
+		if len(msg) > 3 && (strings.HasPrefix(msg, "E: ") || strings.HasPrefix(msg, "W: ")) {
+			msg = msg[3:]
+		}
+		if strings.HasPrefix(msg, "Failed to fetch") {
+			return errors.New(msg)
+		}
+		if first == "" && strings.HasPrefix(line, "E: ") {
+			first = msg
+		}
+	}
+	if first != "" {
+		return errors.New(first)
+	}
+	return fmt.Errorf("%w: %s", err, lastLine([]byte(text)))
 }

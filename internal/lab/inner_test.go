@@ -1,0 +1,152 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// innerEnv is set where TestInner is to run: its cases fail on purpose, each in
+// its own way, and TestFailures looks at how that shows.
+const innerEnv = "LAB_INNER"
+
+func TestInner(t *testing.T) {
+	if os.Getenv(innerEnv) == "" && !InGuest() {
+		t.Skip("part of TestFailures")
+	}
+	spec := Spec{Env: map[string]string{innerEnv: "1"}, Timeout: time.Minute}
+	if d, err := time.ParseDuration(os.Getenv(innerEnv)); err == nil {
+		spec.Timeout = d
+	}
+	Run(t, spec,
+		Case{Name: "good", Run: func(t *testing.T, g *Guest) {
+			t.Log("all is well")
+			g.Publish("made by the guest", []byte{1})
+		}},
+		Case{Name: "fails", Run: func(t *testing.T, _ *Guest) {
+			fmt.Print("no newline at the end")
+			t.Error("the reason of the failure")
+		}},
+		Case{Name: "deep", Run: func(t *testing.T, _ *Guest) {
+			t.Run("one", func(t *testing.T) {
+				t.Run("two", func(t *testing.T) { t.Error("at the bottom") })
+			})
+			t.Run("beside", func(*testing.T) {})
+		}},
+		Case{Name: "panics", Run: func(*testing.T, *Guest) { panic("the test lost its head") }},
+		Case{Name: "exits", Run: func(*testing.T, *Guest) { os.Exit(3) }},
+		Case{Name: "oops", Run: func(t *testing.T, _ *Guest) {
+			if err := os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
+		}},
+		Case{Name: "hangs", Run: func(*testing.T, *Guest) { time.Sleep(time.Hour) }},
+		Case{Name: "stops", Run: func(*testing.T, *Guest) {
+			unix.Kill(unix.Getpid(), unix.SIGSTOP)
+			time.Sleep(time.Hour) // should another thread have taken the signal
+		}},
+		Case{Name: "after", Run: func(*testing.T, *Guest) {}},
+	)
+}
+
+// inner runs one selection of TestInner as a test process of its own.
+func inner(t *testing.T, pattern, setting string) (out string, failed bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestInner$/"+pattern, "-test.v", "-test.count=1")
+	cmd.Env = append(os.Environ(), innerEnv+"="+setting)
+	b, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(b), err != nil
+}
+
+// TestFailures wants every way to fail in a guest to be a failure of the right
+// test on the host, with what is needed to understand it.
+func TestFailures(t *testing.T) {
+	if InGuest() {
+		t.Skip("a host test")
+	}
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+		noLab(t, err)
+	}
+	for _, c := range []struct {
+		name, pattern, setting string
+		want                   []string // patterns, in order
+	}{
+		{"good", "^good$", "1", []string{`all is well`, `--- PASS: TestInner/good`}},
+		{"fails", "^(good|fails|after)$", "1", []string{
+			`no newline at the end`, `inner_test.go:\d+: the reason of the failure`,
+			`--- FAIL: TestInner `, `--- PASS: TestInner/good`, `--- FAIL: TestInner/fails`, `--- PASS: TestInner/after`,
+		}},
+		{"deep", "^deep$", "1", []string{
+			`at the bottom`, `--- FAIL: TestInner/deep `, `--- FAIL: TestInner/deep/one `, `--- FAIL: TestInner/deep/one/two `, `--- PASS: TestInner/deep/beside `,
+		}},
+		{"panics", "^(good|panics|after)$", "1", []string{
+			`the test lost its head`, `inner_test.go:\d+`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/panics`, `--- FAIL: TestInner/after`,
+		}},
+		{"exits", "^exits$", "1", []string{`UNFINISHED`, `--- FAIL: TestInner/exits`}},
+		{"oops", "^(good|oops)$", "1", []string{
+			`Kernel panic - not syncing: `, `end of the console`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/oops`,
+		}},
+		{"hangs", "^hangs$", "8s", []string{`panic: test timed out`, `inner_test.go:\d+`, `--- FAIL: TestInner/hangs`}},
+		{"stops", "^stops$", "8s", []string{`UNFINISHED`, `--- FAIL: TestInner/stops`}},
+		{"slow boot", "^good$", "100ms", []string{`still running after 100ms`, `--- FAIL: TestInner/good`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, failed := inner(t, c.pattern, c.setting)
+			if failed != (c.name != "good") {
+				t.Errorf("failed: %v", failed)
+			}
+			rest := out
+			for _, w := range c.want {
+				at := regexp.MustCompile(w).FindStringIndex(rest)
+				if at == nil {
+					t.Errorf("no %q (after what came before) in:\n%s", w, out)
+					break
+				}
+				rest = rest[at[1]:]
+			}
+		})
+	}
+}
+
+// TestCoverage wants what ran only in the guest in the host's profile.
+func TestCoverage(t *testing.T) {
+	if InGuest() {
+		t.Skip("a host test")
+	}
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+		noLab(t, err)
+	}
+	profile := filepath.Join(t.TempDir(), "cover.out")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-run=^TestInner$/^good$", "-count=1", "-coverprofile="+profile, ".")
+	cmd.Env = append(os.Environ(), innerEnv+"=1", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "tool", "cover", "-func="+profile).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[1] == "Publish" {
+			if f[2] != "100.0%" {
+				t.Errorf("Guest.Publish ran in the guest, and the profile says %s", f[2])
+			}
+			return
+		}
+	}
+	t.Errorf("no Publish in\n%s", out)
+}

@@ -1,0 +1,47 @@
+package block
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// SetReadOnly makes the device refuse writes, or take them again (BLKROSET).
+// It needs CAP_SYS_ADMIN.
+func SetReadOnly(f *os.File, readOnly bool) error {
+	var n int32
+	if readOnly {
+		n = 1
+	}
+	return ioctl(f, "BLKROSET", unix.BLKROSET, unsafe.Pointer(&n))
+}
+
+// FlushBuffers writes the device's cached blocks out and forgets them
+// (BLKFLSBUF). It needs CAP_SYS_ADMIN.
+func FlushBuffers(f *os.File) error { return ioctl(f, "BLKFLSBUF", unix.BLKFLSBUF, nil) }
+
+// RereadPartitions makes the kernel read the partition table again (BLKRRPART).
+// It fails with [ErrBusy] while a partition is in use.
+func RereadPartitions(f *os.File) error { return ioctl(f, "BLKRRPART", unix.BLKRRPART, nil) }
+
+// Discard tells the device that a range of bytes is not needed any more; what
+// it reads as afterwards is anybody's guess (BLKDISCARD). The range is in
+// logical blocks, and f open for writing.
+func Discard(f *os.File, off, length int64) error {
+	return blockRange(f, "BLKDISCARD", unix.BLKDISCARD, off, length)
+}
+
+// ZeroOut makes a range of bytes read as zeroes, by whatever means is fastest
+// (BLKZEROOUT). The range is in logical blocks, and f open for writing.
+func ZeroOut(f *os.File, off, length int64) error {
+	return blockRange(f, "BLKZEROOUT", unix.BLKZEROOUT, off, length)
+}
+
+func blockRange(f *os.File, op string, code uint, off, length int64) error {
+	if off < 0 || length < 0 {
+		return &Error{Op: op, Device: f.Name(), Errno: unix.EINVAL}
+	}
+	r := [2]uint64{uint64(off), uint64(length)}
+	return ioctl(f, op, code, unsafe.Pointer(&r))
+}

@@ -1,0 +1,22 @@
+// Package md gives types to everything the Linux md driver shows in text: the
+// attributes of an array (/sys/block/mdX/md), of its members
+// (/sys/block/mdX/md/dev-XXX), of the module (/sys/module/md_mod/parameters),
+// and /proc/mdstat.
+//
+//	a, err := md.Open(sysfs.Host, "md0")
+//	state, err := a.State()          // array_state
+//	err = a.SetSyncAction(md.Check)  // sync_action
+//
+// Numbers keep the kernel's units, and each method names them: KiB for sizes,
+// sectors of 512 bytes for positions, bytes for chunks.
+//
+// An attribute the running kernel does not show gives an error that matches
+// [sysfs.ErrNotSupported]; one that exists and holds nothing, because the array
+// does not run, matches [sysfs.ErrEmpty]; a text of unknown form is a
+// [*sysfs.ParseError] that keeps path and text. A refused write is a
+// [*sysfs.Error] with path, value, errno and what it means for that attribute.
+//
+// The facts are those of drivers/md/md.c, md-bitmap.c, md-llbitmap.c, raid5.c,
+// raid5-cache.c and raid5-ppl.c from Linux 4.11 to 7.2. The attribute super that
+// Documentation/admin-guide/md.rst describes for members was never written.
+package md

@@ -1,0 +1,156 @@
+package md
+
+import (
+	"strconv"
+	"time"
+)
+
+// Level returns the array's personality (level). An array that does not run
+// gives what was set; none at all matches [sysfs.ErrEmpty].
+func (a *Array) Level() (Level, error) { return attrLevel.get(a.dir) }
+
+// SetLevel sets the level of an array that does not run, or changes that of a
+// running one where the new personality can take the array over.
+func (a *Array) SetLevel(l Level) error { return attrLevel.set(a.dir, string(l)) }
+
+// NewLevel returns the number of the level the array is being reshaped to, or
+// has (new_level; Linux 6.13).
+func (a *Array) NewLevel() (int, error) { return attrNewLevel.get(a.dir) }
+
+// SetNewLevel sets the number of the level to reshape to (new_level).
+func (a *Array) SetNewLevel(n int) error { return attrNewLevel.set(a.dir, strconv.Itoa(n)) }
+
+// Layout returns the number of the layout (layout).
+func (a *Array) Layout() (Transition, error) { return attrLayout.get(a.dir) }
+
+// SetLayout sets the layout, or on a running array the one to reshape to.
+func (a *Array) SetLayout(n uint32) error { return attrLayout.set(a.dir, formatUint(uint64(n))) }
+
+// RaidDisks returns the number of slots (raid_disks).
+func (a *Array) RaidDisks() (Transition, error) { return attrRaidDisks.get(a.dir) }
+
+// SetRaidDisks sets the number of slots, or on a running array that to reshape
+// to.
+func (a *Array) SetRaidDisks(n int) error { return attrRaidDisks.set(a.dir, strconv.Itoa(n)) }
+
+// UUID returns the array's identity (uuid). The kernel makes one up for an
+// array without metadata.
+func (a *Array) UUID() (UUID, error) { return attrUUID.get(a.dir) }
+
+// ChunkSize returns the chunk in bytes (chunk_size); 0 for levels without.
+func (a *Array) ChunkSize() (Transition, error) { return attrChunkSize.get(a.dir) }
+
+// SetChunkSize sets the chunk in bytes, or on a running array that to reshape
+// to.
+func (a *Array) SetChunkSize(bytes uint64) error { return attrChunkSize.set(a.dir, formatUint(bytes)) }
+
+// ComponentSize returns how much of each member is used, in KiB
+// (component_size); 0 for levels that take members of any size.
+func (a *Array) ComponentSize() (kib uint64, err error) { return attrComponentSize.get(a.dir) }
+
+// SetComponentSize sets how much of each member is used, in KiB. On a running
+// array it resizes; 0 then takes the largest that fits.
+func (a *Array) SetComponentSize(kib uint64) error {
+	return attrComponentSize.set(a.dir, formatUint(kib))
+}
+
+// ArraySize returns the size set for the array in KiB, or [None] where it
+// follows from its members (array_size).
+func (a *Array) ArraySize() (kib Number, err error) { return attrArraySize.get(a.dir) }
+
+// SetArraySize makes the array appear smaller than its members allow, in KiB;
+// [None] undoes that.
+func (a *Array) SetArraySize(kib Number) error { return attrArraySize.set(a.dir, kib.text("default")) }
+
+// Metadata returns the format of the array's metadata (metadata_version).
+func (a *Array) Metadata() (Metadata, error) { return attrMetadata.get(a.dir) }
+
+// SetMetadata sets the format before there are members. External metadata may
+// change its text at any time.
+func (a *Array) SetMetadata(m Metadata) error { return attrMetadata.set(a.dir, m.String()) }
+
+// ReshapePosition returns how far a reshape has come in the array, in sectors
+// of 512 bytes; [None] when none is under way (reshape_position).
+func (a *Array) ReshapePosition() (sector Number, err error) { return attrReshapePosition.get(a.dir) }
+
+// SetReshapePosition prepares an array that does not run for going on with a
+// reshape. Level, layout, chunk and number of members set before it are the
+// old ones, those set after it the new.
+func (a *Array) SetReshapePosition(sector uint64) error {
+	return attrReshapePosition.set(a.dir, formatUint(sector))
+}
+
+// ReshapeDirection returns which way a reshape goes (reshape_direction).
+func (a *Array) ReshapeDirection() (Direction, error) { return attrReshapeDirection.get(a.dir) }
+
+// SetReshapeDirection sets which way a reshape goes.
+func (a *Array) SetReshapeDirection(d Direction) error {
+	return attrReshapeDirection.set(a.dir, formatWord(d))
+}
+
+// LogicalBlockSize returns the array's logical block in bytes
+// (logical_block_size; Linux 6.19). 0 means that the members decide.
+func (a *Array) LogicalBlockSize() (bytes uint64, err error) { return attrLogicalBlockSize.get(a.dir) }
+
+// SetLogicalBlockSize sets the logical block, in bytes, of an array with
+// metadata 1.x that does not run.
+func (a *Array) SetLogicalBlockSize(bytes uint64) error {
+	return attrLogicalBlockSize.set(a.dir, formatUint(bytes))
+}
+
+// State returns the array's state (array_state). Changes can be waited for with
+// [Array.Watch].
+func (a *Array) State() (State, error) { return attrState.get(a.dir) }
+
+// SetState starts, stops or switches the array. Clear stops it and forgets its
+// members, Inactive stops it and keeps them; ReadOnly, ReadAuto and Active
+// start it or switch a running one; Clean marks a running one clean.
+func (a *Array) SetState(s State) error { return attrState.set(a.dir, formatWord(s)) }
+
+// SafeModeDelay returns how long after the last write the array is marked clean
+// (safe_mode_delay); 0 means never.
+func (a *Array) SafeModeDelay() (time.Duration, error) { return attrSafeModeDelay.get(a.dir) }
+
+// SetSafeModeDelay sets how long after the last write the array is marked
+// clean, to the millisecond. The kernel rounds to its clock tick.
+func (a *Array) SetSafeModeDelay(d time.Duration) error {
+	return attrSafeModeDelay.set(a.dir, formatSeconds(d, 3))
+}
+
+// MaxReadErrors returns how many read errors per hour a member of raid1 or
+// raid10 may have corrected before it is failed (max_read_errors; 20 at start).
+func (a *Array) MaxReadErrors() (uint64, error) { return attrMaxReadErrors.get(a.dir) }
+
+// SetMaxReadErrors sets that number, up to 2147483647.
+func (a *Array) SetMaxReadErrors(n uint32) error {
+	return attrMaxReadErrors.set(a.dir, formatUint(uint64(n)))
+}
+
+// ConsistencyPolicy returns how the array gets consistent after an unclean stop
+// (consistency_policy).
+func (a *Array) ConsistencyPolicy() (ConsistencyPolicy, error) {
+	return attrConsistencyPolicy.get(a.dir)
+}
+
+// SetConsistencyPolicy switches a raid5 between [PolicyPPL] and [PolicyResync].
+func (a *Array) SetConsistencyPolicy(p ConsistencyPolicy) error {
+	return attrConsistencyPolicy.set(a.dir, formatWord(p))
+}
+
+// FailLastDev says whether the last member of a raid1 or raid10 can be failed
+// (fail_last_dev).
+func (a *Array) FailLastDev() (bool, error) { return attrFailLastDev.get(a.dir) }
+
+// SetFailLastDev allows or forbids it.
+func (a *Array) SetFailLastDev(allow bool) error {
+	return attrFailLastDev.set(a.dir, formatBool(allow))
+}
+
+// SerializePolicy says whether a raid1 keeps overlapping writes in order (1) or
+// not (0) (serialize_policy); [None] for other levels.
+func (a *Array) SerializePolicy() (Number, error) { return attrSerializePolicy.get(a.dir) }
+
+// SetSerializePolicy makes a running raid1 keep overlapping writes in order.
+func (a *Array) SetSerializePolicy(on bool) error {
+	return attrSerializePolicy.set(a.dir, formatBool(on))
+}

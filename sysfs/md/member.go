@@ -1,0 +1,209 @@
+package md
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// Member is one device bound to an array. It holds no open file; each method
+// reads or writes its attribute anew.
+type Member struct {
+	dir  sysfs.Dir
+	name string
+}
+
+var (
+	attrMemberState    = rw("state", parseMemberState)
+	attrErrors         = rw("errors", parseUint)
+	attrSlot           = rw("slot", parseSlot)
+	attrOffset         = rw("offset", parseUint)
+	attrNewOffset      = rw("new_offset", parseUint)
+	attrSize           = rw("size", parseUint)
+	attrRecoveryStart  = rw("recovery_start", word("none"))
+	attrBadBlocks      = rw("bad_blocks", parseBadBlocks)
+	attrUnackBadBlocks = rw("unacknowledged_bad_blocks", parseBadBlocks)
+	attrPPLSector      = rw("ppl_sector", parseUint)
+	attrPPLSize        = rw("ppl_size", parseUint)
+)
+
+var memberAttrs = []describer{
+	attrMemberState, attrErrors, attrSlot, attrOffset, attrNewOffset, attrSize, attrRecoveryStart,
+	attrBadBlocks, attrUnackBadBlocks, attrPPLSector, attrPPLSize,
+}
+
+// MemberAttributes returns every attribute this package knows of a member.
+func MemberAttributes() []Attribute { return describeAll(memberAttrs) }
+
+// All reads every attribute the kernel shows of the member, as [Array.All].
+func (m *Member) All() iter.Seq2[string, any] { return allOf(m.dir, MemberAttributes()) }
+
+// Name returns the kernel's name of the device, "sda1".
+func (m *Member) Name() string { return m.name }
+
+// Dir returns the folder of attributes.
+func (m *Member) Dir() sysfs.Dir { return m.dir }
+
+// Block returns the name of the block device the link block points at. It
+// differs from Name when the device was renamed since it was bound, and is gone
+// with [sysfs.ErrNotSupported] while the member is being released.
+func (m *Member) Block() (string, error) {
+	name, err := m.dir.Link("block")
+	return strings.ReplaceAll(name, "!", "/"), err
+}
+
+// State returns the member's flags (state). Changes can be waited for with
+// [Member.Watch].
+func (m *Member) State() (MemberState, error) { return attrMemberState.get(m.dir) }
+
+// Command writes one word to state.
+func (m *Member) Command(c MemberCommand) error { return attrMemberState.set(m.dir, string(c)) }
+
+// Errors returns how many read errors were corrected by writing
+// (errors).
+func (m *Member) Errors() (uint64, error) { return attrErrors.get(m.dir) }
+
+// SetErrors sets that count.
+func (m *Member) SetErrors(n uint32) error { return attrErrors.set(m.dir, formatUint(uint64(n))) }
+
+// Slot returns the member's place in the array (slot).
+func (m *Member) Slot() (Slot, error) { return attrSlot.get(m.dir) }
+
+// SetSlot gives the member a place, or with [NoSlot] takes it from a failed or
+// spare one.
+func (m *Member) SetSlot(s Slot) error { return attrSlot.set(m.dir, s.String()) }
+
+// Offset returns where the array's data begins, in sectors of 512 bytes
+// (offset).
+func (m *Member) Offset() (sector uint64, err error) { return attrOffset.get(m.dir) }
+
+// SetOffset sets it on an array that does not run, before the size.
+func (m *Member) SetOffset(sector uint64) error { return attrOffset.set(m.dir, formatUint(sector)) }
+
+// NewOffset returns where the data will begin after the reshape, in sectors of
+// 512 bytes (new_offset).
+func (m *Member) NewOffset() (sector uint64, err error) { return attrNewOffset.get(m.dir) }
+
+// SetNewOffset sets that, and with it the direction of the reshape.
+func (m *Member) SetNewOffset(sector uint64) error {
+	return attrNewOffset.set(m.dir, formatUint(sector))
+}
+
+// Size returns how much of the device the array may use, in KiB (size).
+func (m *Member) Size() (kib uint64, err error) { return attrSize.get(m.dir) }
+
+// SetSize sets that; 0 takes all there is, where the kernel keeps the metadata.
+func (m *Member) SetSize(kib uint64) error { return attrSize.set(m.dir, formatUint(kib)) }
+
+// RecoveryStart returns up to where the member holds good data, in sectors of
+// 512 bytes; [None] when all of it is (recovery_start).
+func (m *Member) RecoveryStart() (sector Number, err error) { return attrRecoveryStart.get(m.dir) }
+
+// SetRecoveryStart sets that on a member that is not active.
+func (m *Member) SetRecoveryStart(sector Number) error {
+	return attrRecoveryStart.set(m.dir, sector.text("none"))
+}
+
+// BadBlocks returns the ranges that are known to be bad and written down in the
+// metadata; no more than fit a page (bad_blocks).
+func (m *Member) BadBlocks() ([]BadBlocks, error) { return attrBadBlocks.get(m.dir) }
+
+// AddBadBlocks adds a range that counts as written down.
+func (m *Member) AddBadBlocks(b BadBlocks) error { return attrBadBlocks.set(m.dir, b.String()) }
+
+// UnacknowledgedBadBlocks returns the ranges that are bad and not yet written
+// down: writes to them wait (unacknowledged_bad_blocks).
+func (m *Member) UnacknowledgedBadBlocks() ([]BadBlocks, error) {
+	return attrUnackBadBlocks.get(m.dir)
+}
+
+// AddUnacknowledgedBadBlocks adds a range that is not written down.
+func (m *Member) AddUnacknowledgedBadBlocks(b BadBlocks) error {
+	return attrUnackBadBlocks.set(m.dir, b.String())
+}
+
+// PPLSector returns where on the device the partial parity log begins, in
+// sectors of 512 bytes (ppl_sector; Linux 4.12).
+func (m *Member) PPLSector() (sector uint64, err error) { return attrPPLSector.get(m.dir) }
+
+// SetPPLSector sets that while the log is not in use.
+func (m *Member) SetPPLSector(sector uint64) error {
+	return attrPPLSector.set(m.dir, formatUint(sector))
+}
+
+// PPLSize returns the size of the partial parity log in sectors of 512 bytes
+// (ppl_size; Linux 4.12).
+func (m *Member) PPLSize() (sectors uint64, err error) { return attrPPLSize.get(m.dir) }
+
+// SetPPLSize sets that while the log is not in use.
+func (m *Member) SetPPLSize(sectors uint32) error {
+	return attrPPLSize.set(m.dir, formatUint(uint64(sectors)))
+}
+
+// Slot is the place of a member in the array, from 0.
+type Slot int
+
+// Members without a place.
+const (
+	NoSlot      Slot = -1 // spare, or failed and moved out
+	JournalSlot Slot = -2 // the write journal
+)
+
+// String gives the kernel's form: "3", "none", "journal".
+func (s Slot) String() string {
+	switch s {
+	case NoSlot:
+		return "none"
+	case JournalSlot:
+		return "journal"
+	}
+	return strconv.Itoa(int(s))
+}
+
+func parseSlot(s string) (Slot, error) {
+	switch s {
+	case "none":
+		return NoSlot, nil
+	case "journal":
+		return JournalSlot, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return NoSlot, wanted("a slot, none or journal")
+	}
+	return Slot(n), nil
+}
+
+// BadBlocks is a range of a member that cannot be read or written.
+type BadBlocks struct {
+	Sector uint64 // first, in sectors of 512 bytes from the start of the device
+	Count  uint32 // length in sectors of 512 bytes; 512 at most in one entry
+}
+
+// String gives the kernel's form: "2048 8".
+func (b BadBlocks) String() string { return fmt.Sprintf("%d %d", b.Sector, b.Count) }
+
+// parseBadBlocks reads lines "sector count" (block/badblocks.c badblocks_show).
+func parseBadBlocks(s string) ([]BadBlocks, error) {
+	var list []BadBlocks
+	for line := range strings.Lines(s) {
+		sector, count, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		n, err1 := strconv.ParseUint(sector, 10, 64)
+		c, err2 := strconv.ParseUint(count, 10, 32)
+		if err1 != nil || err2 != nil {
+			return nil, wanted("lines of sector and count")
+		}
+		list = append(list, BadBlocks{Sector: n, Count: uint32(c)})
+	}
+	return list, nil
+}
+
+// skippable says that an attribute has nothing to tell: the kernel does not
+// show it, or it holds nothing.
+func skippable(err error) bool {
+	return errors.Is(err, sysfs.ErrNotSupported) || errors.Is(err, sysfs.ErrEmpty)
+}

@@ -1,0 +1,219 @@
+package md
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/mdkit/mdkit/engine/binfmt"
+)
+
+// BitmapMagic is the magic number of a write-intent bitmap: "bitm"
+// (drivers/md/md-bitmap.h, BITMAP_MAGIC).
+const BitmapMagic = 0x6d746962
+
+// Bitmap versions (md-bitmap.h, BITMAP_MAJOR_*).
+const (
+	BitmapHostEndian   = 3 // bits lie in machine words of the host's byte order
+	BitmapLittleEndian = 4
+	BitmapClustered    = 5 // one copy for each node
+	BitmapLockless     = 6 // one byte for each chunk, Linux 6.18+
+)
+
+// BitmapState holds the state bits of a bitmap superblock (md-bitmap.h, enum
+// bitmap_state).
+type BitmapState uint32
+
+// Bitmap states.
+const (
+	BitmapStale      BitmapState = 1 << 1 // bits mean nothing: everything is to be resynced
+	BitmapWriteError BitmapState = 1 << 2
+	BitmapFirstUse   BitmapState = 1 << 3 // lockless: the kernel is to set it up
+	BitmapClean      BitmapState = 1 << 4 // lockless: set up as clean
+	BitmapDaemonBusy BitmapState = 1 << 5
+	BitmapHostOrder  BitmapState = 1 << 15
+	// bitmapActive was kept in bit 0 by kernels before 2.6.30.
+	bitmapActive   BitmapState = 1 << 0
+	bitmapStateAll             = bitmapActive | BitmapStale | BitmapWriteError | BitmapFirstUse |
+		BitmapClean | BitmapDaemonBusy | BitmapHostOrder
+)
+
+// String gives the words of the bits that are set, separated by blanks; "ok" if
+// there are none.
+func (s BitmapState) String() string {
+	if s == 0 {
+		return "ok"
+	}
+	var words []string
+	for _, w := range []struct {
+		bit  BitmapState
+		word string
+	}{
+		{bitmapActive, "active"},
+		{BitmapStale, "stale"},
+		{BitmapWriteError, "write_error"},
+		{BitmapFirstUse, "first_use"},
+		{BitmapClean, "clean"},
+		{BitmapDaemonBusy, "daemon_busy"},
+		{BitmapHostOrder, "hostendian"},
+	} {
+		if s&w.bit != 0 {
+			words = append(words, w.word)
+		}
+	}
+	if u := s &^ bitmapStateAll; u != 0 {
+		words = append(words, fmt.Sprintf("%#x", uint32(u)))
+	}
+	return strings.Join(words, " ")
+}
+
+// Bitmap is struct bitmap_super_s, the 256 bytes before the bits. All fields
+// are little-endian, in version 3 too.
+type Bitmap struct {
+	Magic           uint32 // BitmapMagic
+	Version         uint32 // 3 to 6
+	UUID            UUID   // the array's, as bytes; see UUID.Native for 0.90
+	Events          uint64 // equal to the superblock's, or one ahead
+	EventsCleared   uint64 // Events when bits were last cleared
+	SyncSize        uint64 // sectors that the bits stand for
+	State           BitmapState
+	ChunkSize       uint32 // bytes for each bit; in version 6 sectors for each byte
+	DaemonSleep     uint32 // seconds between cleanings
+	WriteBehind     uint32 // most writes behind on write-mostly members
+	SectorsReserved uint32 // room for the whole bitmap; 0 if nobody wrote it down
+	Nodes           uint32 // version 5: copies
+	ClusterName     [64]byte
+	Pad             [120]byte
+
+	// Offset is where ReadBitmap found it: bytes from the device's start.
+	Offset int64
+	// order is the byte order of the machine that wrote a version 3 bitmap.
+	order binary.ByteOrder
+}
+
+// BitmapSuperSize is the size of the bitmap's superblock in bytes.
+const BitmapSuperSize = 256
+
+// llbitmapDataOffset is where the bytes of a lockless bitmap begin
+// (md-llbitmap.c, BITMAP_DATA_OFFSET).
+const llbitmapDataOffset = 1024
+
+var bitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
+	type s = Bitmap
+	return binfmt.New("md-bitmap", BitmapSuperSize,
+		binfmt.U32("magic", 0, func(v *s) *uint32 { return &v.Magic }, binfmt.Hex),
+		binfmt.U32("version", 4, func(v *s) *uint32 { return &v.Version }),
+		binfmt.Raw("uuid", 8, 16, func(v *s) []byte { return v.UUID[:] }, uuidText),
+		binfmt.U64("events", 24, func(v *s) *uint64 { return &v.Events }),
+		binfmt.U64("events_cleared", 32, func(v *s) *uint64 { return &v.EventsCleared }),
+		binfmt.U64("sync_size", 40, func(v *s) *uint64 { return &v.SyncSize }, binfmt.Sectors),
+		binfmt.U32("state", 48, func(v *s) *BitmapState { return &v.State }),
+		binfmt.U32("chunksize", 52, func(v *s) *uint32 { return &v.ChunkSize }),
+		binfmt.U32("daemon_sleep", 56, func(v *s) *uint32 { return &v.DaemonSleep }),
+		binfmt.U32("write_behind", 60, func(v *s) *uint32 { return &v.WriteBehind }),
+		binfmt.U32("sectors_reserved", 64, func(v *s) *uint32 { return &v.SectorsReserved }, binfmt.Sectors),
+		binfmt.U32("nodes", 68, func(v *s) *uint32 { return &v.Nodes }),
+		binfmt.Raw("cluster_name", 72, 64, func(v *s) []byte { return v.ClusterName[:] }, binfmt.Text),
+		binfmt.Raw("pad", 136, 120, func(v *s) []byte { return v.Pad[:] }),
+	)
+})
+
+// ParseBitmap reads a bitmap superblock from the first 256 bytes of b.
+//
+// Without one it returns nil and an error of class binfmt.ErrTruncated or
+// binfmt.ErrMagic. If what was found is one that the kernel would not use, it
+// returns both: the superblock to look at, and the reason, of class
+//   - binfmt.ErrUnsupported for another version,
+//   - binfmt.ErrCorrupt for a chunk size that is no power of two from 512 bytes up.
+func ParseBitmap(b []byte) (*Bitmap, error) {
+	l := bitmapLayout()
+	v := &Bitmap{order: binary.LittleEndian}
+	if err := l.Decode(v, b, binary.LittleEndian); err != nil {
+		return nil, err
+	}
+	if v.Magic != BitmapMagic {
+		return nil, l.Errorf(binfmt.ErrMagic, v, "magic", "%#x", uint32(BitmapMagic))
+	}
+	if v.Version < BitmapHostEndian || v.Version > BitmapLockless {
+		return v, l.Errorf(binfmt.ErrUnsupported, v, "version", "3 to 6")
+	}
+	if v.Version == BitmapLockless && v.State&BitmapFirstUse != 0 {
+		return v, nil // the kernel chooses the chunk size
+	}
+	if c := v.ChunkSectors(); c == 0 || c&(c-1) != 0 {
+		return v, l.Errorf(binfmt.ErrCorrupt, v, "chunksize", "a power of two from 512 bytes up")
+	}
+	return v, nil
+}
+
+// AppendTo appends the 256 bytes of the superblock.
+func (v *Bitmap) AppendTo(b []byte) []byte {
+	at := len(b)
+	b = append(b, make([]byte, BitmapSuperSize)...)
+	bitmapLayout().Encode(v, b[at:], binary.LittleEndian)
+	return b
+}
+
+// ChunkSectors is how many sectors a bit stands for (in version 6, a byte); 0
+// if the field says less than one sector, or no whole number of them.
+func (v *Bitmap) ChunkSectors() uint64 {
+	if v.Version == BitmapLockless {
+		return uint64(v.ChunkSize)
+	}
+	if v.ChunkSize%SectorSize != 0 {
+		return 0
+	}
+	return uint64(v.ChunkSize) / SectorSize
+}
+
+// Chunks is how many bits (in version 6, bytes) the bitmap has: SyncSize
+// divided by the chunk, rounded up.
+func (v *Bitmap) Chunks() uint64 {
+	c := v.ChunkSectors()
+	if c == 0 {
+		return 0
+	}
+	n := v.SyncSize / c
+	if v.SyncSize%c != 0 {
+		n++
+	}
+	return n
+}
+
+// dataOffset is where the bits begin, bytes from the superblock's start.
+func (v *Bitmap) dataOffset() int64 {
+	if v.Version == BitmapLockless {
+		return llbitmapDataOffset
+	}
+	return BitmapSuperSize
+}
+
+// Len is the length in bytes of the superblock and its bits; of one copy, if
+// there are several.
+func (v *Bitmap) Len() uint64 {
+	if v.Version == BitmapLockless {
+		return llbitmapDataOffset + v.Chunks()
+	}
+	n := v.Chunks()
+	bytes := n / 8
+	if n%8 != 0 {
+		bytes++
+	}
+	return BitmapSuperSize + bytes
+}
+
+// CopyLen is Len rounded up to 4096: how far apart the copies of a clustered
+// bitmap are (md-bitmap.c, md_bitmap_read_sb).
+func (v *Bitmap) CopyLen() uint64 { return (v.Len() + 4095) &^ 4095 }
+
+// Copies is how many copies there are: Nodes of a clustered bitmap, else 1.
+func (v *Bitmap) Copies() int {
+	if v.Version == BitmapClustered && v.Nodes > 0 {
+		return int(v.Nodes)
+	}
+	return 1
+}
+
+// Cluster is ClusterName up to the first NUL.
+func (v *Bitmap) Cluster() string { return binfmt.CString(v.ClusterName[:]) }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"unsafe"
 )
 
 // OpenFlag says how OpenFile opens. The zero value opens for reading.
@@ -23,6 +24,11 @@ const (
 	// claimant holds it, and a regular file gets an exclusive flock(2). Other
 	// systems refuse it with errors.ErrUnsupported.
 	Exclusive
+	// Direct reads a block device past the system's cache (O_DIRECT), as one
+	// must to see what the kernel's md driver wrote to the members of a running
+	// array: it writes past the cache too. It is for reading only, and means
+	// nothing for regular files and on other systems than Linux.
+	Direct
 )
 
 // ErrBusy marks a device that someone else has claimed.
@@ -35,6 +41,7 @@ type File struct {
 	size     int64
 	writable bool
 	special  bool // a block device, not a regular file
+	align    int  // bytes that direct reads come in; 0 without Direct
 }
 
 // OpenFile opens the regular file or block device at path. The file must
@@ -66,12 +73,20 @@ func openFile(path string, flag OpenFlag) (*File, error) {
 		}
 		mode |= bit
 	}
+	direct := special && flag&(Direct|ForWriting) == Direct
+	if direct {
+		mode |= directOpenBit
+	}
 	f, err := os.OpenFile(path, mode, 0)
 	if err != nil {
 		return nil, err
 	}
 	d := &File{f: f, path: path, special: special, writable: flag&ForWriting != 0}
-	if err := d.settle(exclusive); err != nil {
+	err = d.settle(exclusive)
+	if err == nil && direct {
+		d.align, err = directAlign(f)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return d, nil
@@ -153,7 +168,7 @@ func (d *File) ReadAt(p []byte, off int64) (int, error) {
 	if n == 0 {
 		return 0, eof
 	}
-	got, err := d.f.ReadAt(p[:n], off)
+	got, err := d.read(p[:n], off)
 	if got == n {
 		return n, eof
 	}
@@ -161,6 +176,34 @@ func (d *File) ReadAt(p []byte, off int64) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return got, d.fail("read", off, int64(n), err)
+}
+
+// read reads by way of an aligned buffer where the device wants that.
+func (d *File) read(p []byte, off int64) (int, error) {
+	if d.align == 0 {
+		return d.f.ReadAt(p, off)
+	}
+	align := int64(d.align)
+	start := off - off%align
+	end := off + int64(len(p))
+	if rest := end % align; rest != 0 {
+		end += align - rest
+	}
+	buf := alignedBuffer(int(end-start), d.align)
+	got, err := d.f.ReadAt(buf, start)
+	n := copy(p, buf[min(off-start, int64(got)):got])
+	return n, err
+}
+
+// alignedBuffer makes a buffer that begins at a multiple of align in memory,
+// which direct reads insist on.
+func alignedBuffer(n, align int) []byte {
+	buf := make([]byte, n+align)
+	skip := 0
+	if rest := int(uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % uintptr(align)); rest != 0 {
+		skip = align - rest
+	}
+	return buf[skip : skip+n]
 }
 
 // WriteAt implements io.WriterAt; see Device.

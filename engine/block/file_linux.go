@@ -19,6 +19,15 @@ func exclusiveOpenBit(special bool) (int, error) {
 	return 0, nil
 }
 
+// directOpenBit is the open(2) flag that goes past the page cache.
+const directOpenBit = unix.O_DIRECT
+
+// directAlign is the unit of direct reads of a block device: its logical block
+// (block/fops.c, blkdev_dio_unaligned).
+func directAlign(f *os.File) (int, error) {
+	return unix.IoctlGetInt(int(f.Fd()), unix.BLKSSZGET)
+}
+
 // lockFile takes the advisory lock of a regular file, without waiting.
 func lockFile(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

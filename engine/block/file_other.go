@@ -15,6 +15,12 @@ func exclusiveOpenBit(bool) (int, error) {
 	return 0, fmt.Errorf("exclusive access: %w on this system", errors.ErrUnsupported)
 }
 
+// directOpenBit is nothing: there is no way past the cache by a flag.
+const directOpenBit = 0
+
+// directAlign keeps reads as they are.
+func directAlign(*os.File) (int, error) { return 0, nil }
+
 // lockFile is never reached, since exclusiveOpenBit refuses first.
 func lockFile(*os.File) error { return errors.ErrUnsupported }
 

@@ -34,11 +34,9 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 			err = fetchUML(ctx, store, suite)
 		case isPeer:
 			_, err = store.Tree(ctx, peerSuite, n, def.packages...)
-		case n == qemuName:
-			err = fetchQEMU(ctx, store)
 		default:
 			err = fmt.Errorf("nothing is called %q; there are %s", n,
-				strings.Join(slices.Concat(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers)), []string{qemuName}), " "))
+				strings.Join(append(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers))...), " "))
 		}
 		if err != nil {
 			return err

@@ -50,7 +50,7 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 // others device by device, each with the action in force where it was named.
 func (c *Command) misc(ctx context.Context, std ui.IO) int {
 	if c.Op == Examine {
-		return c.notBuilt(std, "--examine")
+		return c.examine(ctx, std)
 	}
 	if !c.superUser(std) {
 		return 1
@@ -100,9 +100,9 @@ func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
 	case Query:
 		return c.notBuilt(std, "--query")
 	case ExamineBitmap:
-		return c.notBuilt(std, "--examine-bitmap")
+		return c.examineBitmap(std, d.Name)
 	case ExamineBadBlocks:
-		return c.notBuilt(std, "--examine-badblocks")
+		return c.examineBadBlocks(std, d.Name)
 	case ZeroSuperblock:
 		return c.notBuilt(std, "--zero-superblock")
 	case Run:

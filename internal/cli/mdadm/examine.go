@@ -1,0 +1,162 @@
+package mdadm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// examine is --examine: it reports the metadata of devices, each by itself
+// (Examine.c). It needs no rights but those to read them.
+func (c *Command) examine(_ context.Context, std ui.IO) int {
+	cf := readConf(c.Config, std)
+	w := bufio.NewWriter(std.Out)
+	defer w.Flush()
+	e := &examiner{
+		cmd: c, std: std, w: w, homeHost: c.homeHost(cf),
+		brief: c.Brief || c.Scan && c.Verbose < 2,
+	}
+	var names []string
+	for _, d := range c.Devices {
+		names = append(names, d.Name)
+	}
+	if len(names) == 0 {
+		if !c.Scan {
+			return leave(usage("No devices to examine"), std)
+		}
+		names = cf.scanDevices(&e.nodes, std)
+		if len(names) == 0 {
+			fmt.Fprintf(std.Err, "mdadm: No devices listed in %s\n", cf.name)
+			return 1
+		}
+	}
+	var err error
+	if e.want, err = wantedVersions(c.Shape.Metadata); err != nil {
+		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
+		return 1
+	}
+	code := 0
+	for _, name := range names {
+		code |= e.device(name)
+	}
+	switch {
+	case c.JSON:
+		code |= e.printJSON()
+	case e.brief:
+		e.printArrays()
+	}
+	return code
+}
+
+// examiner is one run of --examine.
+type examiner struct {
+	cmd      *Command
+	std      ui.IO
+	w        *bufio.Writer
+	homeHost string
+	brief    bool         // --brief, also by way of --scan
+	want     []md.Version // of --metadata; empty for any
+	nodes    array.Nodes
+	arrays   []*briefArray // with brief: what was found, first first
+	docs     []examinedDevice
+}
+
+// wantedVersions are the superblock versions that --metadata asks for; none
+// without it.
+func wantedVersions(word string) ([]md.Version, error) {
+	switch strings.TrimLeft(word, "0") {
+	case "":
+		if word == "" {
+			return nil, nil
+		}
+	case "1":
+		return []md.Version{md.V10, md.V11, md.V12}, nil
+	case ".swap", ".9", ".91":
+		return []md.Version{md.V090}, nil // both byte orders are read
+	}
+	v, err := md.ParseVersion(word)
+	if err != nil {
+		return nil, fmt.Errorf("%s metadata is not supported by mdkit", word)
+	}
+	return []md.Version{v}, nil
+}
+
+// device reports one device and returns its part of the exit code.
+func (e *examiner) device(name string) int {
+	d, err := block.OpenFile(name, block.Direct)
+	if err != nil {
+		if e.cmd.Scan {
+			return 0
+		}
+		fmt.Fprintf(e.std.Err, "mdadm: cannot open %s: %s\n", name, openReason(err))
+		return 1
+	}
+	defer d.Close()
+	x, err := array.ExamineMember(d, e.want...)
+	if err != nil {
+		return e.nothing(d, err)
+	}
+	if len(e.want) > 1 && !e.brief && !e.cmd.Scan {
+		// mdadm says what it missed on its way, found or not.
+		e.complain(array.WhyNoSuper(d, e.want...))
+	}
+	if n := x.Truncated(); n > 0 && !e.brief {
+		fmt.Fprintf(e.std.Err, "mdadm: %s is truncated: its data ends %d sectors behind the end of the device.\n", name, n)
+	}
+	switch {
+	case e.cmd.JSON:
+		e.docs = append(e.docs, e.document(name, x))
+	case e.brief:
+		e.collect(name, x)
+	case e.cmd.Export > 0:
+		exportMember(e.w, x)
+	default:
+		fmt.Fprintf(e.w, "%s:\n", name)
+		if x.Super0 != nil {
+			examineText0(e.w, x, e.homeHost, &e.nodes)
+		} else {
+			examineText1(e.w, x, e.homeHost)
+		}
+	}
+	return 0
+}
+
+// complain prints lines of mdadm's on the error stream.
+func (e *examiner) complain(lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(e.std.Err, "mdadm: %s\n", line)
+	}
+}
+
+// openReason says in the C library's words why a device could not be opened;
+// where Linux itself is vague, in ours.
+func openReason(err error) string {
+	var no unix.Errno
+	switch {
+	case errors.Is(err, block.ErrNotDevice):
+		var be *block.Error
+		errors.As(err, &be)
+		return be.Err.Error()
+	case errors.As(err, &no):
+		return errnoText(no)
+	case errors.Is(err, fs.ErrNotExist):
+		return errnoText(unix.ENOENT)
+	}
+	return err.Error()
+}
+
+// errnoText is strerror(3): Go's own texts begin with a small letter.
+func errnoText(no unix.Errno) string {
+	s := no.Error()
+	return strings.ToUpper(s[:1]) + s[1:]
+}

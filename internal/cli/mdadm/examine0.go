@@ -1,0 +1,149 @@
+package mdadm
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// examineText0 prints a 0.90 superblock as --examine does (super0.c,
+// examine_super0). nodes gives the names of the devices in its table.
+func examineText0(w writer, x *array.Examined, homeHost string, nodes *array.Nodes) {
+	s := x.Super0
+	fmt.Fprintf(w, "          Magic : %08x\n", s.MDMagic)
+	fmt.Fprintf(w, "        Version : %d.%02d.%02d\n", int32(s.MajorVersion), int32(s.MinorVersion), int32(s.PatchVersion))
+	fmt.Fprintf(w, "           UUID : %s", uuid0(s))
+	if s.MinorVersion >= 90 {
+		w.WriteString(localTo0(s, homeHost))
+	}
+	w.WriteByte('\n')
+	if s.NotPersistent != 0 {
+		w.WriteString("           Eedk : not persistent\n")
+	}
+	fmt.Fprintf(w, "  Creation Time : %s\n", ctime(int64(s.CTime)))
+	fmt.Fprintf(w, "     Raid Level : %s\n", levelWord(s.Level))
+	if s.Level > 0 {
+		fmt.Fprintf(w, "  Used Dev Size : %d%s\n", int32(s.Size), humanSize(int64(s.Size)<<10))
+		if size, ok := arraySize0(s); ok {
+			fmt.Fprintf(w, "     Array Size : %d%s\n", uint64(size>>10), humanSize(size))
+		}
+	}
+	fmt.Fprintf(w, "   Raid Devices : %d\n", int32(s.RaidDisks))
+	fmt.Fprintf(w, "  Total Devices : %d\n", int32(s.NrDisks))
+	fmt.Fprintf(w, "Preferred Minor : %d\n\n", int32(s.MDMinor))
+	if s.Reshaping() {
+		examineReshape0(w, s)
+	}
+	fmt.Fprintf(w, "    Update Time : %s\n", ctime(int64(s.UTime)))
+	fmt.Fprintf(w, "          State : %s\n", cleanWord(s.Clean()))
+	if s.State&md.Super0BitmapPresent != 0 {
+		w.WriteString("Internal Bitmap : present\n")
+	}
+	fmt.Fprintf(w, " Active Devices : %d\n", int32(s.ActiveDisks))
+	fmt.Fprintf(w, "Working Devices : %d\n", int32(s.WorkingDisks))
+	fmt.Fprintf(w, " Failed Devices : %d\n", int32(s.FailedDisks))
+	fmt.Fprintf(w, "  Spare Devices : %d\n", int32(s.SpareDisks))
+	checksumText(w, s.SBCsum, x.Checksum)
+	fmt.Fprintf(w, "         Events : %d\n\n", s.Events)
+	examineGeometry(w, s.Level, s.Layout, s.ChunkSize/1024, false)
+	examineDisks0(w, s, nodes)
+}
+
+// uuid0 writes the uuid of a 0.90 superblock: four words, or one in formats
+// before 0.90.
+func uuid0(s *md.Super0) string {
+	if s.MinorVersion >= 90 {
+		return s.UUID().String()
+	}
+	return fmt.Sprintf("%08x", s.SetUUID0)
+}
+
+// localTo0 is mdadm's remark behind uuids that were made on this host: their
+// last half is the start of the host name's SHA-1.
+func localTo0(s *md.Super0, homeHost string) string {
+	if homeHost == "" {
+		return ""
+	}
+	sum := sha1.Sum([]byte(homeHost))
+	uuid := s.UUID().Native(binary.NativeEndian)
+	if string(uuid[8:]) == string(sum[:8]) {
+		return " (local to host " + homeHost + ")"
+	}
+	return ""
+}
+
+// arraySize0 is arraySize1 for 0.90.
+func arraySize0(s *md.Super0) (bytes int64, ok bool) {
+	disks := dataDisks(s.Level, int32(s.RaidDisks))
+	copies := layoutCopies(s.Level, s.Layout)
+	if disks == 0 || copies == 0 {
+		return 0, false
+	}
+	return int64(s.Size) << 10 * int64(disks) / int64(copies), true
+}
+
+func examineReshape0(w writer, s *md.Super0) {
+	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", s.ReshapePosition/2, humanSize(int64(s.ReshapePosition<<9)))
+	if s.DeltaDisks != 0 {
+		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", s.DeltaDisks,
+			int32(s.RaidDisks)-s.DeltaDisks, int32(s.RaidDisks))
+	}
+	if s.NewLevel != s.Level {
+		fmt.Fprintf(w, "      New Level : %s\n", levelWord(s.NewLevel))
+	}
+	if s.NewLayout != s.Layout {
+		switch s.Level {
+		case md.LevelRAID5, md.LevelRAID6:
+			fmt.Fprintf(w, "     New Layout : %s\n", layoutWord(s.Level, s.NewLayout))
+		case md.LevelRAID10:
+			fmt.Fprintf(w, "     New Layout : %s\n", raid10NewLayout(s.NewLayout))
+		}
+	}
+	if s.NewChunk != s.ChunkSize {
+		fmt.Fprintf(w, "  New Chunksize : %d\n", int32(s.NewChunk))
+	}
+	w.WriteByte('\n')
+}
+
+// examineDisks0 prints the table of devices: first the device itself, then
+// all that the superblock counts.
+func examineDisks0(w writer, s *md.Super0, nodes *array.Nodes) {
+	w.WriteString("      Number   Major   Minor   RaidDevice State\n")
+	examineDisk0(w, "this", &s.ThisDisk, nodes)
+	w.WriteByte('\n')
+	rows := int64(int32(s.RaidDisks)) + int64(int32(s.SpareDisks))
+	if s.Reshaping() && s.DeltaDisks < 0 {
+		rows -= int64(s.DeltaDisks)
+	}
+	for d := range max(0, min(rows, md.Super0Disks)) {
+		examineDisk0(w, fmt.Sprintf("%4d", d), &s.Disks[d], nodes)
+	}
+}
+
+func examineDisk0(w writer, label string, d *md.Disk0, nodes *array.Nodes) {
+	fmt.Fprintf(w, "%4s %5d   %5d    %5d    %5d     ", label,
+		int32(d.Number), int32(d.Major), int32(d.Minor), int32(d.RaidDisk))
+	for _, word := range []struct {
+		on   bool
+		text string
+	}{
+		{d.State&md.DiskFaulty != 0, " faulty"},
+		{d.State&md.DiskActive != 0, " active"},
+		{d.State&md.DiskSync != 0, " sync"},
+		{d.State&md.DiskRemoved != 0, " removed"},
+		{d.State&md.DiskWriteMostly != 0, " write-mostly"},
+		{d.State&md.DiskFailFast != 0, " failfast"},
+		{d.State&^(md.DiskWriteMostly|md.DiskFailFast) == 0, " spare"},
+	} {
+		if word.on {
+			w.WriteString(word.text)
+		}
+	}
+	if name := nodes.Name(d.Major, d.Minor, ""); name != "" {
+		w.WriteString("   " + name)
+	}
+	w.WriteByte('\n')
+}

@@ -1,0 +1,67 @@
+package mdadm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/partition"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// nothing reports a device without md metadata, and returns its part of the
+// exit code: none where a version was asked for, as mdadm has it.
+func (e *examiner) nothing(d *block.File, err error) int {
+	name := d.Name()
+	switch {
+	case !errors.Is(err, md.ErrNoSuper):
+		if !e.cmd.Scan {
+			fmt.Fprintf(e.std.Err, "mdadm: cannot read metadata of %s: %v\n", name, err)
+			return 1
+		}
+	case len(e.want) > 0:
+		if !e.brief && !e.cmd.Scan {
+			e.complain(array.WhyNoSuper(d, e.want...))
+		}
+	case e.partitions(d):
+	case !e.brief:
+		fmt.Fprintf(e.std.Err, "mdadm: No md superblock detected on %s.\n", name)
+		return 1
+	}
+	return 0
+}
+
+// partitions reports a device that carries a partition table instead.
+func (e *examiner) partitions(d *block.File) bool {
+	sector := make([]byte, partition.MBRSize)
+	if block.ReadFull(d, sector, 0) != nil {
+		return false
+	}
+	table, err := partition.ParseMBR(sector)
+	if err != nil {
+		return false
+	}
+	switch {
+	case e.cmd.JSON:
+		e.docs = append(e.docs, partitionDocument(d, table))
+	case e.brief:
+		if !e.cmd.Scan {
+			fmt.Fprintf(e.std.Err, "mdadm: No brief listing for mbr on %s\n", d.Name())
+		}
+	case e.cmd.Export == 0:
+		fmt.Fprintf(e.w, "%s:\n", d.Name())
+		partitionText(e.w, table)
+	}
+	return true
+}
+
+// partitionText is super-mbr.c's examine_mbr.
+func partitionText(w writer, table *partition.MBR) {
+	fmt.Fprintf(w, "   MBR Magic : %04x\n", table.Magic)
+	for i, p := range table.Partitions {
+		if p.Sectors != 0 {
+			fmt.Fprintf(w, "Partition[%d] : %12d sectors at %12d (type %02x)\n", i, p.Sectors, p.First, p.Type)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package mdadm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
+)
+
+// outcome is everything a command line leaves behind.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", o.code, o.out, o.err)
+}
+
+// ours runs a command line by this package.
+func ours(args ...string) outcome {
+	var out, err bytes.Buffer
+	code := Main(context.Background(), append([]string{"mdadm"}, args...), ui.IO{In: strings.NewReader(""), Out: &out, Err: &err})
+	return outcome{code, out.String(), err.String()}
+}
+
+// peers runs a command line by Debian's mdadm.
+func peers(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command("mdadm", args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+// sameReport runs a reporting command line by both programs, and lets nothing
+// differ. Where they do, the peer is asked once more: if its own two answers
+// differ the array has moved on meanwhile, and all is done again.
+func sameReport(t *testing.T, args ...string) {
+	t.Helper()
+	for range 20 {
+		want, got := peers(t, args...), ours(args...)
+		if got == want {
+			return
+		}
+		if want == peers(t, args...) {
+			t.Errorf("mdadm %s:\n%s", strings.Join(args, " "), lineDiff(want.String(), got.String()))
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("mdadm %s: no two equal answers of Debian's mdadm", strings.Join(args, " "))
+}
+
+// lineDiff shows the lines in which got differs from want, with the last line
+// before them that does not.
+func lineDiff(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	head := 0
+	for head < min(len(w), len(g)) && w[head] == g[head] {
+		head++
+	}
+	tail := 0
+	for tail < min(len(w), len(g))-head && w[len(w)-1-tail] == g[len(g)-1-tail] {
+		tail++
+	}
+	var b strings.Builder
+	if head > 0 {
+		fmt.Fprintf(&b, "  %q\n", w[head-1])
+	}
+	for _, l := range w[head : len(w)-tail] {
+		fmt.Fprintf(&b, "mdadm: %q\n", l)
+	}
+	for _, l := range g[head : len(g)-tail] {
+		fmt.Fprintf(&b, "ours:  %q\n", l)
+	}
+	return b.String()
+}
+
+// scenario is arrays in some state. Words r0, r1, ... are RAM disks, md0, md1,
+// ... arrays.
+type scenario struct {
+	name  string
+	steps []string
+}
+
+// devs are the member devices all scenarios choose from.
+const devs = 10
+
+func devName(word string) string {
+	if n, err := strconv.Atoi(strings.TrimPrefix(word, "r")); err == nil && strings.HasPrefix(word, "r") {
+		return fmt.Sprintf("/dev/ram%d", n)
+	}
+	if strings.HasPrefix(word, "md") && len(word) > 2 && word[2] >= '0' && word[2] <= '9' {
+		return "/dev/" + word
+	}
+	return word
+}
+
+// do takes one step: "mdadm ARGS", "mdadm? ARGS" if it may fail, "write FILE
+// WORDS" and "await FILE WORD" for the kernel's attributes, "hostname NAME",
+// "damage DEVICE OFFSET BYTE".
+func do(t *testing.T, step string) {
+	t.Helper()
+	w := strings.Fields(step)
+	for i := range w {
+		w[i] = devName(w[i])
+	}
+	switch w[0] {
+	case "mdadm", "mdadm?":
+		got := peers(t, w[1:]...)
+		if got.code != 0 && w[0] == "mdadm" {
+			b, _ := os.ReadFile("/proc/mdstat")
+			t.Fatalf("%s: %v\n%s", step, got, b)
+		}
+	case "write":
+		if err := os.WriteFile(w[1], []byte(strings.Join(w[2:], " ")), 0o644); err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+	case "await":
+		deadline := time.Now().Add(20 * time.Second)
+		for {
+			b, err := os.ReadFile(w[1])
+			if err == nil && strings.TrimSpace(string(b)) == strings.Join(w[2:], " ") {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: still %q, %v", step, b, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	case "hostname":
+		if err := unix.Sethostname([]byte(w[1])); err != nil {
+			t.Fatal(err)
+		}
+	case "damage":
+		off, _ := strconv.ParseInt(w[2], 0, 64)
+		b, _ := strconv.ParseUint(w[3], 0, 8)
+		poke(t, w[1], off, byte(b))
+	case "blank":
+		f, err := os.OpenFile(w[1], os.O_WRONLY|os.O_SYNC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.Write(make([]byte, ramSize)); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Fatalf("unknown step %q", step)
+	}
+}
+
+func poke(t *testing.T, dev string, off int64, b byte) {
+	t.Helper()
+	f, err := os.OpenFile(dev, os.O_WRONLY|os.O_SYNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{b}, off); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ramSize is the size of a RAM disk in bytes.
+const ramSize = 48 << 20
+
+// arraysUp lists the arrays there are, as /dev/mdN.
+func arraysUp(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/mdstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		if w := strings.Fields(line); len(w) > 1 && strings.HasPrefix(line, "md") {
+			names = append(names, "/dev/"+w[0])
+		}
+	}
+	return names
+}
+
+// members lists the RAM disks that steps speak of.
+func (s scenario) members() []string {
+	var list []string
+	for i := range devs {
+		word := fmt.Sprintf("r%d", i)
+		for _, step := range s.steps {
+			if strings.Contains(" "+step+" ", " "+word+" ") {
+				list = append(list, devName(word))
+				break
+			}
+		}
+	}
+	return list
+}
+
+// run sets the scenario up and compares every report on it.
+func (s scenario) run(t *testing.T) {
+	t.Cleanup(func() { clear(t) })
+	for _, step := range s.steps {
+		do(t, step)
+	}
+	n := 0
+	same := func(args ...string) {
+		n++
+		sameReport(t, args...)
+	}
+	all := s.members()
+	for _, m := range all {
+		for _, opts := range [][]string{
+			{"--examine"},
+			{"-E", "--brief"},
+			{"-Eb", "-v"},
+			{"-E", "--export"},
+			{"-E", "-e", "1.2"},
+			{"-E", "-e0.90"},
+			{"-E", "-e", "1"},
+			{"-E", "-e1.0"},
+			{"-E", "-e1.1", "-b"},
+			{"-E", "--homehost=other"},
+			{"--examine-badblocks"},
+			{"--examine-badblocks", "-b"},
+			{"-X"},
+			{"-X", "--brief"},
+		} {
+			same(append(opts, m)...)
+		}
+	}
+	same(append([]string{"-E"}, all...)...)
+	same(append([]string{"-Eb"}, all...)...)
+	same(append([]string{"-Ebv"}, all...)...)
+	same("-Es")
+	same("-E", "-s", "-v")
+	t.Logf("%d command lines", n)
+}
+
+// clear stops everything and blanks the disks.
+func clear(t *testing.T) {
+	for range 3 {
+		for _, md := range arraysUp(t) {
+			peers(t, "--stop", md)
+		}
+	}
+	if left := arraysUp(t); len(left) > 0 {
+		t.Errorf("cannot stop %v", left)
+	}
+	for i := range devs {
+		do(t, fmt.Sprintf("blank r%d", i))
+	}
+	os.Remove("/run/mdadm/map")
+}
+
+// TestReportsLikeMdadm puts arrays into many states and lets Debian's mdadm and
+// ours report on each.
+func TestReportsLikeMdadm(t *testing.T) {
+	mdadm := lab.Peer(t, "mdadm")
+	var cases []lab.Case
+	for _, s := range scenarios() {
+		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, _ *lab.Guest) { s.run(t) }})
+	}
+	setup := lab.Case{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
+		do(t, "hostname labhost")
+		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
+	}}
+	lab.Run(t, lab.Spec{
+		Modules: []string{
+			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
+			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
+		},
+		Files:   mdadm.Files,
+		Memory:  1 << 30,
+		Timeout: 10 * time.Minute,
+	}, append([]lab.Case{setup}, cases...)...)
+}
+
+func scenarios() []scenario {
+	const create = "mdadm --create --run --quiet "
+	return []scenario{
+		{"raid5 clean", []string{create + "md0 -l5 -n3 --assume-clean r0 r1 r2"}},
+		{"raid1 bitmap", []string{create + "md0 -l1 -n2 --assume-clean --bitmap=internal r0 r1"}},
+	}
+}

@@ -1,0 +1,97 @@
+// Package probe answers "what is on this device?": it looks for the
+// signatures of everything that drivers/md can put on a disk, and of what a
+// refusal to overwrite must see besides: filesystems, swap, partition tables,
+// and the RAID formats of disk controllers.
+//
+// Probing reads a bounded number of bytes at fixed places and never writes.
+// Every signature is returned, also when several contradict each other: a
+// stale filesystem under a new array is something people want to see.
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// Class is the family a signature belongs to.
+type Class string
+
+// The classes, in the order in which Probe returns them: what owns the whole
+// device comes before what may merely lie inside of it.
+const (
+	RAID           Class = "raid"
+	BCache         Class = "bcache"
+	LVM            Class = "lvm"
+	Crypto         Class = "crypto"
+	DM             Class = "dm"
+	Swap           Class = "swap"
+	Filesystem     Class = "filesystem"
+	PartitionTable Class = "partition-table"
+)
+
+var classOrder = map[Class]int{
+	RAID: 0, BCache: 1, LVM: 2, Crypto: 3, DM: 4, Swap: 5, Filesystem: 6, PartitionTable: 7,
+}
+
+// Checksum says whether a structure's own checksum holds.
+type Checksum string
+
+// What is known of a checksum.
+const (
+	Unchecked   Checksum = "none" // the format has no checksum, or none that is checked here
+	ChecksumOK  Checksum = "ok"
+	ChecksumBad Checksum = "bad"
+)
+
+// Signature is one structure found on a device.
+type Signature struct {
+	Type     string   `json:"type"`              // libblkid's name where it has one ("linux_raid_member"), else the kernel's ("dm-thin")
+	Class    Class    `json:"class"`             // the family
+	Version  string   `json:"version,omitempty"` // as the format's own tools print it
+	Off      int64    `json:"offset"`            // bytes from the start of the device to the structure
+	Len      int64    `json:"length"`            // bytes of the structure's fixed part
+	UUID     string   `json:"uuid,omitempty"`    // as the format's own tools print it
+	Label    string   `json:"label,omitempty"`   // name or label
+	Checksum Checksum `json:"checksum"`          // whether the structure's own checksum holds
+	Detail   string   `json:"detail,omitempty"`  // one line more, for people
+}
+
+// String gives one line: type, version, place, identity.
+func (s Signature) String() string {
+	out := s.Type
+	if s.Version != "" {
+		out += " " + s.Version
+	}
+	out += fmt.Sprintf(" at offset %d", s.Off)
+	if s.Label != "" {
+		out += fmt.Sprintf(" label %q", s.Label)
+	}
+	if s.UUID != "" {
+		out += " uuid " + s.UUID
+	}
+	if s.Checksum == ChecksumBad {
+		out += " (bad checksum)"
+	}
+	return out
+}
+
+// Probe returns every signature found on d, sorted by class and then by
+// offset; none is not an error. It fails only when d cannot be read at a place
+// it must look at; the signatures found elsewhere are returned with the error.
+func Probe(d block.Device) ([]Signature, error) {
+	s := &scanner{dev: d, size: d.Size(), windows: make(map[int64][]byte)}
+	var found []Signature
+	for i := range formats {
+		found = append(found, formats[i].find(s)...)
+	}
+	found = append(found, findMD(s)...)
+	found = append(found, findZFS(s)...)
+	found = append(found, findMBR(s, found)...)
+	slices.SortStableFunc(found, func(a, b Signature) int {
+		return cmp.Or(cmp.Compare(classOrder[a.Class], classOrder[b.Class]), cmp.Compare(a.Off, b.Off))
+	})
+	return found, s.err
+}

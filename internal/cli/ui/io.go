@@ -1,8 +1,17 @@
 // Package ui holds what the command-line faces share: the streams they talk
-// over, tables, JSON and progress.
+// over, exit codes, tables, sizes, JSON documents and progress.
 package ui
 
-import "io"
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
 
 // IO is where a command reads answers and writes what it has to say. Faces
 // take it as an argument and never touch the process's own streams.
@@ -10,4 +19,43 @@ type IO struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
+
+	// Terminal says whether Err is a terminal, on which a line can be drawn
+	// again; nil means it is not. It is a question, since asking costs a
+	// system call that most commands never need.
+	Terminal func() bool
+
+	// Interrupt derives a context that an interrupt from the keyboard or a
+	// request to end cancels; nil means that there is nobody to interrupt.
+	// Commands that work for long call it, the others end at once as they are.
+	Interrupt func(context.Context) (context.Context, context.CancelFunc)
+}
+
+// Process returns the streams of the process itself.
+func Process() IO {
+	return IO{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
+		Interrupt: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		},
+	}
+}
+
+// Cancellable returns ctx such that Ctrl-C cancels it, if somebody can press it.
+func (o IO) Cancellable(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Interrupt == nil {
+		return context.WithCancel(ctx)
+	}
+	return o.Interrupt(ctx)
+}
+
+// IsTerminal says whether Err is a terminal.
+func (o IO) IsTerminal() bool { return o.Terminal != nil && o.Terminal() }
+
+// IsBrokenPipe says whether err means that the reader of our output has gone,
+// which is its good right and no error to report. The process's own stdout
+// never comes to this: there SIGPIPE ends it as it ends any program.
+func IsBrokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -1,0 +1,39 @@
+// Mdkit is the Linux md/dm stack in one program. Called by the name of a tool
+// that it replaces, such as mdadm, it is that tool; called by its own name it
+// has verbs of its own and all of the tools as subcommands.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mdkit/mdkit/internal/cli/mdadm"
+	"github.com/mdkit/mdkit/internal/cli/native"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+)
+
+// faces returns the tools that mdkit stands in for.
+func faces() []ui.Face {
+	return []ui.Face{
+		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
+	}
+}
+
+func main() { os.Exit(run(os.Args, ui.Process())) }
+
+// run looks at the name it was called by and hands over.
+func run(argv []string, std ui.IO) int {
+	ctx := context.Background()
+	if len(argv) == 0 {
+		return native.Main(ctx, nil, std, faces()...)
+	}
+	name := strings.TrimSuffix(filepath.Base(argv[0]), ".exe")
+	for _, f := range faces() {
+		if f.Name == name {
+			return f.Main(ctx, argv, std)
+		}
+	}
+	return native.Main(ctx, argv[1:], std, faces()...)
+}

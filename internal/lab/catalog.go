@@ -34,9 +34,11 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 			err = fetchUML(ctx, store, suite)
 		case isPeer:
 			_, err = store.Tree(ctx, peerSuite, n, def.packages...)
+		case n == qemuName:
+			err = fetchQEMU(ctx, store)
 		default:
 			err = fmt.Errorf("nothing is called %q; there are %s", n,
-				strings.Join(append(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers))...), " "))
+				strings.Join(slices.Concat(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers)), []string{qemuName}), " "))
 		}
 		if err != nil {
 			return err

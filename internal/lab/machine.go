@@ -333,5 +333,8 @@ type kernel interface {
 }
 
 func findKernel(ctx context.Context, spec Spec) (kernel, error) {
+	if spec.Backend == "qemu" {
+		return findQEMU(ctx, spec)
+	}
 	return findUML(ctx, spec.Kernel)
 }

@@ -40,6 +40,8 @@ type orders struct {
 	Timeout time.Duration     // for the test process
 }
 
+func (o orders) encode() ([]byte, error) { return json.MarshalIndent(o, "", "\t") }
+
 // stagedModule is one module file in the guest.
 type stagedModule struct {
 	Name  string
@@ -150,7 +152,7 @@ func plant(root string, tr tree, o orders) error {
 			return fmt.Errorf("stage %s: %w", g, err)
 		}
 	}
-	b, err := json.MarshalIndent(o, "", "\t")
+	b, err := o.encode()
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,181 @@
+package lab
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/lab/fetch"
+)
+
+// The second backend: Debian's stock kernel in QEMU, by emulation (TCG). KVM is
+// never used: a /dev/kvm may be there and still not boot such a kernel.
+const (
+	qemuName    = "qemu"
+	qemuPackage = "qemu-system-x86"
+	qemuSuite   = "bookworm"
+	stockMeta   = "linux-image-amd64" // depends on the image of the day
+	stockPrefix = "linux-image-6.1."
+)
+
+// qemuModules are what a stock kernel needs for its disks, channel and cards:
+// all of virtio is modular there.
+var qemuModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "virtio_net"}
+
+// qemuKernel is an unpacked QEMU and stock kernel.
+type qemuKernel struct {
+	qemu    *Tool
+	image   string
+	modules moduleSet
+}
+
+// fetchQEMU fetches QEMU with all it depends on, and the kernel.
+func fetchQEMU(ctx context.Context, store *fetch.Store) error {
+	if _, err := store.Tree(ctx, qemuSuite, qemuName, qemuPackage); err != nil {
+		return err
+	}
+	if _, ok := stockKernel(store); ok {
+		return nil
+	}
+	name, err := store.Resolve(ctx, qemuSuite, stockMeta, stockPrefix)
+	if err != nil {
+		return err
+	}
+	_, err = store.Package(ctx, qemuSuite, name)
+	return err
+}
+
+// stockKernel is the newest stock kernel in the cache.
+func stockKernel(store *fetch.Store) (dir string, ok bool) {
+	some, _ := store.Lookup(qemuSuite, "any")
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(some), stockPrefix+"*"))
+	if err != nil || len(found) == 0 {
+		return "", false
+	}
+	return found[len(found)-1], true
+}
+
+// findQEMU returns QEMU and the kernel from the cache, fetching them if that
+// is allowed.
+func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
+	if spec.Kernel != "6.1" {
+		return nil, fmt.Errorf("%w: the qemu backend has kernel 6.1, not %s", errNoLab, spec.Kernel)
+	}
+	store, err := fetch.Open()
+	if err != nil {
+		return nil, err
+	}
+	store.Log = os.Stderr
+	root, ok := store.LookupTree(qemuSuite, qemuName)
+	if _, okKernel := stockKernel(store); !ok || !okKernel {
+		if !mayFetch() {
+			return nil, fmt.Errorf("%w: QEMU is not in %s; run make lab", errNoLab, store.Dir)
+		}
+		if err := fetchQEMU(ctx, store); err != nil {
+			return nil, err
+		}
+	}
+	def := peerDef{programs: []string{"usr/bin/qemu-system-x86_64"}}
+	k := &qemuKernel{}
+	if k.qemu, err = def.open(root); err != nil {
+		return nil, err
+	}
+	dir, _ := stockKernel(store)
+	images, err := filepath.Glob(filepath.Join(dir, "boot/vmlinuz-*"))
+	if err != nil || len(images) != 1 {
+		return nil, fmt.Errorf("stock kernel: %d images in %s", len(images), dir)
+	}
+	k.image = images[0]
+	release := strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
+	k.modules, err = readModules(filepath.Join(dir, "lib/modules", release))
+	return k, err
+}
+
+// command stages the root as an initramfs.
+func (k *qemuKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
+	tr, err := m.payload()
+	if err != nil {
+		return nil, err
+	}
+	list, err := k.modules.order(slices.Concat(qemuModules, basicModules, m.spec.Modules))
+	if err != nil {
+		return nil, err
+	}
+	o := m.orders(limit)
+	o.Channel = "/dev/vport0p1" // the first port after the console's
+	o.Modules = stageModules(tr, list)
+	o.Builtin = slices.Sorted(maps.Keys(k.modules.builtin))
+
+	initrd := filepath.Join(m.dir, "initrd.gz")
+	share := filepath.Join(k.qemu.root, "usr/share")
+	files := []*os.File{guest}
+	args := []string{
+		"-L", filepath.Join(share, "qemu"), "-L", filepath.Join(share, "seabios"),
+		"-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+		"-smp", strconv.Itoa(m.spec.CPUs), "-m", fmt.Sprintf("%dM", (m.spec.Memory+1<<20-1)>>20),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
+		"-kernel", k.image, "-initrd", initrd,
+		"-append", "console=ttyS0 rdinit=/init panic=-1 loglevel=6 net.ifnames=0",
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=lab,fd=3", "-device", "virtserialport,chardev=lab,name=lab",
+	}
+	for i, d := range m.spec.Disks {
+		args = append(args, qemuDisk(i, d, m.Disks[i])...)
+		o.Disks = append(o.Disks, "/dev/vd"+string(rune('a'+i)))
+	}
+	for i, p := range m.spec.NICs {
+		f, err := p.plug()
+		if err != nil {
+			return nil, err
+		}
+		m.lend = append(m.lend, f)
+		files = append(files, f)
+		args = append(args, "-netdev", fmt.Sprintf("dgram,id=net%d,local.type=fd,local.str=%d", i, 2+len(files)),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=%s,romfile=", i, p.mac()))
+		o.NICs = append(o.NICs, orderedNIC{Name: "eth" + strconv.Itoa(i), Addr: p.addr})
+	}
+	if err := packInitramfs(initrd, tr, o); err != nil {
+		return nil, fmt.Errorf("initramfs: %w", err)
+	}
+	cmd := k.qemu.Command(context.Background(), args...)
+	cmd.ExtraFiles = files
+	cmd.Dir = m.dir
+	cmd.Env = append(os.Environ(), "QEMU_MODULE_DIR="+filepath.Join(k.qemu.root, "usr/lib/x86_64-linux-gnu/qemu"))
+	return cmd, nil
+}
+
+// qemuDisk makes the options of one disk.
+func qemuDisk(i int, d Disk, path string) []string {
+	onOff := map[bool]string{true: "on", false: "off"}
+	path = strings.ReplaceAll(path, ",", ",,")
+	id := "disk" + strconv.Itoa(i)
+	device := fmt.Sprintf("virtio-blk-pci,drive=%s,share-rw=%s,write-cache=%s", id, onOff[d.Shared], onOff[!d.Shared && !d.Sync])
+	if d.COW {
+		return []string{"-drive", fmt.Sprintf("if=none,id=%s,format=raw,snapshot=on,file.locking=off,file=%s", id, path), "-device", device}
+	}
+	file := fmt.Sprintf("driver=raw,node-name=%s,read-only=%s,file.driver=file,file.locking=off,file.filename=%s", id, onOff[d.ReadOnly], path)
+	return []string{"-blockdev", file, "-device", device}
+}
+
+func packInitramfs(path string, tr tree, o orders) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	// Compressed at the least cost, it boots faster than plain: it goes through
+	// an emulated device.
+	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	if err == nil {
+		err = writeInitramfs(z, tr, o)
+		err = errors.Join(err, z.Close())
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,47 @@
+package lab
+
+import (
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestQEMU is what user-mode Linux lacks: several processors and BTF, on
+// Debian's stock kernel, behind the same Run.
+func TestQEMU(t *testing.T) {
+	Run(t, Spec{
+		Backend: "qemu", CPUs: 2, Modules: []string{"raid456", "dm-thin-pool"},
+		Disks: []Disk{{Size: 1 << 20}, {Path: image(t, "cow", 'c'), COW: true}},
+		NICs:  []*Port{NewSwitch(t).Port("10.9.0.1/24")},
+	},
+		Case{Name: "machine", Run: func(t *testing.T, g *Guest) {
+			if !strings.HasPrefix(g.Release, "6.1.") || g.Backend != "qemu" {
+				t.Errorf("release %s on %s", g.Release, g.Backend)
+			}
+			if runtime.NumCPU() != 2 {
+				t.Errorf("%d processors", runtime.NumCPU())
+			}
+			if !g.HasModule("raid456") || !g.HasModule("dm_thin_pool") {
+				t.Error("modules are missing")
+			}
+			for _, f := range []string{"/sys/kernel/btf/vmlinux", "/sys/kernel/btf/md_mod", "/sys/kernel/tracing/events", "/sys/class/net/" + g.NICs[0]} {
+				if _, err := os.Stat(f); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
+		Case{Name: "disks", Run: func(t *testing.T, g *Guest) {
+			if got := readDisk(t, g.Disks[1], 0); got[0] != 'c' {
+				t.Errorf("the second disk begins with %q", got[0])
+			}
+			for _, d := range g.Disks {
+				if err := writeDisk(t, d, 0, 'q', unix.O_DIRECT); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
+	)
+}

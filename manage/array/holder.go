@@ -1,0 +1,49 @@
+package array
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/sysfs"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
+)
+
+// holders adds who holds the device called name, if err says that it is busy.
+func (r Reporter) holders(l Loudness, name string, err error) {
+	if !errors.Is(err, unix.EBUSY) {
+		return
+	}
+	if who := heldBy(name); who != "" {
+		r.extra(l, "%s", who)
+	}
+}
+
+// heldBy says in one line what keeps the device called name busy, or "" if
+// the kernel does not show it.
+func heldBy(name string) string {
+	major, minor, ok := parseDevNumber(name)
+	if !ok {
+		var err error
+		if major, minor, err = statDevice(name); err != nil {
+			return ""
+		}
+	}
+	num := sysblock.Num{Major: major, Minor: minor}
+	var reasons []string
+	if held, err := sysblock.Holders(sysfs.Host, num); err == nil {
+		for _, h := range held {
+			reasons = append(reasons, h.String())
+		}
+	}
+	if len(reasons) == 0 {
+		if procs, err := sysblock.Openers(sysfs.Host, num); err == nil {
+			for _, p := range procs {
+				reasons = append(reasons, fmt.Sprintf("%s is open in %v", name, p))
+			}
+		}
+	}
+	return strings.Join(reasons, "; ")
+}

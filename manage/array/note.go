@@ -1,0 +1,67 @@
+package array
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Loudness says from which verbosity on a Note is worth printing; the values
+// are mdadm's count of -v less that of -q.
+type Loudness int
+
+// Loudness of notes.
+const (
+	Always  Loudness = -1 << 30 // errors: --quiet does not hide them
+	Warning Loudness = -1       // hidden by -qq
+	Normal  Loudness = 0        // hidden by -q
+	Chatty  Loudness = 1        // shown by -v
+)
+
+// Note is something a library call has to say to people while it works or
+// plans: one sentence without the name of the program.
+type Note struct {
+	Text     string   `json:"text"`
+	Loudness Loudness `json:"-"`
+	// Continued marks a line that belongs to the one before.
+	Continued bool `json:"continued,omitempty"`
+	// Extra marks a line that mdadm 4.2 would not have printed: the kernel's
+	// reason, or who holds a busy device.
+	Extra bool `json:"extra,omitempty"`
+}
+
+// Reporter takes notes in the order they arise.
+type Reporter func(Note)
+
+func (r Reporter) say(l Loudness, format string, args ...any) {
+	if r != nil {
+		r(Note{Text: fmt.Sprintf(format, args...), Loudness: l})
+	}
+}
+
+func (r Reporter) more(l Loudness, format string, args ...any) {
+	if r != nil {
+		r(Note{Text: fmt.Sprintf(format, args...), Loudness: l, Continued: true})
+	}
+}
+
+func (r Reporter) extra(l Loudness, format string, args ...any) {
+	if r != nil {
+		r(Note{Text: fmt.Sprintf(format, args...), Loudness: l, Continued: true, Extra: true})
+	}
+}
+
+// Said wraps an error about which everything has been said in notes, so that
+// nobody needs to print it.
+type Said struct{ Err error }
+
+// Error gives the text of what it wraps.
+func (s *Said) Error() string { return s.Err.Error() }
+
+// Unwrap gives what it wraps.
+func (s *Said) Unwrap() error { return s.Err }
+
+// WasSaid reports whether err has been said in notes.
+func WasSaid(err error) bool {
+	var s *Said
+	return errors.As(err, &s)
+}

@@ -1,0 +1,308 @@
+package md
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// Reasons for which an array cannot be opened or a place in it not be served.
+var (
+	// ErrUnsupported marks arrays in a state or of a kind that the engine does
+	// not run; the message says which.
+	ErrUnsupported = errors.New("not supported by the engine")
+	// ErrLost marks a place of which too many members have no good copy.
+	ErrLost = errors.New("not enough members hold this place")
+)
+
+// errNoCopy is the reason why a slot was not even asked.
+var errNoCopy = errors.New("no good copy")
+
+// Options say how Open opens an array. The zero value is right for arrays in
+// good order.
+type Options struct {
+	// Dirty opens arrays that are degraded and were not shut down cleanly, so
+	// that some of what is reconstructed may be wrong.
+	Dirty bool
+	// RAID0Layout is the layout to assume for a RAID0 whose members differ in
+	// size and whose metadata does not say (all of 0.90, and 1.x before Linux
+	// 5.4): LayoutRAID0Original or LayoutRAID0Alternate.
+	RAID0Layout int32
+	// ReadOnly refuses writes, and never touches the metadata.
+	ReadOnly bool
+}
+
+// Array is an assembled array: a block.Device. Reads and writes may come from
+// many goroutines at once; large reads are cut up and done by several.
+//
+// A member that refuses a write is out from then on, and the write is done if
+// the others suffice. A read that fails on one member is served from the
+// redundancy.
+type Array struct {
+	name  string
+	level Level
+	size  int64
+	grain int64 // reads are cut up at multiples of this
+	opt   Options
+	slots []slot
+	how   personality
+}
+
+// personality is what a level does to serve a request inside of the array.
+type personality interface {
+	read(p []byte, off int64) error
+	write(p []byte, off int64) error
+}
+
+// Open makes the array that Assess found out of the devices of its members.
+// Members without a device are missing; so a caller that wants to see the array
+// without one of them leaves it out of the map. It fails with a *StartError
+// for arrays that cannot be started with what is there, and with an error
+// matching ErrUnsupported for those the engine does not run.
+func Open(asm *Assembly, devs map[*Member]block.Device, opt Options) (*Array, error) {
+	f := asm.Freshest
+	if f == nil {
+		return nil, fmt.Errorf("open array: %w: no member with a slot", ErrNotEnough)
+	}
+	a := &Array{name: "array " + f.UUID().String(), level: f.Level(), opt: opt}
+	if err := a.supported(f); err != nil {
+		return nil, err
+	}
+	if err := a.seat(asm, devs); err != nil {
+		return nil, fmt.Errorf("open %s: %w", a.name, err)
+	}
+	if err := a.startable(f); err != nil {
+		return nil, err
+	}
+	if err := a.setUp(f); err != nil {
+		return nil, fmt.Errorf("open %s: %w", a.name, err)
+	}
+	return a, nil
+}
+
+// supported refuses by name what would be read wrongly.
+func (a *Array) supported(f *Member) error {
+	refuse := func(what string) error {
+		return fmt.Errorf("open %s: %w: %s", a.name, ErrUnsupported, what)
+	}
+	switch {
+	case f.Reshape() != nil:
+		return refuse("a reshape is under way; let the kernel finish it")
+	case f.Features()&FeatureJournal != 0:
+		return refuse("it has a write journal, which may hold newer data than the members")
+	case f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0 && !f.Clean() && !a.opt.ReadOnly:
+		return refuse("it was not shut down cleanly and its partial parity log was not replayed; open it read-only")
+	}
+	return nil
+}
+
+// seat makes the legs of each slot.
+func (a *Array) seat(asm *Assembly, devs map[*Member]block.Device) error {
+	a.slots = make([]slot, len(asm.Slots))
+	for i := range a.slots {
+		for _, m := range []*Member{asm.Slots[i], asm.Replacements[i]} {
+			d := devs[m]
+			if m == nil || d == nil {
+				continue
+			}
+			l, err := newLeg(m, d)
+			if err != nil {
+				return err
+			}
+			a.slots[i] = append(a.slots[i], l)
+		}
+	}
+	return nil
+}
+
+// startable wants enough slots that are in sync all over, and all of them if
+// parity cannot be trusted; a half rebuilt member does not count.
+func (a *Array) startable(f *Member) error {
+	avail := make([]bool, len(a.slots))
+	var missing []int
+	for i, s := range a.slots {
+		avail[i] = s.holds(math.MaxInt64-1, 1) || a.level == LevelMultipath && len(s) > 0
+		if !avail[i] {
+			missing = append(missing, i)
+		}
+	}
+	err := &StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Missing: missing}
+	if !Enough(a.level, f.RaidDisks(), f.Layout(), true, avail) {
+		err.Err = ErrNotEnough
+		return err
+	}
+	if !a.opt.Dirty && !Enough(a.level, f.RaidDisks(), f.Layout(), f.Clean(), avail) {
+		err.Err = ErrDirtyDegraded
+		return err
+	}
+	return nil
+}
+
+// minGrain is the least a read is cut into, in bytes: less is not worth a
+// goroutine.
+const minGrain = 256 << 10
+
+// setUp chooses the personality and works out the size.
+func (a *Array) setUp(f *Member) (err error) {
+	stripe := int64(1)
+	switch a.level {
+	case LevelLinear, LevelRAID0:
+		a.how, a.size, err = a.newStriped(f)
+	case LevelRAID1, LevelRAID10:
+		a.how, a.size, err = a.newMirrored(f)
+	case LevelRAID4, LevelRAID5, LevelRAID6:
+		var p *parityArray
+		if p, err = a.newParity(f); err == nil {
+			a.how, a.size = p, p.geometry.Size()
+			stripe = p.geometry.Chunk() * int64(p.geometry.DataSlots())
+		}
+	default:
+		err = fmt.Errorf("%w: level %v", ErrUnsupported, a.level)
+	}
+	a.grain = max(stripe, minGrain/stripe*stripe)
+	return err
+}
+
+// usedBytes is how much of each member a redundant array uses. It must fit into
+// every leg.
+func (a *Array) usedBytes(f *Member) (int64, error) {
+	used := f.UsedSize()
+	if used > math.MaxInt64/SectorSize {
+		return 0, fmt.Errorf("%s: %d sectors used of each member are more than any device has", f.Name, used)
+	}
+	for _, s := range a.slots {
+		for _, l := range s {
+			if l.member.DataSize() < used {
+				return 0, fmt.Errorf("%s: has room for %d sectors of data, the array needs %d", l.member.Name, l.member.DataSize(), used)
+			}
+		}
+	}
+	return int64(used) * SectorSize, nil
+}
+
+// Name returns "array" and its uuid.
+func (a *Array) Name() string { return a.name }
+
+// Size returns the size in bytes, as the kernel gives the array.
+func (a *Array) Size() int64 { return a.size }
+
+// Level returns the array's level.
+func (a *Array) Level() Level { return a.level }
+
+// Degraded returns how many slots have no member that is in sync all over.
+func (a *Array) Degraded() int {
+	n := 0
+	for _, s := range a.slots {
+		if !s.holds(math.MaxInt64-1, 1) {
+			n++
+		}
+	}
+	return n
+}
+
+// ReadAt implements io.ReaderAt; see block.Device.
+func (a *Array) ReadAt(p []byte, off int64) (int, error) {
+	n, eof := block.ReadSpan(a.name, a.size, off, len(p))
+	if n == 0 {
+		return 0, eof
+	}
+	if err := a.readPieces(p[:n], off); err != nil {
+		return 0, a.fail("read", off, int64(n), err)
+	}
+	return n, eof
+}
+
+// readPieces cuts a read at multiples of the grain and lets several goroutines
+// do the pieces, so that all members are busy at once.
+func (a *Array) readPieces(p []byte, off int64) error {
+	first, last := off/a.grain, (off+int64(len(p))-1)/a.grain
+	workers := min(last-first+1, int64(max(len(a.slots), runtime.GOMAXPROCS(0))))
+	if workers == 1 {
+		return a.how.read(p, off)
+	}
+	var (
+		next   atomic.Int64
+		wg     sync.WaitGroup
+		failed atomic.Pointer[error]
+	)
+	for range workers {
+		wg.Go(func() {
+			for failed.Load() == nil {
+				i := first + next.Add(1) - 1
+				if i > last {
+					return
+				}
+				from, to := max(i*a.grain, off), min((i+1)*a.grain, off+int64(len(p)))
+				if err := a.how.read(p[from-off:to-off], from); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// WriteAt implements io.WriterAt; see block.Device. Data and redundancy are
+// both written when it returns.
+func (a *Array) WriteAt(p []byte, off int64) (int, error) {
+	if a.opt.ReadOnly {
+		return 0, a.fail("write", off, int64(len(p)), block.ErrReadOnly)
+	}
+	if err := block.CheckRange("write", a.name, a.size, off, int64(len(p))); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := a.how.write(p, off); err != nil {
+		return 0, a.fail("write", off, int64(len(p)), err)
+	}
+	return len(p), nil
+}
+
+// Discard makes a range read as zeroes. It writes them, since the redundancy
+// must agree.
+func (a *Array) Discard(off, length int64) error {
+	if err := block.CheckRange("discard", a.name, a.size, off, length); err != nil {
+		return err
+	}
+	return block.WriteZeroes(a, off, length)
+}
+
+// Sync syncs every member that is not out.
+func (a *Array) Sync() error {
+	var errs []error
+	for _, s := range a.slots {
+		for _, l := range s {
+			if l.failed.Load() {
+				continue
+			}
+			if err := l.dev.Sync(); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fail names the array and the place.
+func (a *Array) fail(op string, off, length int64, err error) error {
+	return &block.Error{Op: op, Device: a.name, Off: off, Len: length, Err: err}
+}
+
+var _ interface {
+	block.Device
+	block.Discarder
+	block.Namer
+	io.ReaderAt
+} = (*Array)(nil)

@@ -1,12 +1,10 @@
 package lab
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"sync"
 	"testing"
-	"time"
 )
 
 // guestEnv is set in the test process of a guest, and nowhere else.
@@ -113,16 +111,4 @@ func (g *Guest) listen(in *os.File) {
 		}
 		s.Write(buf[:n])
 	}
-}
-
-// waitFor polls until ok, for at most that long.
-func waitFor(limit time.Duration, what string, ok func() bool) error {
-	deadline := time.Now().Add(limit)
-	for !ok() {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: not there after %v", what, limit)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return nil
 }

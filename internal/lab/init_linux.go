@@ -277,3 +277,15 @@ func sendCover(channel *os.File) {
 		}
 	}
 }
+
+// waitFor polls until ok, for at most that long.
+func waitFor(limit time.Duration, what string, ok func() bool) error {
+	deadline := time.Now().Add(limit)
+	for !ok() {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: not there after %v", what, limit)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}

@@ -286,9 +286,6 @@ func (m *Machine) wait() *Result {
 	return r
 }
 
-// Done is closed when the machine is gone.
-func (m *Machine) Done() <-chan struct{} { return m.done }
-
 // Await returns what the guest publishes under that name, waiting for it if
 // need be. The test fails at once if the machine ends without it.
 func (m *Machine) Await(name string) []byte {

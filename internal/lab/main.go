@@ -29,6 +29,7 @@ func Main(m *testing.M) {
 	}
 	code := m.Run()
 	cleanup()
+	os.Remove(plainPath())
 	os.Exit(code)
 }
 

@@ -102,7 +102,11 @@ func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
 
 // command stages the root as an initramfs.
 func (k *qemuKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
-	tr, err := m.payload()
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	tr, err := m.payload(binary)
 	if err != nil {
 		return nil, err
 	}

@@ -98,13 +98,9 @@ var guestEtc = map[string]string{
 
 // payload is the tree of a guest but for its modules and orders: the test
 // binary as init, and the caller's files.
-func (m *Machine) payload() (tree, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	tr := tree{"/init": self}
-	libs, err := neededLibs(self)
+func (m *Machine) payload(binary string) (tree, error) {
+	tr := tree{"/init": binary}
+	libs, err := neededLibs(binary)
 	if err != nil {
 		return nil, err
 	}

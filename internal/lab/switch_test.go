@@ -3,6 +3,8 @@ package lab
 import (
 	"bytes"
 	"net"
+	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -80,4 +82,99 @@ func TestSwitch(t *testing.T) {
 	if !bytes.Contains(pcap.Bytes(), []byte("hello")) {
 		t.Error("the record does not hold what passed")
 	}
+}
+
+// cable is the machine's end of a port, with frames for packets.
+type cable struct {
+	t *testing.T
+	f *os.File
+}
+
+func plugIn(t *testing.T, p *Port) cable {
+	t.Helper()
+	f, err := p.plug()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return cable{t, f}
+}
+
+// frame is the least there can be: two addresses, a type, a letter.
+func frame(to, from, letter byte) []byte {
+	return []byte{2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 0x88, 0xb5, letter}
+}
+
+func (c cable) send(frame []byte) {
+	if _, err := c.f.Write(frame); err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c cable) want(letter byte) {
+	c.t.Helper()
+	b := make([]byte, 100)
+	n, err := c.f.Read(b) // a blocking socket: the test's own limit ends it
+	if err != nil || n != 15 || b[14] != letter {
+		c.t.Fatalf("got %q, %v; want %q", b[:n], err, letter)
+	}
+}
+
+// TestSwitchRules is the switch without machines.
+func TestSwitchRules(t *testing.T) {
+	if InGuest() {
+		t.Skip("a host test")
+	}
+	if err := supported(); err != nil {
+		noLab(t, err)
+	}
+	sw := NewSwitch(t)
+	ports := []*Port{sw.Port(), sw.Port(), sw.Port()}
+	a, b, c := plugIn(t, ports[0]), plugIn(t, ports[1]), plugIn(t, ports[2])
+
+	a.send(frame(9, 1, 'A')) // to nobody known: to all
+	b.want('A')
+	c.want('A')
+	b.send(frame(1, 2, 'B')) // a is known now: to a alone
+	a.want('B')
+	c.send(frame(1, 3, 'C'))
+	a.want('C')
+
+	var seen []string
+	sw.Filter(func(f Frame) Verdict {
+		from, to := slices.Index(ports, f.From), slices.Index(ports, f.To)
+		seen = append(seen, string(f.Data[14:])+string(rune('0'+from))+string(rune('0'+to)))
+		switch f.Data[14] {
+		case 'x':
+			return Verdict{Drop: true}
+		case 'd':
+			return Verdict{Delay: 200 * time.Millisecond}
+		}
+		return Verdict{}
+	})
+	begin := time.Now()
+	for _, l := range "xdn" {
+		b.send(frame(1, 2, byte(l)))
+	}
+	a.want('d')
+	if took := time.Since(begin); took < 200*time.Millisecond {
+		t.Errorf("a delayed frame came after %v", took)
+	}
+	a.want('n') // the order stays
+	sw.Filter(nil)
+	if want := []string{"x10", "d10", "n10"}; !slices.Equal(seen, want) {
+		t.Errorf("the filter saw %q", seen)
+	}
+
+	sw.Partition(ports[:2])
+	c.send(frame(1, 3, 'P')) // c is alone
+	b.send(frame(1, 2, 'Q'))
+	a.want('Q')
+	sw.Heal()
+	c.send(frame(1, 3, 'R'))
+	a.want('R')
+
+	again := plugIn(t, ports[0]) // a new machine on an old port
+	b.send(frame(1, 2, 'S'))
+	again.want('S')
 }

@@ -125,7 +125,11 @@ func newer(a, b string) bool {
 
 // command stages the root as a folder, which hostfs shows to the guest.
 func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
-	tr, err := m.payload()
+	binary, err := plainBinary()
+	if err != nil {
+		return nil, err
+	}
+	tr, err := m.payload(binary)
 	if err != nil {
 		return nil, err
 	}

@@ -39,10 +39,13 @@ func (s *Store) apt(ctx context.Context, suite string) (*apt, error) {
 	}
 	a := &apt{store: s, suite: suite, dir: filepath.Join(s.Dir, "apt", suite)}
 	a.conf = filepath.Join(a.dir, "apt.conf")
-	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
+	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "dpkg"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
 			return nil, fmt.Errorf("cache folder: %w", err)
 		}
+	}
+	if err := os.WriteFile(a.status(), nil, 0o644); err != nil {
+		return nil, fmt.Errorf("cache folder: %w", err)
 	}
 	list := filepath.Join(a.dir, "sources.list")
 	line := src.line(suite)
@@ -65,7 +68,7 @@ func (s *Store) apt(ctx context.Context, suite string) (*apt, error) {
 // containers carry some that work on the system's own folders.
 func (a *apt) config(list string) string {
 	return fmt.Sprintf(`Dir::State %q;
-Dir::State::status "/dev/null";
+Dir::State::status %q;
 Dir::Cache %q;
 Dir::Etc::sourcelist %q;
 Dir::Etc::sourceparts "/dev/null";
@@ -82,8 +85,12 @@ Acquire::GzipIndexes "true";
 #clear DPkg::Pre-Invoke;
 #clear DPkg::Post-Invoke;
 #clear DPkg::Pre-Install-Pkgs;
-`, filepath.Join(a.dir, "state"), filepath.Join(a.dir, "cache"), list, a.dir)
+`, filepath.Join(a.dir, "state"), a.status(), filepath.Join(a.dir, "cache"), list, a.dir)
 }
+
+// status is dpkg's list of what is installed: nothing. It lies in a folder of
+// its own because apt-get install puts its locks beside it.
+func (a *apt) status() string { return filepath.Join(a.dir, "dpkg", "status") }
 
 func (a *apt) stamp() string { return filepath.Join(a.dir, "updated") }
 

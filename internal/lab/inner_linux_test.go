@@ -86,20 +86,20 @@ func TestFailures(t *testing.T) {
 	}{
 		{"good", "^good$", "1", []string{`all is well`, `--- PASS: TestInner/good`}},
 		{"fails", "^(good|fails|after)$", "1", []string{
-			`no newline at the end`, `inner_test.go:\d+: the reason of the failure`,
+			`no newline at the end`, `inner_linux_test.go:\d+: the reason of the failure`,
 			`--- FAIL: TestInner `, `--- PASS: TestInner/good`, `--- FAIL: TestInner/fails`, `--- PASS: TestInner/after`,
 		}},
 		{"deep", "^deep$", "1", []string{
 			`at the bottom`, `--- FAIL: TestInner/deep `, `--- FAIL: TestInner/deep/one `, `--- FAIL: TestInner/deep/one/two `, `--- PASS: TestInner/deep/beside `,
 		}},
 		{"panics", "^(good|panics|after)$", "1", []string{
-			`the test lost its head`, `inner_test.go:\d+`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/panics`, `--- FAIL: TestInner/after`,
+			`the test lost its head`, `inner_linux_test.go:\d+`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/panics`, `--- FAIL: TestInner/after`,
 		}},
 		{"exits", "^exits$", "1", []string{`UNFINISHED`, `--- FAIL: TestInner/exits`}},
 		{"oops", "^(good|oops)$", "1", []string{
 			`Kernel panic - not syncing: `, `end of the console`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/oops`,
 		}},
-		{"hangs", "^hangs$", "8s", []string{`panic: test timed out`, `inner_test.go:\d+`, `--- FAIL: TestInner/hangs`}},
+		{"hangs", "^hangs$", "8s", []string{`panic: test timed out`, `inner_linux_test.go:\d+`, `--- FAIL: TestInner/hangs`}},
 		{"stops", "^stops$", "8s", []string{`UNFINISHED`, `--- FAIL: TestInner/stops`}},
 		{"slow boot", "^good$", "100ms", []string{`still running after 100ms`, `--- FAIL: TestInner/good`}},
 	} {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,17 +23,27 @@ type Device struct {
 	ioctl func(f *os.File, code uintptr, arg unsafe.Pointer, val uintptr) error
 }
 
+// goingAway is how long Open waits for the remains of a stopped array.
+const goingAway = time.Second
+
 // Open opens an md device node, as /dev/md0, with the open(2) flags given
 // (os.O_RDONLY or os.O_RDWR, and unix.O_EXCL to claim it). Opening the node of
 // a minor number that is not in use creates an empty array there, where the
 // module parameter create_on_open allows that. Reading needs no O_RDWR and
-// neither does any ioctl.
+// neither does any ioctl. Open waits up to a second for the remains of an array
+// that was just stopped.
 //
 // The error is an [*Error] that matches [ErrNotExist], [ErrBusy] (O_EXCL and
 // somebody else holds it), [ErrPermission], or [ErrNotArray] for a node that is
 // no block device.
 func Open(path string, flags int) (*Device, error) {
 	f, err := os.OpenFile(path, flags, 0)
+	// The device of an array that was stopped goes away by itself some time
+	// after its last close, and cannot be opened meanwhile (md.c md_open).
+	for deadline := time.Now().Add(goingAway); errors.Is(err, unix.ENODEV) && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		f, err = os.OpenFile(path, flags, 0)
+	}
 	if err != nil {
 		return nil, openError(path, err)
 	}

@@ -76,7 +76,7 @@ var meanings = map[opErrno]string{
 	{"HOT_REMOVE_DISK", unix.EBUSY}:  "the member is active; declare it faulty first",
 	{"HOT_REMOVE_DISK", unix.ENXIO}:  "the device is not a member",
 	{"HOT_REMOVE_DISK", unix.ENODEV}: "the array does not run",
-	{"SET_DISK_FAULTY", unix.EBUSY}:  "without it the array could not go on",
+	{"SET_DISK_FAULTY", unix.EBUSY}:  "the array cannot go on without the member, and is broken now",
 	{"SET_DISK_FAULTY", unix.ENODEV}: "the device is not a member, or the array does not run",
 
 	{"SET_BITMAP_FILE", unix.EEXIST}: "the array has a bitmap already",

@@ -132,7 +132,7 @@ func allOf(d sysfs.Dir, attrs []Attribute) iter.Seq2[string, any] {
 			if at.Access&ReadOnlyAttr == 0 {
 				continue
 			}
-			v, err := at.read(d)
+			v, err := at.Read(d)
 			if skippable(err) {
 				continue
 			}

@@ -162,7 +162,7 @@ func TestAttributeValues(t *testing.T) {
 				if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				got, err := at.read(sysfs.Dir(dir))
+				got, err := at.Read(sysfs.Dir(dir))
 				if err != nil || !reflect.DeepEqual(got, c.want) {
 					t.Errorf("%s %q = %#v, %v, want %#v", at.Name, c.text, got, err, c.want)
 				}
@@ -170,7 +170,7 @@ func TestAttributeValues(t *testing.T) {
 				if err := os.WriteFile(path, []byte("1 ?? [\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				_, err = at.read(sysfs.Dir(dir))
+				_, err = at.Read(sysfs.Dir(dir))
 				var pe *sysfs.ParseError
 				if !errors.As(err, &pe) || pe.Path != path || pe.Text != "1 ?? [" || strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s of nonsense: %v", at.Name, err)
@@ -178,7 +178,7 @@ func TestAttributeValues(t *testing.T) {
 				if err := os.Remove(path); err != nil {
 					t.Fatal(err)
 				}
-				if _, err = at.read(sysfs.Dir(dir)); !errors.Is(err, sysfs.ErrNotSupported) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), at.Name) {
+				if _, err = at.Read(sysfs.Dir(dir)); !errors.Is(err, sysfs.ErrNotSupported) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), at.Name) {
 					t.Errorf("%s absent: %v", at.Name, err)
 				}
 			}

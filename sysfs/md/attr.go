@@ -22,8 +22,12 @@ const (
 type Attribute struct {
 	Name   string // path below the array's, member's or module's folder
 	Access Access // what the kernel allows
-	read   func(sysfs.Dir) (any, error)
+	parse  func(string) (any, error)
 }
+
+// Read reads the attribute from the folder of an array, a member or the
+// modules. The value has the type of the method of the same purpose.
+func (at Attribute) Read(d sysfs.Dir) (any, error) { return read(d, at.Name, at.parse) }
 
 // attr is one attribute with its type.
 type attr[T any] struct {
@@ -44,15 +48,17 @@ func wo(name string) attr[string] {
 	return attr[string]{name: name, access: WriteOnlyAttr}
 }
 
-func (a attr[T]) get(d sysfs.Dir) (T, error) {
+func (a attr[T]) get(d sysfs.Dir) (T, error) { return read(d, a.name, a.parse) }
+
+func read[T any](d sysfs.Dir, name string, parse func(string) (T, error)) (T, error) {
 	var zero T
-	s, err := d.Read(a.name)
+	s, err := d.Read(name)
 	if err != nil {
-		return zero, explain(a.name, err)
+		return zero, explain(name, err)
 	}
-	v, err := a.parse(s)
+	v, err := parse(s)
 	if err != nil {
-		return zero, parseFailed(d.Path(a.name), s, err)
+		return zero, parseFailed(d.Path(name), s, err)
 	}
 	return v, nil
 }
@@ -62,7 +68,7 @@ func (a attr[T]) set(d sysfs.Dir, value string) error {
 }
 
 func (a attr[T]) describe() Attribute {
-	return Attribute{Name: a.name, Access: a.access, read: func(d sysfs.Dir) (any, error) { return a.get(d) }}
+	return Attribute{Name: a.name, Access: a.access, parse: func(s string) (any, error) { return a.parse(s) }}
 }
 
 type describer interface{ describe() Attribute }

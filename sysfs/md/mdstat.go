@@ -3,6 +3,7 @@ package md
 import (
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/mdkit/mdkit/sysfs"
 )
@@ -29,7 +30,7 @@ func (m *Mdstat) Array(name string) *MdstatArray {
 // an array keeps its zero value.
 type MdstatArray struct {
 	Name         string         // kernel's name, "md0"
-	State        string         // "active" or "inactive"
+	State        string         // "active", "inactive", or of later kernels "broken"
 	ReadOnly     bool           // refuses writes
 	AutoReadOnly bool           // read-only until the first write
 	Level        Level          // empty when inactive
@@ -45,9 +46,9 @@ type MdstatArray struct {
 	Unparsed     []string       // lines, or ends of lines, that are not understood
 }
 
-// Active says whether the array runs. One that has lost too many members still
-// does; see [MdstatArray.Missing] and [Array.State].
-func (a *MdstatArray) Active() bool { return a.State == "active" }
+// Active says whether the array runs, if only to fail. Early kernels call one
+// that has lost too many members active, too; see [MdstatArray.Missing].
+func (a *MdstatArray) Active() bool { return a.State == "active" || a.State == "broken" }
 
 // Missing returns how many slots have no member in sync.
 func (a *MdstatArray) Missing() int { return strings.Count(a.Slots, "_") }
@@ -125,8 +126,8 @@ func parseMdstat(text string) Mdstat {
 	var m Mdstat
 	var cur *MdstatArray
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, " \t\r\n")
-		trimmed := strings.TrimLeft(line, " \t")
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
+		trimmed := strings.TrimLeftFunc(line, unicode.IsSpace)
 		switch {
 		case trimmed == "":
 		case trimmed != line: // indented: about the array above
@@ -164,7 +165,7 @@ func (m *Mdstat) parseHeading(line string) *MdstatArray {
 		return nil
 	}
 	name, rest, ok := strings.Cut(line, " : ")
-	if !ok || name == "" || strings.ContainsAny(name, " \t") {
+	if !ok || name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
 		m.Unparsed = append(m.Unparsed, line)
 		return nil
 	}

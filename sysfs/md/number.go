@@ -3,6 +3,7 @@ package md
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -149,7 +150,7 @@ func parseChoice(s string) (Choice, error) {
 			w = w[1 : len(w)-1]
 			c.Current = w
 		}
-		if w == "" || strings.ContainsAny(w, "[]") {
+		if w == "" || strings.ContainsAny(w, "[]") || slices.Contains(c.Available, w) {
 			return Choice{}, wanted("words, one of them in brackets")
 		}
 		c.Available = append(c.Available, w)

@@ -1,0 +1,66 @@
+package md
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// archive is a txtar file: a comment, then files each behind a line
+// "-- name --". It keeps fixtures readable in review.
+type archive struct {
+	comment string
+	names   []string
+	files   map[string]string
+}
+
+func parseArchive(text string) archive {
+	a := archive{files: map[string]string{}}
+	name := ""
+	for line := range strings.Lines(text) {
+		if n, ok := strings.CutPrefix(line, "-- "); ok {
+			if n, ok = strings.CutSuffix(n, " --\n"); ok {
+				name = n
+				a.names = append(a.names, name)
+				a.files[name] = ""
+				continue
+			}
+		}
+		if name == "" {
+			a.comment += line
+		} else {
+			a.files[name] += line
+		}
+	}
+	return a
+}
+
+func (a archive) String() string {
+	var b strings.Builder
+	b.WriteString(a.comment)
+	for _, name := range a.names {
+		b.WriteString("-- " + name + " --\n" + a.files[name])
+	}
+	return b.String()
+}
+
+func (a *archive) add(name, text string) {
+	if a.files == nil {
+		a.files = map[string]string{}
+	}
+	a.names = append(a.names, name)
+	a.files[name] = text
+}
+
+func readArchive(t testing.TB, path string) archive {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := parseArchive(string(text))
+	if a.String() != string(text) {
+		t.Fatalf("%s does not round trip", path)
+	}
+	return a
+}

@@ -1,0 +1,203 @@
+package md
+
+import "fmt"
+
+// format1 lays out a 1.x array. One superblock is carried from device to
+// device, as mdadm does it: some fields keep what the device before had.
+func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, error) {
+	s, err := a.super1(members)
+	if err != nil {
+		return nil, err
+	}
+	var bitmap []byte
+	if a.Bitmap != nil {
+		off, chunk, err := bitmapGeometry(a.Version, a.Size, a.Bitmap.SyncSize, a.Bitmap.Chunk)
+		if err != nil {
+			return nil, err
+		}
+		s.BitmapOffset = off
+		s.FeatureMap |= FeatureBitmapOffset
+		super := a.bitmapSuper(s.SetUUID, chunk)
+		bitmap = bitmapBytes(super, roundUp(super.Len(), 4096))
+	}
+	if a.raid0NeedsLayout(members) {
+		s.FeatureMap |= FeatureRAID0Layout
+	}
+	images := make([][]Extent, len(members))
+	for i, m := range members {
+		if err := a.place1(s, m, dataOffset, uint64(len(bitmap)/SectorSize)); err != nil {
+			return nil, err
+		}
+		images[i] = a.extents1(s, m, bitmap)
+	}
+	return images, nil
+}
+
+// super1 makes the superblock all members share.
+func (a *NewArray) super1(members []NewMember) (*Super1, error) {
+	spares := a.WorkingDisks - a.ActiveDisks
+	if a.RaidDisks+spares > Super1MaxDevs {
+		return nil, fmt.Errorf("%w: %d+%d > %d", ErrTooManyDevices, a.RaidDisks, spares, Super1MaxDevs)
+	}
+	s := &Super1{
+		Magic: SuperMagic, MajorVersion: 1, SetUUID: a.UUID,
+		CTime: uint64(a.CTime.Unix()), UTime: uint64(a.CTime.Unix()),
+		Level: a.Level, Layout: a.Layout, Size: a.Size, ChunkSize: a.Chunk,
+		RaidDisks: uint32(a.RaidDisks), Events: 1,
+	}
+	s.SetNameString(a.Name)
+	if a.Clean {
+		s.ResyncOffset = MaxSector
+	}
+	if a.PPL {
+		s.FeatureMap |= FeaturePPL
+	}
+	roles := (int(roundUp(uint64(super1Fixed+2*(a.RaidDisks+spares)), SectorSize)) - super1Fixed) / 2
+	for _, m := range members {
+		roles = max(roles, m.Number+1)
+		if m.Journal {
+			s.FeatureMap |= FeatureJournal
+		}
+	}
+	s.DevRoles = make([]Role, min(roles, Super1MaxDevs))
+	for i := range s.DevRoles {
+		s.DevRoles[i] = RoleSpare
+	}
+	for _, m := range members {
+		switch {
+		case m.Journal:
+			s.DevRoles[m.Number] = RoleJournal
+		case a.spare(m) && m.WriteMostly:
+			// mdadm takes any other bit in the state of a spare for a fault.
+			s.DevRoles[m.Number] = RoleFaulty
+		case !a.spare(m):
+			s.DevRoles[m.Number] = Role(m.RaidDisk)
+		}
+	}
+	return s, nil
+}
+
+// raid0NeedsLayout reports whether the members of a raid0 differ in size, so
+// that its layout has to be recorded. The comparison is mdadm's (super1.c,
+// write_init_super1), which takes sectors from bytes and divides by sectors.
+func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
+	if a.Level != LevelRAID0 || a.Layout == LayoutRAID0Unspecified || a.Chunk == 0 {
+		return false
+	}
+	chunks := func(m NewMember) uint64 {
+		size := m.Bytes
+		if m.DataOffset != DefaultDataOffset {
+			size -= m.DataOffset
+		}
+		return size / uint64(a.Chunk)
+	}
+	for _, m := range members {
+		if chunks(m) != chunks(members[0]) {
+			return true
+		}
+	}
+	return false
+}
+
+// place1 fills in what is the device's own (super1.c, write_init_super1).
+// bitmap is the size of the bitmap in sectors.
+func (a *NewArray) place1(s *Super1, m NewMember, dataOffset, bitmap uint64) error {
+	if m.Sectors < super1MinSize/SectorSize {
+		return &TooSmallError{Version: a.Version, Sectors: m.Sectors, Need: super1MinSize / SectorSize}
+	}
+	s.DevNumber = uint32(m.Number)
+	s.DeviceUUID = m.UUID
+	s.DevFlags = 0
+	if m.WriteMostly {
+		s.DevFlags |= DevWriteMostly
+	}
+	if m.FailFast {
+		s.DevFlags |= DevFailFast
+	}
+	if !m.Journal {
+		s.Events = 0
+	}
+	if m.DataOffset != DefaultDataOffset {
+		dataOffset = m.DataOffset
+	}
+	space, off := BitmapSpace(a.Size), int64(8)
+	switch {
+	case a.Bitmap != nil:
+		space, off = bitmap, int64(s.BitmapOffset)
+	case a.PPL:
+		space = pplArea
+		if a.Version == V10 {
+			off = -pplArea - 8
+		}
+		s.SetPPL(int16(off), pplArea)
+	}
+	byteOff, _ := a.Version.SuperOffset(int64(m.Bytes))
+	s.SuperOffset = uint64(byteOff / SectorSize)
+	if a.Version == V10 {
+		a.placeAtEnd(s, dataOffset, space)
+	} else if err := a.placeAtStart(s, m, dataOffset, uint64(off)+space); err != nil {
+		return err
+	}
+	if a.NoBadBlocks {
+		s.BblogSize, s.BblogOffset = 0, 0
+	}
+	return nil
+}
+
+func (a *NewArray) placeAtEnd(s *Super1, dataOffset, space uint64) {
+	space += bblogArea
+	s.DataOffset = 0
+	if dataOffset != DefaultDataOffset {
+		s.DataOffset = dataOffset
+	}
+	if s.SuperOffset < a.Size+space {
+		space = s.SuperOffset - a.Size
+	}
+	s.DataSize = s.SuperOffset - space
+	if space >= bblogArea {
+		s.BblogSize, s.BblogOffset = bblogArea, -bblogArea
+	}
+}
+
+// placeAtStart: used is where the bitmap or log ends, sectors from the superblock.
+func (a *NewArray) placeAtStart(s *Super1, m NewMember, dataOffset, used uint64) error {
+	if dataOffset == DefaultDataOffset {
+		dataOffset = s.SuperOffset + 16
+	}
+	if dataOffset > m.Sectors {
+		return &TooSmallError{Version: a.Version, Sectors: m.Sectors, Need: dataOffset}
+	}
+	s.DataOffset = dataOffset
+	s.DataSize = m.Sectors - dataOffset
+	switch {
+	case dataOffset >= s.SuperOffset+used+bblogArea:
+		s.BblogSize, s.BblogOffset = bblogArea, int32(used)
+	case dataOffset >= s.SuperOffset+16:
+		s.BblogSize, s.BblogOffset = bblogArea, int32(dataOffset-bblogArea-s.SuperOffset)
+	}
+	return nil
+}
+
+// extents1 gives the bytes for one device.
+func (a *NewArray) extents1(s *Super1, m NewMember, bitmap []byte) []Extent {
+	super := s.AppendTo(nil)
+	for len(super)%SectorSize != 0 {
+		super = append(super, 0xff) // as the roles mdadm has no device for
+	}
+	at := int64(s.SuperOffset) * SectorSize
+	list := []Extent{{What: "superblock " + a.Version.String(), Off: at, Data: super}}
+	if m.Journal {
+		block := JournalBlock{Magic: JournalMagic, Version: JournalVersion, MetaSize: journalHeaderSize, Seq: m.JournalSeq}
+		list = append(list, Extent{
+			What: "journal", Off: int64(s.DataOffset) * SectorSize, Data: block.AppendTo(nil, s.SetUUID),
+		})
+	}
+	switch {
+	case bitmap != nil:
+		list = append(list, split("bitmap", at+int64(s.BitmapOffset)*SectorSize, bitmap)...)
+	case a.PPL:
+		off, _ := s.PPL()
+		list = append(list, split("partial parity log", at+int64(off)*SectorSize, emptyPPL(s.SetUUID))...)
+	}
+	return list
+}

@@ -1,0 +1,82 @@
+package array
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// KernelLog listens to what the kernel says from now on (/dev/kmsg). The
+// driver answers a refused request with a bare errno and puts the reason here.
+type KernelLog struct {
+	fd int
+}
+
+// ListenToKernel starts at the end of the log. Where the log cannot be read
+// the KernelLog hears nothing.
+func ListenToKernel() *KernelLog {
+	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &KernelLog{fd: -1}
+	}
+	if _, err := unix.Seek(fd, 0, io.SeekEnd); err != nil {
+		unix.Close(fd)
+		return &KernelLog{fd: -1}
+	}
+	return &KernelLog{fd: fd}
+}
+
+// Close ends the listening.
+func (k *KernelLog) Close() error {
+	if k.fd < 0 {
+		return nil
+	}
+	fd := k.fd
+	k.fd = -1
+	return unix.Close(fd)
+}
+
+// Heard returns what the md driver has said of the array with that kernel
+// name since the last call, oldest first, without time stamps. Lines of
+// drivers that say no array's name are included.
+func (k *KernelLog) Heard(array string) []string {
+	var lines []string
+	buf := make([]byte, 8192) // a record is shorter than that (kernel/printk)
+	for k.fd >= 0 {
+		n, err := unix.Read(k.fd, buf)
+		switch {
+		case errors.Is(err, unix.EPIPE): // overtaken: the oldest records are gone
+			continue
+		case err != nil || n == 0:
+			return lines
+		}
+		if line, ok := kernelRecord(string(buf[:n])); ok && about(line, array) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// kernelRecord takes the message out of a record: "6,339,5140900,-;message",
+// then lines that begin with a blank.
+func kernelRecord(record string) (string, bool) {
+	_, text, ok := strings.Cut(record, ";")
+	text, _, _ = strings.Cut(text, "\n")
+	return text, ok && text != ""
+}
+
+// about reports whether the message is one of the md driver's, and not of
+// another array.
+func about(line, array string) bool {
+	if !strings.HasPrefix(line, "md") && !strings.HasPrefix(line, "raid") {
+		return false
+	}
+	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r == ':' || r == '/' || r == ' ' || r == ',' }) {
+		if w != array && len(w) > 2 && strings.HasPrefix(w, "md") && strings.IndexByte("0123456789_", w[2]) >= 0 {
+			return false
+		}
+	}
+	return true
+}

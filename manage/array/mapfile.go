@@ -32,6 +32,16 @@ func MapUUIDFromBytes(b [16]byte) MapUUID {
 	return u
 }
 
+// MapUUIDFromWords takes the uuid of a 0.90 superblock: the four words as the
+// text of the uuid shows them.
+func MapUUIDFromWords(b [16]byte) MapUUID {
+	var u MapUUID
+	for i := range u {
+		u[i] = binary.BigEndian.Uint32(b[4*i:])
+	}
+	return u
+}
+
 // String writes the uuid as the map file does.
 func (u MapUUID) String() string {
 	return fmt.Sprintf("%08x:%08x:%08x:%08x", u[0], u[1], u[2], u[3])

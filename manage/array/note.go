@@ -27,6 +27,8 @@ type Note struct {
 	// Extra marks a line that mdadm 4.2 would not have printed: the kernel's
 	// reason, or who holds a busy device.
 	Extra bool `json:"extra,omitempty"`
+	// Bare marks a line that mdadm prints without its name in front.
+	Bare bool `json:"bare,omitempty"`
 }
 
 // Reporter takes notes in the order they arise.

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
 )
 
 // Main runs one mdadm command line and returns its exit code. args[0] is the
@@ -36,6 +37,10 @@ func leave(err error, std ui.IO) int {
 
 // run hands the command to the verb it asks for, each in a file of its name.
 func (c *Command) run(ctx context.Context, std ui.IO) int {
+	switch c.Mode {
+	case Create:
+		return c.create(ctx, std)
+	}
 	if err := c.check(); err != nil {
 		return leave(err, std)
 	}
@@ -133,6 +138,23 @@ func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
 		return c.notBuilt(std, "--action")
 	}
 	return c.notBuilt(std, "--misc without an action")
+}
+
+// preflight is what mdadm does before it makes an array: the device named may
+// exist only as an md device, the options must make sense, and the user must
+// be root. It returns the exit code, 0 to go on.
+func (c *Command) preflight(std ui.IO) int {
+	name := c.Devices[0].Name
+	if array.IsOther(name) {
+		return leave(failure("device %s exists but is not an md array.", name), std)
+	}
+	if err := c.check(); err != nil {
+		return leave(err, std)
+	}
+	if !c.superUser(std) {
+		return 1
+	}
+	return 0
 }
 
 // superUser refuses everyone else, as mdadm does for all but --examine.

@@ -29,18 +29,27 @@ func (o outcome) String() string {
 }
 
 // ours runs a command line by this package.
-func ours(args ...string) outcome {
+func ours(args ...string) outcome { return answered("", args...) }
+
+// answered is ours with something to read.
+func answered(answer string, args ...string) outcome {
 	var out, err bytes.Buffer
-	code := Main(context.Background(), append([]string{"mdadm"}, args...), ui.IO{In: strings.NewReader(""), Out: &out, Err: &err})
+	code := Main(context.Background(), append([]string{"mdadm"}, args...), ui.IO{In: strings.NewReader(answer), Out: &out, Err: &err})
 	return outcome{code, out.String(), err.String()}
 }
 
 // peers runs a command line by Debian's mdadm.
 func peers(t *testing.T, args ...string) outcome {
 	t.Helper()
+	return peersAnswered(t, "", args...)
+}
+
+// peersAnswered is peers with something to read.
+func peersAnswered(t *testing.T, answer string, args ...string) outcome {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.Command("mdadm", args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(answer), &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -1,0 +1,207 @@
+package mdadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// createDoc is the document of --create --json.
+type createDoc struct {
+	Schema  string           `json:"schema"`
+	Device  string           `json:"device"`
+	Name    string           `json:"kernel_name,omitempty"`
+	UUID    string           `json:"uuid,omitempty"`
+	Version string           `json:"metadata,omitempty"`
+	DryRun  bool             `json:"dry_run"`
+	Done    bool             `json:"done"`
+	Error   string           `json:"error,omitempty"`
+	Notes   []array.Note     `json:"notes,omitempty"`
+	Steps   []array.StepInfo `json:"steps,omitempty"`
+}
+
+const createSchema = "mdkit.create/1"
+
+// defaultDelay is how often the bitmap is updated, in seconds.
+const defaultDelay = 5
+
+// create is --create.
+func (c *Command) create(ctx context.Context, std ui.IO) int {
+	if code := c.preflight(std); code != 0 {
+		return code
+	}
+	if err := c.checkCreate(); err != nil {
+		return leave(err, std)
+	}
+	if what := c.createUnsupported(); what != "" {
+		return c.notBuilt(std, what)
+	}
+	say := c.notes(std)
+	req, err := c.createRequest()
+	if err != nil {
+		return leave(err, std)
+	}
+	req.Report = say.report
+	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
+	made, err := array.PlanCreate(*req)
+	code := 0
+	if err == nil && !c.DryRun {
+		if err = made.Apply(ctx); err == nil {
+			err = made.Finish(ctx)
+		}
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, array.ErrDevice):
+		code = 2
+	default:
+		code = 1
+	}
+	doc := createDoc{Schema: createSchema, Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
+	doc.Done = err == nil && !c.DryRun
+	if err != nil {
+		doc.Error = err.Error()
+	}
+	if made != nil {
+		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
+		doc.UUID, doc.Version = made.Array.UUID.String(), made.Array.Version.String()
+		doc.Steps = made.Describe()
+	}
+	return c.finishPlan(std, code, doc, doc.Steps)
+}
+
+// finishPlan prints the document, or the steps of a dry run.
+func (c *Command) finishPlan(std ui.IO, code int, doc any, steps []array.StepInfo) int {
+	switch {
+	case c.JSON:
+		if err := printJSON(std.Out, doc); err != nil {
+			return leave(err, std)
+		}
+	case c.DryRun:
+		printPlan(std.Out, steps)
+	}
+	return code
+}
+
+// failure is an exit with code 1 and one message.
+func failure(format string, args ...any) *exit {
+	return &exit{code: 1, err: "mdadm: " + fmt.Sprintf(format, args...) + "\n"}
+}
+
+// checkCreate holds the rules mdadm applies before it creates.
+func (c *Command) checkCreate() error {
+	s := &c.Shape
+	switch {
+	case c.Nodes > 0 && s.Bitmap != "clustered":
+		return failure("--nodes argument only compatible with --bitmap=clustered")
+	case c.Nodes > 0 && s.Level != 1 && s.Level != 10:
+		return failure("--bitmap=clustered is currently supported with raid1/10 only")
+	case s.WriteBehind > 0 && s.Bitmap == "":
+		return failure("write-behind mode requires a bitmap.")
+	case s.RaidDisks == 0:
+		return failure("no raid-devices specified.")
+	case s.Level == Unset:
+		return failure("a RAID level is needed to create an array.")
+	}
+	return nil
+}
+
+// createUnsupported names what this face cannot create.
+func (c *Command) createUnsupported() string {
+	switch s := &c.Shape; {
+	case s.Bitmap == "clustered":
+		return "--bitmap=clustered"
+	case strings.Contains(s.Bitmap, "/"):
+		return "--bitmap=FILE"
+	case s.Level == levelContainer:
+		return "--level=container"
+	case s.Metadata != "":
+		if _, err := md.ParseVersion(s.Metadata); err != nil {
+			return "--metadata=" + s.Metadata
+		}
+	}
+	return ""
+}
+
+// createRequest turns the options into a request.
+func (c *Command) createRequest() (*array.CreateRequest, error) {
+	s := &c.Shape
+	req := &array.CreateRequest{
+		Device: c.Devices[0].Name, Name: c.Name, HomeHost: c.homeHostName(),
+		Level: md.Level(s.Level), Chunk: s.Chunk, RaidDisks: s.RaidDisks, SpareDisks: s.SpareDisks,
+		Size: uint64(max(s.Size, 0)), Bitmap: s.Bitmap, Delay: uint32(s.Delay), WriteBehind: uint32(s.WriteBehind),
+		Resync: s.Policy == PolicyResync, PPL: s.Policy == PolicyPPL,
+		AssumeClean: s.AssumeClean, Force: c.Force, Run: c.RunStop > 0, ReadOnly: c.ReadOnly,
+		Verbose: c.Verbose, FS: sysfs.Host,
+	}
+	if req.Delay == 0 {
+		req.Delay = defaultDelay
+	}
+	if s.Layout != Unset {
+		layout := int32(s.Layout)
+		req.Layout = &layout
+	}
+	if s.BitmapChunk != Unset {
+		req.BitmapChunk = uint64(s.BitmapChunk)
+	}
+	if s.DataOffset != Unset && s.DataOffset != OffsetVariable {
+		offset := uint64(s.DataOffset)
+		req.DataOffset = &offset
+	}
+	if c.UUID != "" {
+		u, err := md.ParseUUID(c.UUID)
+		if err != nil {
+			return nil, err
+		}
+		req.UUID = &u
+	}
+	if s.Metadata != "" {
+		v, err := md.ParseVersion(s.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		req.Version = &v
+	}
+	for _, d := range c.Devices[1:] {
+		req.Members = append(req.Members, c.createMember(d))
+	}
+	return req, nil
+}
+
+func (c *Command) createMember(d Device) array.CreateMember {
+	m := array.CreateMember{
+		Path: d.Name, Journal: d.Op == WriteJournal,
+		WriteMostly: d.WriteMostly == FlagSet, FailFast: d.FailFast == FlagSet,
+	}
+	if c.Shape.DataOffset == OffsetVariable {
+		path, offset, ok := strings.Cut(d.Name, ":")
+		m.Path = path
+		if sectors, valid := parseSize(offset); ok && valid {
+			n := uint64(sectors)
+			m.DataOffset = &n
+		}
+	}
+	return m
+}
+
+// homeHostName is the name of this host in the names and uuids of new arrays;
+// "" if there is to be none.
+func (c *Command) homeHostName() string {
+	name := c.HomeHost
+	switch {
+	case name == "", strings.EqualFold(name, "<system>"):
+		if system, err := os.Hostname(); err == nil {
+			return system
+		}
+	case strings.EqualFold(name, "<none>"):
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,73 @@
+package mdadm
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// notes prints what the library has to say as mdadm prints it, and keeps it
+// for --json.
+type notes struct {
+	verbose int
+	err     io.Writer
+	all     []array.Note
+}
+
+func (c *Command) notes(std ui.IO) *notes { return &notes{verbose: c.Verbose, err: std.Err} }
+
+// report is the array.Reporter.
+func (n *notes) report(note array.Note) {
+	n.all = append(n.all, note)
+	if note.Loudness > array.Always && n.verbose < int(note.Loudness) {
+		return
+	}
+	lead := "mdadm: "
+	switch {
+	case note.Bare:
+		lead = ""
+	case note.Continued:
+		lead = "       "
+	}
+	fmt.Fprintln(n.err, lead+note.Text)
+}
+
+// ask is mdadm's way to ask: five times at most, and no answer is a no.
+func ask(std ui.IO, question string) bool {
+	in := bufio.NewReader(std.In)
+	hint := ""
+	for range 5 {
+		fmt.Fprint(std.Err, question+hint)
+		line, err := in.ReadString('\n')
+		if err != nil && line == "" {
+			return false
+		}
+		switch line[0] {
+		case 'y', 'Y':
+			return true
+		case 'n', 'N':
+			return false
+		}
+		hint = "(y/n) "
+	}
+	fmt.Fprintln(std.Err, "mdadm: assuming 'no'")
+	return false
+}
+
+// printPlan shows the steps of a plan, one a line.
+func printPlan(w io.Writer, steps []array.StepInfo) {
+	for _, s := range steps {
+		fmt.Fprintln(w, s)
+	}
+}
+
+// printJSON writes one document.
+func printJSON(w io.Writer, doc any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(doc)
+}

@@ -150,3 +150,46 @@ func TestCoverage(t *testing.T) {
 	}
 	t.Errorf("no Publish in\n%s", out)
 }
+
+// TestGuard kills a test process like a crash would, and wants nothing of its
+// machine to stay.
+func TestGuard(t *testing.T) {
+	if InGuest() {
+		t.Skip("a host test")
+	}
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+		noLab(t, err)
+	}
+	tmp := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestInner$/^hangs$", "-test.count=1")
+	cmd.Env = append(os.Environ(), innerEnv+"=1", "TMPDIR="+tmp)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The root of the machine in its command line tells its processes.
+	running := func() (n int) {
+		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, f := range all {
+			if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), "rootflags="+tmp) {
+				n++
+			}
+		}
+		return n
+	}
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not so after 20s: %s", what)
+			}
+		}
+	}
+	until("the machine and its helpers run", func() bool { return running() > 3 })
+	cmd.Process.Kill()
+	cmd.Wait() //nolint:errcheck // killed
+	until("they are gone", func() bool { return running() == 0 })
+	until("their folder is gone", func() bool {
+		left, err := os.ReadDir(tmp)
+		return err == nil && len(left) == 0
+	})
+}

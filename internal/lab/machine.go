@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -129,11 +130,33 @@ func (m *Machine) boot(t *testing.T, k kernel) error {
 	defer conIn.Close()
 	cmd.Stdout, cmd.Stderr = conIn, conIn
 	group(cmd)
-	if err := cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		// The machine is tied to the life of the thread that starts it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if err != nil {
+			started <- err
+			return
+		}
+		dismiss, err := guard(cmd.Process.Pid, m.dir)
+		if err != nil {
+			killGroup(cmd)
+			cmd.Wait() //nolint:errcheck // killed
+			started <- err
+			return
+		}
+		started <- nil
+		m.run(conOut, limit)
+		dismiss()
+		close(m.done)
+	}()
+	if err := <-started; err != nil {
+		m.cmd = nil
 		conOut.Close()
 		return fmt.Errorf("start the machine: %w", err)
 	}
-	go m.run(conOut, limit)
 	return nil
 }
 
@@ -181,7 +204,6 @@ func (m *Machine) run(console *os.File, limit time.Duration) {
 	console.Close()
 	m.link.Close()
 	m.out.flush()
-	close(m.done)
 }
 
 // onNote is called for every note of the guest.

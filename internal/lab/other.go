@@ -20,9 +20,13 @@ func group(*exec.Cmd) {}
 
 func killGroup(cmd *exec.Cmd) { cmd.Process.Kill() } //nolint:errcheck // gone already
 
+func guard(int, string) (func(), error) { return nil, errNoLab }
+
 func streamPair(string) (host, guest *os.File, err error) { return nil, nil, errNoLab }
 
 func packetPair(string) (host, guest *os.File, err error) { return nil, nil, errNoLab }
+
+func memoryDir(string, int64) (string, error) { return "", errNoLab }
 
 func thisGuest() (*Guest, error) { return nil, errNoLab }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,26 @@ import (
 // ours: user-mode Linux is several processes, and none may outlive the test.
 func group(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// guard starts a process that outlives us if we are killed, and then takes the
+// machine's group and folder away: the parts of a user-mode Linux whose main
+// process alone died would stay for ever. The returned function ends the guard.
+func guard(pgid int, dir string) (dismiss func(), err error) {
+	cmd := exec.Command("/bin/sh", "-c", `read -r _; kill -KILL "-$1"; rm -rf -- "$2"`, "lab-guard", strconv.Itoa(pgid), dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the guard: %w", err)
+	}
+	return func() {
+		cmd.Process.Kill() // before its input ends, so that it does nothing
+		hold.Close()
+		cmd.Wait() //nolint:errcheck // killed
+	}, nil
 }
 
 // killGroup kills the command and all its helpers.
@@ -42,4 +63,21 @@ func socketPair(name string, kind int) (host, guest *os.File, err error) {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
 	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+"-guest"), nil
+}
+
+// memoryDir chooses where user-mode Linux keeps its memory: in an unlinked file
+// that it maps executable. RAM is best; a container's /dev/shm, however, is
+// often tiny or mounted noexec. The last resort is the machine's own folder.
+func memoryDir(own string, size int64) (string, error) {
+	dirs := []string{"/dev/shm", os.TempDir(), own}
+	for _, d := range dirs {
+		var st unix.Statfs_t
+		if unix.Statfs(d, &st) != nil || unix.Access(d, unix.W_OK) != nil {
+			continue
+		}
+		if st.Flags&unix.ST_NOEXEC == 0 && int64(st.Bavail)*st.Bsize >= size {
+			return d, nil
+		}
+	}
+	return "", fmt.Errorf("no room for a machine of %d MiB: none of %v has it free and without noexec; set TMPDIR", size>>20, dirs)
 }

@@ -188,7 +188,11 @@ func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*e
 		return nil, err
 	}
 	cmd.Args = append([]string{k.binary}, args...)
-	cmd.Env = append(os.Environ(), k.env...)
+	memory, err := memoryDir(m.dir, m.spec.Memory)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Env = append(append(os.Environ(), "TMPDIR="+memory), k.env...)
 	cmd.Dir = m.dir
 	return cmd, nil
 }

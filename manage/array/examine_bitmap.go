@@ -1,14 +1,36 @@
 package array
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/sysfs"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // ErrNoBitmap marks a member that has no internal bitmap.
 var ErrNoBitmap = errors.New("no write-intent bitmap")
+
+// NoBitmapError is what ExamineBitmap fails with for a device that is neither a
+// member nor a bitmap: what stands in the place of a bitmap file's head.
+type NoBitmapError struct {
+	Device  string
+	Magic   uint32
+	Version uint32
+	Array   bool // the device is itself an md array, so its members are meant
+}
+
+// Error gives one line.
+func (e *NoBitmapError) Error() string {
+	if e.Array {
+		return fmt.Sprintf("%s is an md array: its bitmap is on its members", e.Device)
+	}
+	return fmt.Sprintf("no bitmap and no md superblock on %s", e.Device)
+}
 
 // BitmapReport is a write-intent bitmap as it is reported.
 type BitmapReport struct {
@@ -28,13 +50,11 @@ type BitmapCopy struct {
 // ExamineBitmap reads the bitmap that d holds: the internal bitmap of a member,
 // or, where there is no md superblock, a bitmap that begins at the start of
 // the device or file. It fails with ErrNoBitmap for a member without one, and
-// with md.ErrNoSuper for a device that is neither.
+// with a *NoBitmapError for a device that is neither.
 func ExamineBitmap(d block.Device, want ...md.Version) (*BitmapReport, error) {
 	m, err := md.ReadMember(d, want...)
 	if errors.Is(err, md.ErrNoSuper) {
-		if file := bitmapFile(d); file != nil {
-			return file, nil
-		}
+		return bitmapFile(d)
 	}
 	if err != nil {
 		return nil, err
@@ -52,6 +72,15 @@ func ExamineBitmap(d block.Device, want ...md.Version) (*BitmapReport, error) {
 		r.Copies = append(r.Copies, readCopy(d, m, x.Bitmap, node))
 	}
 	return r, nil
+}
+
+func openBitmap(name string) (*BitmapReport, error) {
+	d, err := block.OpenFile(name, block.Direct)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return ExamineBitmap(d)
 }
 
 // maxNodes is more nodes than any cluster has: a larger number is damage.
@@ -78,16 +107,33 @@ func (c *BitmapCopy) count(d block.Device) {
 
 // bitmapFile reads a bitmap at the start of d, as mdadm once kept them in
 // files.
-func bitmapFile(d block.Device) *BitmapReport {
+func bitmapFile(d block.Device) (*BitmapReport, error) {
 	head := make([]byte, md.BitmapSuperSize)
-	if block.ReadFull(d, head, 0) != nil {
-		return nil
+	if err := block.ReadFull(d, head, 0); err != nil {
+		return nil, &NoBitmapError{Device: block.Name(d)}
 	}
 	b, err := md.ParseBitmap(head)
 	if b == nil {
-		return nil
+		return nil, &NoBitmapError{
+			Device: block.Name(d), Array: isArray(block.Name(d)),
+			Magic: binary.LittleEndian.Uint32(head), Version: binary.LittleEndian.Uint32(head[4:]),
+		}
 	}
 	c := BitmapCopy{Bitmap: b, Err: err}
 	c.count(d)
-	return &BitmapReport{Bitmap: b, UUID: b.UUID, Copies: []BitmapCopy{c}}
+	return &BitmapReport{Bitmap: b, UUID: b.UUID, Copies: []BitmapCopy{c}}, nil
+}
+
+// isArray reports whether path is the node of an md array.
+func isArray(path string) bool {
+	major, minor, err := statDevice(path)
+	if err != nil {
+		return false
+	}
+	dev, err := sysblock.OpenNum(sysfs.Host, sysblock.Num{Major: major, Minor: minor})
+	if err != nil {
+		return false
+	}
+	_, err = sysmd.Open(sysfs.Host, dev.Name())
+	return err == nil
 }

@@ -11,44 +11,70 @@ import (
 	"github.com/mdkit/mdkit/manage/array"
 )
 
-// examineBadBlocks is --examine-badblocks for one device (Examine.c,
+// examineBadBlocks is --examine-badblocks for the named devices (Examine.c,
 // ExamineBadblocks; super1.c, examine_badblocks_super1).
-func (c *Command) examineBadBlocks(std ui.IO, name string) int {
-	d, err := block.OpenFile(name, block.Direct)
-	if err != nil {
-		fmt.Fprintf(std.Err, "mdadm: cannot open %s: %s\n", name, openReason(err))
-		return 1
-	}
-	defer d.Close()
+func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	want, err := wantedVersions(c.Shape.Metadata)
 	if err != nil {
 		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
 		return 1
 	}
-	m, err := md.ReadMember(d, want...)
-	if err != nil {
-		c.noBadBlocks(std, d, want, err)
-		return 1
+	w := bufio.NewWriter(std.Out)
+	defer w.Flush()
+	doc := badBlocksDocument{Document: ui.Schema("examine-badblocks"), Devices: []badBlockListJSON{}}
+	code := 0
+	for _, name := range names {
+		m, list, lines := c.readBadBlocks(name, want)
+		switch {
+		case m == nil:
+			for _, line := range lines {
+				fmt.Fprintf(std.Err, "mdadm: %s\n", line)
+			}
+			code |= 1
+		case c.JSON:
+			doc.Devices = append(doc.Devices, badBlocksDocumentOf(name, m, list))
+		default:
+			badBlocksText(w, name, m, list)
+		}
 	}
-	if m.Super0 != nil {
-		fmt.Fprintln(std.Err, "mdadm: 0.90 metadata does not support badblocks")
-		return 1
+	if c.JSON {
+		code |= printDocument(std, doc)
+	}
+	return code
+}
+
+// readBadBlocks reads the list of one device, or says why there is none.
+func (c *Command) readBadBlocks(name string, want []md.Version) (*md.Member, []md.BadBlock, []string) {
+	d, err := block.OpenFile(name, block.Direct)
+	if err != nil {
+		return nil, nil, []string{fmt.Sprintf("cannot open %s: %s", name, openReason(err))}
+	}
+	defer d.Close()
+	m, err := md.ReadMember(d, want...)
+	switch {
+	case errors.Is(err, md.ErrNoSuper) && c.Brief:
+		return nil, nil, nil
+	case errors.Is(err, md.ErrNoSuper) && len(want) > 0:
+		return nil, nil, array.WhyNoSuper(d, want...)
+	case errors.Is(err, md.ErrNoSuper):
+		return nil, nil, []string{"No md superblock detected on " + name}
+	case err != nil:
+		return nil, nil, []string{fmt.Sprintf("cannot read metadata of %s: %v", name, err)}
+	case m.Super0 != nil:
+		return nil, nil, []string{"0.90 metadata does not support badblocks"}
 	}
 	list, err := m.ReadBadBlocks(d)
 	if err != nil {
-		fmt.Fprintf(std.Err, "mdadm: cannot read the bad-blocks list of %s: %v\n", name, err)
-		return 1
+		return nil, nil, []string{fmt.Sprintf("cannot read the bad-blocks list of %s: %v", name, err)}
 	}
-	w := bufio.NewWriter(std.Out)
-	defer w.Flush()
-	if c.JSON {
-		return badBlocksJSON(w, std, name, m, list)
-	}
-	s := m.Super1
+	return m, list, nil
+}
+
+func badBlocksText(w writer, name string, m *md.Member, list []md.BadBlock) {
 	switch _, _, ok := m.BadBlockLog(); {
 	case !ok:
 		fmt.Fprintf(w, "No bad-blocks list configured on %s\n", name)
-	case s.FeatureMap&md.FeatureBadBlocks == 0:
+	case m.Super1.FeatureMap&md.FeatureBadBlocks == 0:
 		fmt.Fprintf(w, "Bad-blocks list is empty in %s\n", name)
 	default:
 		fmt.Fprintf(w, "Bad-blocks on %s:\n", name)
@@ -56,27 +82,15 @@ func (c *Command) examineBadBlocks(std ui.IO, name string) int {
 			fmt.Fprintf(w, "%20d for %d sectors\n", bb.Sector, bb.Length)
 		}
 	}
-	return 0
-}
-
-// noBadBlocks says why there is no superblock to find a list by.
-func (c *Command) noBadBlocks(std ui.IO, d *block.File, want []md.Version, err error) {
-	switch {
-	case !errors.Is(err, md.ErrNoSuper):
-		fmt.Fprintf(std.Err, "mdadm: cannot read metadata of %s: %v\n", d.Name(), err)
-	case c.Brief:
-	case len(want) > 0:
-		for _, line := range array.WhyNoSuper(d, want...) {
-			fmt.Fprintf(std.Err, "mdadm: %s\n", line)
-		}
-	default:
-		fmt.Fprintf(std.Err, "mdadm: No md superblock detected on %s\n", d.Name())
-	}
 }
 
 // badBlocksDocument is what --examine-badblocks --json prints.
 type badBlocksDocument struct {
-	Schema     string         `json:"schema"` // mdkit.examine-badblocks/1
+	ui.Document
+	Devices []badBlockListJSON `json:"devices"`
+}
+
+type badBlockListJSON struct {
 	Device     string         `json:"device"`
 	Configured bool           `json:"configured"` // there is room for a list
 	BadBlocks  []badBlockJSON `json:"bad_blocks"`
@@ -87,15 +101,11 @@ type badBlockJSON struct {
 	Size   int64 `json:"size"`
 }
 
-func badBlocksJSON(w writer, std ui.IO, name string, m *md.Member, list []md.BadBlock) int {
-	doc := badBlocksDocument{Schema: "mdkit.examine-badblocks/1", Device: name, BadBlocks: []badBlockJSON{}}
+func badBlocksDocumentOf(name string, m *md.Member, list []md.BadBlock) badBlockListJSON {
+	doc := badBlockListJSON{Device: name, BadBlocks: []badBlockJSON{}}
 	_, _, doc.Configured = m.BadBlockLog()
 	for _, bb := range list {
 		doc.BadBlocks = append(doc.BadBlocks, badBlockJSON{bytesOf(bb.Sector), int64(bb.Length) * md.SectorSize})
 	}
-	if err := writeJSON(w, doc); err != nil {
-		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
-		return 1
-	}
-	return 0
+	return doc
 }

@@ -11,38 +11,78 @@ import (
 	"github.com/mdkit/mdkit/manage/array"
 )
 
-// examineBitmap is --examine-bitmap for one device or bitmap file (bitmap.c,
-// ExamineBitmap).
-func (c *Command) examineBitmap(std ui.IO, name string) int {
-	d, err := block.OpenFile(name, block.Direct)
-	if err != nil {
-		fmt.Fprintf(std.Err, "mdadm: failed to open bitmap file %s: %s\n", name, openReason(err))
-		return 1
-	}
-	defer d.Close()
+// examineBitmap is --examine-bitmap for the named devices or bitmap files
+// (bitmap.c, ExamineBitmap).
+func (c *Command) examineBitmap(std ui.IO, names ...string) int {
 	want, err := wantedVersions(c.Shape.Metadata)
 	if err != nil {
 		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
 		return 1
 	}
+	w := bufio.NewWriter(std.Out)
+	defer w.Flush()
+	doc := examineBitmapDocument{Document: ui.Schema("examine-bitmap"), Devices: []bitmapReportJSON{}}
+	code := 0
+	for _, name := range names {
+		x, err := c.readBitmap(name, want)
+		var none *array.NoBitmapError
+		switch {
+		case errors.As(err, &none) && none.Array && !c.JSON:
+			ofArray(w, std, name, none)
+			code |= 1
+		case err != nil:
+			fmt.Fprintf(std.Err, "mdadm: %v\n", err)
+			code |= 1
+		case c.JSON:
+			doc.Devices = append(doc.Devices, bitmapReportDocument(name, x))
+		default:
+			code |= c.bitmapText(w, std, name, x)
+		}
+	}
+	if c.JSON {
+		code |= printDocument(std, doc)
+	}
+	return code
+}
+
+// readBitmap reads the bitmap of one device. Its errors are the whole line to
+// print.
+func (c *Command) readBitmap(name string, want []md.Version) (*array.BitmapReport, error) {
+	d, err := block.OpenFile(name, block.Direct)
+	if err != nil {
+		return nil, fmt.Errorf("failed to open bitmap file %s: %s", name, openReason(err))
+	}
+	defer d.Close()
 	x, err := array.ExamineBitmap(d, want...)
 	switch {
 	case errors.Is(err, array.ErrNoBitmap):
-		fmt.Fprintf(std.Err, "mdadm: %s doesn't have bitmap\n", name)
-		return 1
-	case errors.Is(err, md.ErrNoSuper):
-		fmt.Fprintf(std.Err, "mdadm: No bitmap and no md superblock detected on %s.\n", name)
-		return 1
-	case err != nil && (x == nil || x.Bitmap == nil):
-		fmt.Fprintf(std.Err, "mdadm: cannot read the bitmap of %s: %v\n", name, err)
-		return 1
+		return nil, fmt.Errorf("%s doesn't have bitmap", name)
+	case errors.As(err, new(*array.NoBitmapError)):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the bitmap of %s: %w", name, err)
 	}
-	w := bufio.NewWriter(std.Out)
-	defer w.Flush()
-	if c.JSON {
-		return c.bitmapJSON(w, std, name, x)
+	return x, nil
+}
+
+// ofArray is what mdadm says of every device without a bitmap, and what is true
+// only of an array.
+func ofArray(w writer, std ui.IO, name string, none *array.NoBitmapError) {
+	for _, line := range []string{
+		"This is an md array.  To view a bitmap you need to examine",
+		"a member device, not the array.",
+		"Reporting bitmap that would be used if this array were used",
+		"as a member of some other array",
+		fmt.Sprintf("invalid bitmap magic 0x%x, the bitmap file appears", none.Magic),
+		"to be corrupted or missing.",
+		fmt.Sprintf("unknown bitmap version %d, either the bitmap file", int32(none.Version)),
+		"is corrupted or you need to upgrade your tools",
+	} {
+		fmt.Fprintf(std.Err, "mdadm: %s\n", line)
 	}
-	return c.bitmapText(w, std, name, x)
+	fmt.Fprintf(w, "        Filename : %s\n", name)
+	fmt.Fprintf(w, "           Magic : %08x\n", none.Magic)
+	fmt.Fprintf(w, "         Version : %d\n", int32(none.Version))
 }
 
 func (c *Command) bitmapText(w writer, std ui.IO, name string, x *array.BitmapReport) int {
@@ -139,7 +179,11 @@ func bitmapDocument(b *md.Bitmap) *bitmapJSON {
 
 // examineBitmapDocument is what --examine-bitmap --json prints.
 type examineBitmapDocument struct {
-	Schema string           `json:"schema"` // mdkit.examine-bitmap/1
+	ui.Document
+	Devices []bitmapReportJSON `json:"devices"`
+}
+
+type bitmapReportJSON struct {
 	Device string           `json:"device"`
 	Bitmap *bitmapJSON      `json:"bitmap"`
 	Copies []bitmapCopyJSON `json:"copies"` // one, or one for each node
@@ -155,8 +199,8 @@ type bitmapCopyJSON struct {
 	Dirty         uint64 `json:"dirty_chunks"`
 }
 
-func (c *Command) bitmapJSON(w writer, std ui.IO, name string, x *array.BitmapReport) int {
-	doc := examineBitmapDocument{Schema: "mdkit.examine-bitmap/1", Device: name, Bitmap: bitmapDocument(x.Bitmap)}
+func bitmapReportDocument(name string, x *array.BitmapReport) bitmapReportJSON {
+	doc := bitmapReportJSON{Device: name, Bitmap: bitmapDocument(x.Bitmap)}
 	doc.Bitmap.UUID = x.UUID.String()
 	for i, copied := range x.Copies {
 		d := bitmapCopyJSON{Node: i, Chunks: copied.Count.Total, Dirty: copied.Count.Dirty}
@@ -168,9 +212,5 @@ func (c *Command) bitmapJSON(w writer, std ui.IO, name string, x *array.BitmapRe
 		}
 		doc.Copies = append(doc.Copies, d)
 	}
-	if err := writeJSON(w, doc); err != nil {
-		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
-		return 1
-	}
-	return 0
+	return doc
 }

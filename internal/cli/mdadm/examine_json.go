@@ -1,30 +1,31 @@
 package mdadm
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/partition"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array"
 )
 
-// writeJSON writes one document, in lines for people.
-func writeJSON(w io.Writer, doc any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
+// printDocument prints the one document of a command and returns its part of the
+// exit code.
+func printDocument(std ui.IO, doc any) int {
+	if err := std.JSON(doc); err != nil {
+		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
+		return 1
+	}
+	return 0
 }
 
 // examineDocument is what --examine --json prints. In all documents sizes and
 // places are in bytes, times in RFC 3339, and what does not apply is left out.
 type examineDocument struct {
-	Schema  string           `json:"schema"` // mdkit.examine/1
+	ui.Document
 	Devices []examinedDevice `json:"devices"`
 }
 
@@ -158,15 +159,11 @@ type countJSON struct {
 }
 
 func (e *examiner) printJSON() int {
-	doc := examineDocument{Schema: "mdkit.examine/1", Devices: e.docs}
+	doc := examineDocument{Document: ui.Schema("examine"), Devices: e.docs}
 	if doc.Devices == nil {
 		doc.Devices = []examinedDevice{}
 	}
-	if err := writeJSON(e.w, doc); err != nil {
-		fmt.Fprintf(e.std.Err, "mdadm: %v\n", err)
-		return 1
-	}
-	return 0
+	return printDocument(e.std, doc)
 }
 
 // bytesOf turns sectors into bytes. Sectors that bytes have no number for are

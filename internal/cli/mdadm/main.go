@@ -63,6 +63,13 @@ func (c *Command) misc(ctx context.Context, std ui.IO) int {
 	if len(c.Devices) == 0 {
 		return c.miscScan(ctx, std)
 	}
+	if report := c.jsonReport(); report != nil {
+		var names []string
+		for _, d := range c.Devices {
+			names = append(names, d.Name)
+		}
+		return report(std, names...)
+	}
 	code := 0
 	for _, d := range c.Devices {
 		if code |= c.miscDevice(ctx, std, d); code&badDirectory != 0 {
@@ -70,6 +77,31 @@ func (c *Command) misc(ctx context.Context, std ui.IO) int {
 		}
 	}
 	return code
+}
+
+// jsonReport is the report that --json asks for: one document for all devices
+// of the command line. It is nil without --json, and where the line asks for
+// different actions.
+func (c *Command) jsonReport() func(std ui.IO, names ...string) int {
+	if !c.JSON {
+		return nil
+	}
+	for _, d := range c.Devices {
+		if d.Op != c.Op {
+			return nil
+		}
+	}
+	switch c.Op {
+	case Detail:
+		return c.detail
+	case Query:
+		return c.query
+	case ExamineBitmap:
+		return c.examineBitmap
+	case ExamineBadBlocks:
+		return c.examineBadBlocks
+	}
+	return nil
 }
 
 // badDirectory is the bit of the exit code with which --dump and --restore
@@ -83,7 +115,7 @@ func (c *Command) miscScan(_ context.Context, std ui.IO) int {
 		case Stop:
 			return c.notBuilt(std, "--stop --scan")
 		case Detail:
-			return c.notBuilt(std, "--detail --scan")
+			return c.detailScan(std)
 		case WaitClean:
 			return c.notBuilt(std, "--wait-clean --scan")
 		}
@@ -101,9 +133,9 @@ func (c *Command) miscScan(_ context.Context, std ui.IO) int {
 func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
 	switch d.Op {
 	case Detail:
-		return c.notBuilt(std, "--detail")
+		return c.detail(std, d.Name)
 	case Query:
-		return c.notBuilt(std, "--query")
+		return c.query(std, d.Name)
 	case ExamineBitmap:
 		return c.examineBitmap(std, d.Name)
 	case ExamineBadBlocks:

@@ -1,0 +1,47 @@
+// Bench runs every benchmark, ours and the peer's in one go, prints a table and
+// writes the results as JSON.
+//
+//	go run ./internal/bench/cmd/bench -bin bin -o bench/results.json
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/mdkit/mdkit/internal/bench"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "`folder` with our programs")
+	out := flag.String("o", "bench/results.json", "result `file`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *bin, *out)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, bin, out string) error {
+	benchmarks := []bench.Benchmark{
+		bench.ExamineOne(filepath.Join(bin, "mdadm")),
+	}
+	var results []bench.Result
+	for _, b := range benchmarks {
+		r, err := b.Measure(ctx)
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	if err := bench.Print(os.Stdout, results); err != nil {
+		return err
+	}
+	return bench.Save(out, results)
+}

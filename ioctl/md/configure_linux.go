@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // SetArrayInfo prepares or changes an array (SET_ARRAY_INFO).
@@ -20,8 +22,12 @@ import (
 // must be as [Device.ArrayInfo] gave them.
 //
 // It fails with [ErrBusy] when the array is set up already or is resyncing,
-// with [ErrInvalid], [ErrNoSpace] or [ErrReadOnly].
+// with [ErrInvalid], [ErrNoSpace] or [ErrReadOnly]. After [Device.StopArray] it
+// fails with [ErrNoArray], without asking the kernel.
 func (d *Device) SetArrayInfo(info *ArrayInfo) error {
+	if d.gone.Load() {
+		return &Error{Op: reqSetArrayInfo.name, Device: d.name, Errno: unix.ENODEV}
+	}
 	return d.call(reqSetArrayInfo, unsafe.Pointer(info), "")
 }
 
@@ -31,8 +37,8 @@ func (d *Device) SetArrayInfo(info *ArrayInfo) error {
 // spare, or goes back to its old slot when [DiskSync] is set and its metadata
 // allows that.
 //
-// It fails with [ErrExist] when it is a member already, [ErrBusy] when
-// something else holds it, [ErrInvalid] when it has no fitting metadata,
+// It fails with [ErrBusy] when something holds it, this array or another, with
+// [ErrExist] while the array is still releasing it, [ErrInvalid] when it has no fitting metadata,
 // [ErrNoSpace] when it is too small, [ErrNotExist] when there is no such
 // device, [ErrReadOnly].
 func (d *Device) AddNewDisk(disk DiskInfo) error {
@@ -70,7 +76,8 @@ func (d *Device) SetBitmapFile(f *os.File) error {
 }
 
 // RemoveBitmapFile stops using a bitmap file (SET_BITMAP_FILE with -1). It
-// fails with [ErrNotExist] when the array has no bitmap.
+// fails with [ErrNotExist] when the array has no bitmap, and with [ErrInvalid]
+// on kernels built without CONFIG_MD_BITMAP_FILE.
 func (d *Device) RemoveBitmapFile() error {
 	return d.callValue(reqSetBitmapFile, ^uintptr(0), "")
 }

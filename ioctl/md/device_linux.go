@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,6 +21,7 @@ import (
 type Device struct {
 	f     *os.File
 	name  string
+	gone  atomic.Bool // the array was stopped through this Device
 	ioctl func(f *os.File, code uintptr, arg unsafe.Pointer, val uintptr) error
 }
 

@@ -66,7 +66,10 @@ func (e *Error) Unwrap() error { return e.Errno }
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotArray:
-		return e.Errno == unix.ENOTBLK || e.Errno == unix.ENOTTY && knownSince24(e.Op)
+		// RAID_VERSION has no argument that could be wrong: drivers that are not
+		// md say ENOTTY, or EINVAL to whatever they do not know.
+		return e.Errno == unix.ENOTBLK || e.Errno == unix.ENOTTY && knownSince24(e.Op) ||
+			e.Errno == unix.EINVAL && e.Op == reqRaidVersion.name
 	case ErrUnsupported:
 		return e.Errno == unix.ENOTTY || e.Errno == unix.EOPNOTSUPP || e.Errno == errNotSupp
 	}

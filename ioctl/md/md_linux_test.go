@@ -214,7 +214,13 @@ func TestRequestsSucceed(t *testing.T) {
 	if err := d.RemoveBitmapFile(); err != nil || int32(last.val) != -1 {
 		t.Errorf("RemoveBitmapFile passed %#x, %v", last.val, err)
 	}
-	if err := d.SetArrayInfo(nil); err != nil || last.arg != nil {
+	// The array was stopped above; what could be set up now could not be stopped.
+	last.code = 0
+	if err := d.SetArrayInfo(nil); !errors.Is(err, ErrNoArray) || last.code != 0 {
+		t.Errorf("SetArrayInfo after StopArray: %v, request %#x", err, last.code)
+	}
+	d, last = fakeDevice(t, 0)
+	if err := d.SetArrayInfo(nil); err != nil || last.arg != nil || last.code != reqSetArrayInfo.code() {
 		t.Errorf("SetArrayInfo(nil) passed %v, %v", last.arg, err)
 	}
 }

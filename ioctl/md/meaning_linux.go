@@ -41,6 +41,7 @@ var meanings = map[opErrno]string{
 	{"open", unix.ENOMEDIUM}: "the array has stopped",
 
 	{"RAID_VERSION", unix.ENOTTY}: "not an md device",
+	{"RAID_VERSION", unix.EINVAL}: "not an md device",
 
 	{"GET_ARRAY_INFO", unix.ENOTTY}: "not an md device",
 
@@ -55,8 +56,8 @@ var meanings = map[opErrno]string{
 	{"SET_ARRAY_INFO", unix.ENOSPC}: "a member is too small for the new size, or the metadata has no room",
 
 	{"ADD_NEW_DISK", unix.ENOTTY}:    "not an md device",
-	{"ADD_NEW_DISK", unix.EEXIST}:    "the device is a member already",
-	{"ADD_NEW_DISK", unix.EBUSY}:     "something else holds the device, its number is taken, the array is full, or a journal does not fit here",
+	{"ADD_NEW_DISK", unix.EEXIST}:    "the device is a member already, or is still being released",
+	{"ADD_NEW_DISK", unix.EBUSY}:     "something holds the device, this array or another or a mount; or its number is taken, the array is full, or a journal does not fit here",
 	{"ADD_NEW_DISK", unix.EINVAL}:    "no valid metadata of this array on the device, or it cannot go back to that slot, or this level takes no more devices",
 	{"ADD_NEW_DISK", unix.ENOSPC}:    "the device is smaller than the array uses of each member",
 	{"ADD_NEW_DISK", unix.EROFS}:     "the device or the array is read-only",
@@ -69,7 +70,7 @@ var meanings = map[opErrno]string{
 
 	{"HOT_ADD_DISK", unix.ENODEV}:    "the array does not run",
 	{"HOT_ADD_DISK", unix.EINVAL}:    "only for metadata 0.90 and levels that take spares, on a device that is free",
-	{"HOT_ADD_DISK", unix.EEXIST}:    "the device is a member already",
+	{"HOT_ADD_DISK", unix.EEXIST}:    "the device is a member already, or is still being released",
 	{"HOT_ADD_DISK", unix.ENOSPC}:    "the device is smaller than the array uses of each member",
 	{"HOT_ADD_DISK", unix.EROFS}:     "the device or the array is read-only",
 	{"HOT_ADD_DISK", unix.EBUSY}:     "the array is full",
@@ -85,13 +86,14 @@ var meanings = map[opErrno]string{
 	{"SET_BITMAP_FILE", unix.EBUSY}:  "the file is open for writing elsewhere, the level has no bitmap, or resync or recovery is under way",
 	{"SET_BITMAP_FILE", unix.EINVAL}: "no valid bitmap in the file, or this kernel is built without bitmap files",
 
-	{"RUN_ARRAY", unix.ENOTTY}: "not an md device",
-	{"RUN_ARRAY", unix.EINVAL}: "no members, a level the kernel has no module for, or members that do not make an array; the kernel log says which",
-	{"RUN_ARRAY", unix.EBUSY}:  "the array runs already, or has not finished stopping",
-	{"RUN_ARRAY", unix.EIO}:    "too few working members, or dirty and degraded; the kernel log says which",
-	{"RUN_ARRAY", unix.ENODEV}: "no array is set up on this device",
-	{"RUN_ARRAY", unix.ENOENT}: "the cluster is not there (md-cluster module, DLM or cluster name)",
-	{"RUN_ARRAY", errNotSupp}:  "raid0 of unequal members has two possible layouts: set the layout, or raid0.default_layout to 1 or 2",
+	{"RUN_ARRAY", unix.ENOTTY}:     "not an md device",
+	{"RUN_ARRAY", unix.EINVAL}:     "no members, a level the kernel has no module for, or members that do not make an array; the kernel log says which",
+	{"RUN_ARRAY", unix.EBUSY}:      "the array runs already, or has not finished stopping",
+	{"RUN_ARRAY", unix.EIO}:        "too few working members, or dirty and degraded; the kernel log says which",
+	{"RUN_ARRAY", unix.ENODEV}:     "no array is set up on this device",
+	{"RUN_ARRAY", unix.ENOENT}:     "the cluster is not there (md-cluster module, DLM or cluster name)",
+	{"RUN_ARRAY", errNotSupp}:      "raid0 of unequal members has two possible layouts: set the layout, or raid0.default_layout to 1 or 2",
+	{"RUN_ARRAY", unix.EOPNOTSUPP}: "raid0 of unequal members has two possible layouts: set the layout, or raid0.default_layout to 1 or 2",
 
 	{"STOP_ARRAY", unix.ENOTTY}:       "not an md device",
 	{"STOP_ARRAY", unix.EBUSY}:        "still in use: mounted, held by another device, or open in a process",

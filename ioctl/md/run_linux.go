@@ -12,7 +12,17 @@ func (d *Device) RunArray() error {
 // StopArray stops the array and forgets its members (STOP_ARRAY). It fails with
 // [ErrBusy] while anything else has the device open: a mount, a device stacked
 // on it, a process.
-func (d *Device) StopArray() error { return d.callValue(reqStopArray, 0, "") }
+//
+// Close the Device afterwards, and open another for another array: Linux 6.12
+// and 7.2 would let it be set up again, and never let it be stopped then
+// (md.c MD_CLOSING).
+func (d *Device) StopArray() error {
+	err := d.callValue(reqStopArray, 0, "")
+	if err == nil {
+		d.gone.Store(true)
+	}
+	return err
+}
 
 // StopArrayReadOnly makes a running array read-only (STOP_ARRAY_RO). It fails
 // with [ErrBusy] while anything else has the device open.

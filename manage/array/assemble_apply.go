@@ -1,0 +1,332 @@
+package array
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// carryOut applies the plan, or only records it.
+func (a *assembler) carryOut(ctx context.Context) error {
+	plan := a.plan()
+	a.reportForced()
+	if a.DryRun {
+		a.result.Steps = described(plan.Describe())
+		if a.s.start == startNow {
+			return nil
+		}
+		return a.notStarted()
+	}
+	a.log = ListenToKernel()
+	defer a.log.Close()
+	a.working, a.spares = a.s.working, a.s.spares
+	err := plan.Apply(ctx, func(i StepInfo) { a.result.Steps = append(a.result.Steps, described([]StepInfo{i})...) })
+	var failed *PlanError
+	if errors.As(err, &failed) {
+		a.result.Started = false
+		for _, l := range failed.Left {
+			a.Report.extra(Always, "could not take back %s: %v", l.Step, l.Err)
+		}
+	}
+	return errors.Join(err, a.node.Close())
+}
+
+// plan lists the steps: superblocks that --force changes, the device, its
+// members, the start. The superblocks are among them only if the array then
+// starts, and come back if it does not.
+func (a *assembler) plan() *Plan {
+	var steps []Step
+	for _, j := range a.s.writes() {
+		m := a.found[j].member
+		steps = append(steps, NewWrite(a.memberPath(j), "superblock "+m.Version.String(), m.Offset, a.s.edits[j].bytes()))
+	}
+	steps = append(steps, a.node.Steps()...)
+	steps = append(steps, a.mapStep(), a.setStep())
+	for _, o := range a.s.order() {
+		steps = append(steps, a.memberSteps(o)...)
+	}
+	if a.s.start != startNow {
+		// The kernel has had its say about the members; that is all.
+		return &Plan{Steps: append(steps, NewStep(StepInfo{Kind: KindIoctl, Target: a.node.Chosen, What: "STOP_ARRAY"},
+			func(context.Context) error { return a.notStarted() }, nil))}
+	}
+	steps = append(steps, a.runStep())
+	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
+		steps = append(steps, a.repairStep())
+	}
+	return &Plan{Steps: steps}
+}
+
+// memberPath is a path for a candidate that may have been named by number.
+func (a *assembler) memberPath(j int) string {
+	c := a.found[j]
+	if _, _, byNumber := parseDevNumber(c.path); !byNumber {
+		return c.path
+	}
+	name, err := kernelNameOf(c.major, c.minor)
+	if err != nil {
+		return c.path
+	}
+	return devicePath(c.major, c.minor, name)
+}
+
+// sayStep is a step that only says something when its turn comes. It is no
+// part of the plan's description.
+func sayStep(say func()) Step {
+	return NewStep(StepInfo{}, func(context.Context) error { say(); return nil }, nil)
+}
+
+// described leaves out the steps that have no description.
+func described(steps []StepInfo) []StepInfo {
+	return slices.DeleteFunc(steps, func(s StepInfo) bool { return s.Kind == "" })
+}
+
+// reportForced tells which superblocks are going to change.
+func (a *assembler) reportForced() {
+	for _, f := range a.s.forcedIn {
+		c := &a.s.cands[f.cand]
+		a.Report.say(Normal, "forcing event count in %s(%d) from %d up to %d", c.Device, c.Slot, int32(f.From), int32(f.To))
+	}
+	for _, w := range a.s.wrong {
+		if a.Force {
+			a.Report.say(Normal, "clearing FAULTY flag for device %d in %s for %s", w.Index, a.node.Chosen, w.Device)
+		} else {
+			a.Report.say(Warning, "device %d in %s has wrong state in superblock, but %s seems ok", w.Place, a.node.Chosen, w.Device)
+		}
+	}
+	if a.s.marked {
+		a.Report.say(Normal, "Marking array %s as 'clean'", a.node.Chosen)
+	}
+}
+
+// mapStep writes the array into mdadm's map, so that udev finds its name.
+func (a *assembler) mapStep() Step {
+	entry := MapEntry{
+		Name: a.node.Kernel, Metadata: a.s.content.Version.String(),
+		UUID: mapUUID(a.found[a.s.chosen].member), Path: a.node.Chosen,
+	}
+	return NewStep(StepInfo{Kind: KindMap, Target: MapDir + "/map", What: entry.Name, Value: entry.Path},
+		func(context.Context) error {
+			// An array without a line in the map is no worse an array.
+			_ = Map{}.Update(entry)
+			return nil
+		},
+		func(context.Context) error {
+			_ = Map{}.Remove(entry.Name)
+			return nil
+		})
+}
+
+// setStep begins the assembly; taking it back stops the array.
+func (a *assembler) setStep() Step {
+	v := a.s.content.Version
+	return NewStep(StepInfo{Kind: KindIoctl, Target: a.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
+		func(context.Context) error {
+			dev := a.node.Device()
+			_ = dev.StopArray() // in case it was begun before and nothing came of it
+			err := dev.SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
+			if err != nil {
+				a.Report.say(Always, "failed to set array info for %s: %s", a.node.Chosen, errnoText(err))
+				a.Report.kernelSaid(a.log, a.node.Kernel)
+				return &Said{err}
+			}
+			return nil
+		},
+		func(context.Context) error { return a.node.Device().StopArray() })
+}
+
+// memberSteps hands one member to the kernel. A member that the kernel does
+// not want is left out; whether the others suffice shows at the start.
+func (a *assembler) memberSteps(o orderedMember) []Step {
+	s := a.s
+	if o.cand < 0 {
+		if o.place >= s.content.RaidDisks*2 || o.place&1 != 0 {
+			return nil
+		}
+		return []Step{sayStep(func() {
+			a.Report.say(Chatty, "no uptodate device for slot %d of %s", o.place/2, a.node.Chosen)
+		})}
+	}
+	c := &s.cands[o.cand]
+	disk := c.diskInfo()
+	path := a.memberPath(o.cand)
+	add := NewStep(StepInfo{
+		Kind: KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
+		Value: fmt.Sprintf("%s (%s) as %d, slot %d", path, devNumber(&disk), disk.Number, disk.RaidDisk),
+	}, func(context.Context) error {
+		if err := a.node.Device().AddNewDisk(disk); err != nil {
+			a.refused(o, c, err)
+			return nil
+		}
+		old := ""
+		if !c.upToDate {
+			old = " (possibly out of date)"
+		}
+		a.Report.say(Chatty, "added %s to %s as %d%s%s", c.Device, a.node.Chosen, disk.RaidDisk, old, replacementWord(c.State.Replacement))
+		return nil
+	}, nil)
+	return []Step{dropPartitions(path), add}
+}
+
+// refused reports a member that the kernel does not want, and counts.
+func (a *assembler) refused(o orderedMember, c *candidate, err error) {
+	a.Report.say(Always, "failed to add %s to %s: %s", c.Device, a.node.Chosen, errnoText(err))
+	if mayBeInvalid(err, &a.s.content) {
+		a.Report.more(Always, "Possibly your kernel doesn't support RAID0 layouts.")
+		a.Report.more(Always, "Please upgrade.")
+	}
+	a.Report.kernelSaid(a.log, a.node.Kernel)
+	a.Report.holders(Always, c.Device, err)
+	for i := range a.result.Members {
+		if m := &a.result.Members[i]; m.Device == c.Device && m.In {
+			m.In, m.Why = false, "the kernel refused it: "+errnoText(err)
+		}
+	}
+	if o.place < a.s.content.RaidDisks*2 || o.place == len(a.s.best) {
+		a.working--
+	} else {
+		a.spares--
+	}
+}
+
+// runStep starts the array.
+func (a *assembler) runStep() Step {
+	readOnly := a.ReadOnly || a.s.journal == journalForced
+	info := StepInfo{Kind: KindIoctl, Target: a.node.Chosen, What: "RUN_ARRAY"}
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	if readOnly {
+		info = StepInfo{Kind: KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "readonly"}
+	}
+	return NewStep(info, func(context.Context) error {
+		if a.s.journal == journalForced {
+			a.Report.say(Always, "Journal is missing or stale, starting array read only.")
+		}
+		var err error
+		if readOnly {
+			err = dir.Write("array_state", "readonly")
+		} else {
+			err = a.node.Device().RunArray()
+		}
+		if err != nil {
+			a.startFailed(err)
+			return &Said{err}
+		}
+		a.started()
+		return nil
+	}, nil)
+}
+
+// started reports success.
+func (a *assembler) started() {
+	s := a.s
+	text := fmt.Sprintf("%s has been started with %d drive%s", a.node.Chosen, a.working, plural(a.working))
+	if a.working < s.content.RaidDisks {
+		text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+	}
+	text += a.counts()
+	if s.journalOK {
+		text += fmt.Sprintf(" and %d journal", s.journals)
+	}
+	a.Report.say(Normal, "%s.", text)
+}
+
+// counts is the part of a sentence that tells of rebuilding members.
+func (a *assembler) counts() (text string) {
+	if a.s.rebuilding > 0 {
+		link := " and"
+		if a.spares > 0 {
+			link = ","
+		}
+		text = fmt.Sprintf("%s %d rebuilding", link, a.s.rebuilding)
+	}
+	if a.spares > 0 {
+		text += fmt.Sprintf(" and %d spare%s", a.spares, plural(a.spares))
+	}
+	return text
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// enotsupp is the kernel's ENOTSUPP, which raid0 answers where it cannot tell
+// which of two layouts is meant.
+const enotsupp = unix.Errno(524)
+
+// startFailed reports a refused start.
+func (a *assembler) startFailed(err error) {
+	a.Report.say(Always, "failed to RUN_ARRAY %s: %s", a.node.Chosen, errnoText(err))
+	if errors.Is(err, enotsupp) && a.s.content.Level == md.LevelRAID0 && a.s.content.Layout == 0 {
+		a.Report.more(Always, "Please use --update=layout-original or --update=layout-alternate")
+	}
+	switch {
+	case !a.s.enoughOf(true):
+		a.Report.say(Always, "Not enough devices to start the array.")
+	case !a.s.enoughOf(a.s.clean):
+		a.Report.say(Always, "Not enough devices to start the array while not clean - consider --force.")
+	}
+	a.Report.kernelSaid(a.log, a.node.Kernel)
+}
+
+// notStarted reports why the array is not even tried.
+func (a *assembler) notStarted() error {
+	s := a.s
+	switch s.start {
+	case startNoJournal:
+		a.Report.say(Always, "Not safe to assemble with missing or stale journal device, consider --force.")
+		return &Said{ErrNotStarted}
+	case startNeedBackup:
+		a.Report.say(Always, "%s: Need a backup file to complete reshape of this array.", a.node.Chosen)
+		a.Report.extra(Always, "continuing a reshape that needs one is not supported by this build of mdkit")
+		return &Said{ErrNotStarted}
+	}
+	if a.DryRun {
+		a.working, a.spares = s.working, s.spares
+	}
+	text := fmt.Sprintf("%s assembled from %d drive%s", a.node.Chosen, a.working, plural(a.working))
+	if s.start == startNotWanted {
+		if a.working != s.content.RaidDisks {
+			text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+		}
+		a.Report.say(Always, "%s, but not started.", text)
+		return &Said{ErrNotStarted}
+	}
+	a.Report.say(Warning, "%s%s%s", text, a.counts(), a.whyNotStarted())
+	return &Said{ErrNotStarted}
+}
+
+func (a *assembler) whyNotStarted() string {
+	need := a.s.content.Working
+	switch {
+	case a.s.start == startTooFew:
+		return " - not enough to start the array."
+	case a.s.start == startDirty:
+		return " - not enough to start the array while not clean - consider --force."
+	case need == a.s.content.RaidDisks:
+		return fmt.Sprintf(" - need all %d to start it (use --run to insist).", need)
+	}
+	return fmt.Sprintf(" - need %d to start (use --run to insist).", need)
+}
+
+// repairStep lets a raid6 that was forced and has one parity left put the
+// other in order.
+func (a *assembler) repairStep() Step {
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	return NewStep(StepInfo{Kind: KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "repair"},
+		func(context.Context) error {
+			if a.working+1 == a.s.content.RaidDisks {
+				_ = dir.Write("sync_action", "repair") // best effort, as the array runs
+			}
+			return nil
+		}, nil)
+}

@@ -1,0 +1,197 @@
+package array
+
+import (
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/md"
+)
+
+// candidate is a device that belongs to the array being assembled, and what
+// has been decided about it.
+type candidate struct {
+	memberInfo
+	upToDate bool // as recent as everything else in the array
+	forced   bool // made so by raising its event count
+}
+
+// places maps what a device claims to be to the best device that claims it:
+// place 2n is slot n, 2n+1 the replacement for it, and spares and journals
+// follow from 2*raidDisks on. -1 means nobody.
+type places []int
+
+// at gives the candidate at place i, or -1.
+func (p places) at(i int) int {
+	if i < len(p) {
+		return p[i]
+	}
+	return -1
+}
+
+// put records candidate c at place i. The table grows by some places more than
+// it needs, as mdadm's does, whose list of empty slots ends where its table
+// does.
+func (p *places) put(i, c int) {
+	if i >= len(*p) {
+		for range i + 10 - len(*p) {
+			*p = append(*p, -1)
+		}
+	}
+	(*p)[i] = c
+}
+
+// maxPlaces bounds the table: mdadm ignores slots from here on, and so does
+// the kernel long before.
+const maxPlaces = 10000
+
+// choice is who takes part in an assembly, and with how much of the array that
+// leaves us.
+type choice struct {
+	cands      []candidate
+	best       places
+	mostRecent int // the candidate all others are measured against
+	reference  memberInfo
+
+	avail      []bool // by slot: an in-sync member will be there
+	working    int    // in-sync members
+	spares     int
+	rebuilding int
+	journals   int
+	journalOK  bool // a journal that is as recent as the members
+
+	dropped []dropped
+}
+
+// dropped is a member that is left out because its superblock says that the
+// freshest one has failed: it stopped taking part in the array and later was
+// used without the others.
+type dropped struct {
+	Device, Reports string
+}
+
+// errTwins is two 0.90 members that claim the same slot with the same event
+// count: overlapping partitions look like that.
+type errTwins struct{ First, Second string }
+
+func (e *errTwins) Error() string {
+	return fmt.Sprintf("%s and %s appear to have very similar superblocks", e.First, e.Second)
+}
+
+// place says where in the table a candidate belongs, and moves nextSpare on
+// when it needs a place behind all slots.
+func (m *memberInfo) place(index, raidDisks int, nextSpare *int) int {
+	slot := m.Slot
+	if m.Level == md.LevelMultipath {
+		slot = index // every path claims the same slot
+	}
+	if m.State.Journal || slot == slotNone {
+		*nextSpare = max(*nextSpare, raidDisks*2)
+		*nextSpare++
+		return *nextSpare - 1
+	}
+	i := slot * 2
+	if m.State.Replacement {
+		i++
+	}
+	if i >= raidDisks*2 && i >= *nextSpare {
+		*nextSpare = i + 1
+	}
+	return i
+}
+
+// choose decides which devices become members, given the superblocks of all
+// that belong to the array, in the order the user named them. Nothing about
+// the outcome depends on that order except which of two equals is taken.
+func choose(infos []memberInfo, force bool) (*choice, error) {
+	c := &choice{cands: make([]candidate, len(infos)), mostRecent: -1}
+	nextSpare := 0
+	for n, info := range infos {
+		c.cands[n] = candidate{memberInfo: info}
+		if info.State.inSync() && (c.mostRecent < 0 || info.Events > infos[c.mostRecent].Events) {
+			c.mostRecent = n
+		}
+		i := info.place(n, info.RaidDisks, &nextSpare)
+		if i >= maxPlaces {
+			continue
+		}
+		other := c.best.at(i)
+		switch {
+		case other < 0 || infos[other].Events < info.Events:
+			c.best.put(i, n)
+		case infos[other].Events == info.Events && info.Version == md.V090 && info.Level != md.LevelMultipath:
+			return nil, &errTwins{First: infos[other].Device, Second: info.Device}
+		}
+	}
+	c.mostRecent = max(c.mostRecent, 0)
+	c.reference = infos[c.mostRecent]
+	c.avail = make([]bool, max(c.reference.RaidDisks, 0))
+	c.judge(force)
+	return c, nil
+}
+
+// judge walks the places and counts who is in.
+func (c *choice) judge(force bool) {
+	ref := &c.reference
+	for i, j := range c.best {
+		if j < 0 {
+			continue
+		}
+		m := &c.cands[j]
+		if ref.Level != md.LevelMultipath { // every path counts, whatever its flags say
+			switch {
+			case m.State.Journal && ref.NeedsJournal:
+				c.journals++
+			case m.State.Journal:
+				m.State.Faulty = true
+			case !m.State.Active:
+				if !m.State.Faulty {
+					m.upToDate = true
+					c.spares++
+				}
+				continue
+			}
+		}
+		if j != c.mostRecent && !force && m.reportsFailed(ref.Slot) {
+			c.dropped = append(c.dropped, dropped{m.Device, ref.Device})
+			c.best[i] = -1
+			continue
+		}
+		// A count above the reference's belongs to a stray spare.
+		if m.Events+eventMargin < ref.Events || m.Events > ref.Events {
+			continue
+		}
+		m.upToDate = true
+		if m.State.Journal {
+			c.journalOK = true
+		}
+		c.count(i, m)
+	}
+}
+
+// reportsFailed reports whether the member's own table has nobody in slot.
+func (m *memberInfo) reportsFailed(slot int) bool {
+	return slot >= 0 && m.RaidDisks > 0 && (slot >= len(m.Alive) || !m.Alive[slot])
+}
+
+// count adds an up-to-date member at place i to the tally.
+func (c *choice) count(i int, m *candidate) {
+	if i >= len(c.avail)*2 {
+		if !m.State.Journal {
+			c.spares++
+		}
+		return
+	}
+	ref := &c.reference
+	if m.RecoveryStart != maxSector && !(ref.Reshape.Active && i >= ref.RaidDisks-ref.Reshape.Delta) {
+		c.rebuilding++
+		return
+	}
+	if !c.avail[i/2] {
+		c.avail[i/2] = true
+		c.working++
+	}
+}
+
+// enough reports whether the members there are can run the array.
+func (c *choice) enough(clean bool) bool {
+	return md.Enough(c.reference.Level, c.reference.RaidDisks, c.reference.Layout, clean, c.avail)
+}

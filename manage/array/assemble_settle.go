@@ -1,0 +1,227 @@
+package array
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/mdkit/mdkit/engine/md"
+)
+
+// settled is an assembly that is fully decided: which superblocks change and
+// how, in which order the kernel gets the members, and whether it is told to
+// start.
+type settled struct {
+	*choice
+	chosen  int // the member whose superblock the kernel will go by
+	content memberInfo
+
+	forcedIn  []forced
+	wrong     []wrongState
+	edits     map[int]super // by candidate: superblocks to be written
+	marked    bool          // the chosen superblock is among them
+	wasForced bool
+
+	clean   bool
+	start   startVerdict
+	journal journalVerdict
+}
+
+// wrongState is a device whose state the chosen superblock has wrong.
+type wrongState struct {
+	Index  int // in the list of devices
+	Place  int
+	Device string
+}
+
+// startVerdict says whether an assembled array is started, or why not.
+type startVerdict int
+
+const (
+	startNow        startVerdict = iota
+	startNotWanted               // --no-degraded, and a member is missing
+	startTooFew                  // not enough members whatever one does
+	startDirty                   // enough only if it were clean
+	startNeedRun                 // degraded since it last ran: --run insists
+	startNoJournal               // the journal is missing or stale, and no --force
+	startNeedBackup              // a reshape needs its backup file
+)
+
+// journalVerdict says what a missing journal means for the start.
+type journalVerdict int
+
+const (
+	journalFine journalVerdict = iota
+	journalMissing
+	journalForced // start read-only without it
+)
+
+// settleOptions are the wishes of the user that bear on the outcome.
+type settleOptions struct {
+	Run        bool // start even if degraded
+	NoDegraded bool
+	Force      bool
+}
+
+// settle decides the rest: whose superblock the kernel goes by, which
+// superblocks have to change first, and whether the array starts. members are
+// in the order of c.cands. It changes no device; with --force it plans no
+// change either unless the array then starts.
+//
+// It returns nil if no member is as recent as the freshest.
+func (c *choice) settle(members []*md.Member, opt settleOptions) *settled {
+	s := &settled{choice: c, edits: make(map[int]super), clean: c.reference.Clean}
+	before := c.snapshot()
+	if opt.Force {
+		s.forcedIn = c.force()
+		s.wasForced = len(s.forcedIn) > 0
+	}
+	s.chosen = c.choose()
+	if s.chosen < 0 {
+		return nil
+	}
+	for _, f := range s.forcedIn {
+		edit := copySuper(members[f.cand])
+		edit.setEvents(f.To)
+		s.edits[f.cand] = edit
+	}
+	s.content = c.cands[s.chosen].memberInfo
+	chosen, ok := s.edits[s.chosen]
+	if !ok {
+		chosen = copySuper(members[s.chosen])
+	}
+	changed := s.agree(chosen)
+	if opt.Force && !s.clean && !c.enough(false) {
+		changed = chosen.setClean() || changed
+		s.wasForced, s.clean = true, true
+	}
+	s.start = s.verdict(opt)
+	if !opt.Force || s.start != startNow {
+		if opt.Force && s.start != startNow {
+			c.restore(before)
+			s.forcedIn, s.wrong = nil, nil
+		}
+		s.edits = nil
+		return s
+	}
+	if changed {
+		s.edits[s.chosen], s.marked = chosen, true
+	}
+	return s
+}
+
+// tally is the part of a choice that force changes.
+type tally struct {
+	cands   []candidate
+	avail   []bool
+	working int
+}
+
+func (c *choice) snapshot() tally {
+	return tally{slices.Clone(c.cands), slices.Clone(c.avail), c.working}
+}
+
+func (c *choice) restore(t tally) { c.cands, c.avail, c.working = t.cands, t.avail, t.working }
+
+// choose gives the first member, in slot order, that is as recent as the
+// freshest; -1 if there is none.
+func (c *choice) choose() int {
+	for i := 0; i < len(c.best); i += 2 {
+		j := c.best[i]
+		if j >= 0 && c.cands[j].upToDate && c.cands[j].Events >= c.cands[c.mostRecent].Events {
+			return j
+		}
+	}
+	return -1
+}
+
+// agree makes the chosen superblock say of every current device what it is,
+// and reports whether it had to change. A member that was not clean makes the
+// array dirty.
+func (s *settled) agree(chosen super) (changed bool) {
+	for i, j := range s.best {
+		if j < 0 || !s.cands[j].upToDate {
+			continue
+		}
+		m := &s.cands[j]
+		want := diskState{WriteMostly: m.State.WriteMostly, FailFast: m.State.FailFast}
+		switch {
+		case m.State.Journal && m.Slot == slotNone:
+			want.Journal = true
+		case i >= s.content.RaidDisks*2:
+		case i&1 != 0:
+			want.Active, want.Replacement = true, true
+		default:
+			want.Active, want.Sync = true, true
+		}
+		m.State = want
+		if !m.Clean {
+			s.clean = false
+		}
+		if chosen.setRole(&m.memberInfo, want) {
+			s.wrong = append(s.wrong, wrongState{Index: j, Place: i, Device: m.Device})
+			changed = true
+		}
+	}
+	return changed
+}
+
+// verdict decides whether to start.
+func (s *settled) verdict(opt settleOptions) startVerdict {
+	if s.content.NeedsJournal && !s.journalOK {
+		if !opt.Force {
+			s.journal = journalMissing
+			return startNoJournal
+		}
+		s.journal = journalForced
+	}
+	if s.content.PPL {
+		s.clean = true
+	}
+	r := &s.content.Reshape
+	if r.Active && !r.NoBackup {
+		return startNeedBackup
+	}
+	if opt.Run {
+		return startNow
+	}
+	enoughDirty := s.enoughOf(s.clean)
+	if !opt.NoDegraded && enoughDirty && (opt.Force || s.working+s.rebuilding >= s.content.Working) {
+		return startNow
+	}
+	switch {
+	case opt.NoDegraded:
+		return startNotWanted
+	case !s.enoughOf(true):
+		return startTooFew
+	case !enoughDirty:
+		return startDirty
+	}
+	return startNeedRun
+}
+
+// enoughOf is enough by the geometry of the chosen superblock.
+func (s *settled) enoughOf(clean bool) bool {
+	return md.Enough(s.content.Level, s.content.RaidDisks, s.content.Layout, clean, s.avail)
+}
+
+// order lists the candidates as the kernel gets them: by place, the chosen one
+// last, because the kernel goes by the first of equals in a list that it fills
+// from the front (md.c, bind_rdev_to_array, analyze_sbs).
+func (s *settled) order() []orderedMember {
+	var list []orderedMember
+	for i, j := range s.best {
+		if j != s.chosen {
+			list = append(list, orderedMember{place: i, cand: j})
+		}
+	}
+	return append(list, orderedMember{place: len(s.best), cand: s.chosen})
+}
+
+// orderedMember is a place in the table and who has it; cand is -1 for an
+// empty one.
+type orderedMember struct {
+	place, cand int
+}
+
+// writes lists the candidates whose superblocks change, in a fixed order.
+func (s *settled) writes() []int { return slices.Sorted(maps.Keys(s.edits)) }

@@ -1,0 +1,25 @@
+package array
+
+import (
+	"context"
+	"os"
+
+	blockctl "github.com/mdkit/mdkit/ioctl/block"
+)
+
+// dropPartitions is a step that makes the kernel forget the partitions of a
+// device that is going to be a member: what lies there is the array's from
+// then on. The table on the disk stays, so there is nothing to take back that
+// rereading it would not bring.
+func dropPartitions(path string) Step {
+	return NewStep(StepInfo{Kind: KindIoctl, Target: path, What: "BLKPG", Value: "forget partitions"},
+		func(context.Context) error {
+			f, err := blockctl.Open(path, os.O_RDONLY)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			blockctl.ForgetPartitions(f)
+			return nil
+		}, nil)
+}

@@ -120,3 +120,7 @@ func errnoText(err error) string {
 	r, n := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(r)) + text[n:]
 }
+
+// Reason gives the C library's text for the errno in err, or its own text if
+// it has none: what mdadm prints behind a colon.
+func Reason(err error) string { return errnoText(err) }

@@ -17,11 +17,18 @@ func NewWrite(path, what string, off int64, data []byte) Step {
 	return &writeStep{path: path, what: what, off: off, data: data}
 }
 
+// newSharedWrite is NewWrite without the claim: it writes to devices that are
+// in use as well.
+func newSharedWrite(path, what string, off int64, data []byte) Step {
+	return &writeStep{path: path, what: what, off: off, data: data, shared: true}
+}
+
 type writeStep struct {
 	path, what string
 	off        int64
 	data       []byte
 	old        []byte // nil until read
+	shared     bool   // do not claim the device
 }
 
 // maxShown is how many bytes of data a description carries in full.
@@ -73,7 +80,11 @@ func (s *writeStep) Undo(context.Context) error {
 }
 
 func (s *writeStep) with(use func(*block.File) error) error {
-	d, err := block.OpenFile(s.path, block.ForWriting|block.Exclusive)
+	flag := block.ForWriting
+	if !s.shared {
+		flag |= block.Exclusive
+	}
+	d, err := block.OpenFile(s.path, flag)
 	if err != nil {
 		return err
 	}

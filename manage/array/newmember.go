@@ -1,0 +1,205 @@
+package array
+
+import (
+	"bytes"
+	"crypto/rand"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+)
+
+// newcomer is a device that becomes a spare.
+type newcomer struct {
+	number       int // in the array
+	major, minor uint32
+	writeMostly  bool
+	failFast     bool
+}
+
+// prepare writes to d what makes it a spare of the sample's array: every other
+// superblock goes, and one like the sample's comes, with a bitmap that asks
+// for a full resync if the array has one (add_to_super and write_init_super in
+// super0.c and super1.c). Use it on an overlay: the difference is the plan.
+func (s *sample) prepare(d block.Device, n newcomer) error {
+	if err := wipeSupers(d); err != nil {
+		return err
+	}
+	if s.member.Super0 != nil {
+		return s.prepare0(d, n)
+	}
+	return s.prepare1(d, n)
+}
+
+// wipeSupers zeroes every superblock on the device.
+func wipeSupers(d block.Device) error {
+	for {
+		m, err := guessSuper(d)
+		if err != nil {
+			return nil // none is left, or none can be read
+		}
+		if err := wipeSuper(d, m); err != nil {
+			return err
+		}
+	}
+}
+
+// wiped is how much of a superblock is zeroed, in bytes: what mdadm writes for
+// one without devices.
+func wiped(v md.Version) int {
+	if v == md.V090 {
+		return md.Super0Size
+	}
+	return md.SectorSize
+}
+
+func wipeSuper(d block.Device, m *md.Member) error {
+	_, err := d.WriteAt(make([]byte, wiped(m.Version)), m.Offset)
+	return err
+}
+
+func (s *sample) prepare0(d block.Device, n newcomer) error {
+	off, _ := md.V090.SuperOffset(d.Size())
+	super := s.member.Super0.Clone()
+	disk := md.Disk0{
+		Number: uint32(n.number), Major: n.major, Minor: n.minor,
+		RaidDisk: ^uint32(0), // none
+	}
+	super.Disks[n.number] = disk
+	super.ThisDisk = disk
+	if _, err := d.WriteAt(super.AppendTo(nil), off); err != nil {
+		return err
+	}
+	if s.bitmap == nil {
+		return nil
+	}
+	// Everything up to the end of the reserved 64 KiB belongs to the bitmap.
+	return writeBitmap(d, s.bitmap, off+md.Super0Size, minSize0-md.Super0Size)
+}
+
+// Places on a 1.x member, in sectors (write_init_super1).
+const (
+	bblogSectors  = 8
+	bitmapDefault = 8
+)
+
+func (s *sample) prepare1(d block.Device, n newcomer) error {
+	off, _ := s.member.Version.SuperOffset(d.Size())
+	super := s.member.Super1.Clone()
+	for len(super.DevRoles) <= n.number {
+		super.DevRoles = append(super.DevRoles, md.RoleSpare)
+	}
+	super.DevRoles[n.number] = md.RoleSpare
+	super.DevNumber = uint32(n.number)
+	super.DevFlags = 0
+	if n.writeMostly {
+		super.DevFlags |= md.DevWriteMostly
+	}
+	if n.failFast {
+		super.DevFlags |= md.DevFailFast
+	}
+	if _, err := rand.Read(super.DeviceUUID[:]); err != nil {
+		return err
+	}
+	super.Events = 0
+	// These say something of the sample's device only. mdadm 4.2 copies the
+	// bad blocks flag, and the kernel then reads a log that nobody wrote.
+	super.FeatureMap &^= md.FeatureBadBlocks | md.FeatureRecoveryOffset | md.FeatureRecoveryBitmap | md.FeatureReplacement
+	super.RecoveryOffset = 0
+	super.CntCorrectedRead = 0
+	if s.bitmap == nil {
+		super.FeatureMap &^= md.FeatureBitmapOffset
+	}
+	s.place(super, d.Size()/md.SectorSize, off/md.SectorSize)
+
+	raw := super.AppendTo(nil)
+	raw = append(raw, make([]byte, -len(raw)&(md.SectorSize-1))...)
+	if _, err := d.WriteAt(raw, off); err != nil {
+		return err
+	}
+	switch {
+	case s.bitmap != nil:
+		at := off + int64(super.BitmapOffset)*md.SectorSize
+		length := int64(s.bitmap.CopyLen())
+		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: as little as possible
+			length = (int64(s.bitmap.Len()) + md.SectorSize - 1) &^ (md.SectorSize - 1)
+		}
+		return writeBitmap(d, s.bitmap, at, length)
+	case super.HasPPL():
+		return writeEmptyPPL(d, super, off)
+	}
+	return nil
+}
+
+// place sets where things lie on a device of the given size in sectors.
+func (s *sample) place(super *md.Super1, sectors, superAt int64) {
+	space, start := bitmapSpace(super.Size), int64(bitmapDefault)
+	switch {
+	case s.bitmap != nil:
+		space, start = int64(s.bitmap.CopyLen())/md.SectorSize, int64(super.BitmapOffset)
+	case super.HasPPL():
+		space = pplSectors
+		if s.member.Version == md.V10 {
+			start = -space - bblogSectors
+		}
+		super.SetPPL(int16(start), uint16(space))
+	}
+	super.SuperOffset = uint64(superAt)
+	if s.member.Version == md.V10 {
+		space += bblogSectors
+		if superAt < int64(super.Size)+space {
+			space = superAt - int64(super.Size)
+		}
+		super.DataSize = uint64(superAt - space)
+		if space >= bblogSectors {
+			super.BblogSize, super.BblogOffset = bblogSectors, -bblogSectors
+		}
+		return
+	}
+	data := int64(super.DataOffset)
+	super.DataSize = uint64(sectors - data)
+	switch {
+	case data >= superAt+start+space+bblogSectors:
+		super.BblogSize, super.BblogOffset = bblogSectors, int32(start+space)
+	case data >= superAt+2*bblogSectors:
+		super.BblogSize, super.BblogOffset = bblogSectors, int32(data-bblogSectors-superAt)
+	}
+}
+
+// bitmapSpace is how much room mdadm leaves for a bitmap that may come later,
+// in sectors, on members of the given size (super1.c, choose_bm_space).
+func bitmapSpace(size uint64) int64 {
+	const mib = 2048 // sectors
+	switch {
+	case size < 64*2:
+		return 0
+	case size-64*2 >= 200*1024*mib:
+		return 128 * 2
+	case size-4*2 > 8*1024*mib:
+		return 64 * 2
+	}
+	return 4 * 2
+}
+
+// writeBitmap writes a bitmap of length bytes that has every bit set.
+func writeBitmap(d block.Device, b *md.Bitmap, off, length int64) error {
+	raw := bytes.Repeat([]byte{0xff}, int(length))
+	copy(raw, b.AppendTo(nil))
+	_, err := d.WriteAt(raw, off)
+	return err
+}
+
+// pplSectors is the room for partial parity logs (super1.c,
+// MULTIPLE_PPL_AREA_SIZE_SUPER1).
+const pplSectors = 1 << 20 / md.SectorSize
+
+// writeEmptyPPL clears the partial parity log and writes a header without
+// entries (super1.c, write_init_ppl1).
+func writeEmptyPPL(d block.Device, super *md.Super1, superAt int64) error {
+	start, sectors := super.PPL()
+	raw := make([]byte, int(sectors)*md.SectorSize)
+	header := md.PPLHeader{Signature: md.PPLSignature(super.SetUUID)}
+	copy(header.Reserved[:], bytes.Repeat([]byte{0xff}, len(header.Reserved)))
+	copy(raw, header.AppendTo(nil))
+	_, err := d.WriteAt(raw, superAt+int64(start)*md.SectorSize)
+	return err
+}

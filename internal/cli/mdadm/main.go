@@ -45,6 +45,10 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return leave(err, std)
 	}
 	switch c.Mode {
+	case Assemble:
+		return c.assemble(ctx, std)
+	case Manage:
+		return c.manage(ctx, std)
 	case Misc:
 		return c.misc(ctx, std)
 	}
@@ -130,7 +134,7 @@ func (c *Command) miscScan(_ context.Context, std ui.IO) int {
 }
 
 // miscDevice runs the action of one device.
-func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
+func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 	switch d.Op {
 	case Detail:
 		return c.detail(std, d.Name)
@@ -141,7 +145,7 @@ func (c *Command) miscDevice(_ context.Context, std ui.IO, d Device) int {
 	case ExamineBadBlocks:
 		return c.examineBadBlocks(std, d.Name)
 	case ZeroSuperblock:
-		return c.notBuilt(std, "--zero-superblock")
+		return c.zeroSuperblock(ctx, std, d)
 	case Run:
 		return c.notBuilt(std, "--run")
 	case Stop:

@@ -154,6 +154,8 @@ func do(t *testing.T, step string) {
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
+	case "flush":
+		flush(t, w[1])
 	case "hostname":
 		if err := unix.Sethostname([]byte(w[1])); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,69 @@
+package mdadm
+
+import (
+	"fmt"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// teller passes on what the library has to say: as mdadm words it, to the
+// error stream, or into the one document that --json prints.
+type teller struct {
+	*notes
+	std  ui.IO
+	json bool
+}
+
+func (c *Command) teller(std ui.IO) *teller {
+	return &teller{notes: c.notes(std), std: std, json: c.JSON}
+}
+
+// report is an array.Reporter.
+func (t *teller) report(n array.Note) {
+	if !t.json {
+		t.notes.report(n)
+	} else if int(n.Loudness) <= t.verbose {
+		t.all = append(t.all, n)
+	}
+}
+
+// say is an error message of the face itself.
+func (t *teller) say(format string, args ...any) {
+	t.report(array.Note{Text: fmt.Sprintf(format, args...), Loudness: array.Always})
+}
+
+// failed reports an error, unless it has been said in notes.
+func (t *teller) failed(err error) {
+	if err != nil && !array.WasSaid(err) {
+		t.report(array.Note{Text: err.Error(), Loudness: array.Always})
+	}
+}
+
+// change is what the documents of changing commands have in common.
+type change struct {
+	Schema string           `json:"schema"`
+	Exit   int              `json:"exit"`    // the exit code
+	DryRun bool             `json:"dry_run"` // nothing was changed
+	Notes  []array.Note     `json:"notes"`
+	Steps  []array.StepInfo `json:"steps"` // what was done, or would be, in order
+}
+
+// change fills in what is known at the end.
+func (t *teller) change(c *Command, verb string, exit int, steps []array.StepInfo) change {
+	if steps == nil {
+		steps = []array.StepInfo{}
+	}
+	said := t.all
+	if said == nil {
+		said = []array.Note{}
+	}
+	return change{Schema: "mdkit." + verb + "/1", Exit: exit, DryRun: c.DryRun, Notes: said, Steps: steps}
+}
+
+// document prints the document of --json.
+func (t *teller) document(doc any) {
+	if err := printJSON(t.std.Out, doc); err != nil {
+		fmt.Fprintf(t.std.Err, "mdadm: %v\n", err)
+	}
+}

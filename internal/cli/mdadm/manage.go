@@ -1,0 +1,139 @@
+package mdadm
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// verbs are the actions on members that the library knows.
+var verbs = map[Op]array.Verb{
+	Add:      array.VerbAdd,
+	AddSpare: array.VerbAddSpare,
+	ReAdd:    array.VerbReAdd,
+	Remove:   array.VerbRemove,
+	Fail:     array.VerbFail,
+	Replace:  array.VerbReplace,
+	With:     array.VerbWith,
+}
+
+// settings are the per-device flags in the library's terms.
+var settings = map[Flag]array.Setting{FlagUnset: array.Keep, FlagSet: array.On, FlagClear: array.Off}
+
+// manage is manage mode: changes to the members of a running array.
+func (c *Command) manage(ctx context.Context, std ui.IO) int {
+	t := c.teller(std)
+	name := c.Devices[0].Name
+	clustered, err := c.openManaged(t, name)
+	if err != nil || !c.superUser(std) {
+		return c.managed(t, nil, 1)
+	}
+	switch {
+	case clustered:
+		return c.notBuilt(std, "--manage of clustered arrays")
+	case c.Update != "":
+		return c.notBuilt(std, "--re-add --update="+c.Update)
+	case c.ReadOnly:
+		return c.notBuilt(std, "--manage --readonly")
+	case c.RunStop != 0:
+		return c.notBuilt(std, "--manage --run and --stop")
+	}
+	req := array.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	for _, d := range c.Devices[1:] {
+		verb, ok := verbs[d.Op]
+		if !ok {
+			return c.notBuilt(std, opWord(d.Op))
+		}
+		req.Devices = append(req.Devices, array.Subdev{
+			Name: d.Name, Verb: verb,
+			WriteMostly: settings[d.WriteMostly], FailFast: settings[d.FailFast],
+		})
+	}
+	result := &array.ManageResult{}
+	code := 0
+	if len(req.Devices) > 0 {
+		result, err = array.Manage(ctx, req)
+		t.failed(err)
+		code = c.manageCode(result, err)
+	}
+	return c.managed(t, result, code)
+}
+
+// manageCode is mdadm's exit code: 2 for a member that could not be failed
+// because it is needed and, with --test, for a command that changed nothing.
+func (c *Command) manageCode(r *array.ManageResult, err error) int {
+	switch {
+	case errors.Is(err, array.ErrLastMember) && !c.Test:
+		return 2
+	case err != nil:
+		return 1
+	case c.Test && r.Changed == 0:
+		return 2
+	}
+	return 0
+}
+
+// openManaged checks that the array is one, and reports whether it is shared
+// by a cluster.
+func (c *Command) openManaged(t *teller, name string) (clustered bool, err error) {
+	dev, err := mdctl.Open(name, os.O_RDONLY)
+	var refused *mdctl.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, mdctl.ErrNotArray):
+		t.say("%s does not appear to be an md device", name)
+		return false, err
+	case errors.As(err, &refused):
+		t.say("error opening %s: %s", name, array.Reason(refused))
+		return false, err
+	default:
+		t.say("error opening %s: %v", name, err)
+		return false, err
+	}
+	defer dev.Close()
+	if _, err := dev.Version(); err != nil {
+		t.say("%s does not appear to be an md device", name)
+		return false, err
+	}
+	info, err := dev.ArrayInfo()
+	return err == nil && info.State&mdctl.ArrayClustered != 0, nil
+}
+
+// opWord names an action that is not among the verbs.
+func opWord(op Op) string {
+	switch op {
+	case AddJournal:
+		return "--add-journal"
+	case ClusterConfirm:
+		return "--cluster-confirm"
+	}
+	return "this action in --manage mode"
+}
+
+// manageDocument is what --manage --json prints.
+type manageDocument struct {
+	change
+	Array   string `json:"array"`
+	Changed int    `json:"changed"` // devices acted upon
+}
+
+// managed ends the command.
+func (c *Command) managed(t *teller, r *array.ManageResult, code int) int {
+	if r == nil {
+		r = &array.ManageResult{}
+	}
+	switch {
+	case c.JSON:
+		t.document(manageDocument{
+			change: t.change(c, "manage", code, r.Steps),
+			Array:  c.Devices[0].Name, Changed: r.Changed,
+		})
+	case c.DryRun:
+		printPlan(t.std.Out, r.Steps)
+	}
+	return code
+}

@@ -1,0 +1,71 @@
+package mdadm
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// zeroDocument is what --zero-superblock --json prints, one for each device.
+type zeroDocument struct {
+	change
+	Device string       `json:"device"`
+	Found  bool         `json:"found"`    // there was a superblock of those asked for
+	Wiped  []md.Version `json:"versions"` // of the superblocks that were wiped, or would be
+}
+
+// zeroSuperblock is --zero-superblock of one device.
+func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
+	t := c.teller(std)
+	req := array.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	switch word := c.Shape.Metadata; word {
+	case "":
+	case "1", "default":
+		req.Newest1 = true
+	default:
+		v, err := md.ParseVersion(word)
+		if err != nil {
+			return c.notBuilt(std, "--zero-superblock --metadata="+word)
+		}
+		req.Version = &v
+	}
+	result, err := array.ZeroSuperblock(ctx, req)
+	t.failed(err)
+	code := zeroCode(err, c.Shape.Metadata != "")
+	if result == nil {
+		result = &array.ZeroResult{}
+	}
+	switch {
+	case c.JSON:
+		wiped := result.Versions
+		if wiped == nil {
+			wiped = []md.Version{}
+		}
+		t.document(zeroDocument{
+			change: t.change(c, "zero-superblock", code, result.Steps),
+			Device: d.Name, Found: len(wiped) > 0, Wiped: wiped,
+		})
+	case c.DryRun:
+		printPlan(std.Out, result.Steps)
+	}
+	return code
+}
+
+// zeroCode is mdadm's exit code. That there was nothing to wipe is a failure
+// only if a format was named.
+func zeroCode(err error, versioned bool) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, array.ErrNotOpened):
+		return 2
+	case errors.Is(err, array.ErrNoSuperblock) && !versioned:
+		return 0
+	case errors.Is(err, array.ErrNoSuperblock):
+		return 2
+	}
+	return 1
+}

@@ -14,6 +14,7 @@
 package binfmt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -94,28 +95,38 @@ func (l *Layout[T]) Errorf(err error, v *T, field, want string, args ...any) *Er
 // bytesPerLine is how many bytes of a field one line of a dump shows.
 const bytesPerLine = 16
 
-// Dump writes b as annotated hex to w: one line a field, longer fields on
-// several, in the form
-//
-//	00001000: fc4e2ba9                          # magic = 0xa92b4efc
-//
-// base is the offset of b[0] to print (bytes). Bytes that no field covers are
-// shown as reserved. It fails with ErrTruncated as Decode does, or with w's error.
-func (l *Layout[T]) Dump(w io.Writer, base int64, b []byte, o binary.ByteOrder) error {
+// Piece is a run of bytes as it lies on a device: a field with its text, or
+// bytes that no field covers (Name is empty then).
+type Piece struct {
+	Off   int64 // bytes, from the start of the device
+	Bytes []byte
+	Name  string
+	Value string
+}
+
+// Pieces cuts the structure at the start of b into its fields, in layout order,
+// and the bytes between them. base is the offset of b[0] on the device (bytes).
+// It fails with ErrTruncated as Decode does.
+func (l *Layout[T]) Pieces(base int64, b []byte, o binary.ByteOrder) ([]Piece, error) {
 	var v T
 	if err := l.Decode(&v, b, o); err != nil {
-		return err
+		return nil, err
 	}
-	d := Dumper{W: w}
+	var pieces []Piece
+	gap := func(from, to int) {
+		if from < to {
+			pieces = append(pieces, Piece{Off: base + int64(from), Bytes: b[from:to]})
+		}
+	}
 	at := 0
 	for i := range l.Fields {
 		f := &l.Fields[i]
-		d.Reserved(base+int64(at), b[at:max(at, f.Off)])
-		d.Field(base+int64(f.Off), b[f.Off:f.Off+f.Size], f.Name, f.text(&v))
+		gap(at, f.Off)
+		pieces = append(pieces, Piece{base + int64(f.Off), b[f.Off : f.Off+f.Size], f.Name, f.text(&v)})
 		at = max(at, f.Off+f.Size)
 	}
-	d.Reserved(base+int64(at), b[at:l.Size])
-	return d.Err
+	gap(at, l.Size)
+	return pieces, nil
 }
 
 // Values yields each field's name and text, in layout order.
@@ -129,34 +140,46 @@ func (l *Layout[T]) Values(v *T) func(yield func(name, text string) bool) {
 	}
 }
 
-// Dumper writes lines of annotated hex. The first failed write is kept in Err
-// and ends the output.
+// Dumper writes lines of annotated hex, in the form
+//
+//	00001000: fc4e2ba9                          # magic = 0xa92b4efc
+//
+// The first failed write is kept in Err and ends the output.
 type Dumper struct {
 	W   io.Writer
 	Err error
 }
 
-// Field writes the bytes of one field, the note on the first line.
-func (d *Dumper) Field(off int64, b []byte, name, value string) {
-	note := name
-	if value != "" {
-		note += " = " + value
+// Piece writes one piece: a field on as many lines as it needs with the note
+// on the first and equal lines folded to "*", other bytes as reserved and zeroes
+// among them in one line.
+func (d *Dumper) Piece(p Piece) {
+	note := p.Name
+	switch {
+	case note == "" && allZero(p.Bytes):
+		d.line(p.Off, nil, fmt.Sprintf("reserved, %d zero bytes", len(p.Bytes)))
+		return
+	case note == "":
+		note = "reserved"
+	case p.Value != "":
+		note += " = " + p.Value
 	}
+	off, b := p.Off, p.Bytes
+	var last []byte
+	folded := false
 	for first := true; len(b) > 0 || first; first = false {
 		n := min(len(b), bytesPerLine)
-		d.line(off, b[:n], note)
+		if !first && len(b) > n && bytes.Equal(b[:n], last) {
+			if !folded {
+				d.line(off, nil, "")
+			}
+			folded = true
+		} else {
+			d.line(off, b[:n], note)
+			folded = false
+		}
+		last = b[:n]
 		off, b, note = off+int64(n), b[n:], ""
-	}
-}
-
-// Reserved writes bytes that belong to no field, all-zero runs in one line.
-func (d *Dumper) Reserved(off int64, b []byte) {
-	switch {
-	case len(b) == 0:
-	case allZero(b):
-		d.line(off, nil, fmt.Sprintf("reserved, %d zero bytes", len(b)))
-	default:
-		d.Field(off, b, "reserved", "")
 	}
 }
 
@@ -164,7 +187,11 @@ func (d *Dumper) line(off int64, b []byte, note string) {
 	if d.Err != nil {
 		return
 	}
-	if note == "" {
+	switch {
+	case b == nil && note == "":
+		_, d.Err = fmt.Fprintln(d.W, "*")
+		return
+	case note == "":
 		_, d.Err = fmt.Fprintf(d.W, "%08x: %x\n", off, b)
 		return
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,31 +25,117 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as people do. Besides the usual commands,
 // scripts have:
 //
-//	fixture NAME OUT   write the image of engine/probe's fixture NAME to OUT
-//	exitcode N CMD...  run CMD, which must end with exit code N
+//	fixture NAME OUT    write the image of engine/probe's fixture NAME to OUT
+//	array NAME          write the members of the array NAME, of testdata/images,
+//	                    to NAME.0.img, NAME.1.img, ...
+//	untouched NAME      fail if a member of the array differs from what array wrote
+//	same NAME FILE      fail unless FILE is what the kernel read from the array
+//	exitcode N CMD...   run CMD, which must end with exit code N
+//	pick OFF LEN IN OUT copy a part of a file
+//	poke FILE OFF TEXT  overwrite a part of a file
 func TestScripts(t *testing.T) {
-	probes, err := filepath.Abs("../../engine/probe/testdata")
+	s := scripts{
+		probes: mustAbs(t, "../../engine/probe/testdata"),
+		images: mustAbs(t, "testdata/images"),
+	}
+	testscript.Run(t, testscript.Params{
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Dir:           "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fixture": func(ts *testscript.TestScript, _ bool, args []string) {
+				s.write(ts, filepath.Join(s.probes, args[0]+".txtar"), args[1])
+			},
+			"array":     s.array,
+			"untouched": s.untouched,
+			"same":      s.same,
+			"exitcode":  exitcode,
+			"pick":      pick,
+			"poke":      poke,
+		},
+	})
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fixture": func(ts *testscript.TestScript, _ bool, args []string) {
-				img, err := fixture.Read(filepath.Join(probes, args[0]+".txtar"))
-				ts.Check(err)
-				ts.Check(img.WriteFile(ts.MkAbs(args[1])))
-			},
-			"exitcode": func(ts *testscript.TestScript, _ bool, args []string) {
-				err := ts.Exec(args[1], args[2:]...)
-				got := "0"
-				if err != nil {
-					got = strings.TrimPrefix(fmt.Sprint(err), "exit status ")
-				}
-				if got != args[0] {
-					ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
-				}
-			},
-		},
-	})
+	return abs
+}
+
+type scripts struct{ probes, images string }
+
+func (s scripts) write(ts *testscript.TestScript, fixturePath, out string) *fixture.Image {
+	img, err := fixture.Read(fixturePath)
+	ts.Check(err)
+	ts.Check(img.WriteFile(ts.MkAbs(out)))
+	return img
+}
+
+// members lists the fixtures of an array.
+func (s scripts) members(ts *testscript.TestScript, name string) []string {
+	list, err := filepath.Glob(filepath.Join(s.images, name+".*.txtar"))
+	ts.Check(err)
+	if len(list) == 0 {
+		ts.Fatalf("there is no array %s", name)
+	}
+	return list
+}
+
+func imageName(fixturePath string) string {
+	return strings.TrimSuffix(filepath.Base(fixturePath), ".txtar") + ".img"
+}
+
+func (s scripts) array(ts *testscript.TestScript, _ bool, args []string) {
+	for _, m := range s.members(ts, args[0]) {
+		s.write(ts, m, imageName(m))
+	}
+}
+
+func (s scripts) untouched(ts *testscript.TestScript, _ bool, args []string) {
+	for _, m := range s.members(ts, args[0]) {
+		was := imageName(m) + ".was"
+		s.write(ts, m, was)
+		if !bytes.Equal([]byte(ts.ReadFile(was)), []byte(ts.ReadFile(imageName(m)))) {
+			ts.Fatalf("%s was changed", imageName(m))
+		}
+	}
+}
+
+func (s scripts) same(ts *testscript.TestScript, _ bool, args []string) {
+	img, err := fixture.Read(s.members(ts, args[0])[0])
+	ts.Check(err)
+	got := fmt.Sprintf("%x", sha256.Sum256([]byte(ts.ReadFile(args[1]))))
+	if want := strings.TrimSpace(img.Said["sha256"]); got != want {
+		ts.Fatalf("sha256 of %s is %s, the kernel read %s", args[1], got, want)
+	}
+}
+
+func exitcode(ts *testscript.TestScript, _ bool, args []string) {
+	got := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+func pick(ts *testscript.TestScript, _ bool, args []string) {
+	var off, n int
+	_, err := fmt.Sscan(args[0]+" "+args[1], &off, &n)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), []byte(ts.ReadFile(args[2]))[off:off+n], 0o666))
+}
+
+func poke(ts *testscript.TestScript, _ bool, args []string) {
+	var off int64
+	_, err := fmt.Sscan(args[1], &off)
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = f.WriteAt([]byte(args[2]), off)
+	ts.Check(err)
+	ts.Check(f.Close())
 }

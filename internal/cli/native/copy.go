@@ -1,0 +1,208 @@
+package native
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/probe"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+)
+
+const (
+	// copyBuffer is how much is read at once, in bytes: enough for several
+	// stripes, which an array reads from all members at the same time.
+	copyBuffer = 4 << 20
+	// copyHole is the smallest run of zeroes that becomes a hole, in bytes.
+	copyHole = 64 << 10
+)
+
+// sink takes the bytes of a copy in ascending order; off counts from its start.
+type sink interface {
+	put(p []byte, off int64) (written int64, err error)
+}
+
+// stream reads length bytes from off of d into to, reading ahead while it
+// writes. It returns how many bytes were written.
+func stream(ctx context.Context, d block.Device, off, length int64, to sink, progress *ui.Progress) (written int64, err error) {
+	type chunk struct {
+		b   []byte
+		err error
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	full, empty := make(chan chunk), make(chan []byte, 2)
+	for range cap(empty) {
+		empty <- make([]byte, min(copyBuffer, length))
+	}
+	go func() {
+		defer close(full)
+		for at := int64(0); at < length; {
+			var b []byte
+			select {
+			case b = <-empty:
+			case <-ctx.Done():
+				return
+			}
+			b = b[:min(int64(cap(b)), length-at)]
+			err := block.ReadFull(d, b, off+at)
+			select {
+			case full <- chunk{b, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+			at += int64(len(b))
+		}
+	}()
+	done := int64(0)
+	for c := range full {
+		if c.err != nil {
+			return written, c.err
+		}
+		n, err := to.put(c.b, done)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		done += int64(len(c.b))
+		progress.Update(done)
+		empty <- c.b
+	}
+	return written, ctx.Err()
+}
+
+// copy copies the array to o.out.
+func (o *openOptions) copy(ctx context.Context, array block.Device, length int64, candidates []candidate) (int64, error) {
+	info, err := os.Stat(o.out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return o.copyFile(ctx, array, length, o.out)
+	case err != nil:
+		return 0, err
+	}
+	if err := notMember(info, candidates); err != nil {
+		return 0, fmt.Errorf("%s: %w", o.out, err)
+	}
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		if info.Size() > 0 && !o.force {
+			return 0, fmt.Errorf("%s: the file exists and is not empty; --force replaces it", o.out)
+		}
+		// What is replaced is the file, not a link that leads to it.
+		target, err := filepath.EvalSymlinks(o.out)
+		if err != nil {
+			return 0, err
+		}
+		return o.copyFile(ctx, array, length, target)
+	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
+		return o.copyDevice(ctx, array, length)
+	case mode.IsDir():
+		return 0, fmt.Errorf("%s: is a directory; name a file in it", o.out)
+	}
+	return 0, fmt.Errorf("%s: is neither a file nor a block device; --cat writes to anything", o.out)
+}
+
+// notMember refuses to write to what is being read.
+func notMember(info fs.FileInfo, candidates []candidate) error {
+	for _, c := range candidates {
+		member, err := os.Stat(c.path)
+		if err == nil && os.SameFile(info, member) {
+			return fmt.Errorf("is a member of the array that is to be read")
+		}
+	}
+	return nil
+}
+
+// copyFile copies to a new file beside path and gives it that name when all of
+// it is there and durable. Zeroes become holes.
+func (o *openOptions) copyFile(ctx context.Context, array block.Device, length int64, path string) (written int64, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	progress := o.std.Progress("copying to "+o.out, length, o.quiet)
+	defer progress.Close()
+	if written, err = stream(ctx, array, o.off, length, &sparseSink{w: f}, progress); err != nil {
+		return 0, err
+	}
+	// CreateTemp makes files that only their owner may read, as an image should be.
+	if err := errors.Join(f.Truncate(length), f.Sync()); err != nil {
+		return 0, err
+	}
+	if err := f.Close(); err != nil {
+		return 0, err
+	}
+	return written, os.Rename(f.Name(), path)
+}
+
+// copyDevice overwrites the start of the block device at o.out.
+func (o *openOptions) copyDevice(ctx context.Context, array block.Device, length int64) (int64, error) {
+	d, err := block.OpenFile(o.out, block.ForWriting|block.Exclusive)
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	return o.overwrite(ctx, array, length, d)
+}
+
+// overwrite copies to a device that is open, unless it carries something.
+func (o *openOptions) overwrite(ctx context.Context, array block.Device, length int64, d block.Device) (int64, error) {
+	if d.Size() < length {
+		return 0, fmt.Errorf("%s: has %d bytes, and %d are to be copied; --length copies a part", o.out, d.Size(), length)
+	}
+	found, err := probe.Probe(d)
+	if err != nil {
+		return 0, err
+	}
+	if len(found) > 0 && !o.force {
+		return 0, fmt.Errorf("%s: carries %s; --force overwrites it", o.out, found[0])
+	}
+	progress := o.std.Progress("copying to "+o.out, length, o.quiet)
+	defer progress.Close()
+	written, err := stream(ctx, array, o.off, length, &deviceSink{d}, progress)
+	if err != nil {
+		return written, fmt.Errorf("%w; %s is partly overwritten", err, o.out)
+	}
+	return written, d.Sync()
+}
+
+// deviceSink writes everything, zeroes too: a device may hold anything.
+type deviceSink struct{ d block.Device }
+
+func (s *deviceSink) put(p []byte, off int64) (int64, error) {
+	n, err := s.d.WriteAt(p, off)
+	return int64(n), err
+}
+
+// sparseSink leaves holes where there are only zeroes.
+type sparseSink struct{ w io.WriterAt }
+
+func (s *sparseSink) put(p []byte, off int64) (written int64, err error) {
+	zeroes := make([]byte, copyHole)
+	for len(p) > 0 {
+		n := min(len(p), copyHole)
+		if !bytes.Equal(p[:n], zeroes[:n]) {
+			if _, err := s.w.WriteAt(p[:n], off); err != nil {
+				return written, err
+			}
+			written += int64(n)
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return written, nil
+}

@@ -68,8 +68,15 @@ func TestFormat(t *testing.T) { silent(t, tool("gofumpt", "-l", ".")...) }
 
 func TestStaticcheck(t *testing.T) { silent(t, tool("staticcheck", "./...")...) }
 
-// Code that neither a command nor a test reaches is a defect.
-func TestDeadcode(t *testing.T) { silent(t, tool("deadcode", "-test", "./...")...) }
+// Code that neither a command nor a test reaches is a defect. Examples without
+// output are compiled and not run, so they look dead.
+func TestDeadcode(t *testing.T) {
+	for line := range strings.Lines(string(goTool(t, nil, tool("deadcode", "-test", "./...")...))) {
+		if _, name, _ := strings.Cut(line, "unreachable func: "); !strings.HasPrefix(name, "Example") {
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+}
 
 // maxLines is where a file stops being one room.
 const maxLines = 700

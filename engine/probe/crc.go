@@ -11,10 +11,7 @@ var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc
 
 // crc32cRaw is the kernel's crc32c(~0, ...): crc32c from all ones without the
 // final inversion.
-func crc32cRaw(b []byte) uint32 { return crc32cFrom(^uint32(0), b) }
-
-// crc32cFrom is the kernel's crc32c: from seed, with no inversion before or after.
-func crc32cFrom(seed uint32, b []byte) uint32 { return ^crc32.Update(^seed, castagnoli(), b) }
+func crc32cRaw(b []byte) uint32 { return ^crc32.Checksum(b, castagnoli()) }
 
 // crc32Raw is the kernel's crc32_le: reflected CRC-32 from seed, with no
 // inversion before or after.

@@ -8,11 +8,6 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-const (
-	bitmapMagic  = "bitm"             // md-bitmap.h, BITMAP_MAGIC, on little-endian machines
-	journalMagic = "\x09\xc5\x33\x64" // md_p.h, R5LOG_MAGIC
-)
-
 // findMD looks for md superblocks of every version, and for what a superblock
 // says lies elsewhere on the device: write-intent bitmap, journal.
 func findMD(s *scanner) []Signature {
@@ -70,25 +65,27 @@ func member(m *md.Member) Signature {
 
 // memberBitmap looks for the internal bitmap that a superblock tells of.
 func memberBitmap(s *scanner, m *md.Member) (Signature, bool) {
-	switch {
-	case m.Super1 != nil && m.Features()&md.FeatureBitmapOffset != 0:
-		return bitmapAt(s, m.Offset+int64(m.Super1.BitmapOffset)*md.SectorSize)
-	case m.Super0 != nil && m.Super0.State&md.Super0BitmapPresent != 0:
-		return bitmapAt(s, m.Offset+md.Super0Size)
+	off, ok := m.BitmapOffset()
+	if !ok {
+		return Signature{}, false
 	}
-	return Signature{}, false
+	return bitmapAt(s, off)
 }
 
-// bitmapAt examines a bitmap's superblock (md-bitmap.h, struct bitmap_super_s).
+// bitmapAt looks for a bitmap's superblock.
 func bitmapAt(s *scanner, off int64) (Signature, bool) {
-	b := s.bytes(off, 256)
-	if b == nil || string(b[:4]) != bitmapMagic {
+	b := s.bytes(off, md.BitmapSuperSize)
+	if b == nil {
+		return Signature{}, false
+	}
+	v, _ := md.ParseBitmap(b) // an odd one is a bitmap all the same
+	if v == nil {
 		return Signature{}, false
 	}
 	return Signature{
-		Type: "linux_raid_bitmap", Class: RAID, Version: fmt.Sprint(le.Uint32(b[4:])), Off: off, Len: 256,
-		UUID: md.UUID(b[8:24]).String(), Checksum: Unchecked,
-		Detail: fmt.Sprintf("events %d, chunks of %d bytes", le.Uint64(b[24:]), le.Uint32(b[52:])),
+		Type: "linux_raid_bitmap", Class: RAID, Version: fmt.Sprint(v.Version), Off: off, Len: md.BitmapSuperSize,
+		UUID: v.UUID.String(), Checksum: Unchecked,
+		Detail: fmt.Sprintf("events %d, chunks of %d bytes", v.Events, v.ChunkSize),
 	}, true
 }
 
@@ -103,40 +100,39 @@ func memberJournal(s *scanner, m *md.Member) (Signature, bool) {
 		return Signature{}, false
 	}
 	off := int64(sector) * md.SectorSize
-	b := s.bytes(off, 4096)
-	if b == nil || string(b[:4]) != journalMagic {
+	b := s.bytes(off, md.JournalBlockSize)
+	if b == nil {
 		return Signature{}, false
 	}
-	// The checksum is seeded with that of the array's uuid (raid5-cache.c, r5l_init_log).
-	uuid := m.UUID()
-	c := append([]byte(nil), b...)
-	clear(c[4:8])
+	v, err := md.ParseJournalBlock(b, m.NativeUUID())
+	if v == nil {
+		return Signature{}, false
+	}
 	return Signature{
-		Type: "linux_raid_journal", Class: RAID, Version: fmt.Sprint(b[8]), Off: off, Len: 4096,
-		UUID: uuid.String(), Checksum: verdict(crc32cFrom(crc32cRaw(uuid[:]), c) == le.Uint32(b[4:])),
-		Detail: fmt.Sprintf("log tail, sequence %d", le.Uint64(b[16:])),
+		Type: "linux_raid_journal", Class: RAID, Version: fmt.Sprint(v.Version), Off: off, Len: md.JournalBlockSize,
+		UUID: m.UUID().String(), Checksum: verdict(!errors.Is(err, binfmt.ErrChecksum)),
+		Detail: fmt.Sprintf("log tail, sequence %d", v.Seq),
 	}, true
 }
 
-// memberPPL looks for the header of a partial parity log (md_p.h, struct
-// ppl_header): 512 bytes of ones, then a signature made from the array's uuid
-// (raid5-ppl.c, ppl_init_log); its crc32c is over the block with the field zero.
+// memberPPL looks for the header of a partial parity log. It has no magic
+// number; the signature made from the array's uuid serves as one.
 func memberPPL(s *scanner, m *md.Member) (Signature, bool) {
-	if m.Super1 == nil || !m.Super1.HasPPL() {
+	off, _, ok := m.PPLLog()
+	if !ok {
 		return Signature{}, false
 	}
-	at, _ := m.Super1.PPL()
-	off := m.Offset + int64(at)*md.SectorSize
-	b := s.bytes(off, 4096)
-	uuid := m.UUID()
-	if b == nil || le.Uint32(b[512:]) != ^crc32cRaw(uuid[:]) {
+	b := s.bytes(off, md.PPLHeaderSize)
+	if b == nil {
 		return Signature{}, false
 	}
-	c := append([]byte(nil), b...)
-	clear(c[532:536])
+	v, err := md.ParsePPL(b)
+	if v == nil || v.Signature != md.PPLSignature(m.NativeUUID()) {
+		return Signature{}, false
+	}
 	return Signature{
-		Type: "linux_raid_ppl", Class: RAID, Off: off, Len: 4096, UUID: uuid.String(),
-		Checksum: verdict(^crc32cRaw(c) == le.Uint32(b[532:])),
-		Detail:   fmt.Sprintf("generation %d, %d entries", le.Uint64(b[520:]), le.Uint32(b[528:])),
+		Type: "linux_raid_ppl", Class: RAID, Off: off, Len: md.PPLHeaderSize, UUID: m.UUID().String(),
+		Checksum: verdict(!errors.Is(err, binfmt.ErrChecksum)),
+		Detail:   fmt.Sprintf("generation %d, %d entries", v.Generation, v.EntriesCount),
 	}, true
 }

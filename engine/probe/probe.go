@@ -19,8 +19,7 @@ import (
 // Class is the family a signature belongs to.
 type Class string
 
-// The classes, in the order in which Probe returns them: what owns the whole
-// device comes before what may merely lie inside of it.
+// The classes.
 const (
 	RAID           Class = "raid"
 	BCache         Class = "bcache"
@@ -32,8 +31,10 @@ const (
 	PartitionTable Class = "partition-table"
 )
 
-var classOrder = map[Class]int{
-	RAID: 0, BCache: 1, LVM: 2, Crypto: 3, DM: 4, Swap: 5, Filesystem: 6, PartitionTable: 7,
+// order is the place of a class among the results: what owns the whole device
+// comes before what may merely lie inside of it.
+func (c Class) order() int {
+	return slices.Index([]Class{RAID, BCache, LVM, Crypto, DM, Swap, Filesystem, PartitionTable}, c)
 }
 
 // Checksum says whether a structure's own checksum holds.
@@ -84,14 +85,14 @@ func (s Signature) String() string {
 func Probe(d block.Device) ([]Signature, error) {
 	s := &scanner{dev: d, size: d.Size(), windows: make(map[int64][]byte)}
 	var found []Signature
-	for i := range formats {
-		found = append(found, formats[i].find(s)...)
+	for _, f := range formats() {
+		found = append(found, f.find(s)...)
 	}
 	found = append(found, findMD(s)...)
 	found = append(found, findZFS(s)...)
 	found = append(found, findMBR(s, found)...)
 	slices.SortStableFunc(found, func(a, b Signature) int {
-		return cmp.Or(cmp.Compare(classOrder[a.Class], classOrder[b.Class]), cmp.Compare(a.Off, b.Off))
+		return cmp.Or(cmp.Compare(a.Class.order(), b.Class.order()), cmp.Compare(a.Off, b.Off))
 	})
 	return found, s.err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mdkit/mdkit/internal/cli/native"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab/fixture"
 )
@@ -20,6 +21,28 @@ func TestMain(m *testing.M) {
 		"mdkit": func() { os.Exit(run(append([]string{"mdkit"}, os.Args[1:]...), ui.Process())) },
 		"mdadm": func() { os.Exit(run(append([]string{"/sbin/mdadm"}, os.Args[1:]...), ui.Process())) },
 	})
+}
+
+// TestManPage shows that the manual page is that of this program; with
+// UPDATE_SCRIPTS it is written anew.
+func TestManPage(t *testing.T) {
+	const path = "../../docs/mdkit.8"
+	want, err := native.ManPage(faces()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("UPDATE_SCRIPTS") != "" {
+		if err := os.WriteFile(path, []byte(want), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is out of date: UPDATE_SCRIPTS=1 go test ./cmd/mdkit writes it", path)
+	}
 }
 
 // TestScripts runs the program as people do. Besides the usual commands,

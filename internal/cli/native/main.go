@@ -51,10 +51,11 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 			}
 			return usage("there is no verb %q; mdkit help lists them", c.Args().First())
 		},
-		Commands: []*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std)},
+		Commands: []*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), completionCommand(std)},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
+		c.HideHelpCommand = true // help VERB says the same
 	}
 	for _, f := range faces {
 		app.Commands = append(app.Commands, faceCommand(f, std))
@@ -62,11 +63,17 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 	return app
 }
 
+// Categories of subcommands that are no verbs of mdkit's own.
+const (
+	categoryTools = "tools"
+	categoryShell = "shell"
+)
+
 // faceCommand makes a drop-in tool a subcommand that gets its arguments as
 // they are.
 func faceCommand(f ui.Face, std ui.IO) *cli.Command {
 	return &cli.Command{
-		Name: f.Name, Usage: f.Usage, Category: "tools",
+		Name: f.Name, Usage: f.Usage, Category: categoryTools,
 		SkipFlagParsing: true, HideHelp: true,
 		Action: func(c *cli.Context) error {
 			if code := f.Main(c.Context, append([]string{f.Name}, c.Args().Slice()...), std); code != ui.ExitOK {

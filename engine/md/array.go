@@ -44,6 +44,10 @@ type Options struct {
 // A member that refuses a write is out from then on, and the write is done if
 // the others suffice. A read that fails on one member is served from the
 // redundancy.
+//
+// The first write marks the array as dirty in the superblocks, and tells there
+// which members are missing, so that nobody takes those for up to date later.
+// Close marks it as clean again; after a crash the kernel resyncs it.
 type Array struct {
 	name  string
 	level Level
@@ -52,6 +56,10 @@ type Array struct {
 	opt   Options
 	slots []slot
 	how   personality
+	keep  *keeper // nil for levels without redundancy and for reading only
+
+	busy   sync.RWMutex // shared by writes, so that Close waits for them
+	closed bool
 }
 
 // personality is what a level does to serve a request inside of the array.
@@ -96,8 +104,10 @@ func (a *Array) supported(f *Member) error {
 		return refuse("a reshape is under way; let the kernel finish it")
 	case f.Features()&FeatureJournal != 0:
 		return refuse("it has a write journal, which may hold newer data than the members")
-	case f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0 && !f.Clean() && !a.opt.ReadOnly:
-		return refuse("it was not shut down cleanly and its partial parity log was not replayed; open it read-only")
+	case f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0 && !a.opt.ReadOnly:
+		return refuse("it has a partial parity log, which writes would have to keep; open it read-only")
+	case f.Features()&FeatureClustered != 0 && !a.opt.ReadOnly:
+		return refuse("other nodes of its cluster may be writing to it; open it read-only")
 	}
 	return nil
 }
@@ -166,6 +176,9 @@ func (a *Array) setUp(f *Member) (err error) {
 		err = fmt.Errorf("%w: level %v", ErrUnsupported, a.level)
 	}
 	a.grain = max(stripe, minGrain/stripe*stripe)
+	if err == nil && a.level.Redundant() && !a.opt.ReadOnly {
+		a.keep, err = newKeeper(f, a.slots)
+	}
 	return err
 }
 
@@ -264,10 +277,53 @@ func (a *Array) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if err := a.how.write(p, off); err != nil {
+	if err := a.writeKept(p, off); err != nil {
 		return 0, a.fail("write", off, int64(len(p)), err)
 	}
 	return len(p), nil
+}
+
+// writeKept writes, with what the superblocks must say before and after.
+func (a *Array) writeKept(p []byte, off int64) error {
+	a.busy.RLock()
+	defer a.busy.RUnlock()
+	if a.closed {
+		return block.ErrClosed
+	}
+	if a.keep == nil {
+		return a.how.write(p, off)
+	}
+	if err := a.keep.begin(); err != nil {
+		return err
+	}
+	if err := a.how.write(p, off); err != nil {
+		return errors.Join(err, a.keep.wrote())
+	}
+	return a.keep.wrote()
+}
+
+// Close waits for writes, makes them durable and marks the array as clean, if
+// it was when it was opened. Writes fail afterwards; the devices stay open.
+func (a *Array) Close() error {
+	a.busy.Lock()
+	defer a.busy.Unlock()
+	if a.closed {
+		return nil
+	}
+	a.closed = true
+	if a.keep == nil {
+		return a.Sync()
+	}
+	if !a.keep.began.Load() {
+		return nil
+	}
+	if err := a.Sync(); err != nil {
+		return err
+	}
+	if err := a.keep.end(); err != nil {
+		return a.fail("close", -1, 0, err)
+	}
+	return nil
 }
 
 // Discard makes a range read as zeroes. It writes them, since the redundancy

@@ -194,6 +194,7 @@ func TestArrayWithoutMembers(t *testing.T) {
 			a := mustOpen(t, devices(disks), md.Options{})
 			model := make([]byte, a.Size())
 			scribble(t, rng, a, model)
+			mustClose(t, a)
 			for _, avail := range losses(spec) {
 				a := mustOpen(t, without(disks, avail), md.Options{})
 				wantArray(t, a, model)
@@ -222,7 +223,24 @@ func degradedWrites(t *testing.T, rng *rand.Rand, disks []*block.Memory, avail [
 	changed := bytes.Clone(model)
 	scribble(t, rng, a, changed)
 	wantArray(t, a, changed)
+	mustClose(t, a)
+	if _, err := a.WriteAt([]byte{1}, 0); !errors.Is(err, block.ErrClosed) {
+		t.Errorf("a write after Close gave %v", err)
+	}
 	wantArray(t, mustOpen(t, layers, md.Options{}), changed)
+
+	// The members that were missing are stale now, and must not be taken in.
+	var back []block.Device
+	for i, d := range disks {
+		if !avail[i] {
+			back = append(back, d)
+		}
+	}
+	again := mustOpen(t, append(back, layers...), md.Options{})
+	wantArray(t, again, changed)
+	if again.Degraded() != a.Degraded() {
+		t.Errorf("with the stale members back the array is degraded by %d; want %d", again.Degraded(), a.Degraded())
+	}
 }
 
 func tooMany(spec arraySpec) (sets [][]bool) {
@@ -236,6 +254,13 @@ func tooMany(spec arraySpec) (sets [][]bool) {
 		}
 	}
 	return sets
+}
+
+func mustClose(t *testing.T, a *md.Array) {
+	t.Helper()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // scribble does some seeded writes of all sizes, to the array and to the model.
@@ -328,6 +353,7 @@ func TestHalfRebuiltMember(t *testing.T) {
 			if _, err := a.WriteAt(want, 0); err != nil {
 				t.Fatal(err)
 			}
+			mustClose(t, a)
 			if a.Degraded() != 1 {
 				t.Errorf("degraded by %d; want 1", a.Degraded())
 			}
@@ -462,7 +488,6 @@ func TestOpenRefusesByName(t *testing.T) {
 		"partial parity log": func(_ int, s *md.Super1) {
 			s.FeatureMap |= md.FeaturePPL
 			s.BitmapOffset = 8 | 16<<16
-			s.ResyncOffset = 0
 		},
 	} {
 		spec := arraySpec{level: md.LevelRAID5, layout: 2, chunk: 8, sizes: same(3, 100), change: change}
@@ -501,6 +526,7 @@ func TestRowsAreConsistentUnderTraffic(t *testing.T) {
 	if _, err := whole.WriteAt(want, 0); err != nil {
 		t.Fatal(err)
 	}
+	mustClose(t, whole)
 	a := mustOpen(t, without(disks, []bool{false, true, true, true}), md.Options{})
 	var wg sync.WaitGroup
 	for w := range 2 { // chunks 1 and 2 of every row are written, 0 is read

@@ -1,0 +1,269 @@
+package md
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// keeper writes down in the members' superblocks what becomes of the array, so
+// that whoever assembles it next, the kernel or the engine, knows: that it is
+// being written to, which members went out, and that it was closed in order.
+// It does what md_update_sb does (md.c), with these differences:
+//
+//   - While the array is dirty, its bitmap is left behind by the superblocks.
+//     The kernel takes such a bitmap for out of date and resyncs everything,
+//     which is right, since the engine sets no bits.
+//   - Writes to a degraded array make a bitmap useless for members that come
+//     back, so events_cleared is moved past them.
+type keeper struct {
+	slots []slot
+	now   func() time.Time
+	began atomic.Bool
+
+	mu       sync.Mutex
+	events   uint64
+	recorded int                // how many legs had failed when last written
+	resync   uint64             // resync_offset as it was found
+	supers   map[*leg]*Member   // what is on the members now
+	bitmaps  map[*leg]*Bitmap   // nil where there is none or it is out of date
+	roles    map[uint32]outcome // of device numbers that are out, so far
+}
+
+// outcome is why a device number is out.
+type outcome bool
+
+const (
+	missing outcome = false // it was not there
+	faulty  outcome = true  // it refused a write
+)
+
+// newKeeper reads the bitmaps, and copies the superblocks.
+func newKeeper(f *Member, slots []slot) (*keeper, error) {
+	k := &keeper{
+		slots: slots, now: time.Now, events: f.Events(), resync: f.ResyncOffset(),
+		supers: make(map[*leg]*Member), bitmaps: make(map[*leg]*Bitmap), roles: make(map[uint32]outcome),
+	}
+	for l := range k.legs {
+		m := *l.member
+		if m.Super0 != nil {
+			m.Super0 = m.Super0.Clone()
+		} else {
+			m.Super1 = m.Super1.Clone()
+		}
+		k.supers[l] = &m
+		b, err := m.ReadBitmap(l.dev)
+		if err != nil {
+			return nil, err
+		}
+		if b != nil && b.Version == BitmapLockless {
+			return nil, fmt.Errorf("%w: writing to arrays with a lockless bitmap", ErrUnsupported)
+		}
+		if b != nil && b.Events >= f.Events() {
+			k.bitmaps[l] = b
+		}
+	}
+	return k, nil
+}
+
+// legs yields every leg.
+func (k *keeper) legs(yield func(*leg) bool) {
+	for _, s := range k.slots {
+		for _, l := range s {
+			if !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// begin marks the array as written to, before the first write.
+func (k *keeper) begin() error {
+	if k.began.Load() {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.began.Load() {
+		return nil
+	}
+	if err := k.record(false); err != nil {
+		return err
+	}
+	k.began.Store(true)
+	return nil
+}
+
+// wrote records members that went out during a write, before the write is
+// acknowledged.
+func (k *keeper) wrote() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failures() == k.recorded {
+		return nil
+	}
+	return k.record(false)
+}
+
+// end marks the array as closed in order. All data must be durable already.
+func (k *keeper) end() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.began.Load() {
+		return nil
+	}
+	if err := k.record(true); err != nil {
+		return err
+	}
+	k.began.Store(false)
+	return nil
+}
+
+func (k *keeper) failures() (n int) {
+	for l := range k.legs {
+		if l.failed.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+// record writes all superblocks. A member that refuses is out, which is to be
+// written down in turn.
+func (k *keeper) record(clean bool) error {
+	for {
+		k.recorded = k.failures()
+		k.advance()
+		var errs []error
+		alive := 0
+		for l := range k.legs {
+			if l.failed.Load() {
+				continue
+			}
+			if err := k.write(l, clean); err != nil {
+				l.failed.Store(true)
+				errs = append(errs, err)
+				continue
+			}
+			alive++
+		}
+		switch {
+		case alive == 0:
+			return fmt.Errorf("no member takes a superblock: %w", errors.Join(errs...))
+		case k.failures() == k.recorded:
+			return nil
+		}
+	}
+}
+
+// advance moves the event count. If members went out it moves by two: one
+// behind still counts as up to date (md.c, super_1_validate).
+func (k *keeper) advance() {
+	healthy := make(map[uint32]bool)
+	for l := range k.legs {
+		if !l.failed.Load() {
+			healthy[l.member.DevNumber()] = true
+		}
+	}
+	k.events++
+	for l := range k.legs {
+		if l.failed.Load() {
+			k.goOut(l.member.DevNumber(), faulty)
+		}
+	}
+	for l := range k.legs {
+		for number := range k.supers[l].slotHolders {
+			if !healthy[number] {
+				k.goOut(number, missing)
+			}
+		}
+	}
+}
+
+// goOut notes the first reason for a device number to be out.
+func (k *keeper) goOut(number uint32, why outcome) {
+	if _, known := k.roles[number]; !known {
+		k.roles[number] = why
+		k.events++
+	}
+}
+
+// write brings one member's bitmap and superblock up to date.
+func (k *keeper) write(l *leg, clean bool) error {
+	m := k.supers[l]
+	if b := k.bitmaps[l]; b != nil && clean {
+		b.Events = k.events
+		if len(k.roles) > 0 {
+			b.EventsCleared = k.events
+		}
+		if _, err := l.dev.WriteAt(b.AppendTo(nil), b.Offset); err != nil {
+			return err
+		}
+	}
+	resync := uint64(0)
+	if clean {
+		resync = k.resync
+	}
+	if m.Super0 != nil {
+		k.update0(m.Super0, resync)
+	} else {
+		k.update1(m.Super1, resync)
+	}
+	if _, err := l.dev.WriteAt(m.AppendSuper(nil), m.Offset); err != nil {
+		return err
+	}
+	return l.dev.Sync()
+}
+
+// update1 is super_1_sync.
+func (k *keeper) update1(s *Super1, resync uint64) {
+	s.Events, s.UTime, s.ResyncOffset = k.events, uint64(k.now().Unix()), resync
+	for number, why := range k.roles {
+		if uint64(number) >= uint64(len(s.DevRoles)) {
+			continue
+		}
+		s.DevRoles[number] = RoleSpare
+		if why == faulty {
+			s.DevRoles[number] = RoleFaulty
+		}
+	}
+}
+
+// update0 is super_90_sync.
+func (k *keeper) update0(s *Super0, resync uint64) {
+	s.Events, s.CPEvents, s.UTime = k.events, k.events, uint32(k.now().Unix())
+	s.State &^= Super0Clean
+	s.RecoveryCP = uint32(min(resync, 1<<32-1))
+	if resync == MaxSector {
+		s.State |= Super0Clean
+	}
+	for number := range k.roles {
+		if number >= Super0Disks {
+			continue
+		}
+		d := &s.Disks[number]
+		if d.State&DiskActive != 0 {
+			s.ActiveDisks--
+			s.WorkingDisks--
+			s.FailedDisks++
+			s.NrDisks--
+		}
+		*d = Disk0{Number: number, RaidDisk: d.RaidDisk, State: DiskRemoved | DiskFaulty}
+	}
+}
+
+// slotHolders yields the numbers of the devices that have a slot by the
+// superblock's table.
+func (m *Member) slotHolders(yield func(uint32) bool) {
+	n := Super0Disks
+	if m.Super1 != nil {
+		n = len(m.Super1.DevRoles)
+	}
+	for number := range uint32(n) {
+		if _, ok := m.RoleOf(number).Slot(); ok && !yield(number) {
+			return
+		}
+	}
+}

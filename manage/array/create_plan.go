@@ -67,7 +67,7 @@ func (c *creator) plan() (*Creation, error) {
 	}
 	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: &KernelLog{fd: -1}}
 	made.Steps = append(made.Steps, node.Steps()...)
-	made.Steps = append(made.Steps, made.mapStep())
+	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), mapUUID(a)))
 	for i, d := range members.devices {
 		made.Steps = append(made.Steps, writeSteps(d, images[i])...)
 	}
@@ -201,14 +201,8 @@ func writeSteps(d createDevice, image []md.Extent) []Step {
 }
 
 // mapStep enters the array in mdadm's map.
-func (made *Creation) mapStep() Step {
-	e := MapEntry{
-		Name: made.Node.Kernel, Metadata: made.Array.Version.String(),
-		UUID: MapUUIDFromBytes(made.Array.UUID), Path: made.Node.Chosen,
-	}
-	if made.Array.Version == md.V090 {
-		e.UUID = MapUUIDFromWords(made.Array.UUID)
-	}
+func (made *Creation) mapStep(metadata string, uuid MapUUID) Step {
+	e := MapEntry{Name: made.Node.Kernel, Metadata: metadata, UUID: uuid, Path: made.Node.Chosen}
 	return NewStep(
 		StepInfo{Kind: KindMap, Target: e.Name, What: "enter into the map", Value: e.Metadata + " " + e.Path},
 		func(context.Context) error {
@@ -216,6 +210,14 @@ func (made *Creation) mapStep() Step {
 			return Map{}.Update(e)
 		},
 		func(context.Context) error { return Map{}.Remove(e.Name) })
+}
+
+// mapUUID is the array's uuid in the form of the map.
+func mapUUID(a *md.NewArray) MapUUID {
+	if a.Version == md.V090 {
+		return MapUUIDFromWords(a.UUID)
+	}
+	return MapUUIDFromBytes(a.UUID)
 }
 
 // ioctlStep is a request to the driver.

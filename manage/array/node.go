@@ -188,7 +188,7 @@ func ownName(req NodeRequest, stat sysmd.Mdstat) string {
 // then 511 down to 129.
 func freeNumber(busy func(string) bool) string {
 	for num := 127; num != 128; num-- {
-		if name := "md" + strconv.Itoa(num); !busy(name) {
+		if name := "md" + strconv.Itoa(num); !busy(name) && (hasUdev() || !hasOtherName(name)) {
 			return name
 		}
 		if num == 0 {
@@ -208,6 +208,26 @@ func IsOther(path string) bool {
 	defer dev.Close()
 	_, err = dev.Version()
 	return err != nil
+}
+
+// hasOtherName reports whether the node of the device exists and a name in
+// /dev/md, other than its number, still points to it: an array of that name
+// was here, and may come back.
+func hasOtherName(kernel string) bool {
+	if _, err := os.Stat("/dev/" + kernel); err != nil {
+		return false
+	}
+	entries, err := os.ReadDir(namesDir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		to, err := os.Readlink(namesDir + "/" + e.Name())
+		if err == nil && to == "/dev/"+kernel && "md"+e.Name() != kernel {
+			return true
+		}
+	}
+	return false
 }
 
 // Steps make the device known to the kernel and open it for oneself and,

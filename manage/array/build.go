@@ -1,0 +1,170 @@
+package array
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// BuildRequest is the wish for an array of devices without metadata.
+type BuildRequest struct {
+	Device      string
+	Level       md.Level
+	Layout      *int32
+	Chunk       int    // KiB, 0 for the default; for linear the rounding
+	Size        uint64 // KiB to use of each device, 0 for all
+	RaidDisks   int
+	Members     []CreateMember
+	AssumeClean bool
+
+	FS     sysfs.FS
+	Report Reporter
+}
+
+// Building is a planned array without metadata.
+type Building struct {
+	Creation
+	layout int32
+	chunk  int // KiB
+	size   uint64
+	clean  bool
+	level  md.Level
+	slots  int
+	here   int // devices that are not missing
+}
+
+// PlanBuild checks the devices, as far as there is anything to check, and
+// gives the plan that makes the array. It fails as PlanCreate does.
+func PlanBuild(req BuildRequest) (*Building, error) {
+	b := &Building{
+		level: req.Level, chunk: req.Chunk, size: req.Size, clean: req.AssumeClean, slots: req.RaidDisks,
+		Creation: Creation{report: req.Report, fs: req.FS, log: &KernelLog{fd: -1}},
+	}
+	for _, m := range req.Members {
+		if m.Path == Missing {
+			continue
+		}
+		b.here++
+		if _, _, err := statDevice(m.Path); err != nil {
+			if errors.Is(err, block.ErrNotDevice) {
+				req.Report.say(Always, "%s is not a block device.", m.Path)
+			} else {
+				req.Report.say(Always, "stat failed for %s: %s", m.Path, errnoText(err))
+			}
+			return nil, err
+		}
+	}
+	if req.RaidDisks != len(req.Members) {
+		req.Report.say(Always, "requested %d devices in array but listed %d", req.RaidDisks, len(req.Members))
+		return nil, fmt.Errorf("%w: %d devices for %d slots", ErrRefused, len(req.Members), req.RaidDisks)
+	}
+	b.chooseLayout(req)
+	if b.chunk == 0 && (b.level == md.LevelRAID0 || b.level == md.LevelLinear) {
+		b.chunk = 64
+	}
+	var err error
+	if b.Node, err = PlanNode(req.FS, NodeRequest{Device: req.Device}, req.Report); err != nil {
+		return nil, err
+	}
+	b.Array.Level, b.Array.Chunk = b.level, uint32(b.chunk*2)
+	b.Steps = append(b.Node.Steps(), b.mapStep("none", MapUUID{}), b.describeStep())
+	for slot, m := range req.Members {
+		if m.Path != Missing {
+			b.Steps = append(b.Steps, b.memberStep(slot, m))
+		}
+	}
+	b.Steps = append(b.Steps, b.runStep())
+	return b, nil
+}
+
+// chooseLayout takes mdadm's default: unlike a new array with metadata, a
+// raid0 has no layout.
+func (b *Building) chooseLayout(req BuildRequest) {
+	switch {
+	case req.Layout != nil:
+		b.layout = *req.Layout
+	case b.level == md.LevelRAID10:
+		b.layout = md.DefaultLayout(b.level)
+		req.Report.say(Chatty, "layout defaults to n1")
+	case b.level == md.LevelFaulty:
+		b.layout = md.DefaultLayout(b.level)
+		req.Report.say(Chatty, "layout defaults to clear")
+	}
+}
+
+// describeStep describes the array to the driver in full. Its sizes have 32
+// bits, which is all that arrays without metadata can have.
+func (b *Building) describeStep() Step {
+	info := mdctl.ArrayInfo{
+		Level: mdctl.Level(b.level), Layout: b.layout, ChunkSize: int32(b.chunk * 1024),
+		Size: int32(min(b.size, math.MaxInt32)), RaidDisks: int32(b.slots), NrDisks: int32(b.slots),
+		NotPersistent: 1, ActiveDisks: int32(b.here), WorkingDisks: int32(b.here), FailedDisks: int32(b.slots - b.here),
+	}
+	if b.clean {
+		info.State = mdctl.ArrayClean
+	}
+	what := fmt.Sprintf("%v, %d devices, no metadata", b.level, b.slots)
+	return b.ioctlStep("SET_ARRAY_INFO", what, func(dev *mdctl.Device) error {
+		err := dev.SetArrayInfo(&info)
+		if err != nil {
+			b.report.say(Always, "md_set_array_info() failed for %s: %s", b.Node.Chosen, errnoText(err))
+			b.sayKernel()
+		}
+		return err
+	}, b.stop)
+}
+
+func (b *Building) memberStep(slot int, m CreateMember) Step {
+	state := mdctl.DiskSync | mdctl.DiskActive
+	if m.WriteMostly {
+		state |= mdctl.DiskWriteMostly
+	}
+	what := fmt.Sprintf("%s as slot %d", m.Path, slot)
+	return b.ioctlStep("ADD_NEW_DISK", what, func(dev *mdctl.Device) error {
+		f, err := openDevice(m.Path, block.ForReading|block.Exclusive)
+		if err != nil {
+			b.report.say(Always, "Cannot open %s: %s", m.Path, errnoText(err))
+			b.report.holders(Always, m.Path, err)
+			return err
+		}
+		disk := mdctl.DiskInfo{
+			Number: int32(slot), RaidDisk: int32(slot), State: state, Major: int32(f.major), Minor: int32(f.minor),
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if err = dev.AddNewDisk(disk); err != nil {
+			b.report.say(Always, "ADD_NEW_DISK failed for %s: %s", m.Path, errnoText(err))
+			b.sayKernel()
+		}
+		return err
+	}, nil)
+}
+
+func (b *Building) runStep() Step {
+	return b.ioctlStep("RUN_ARRAY", "", func(dev *mdctl.Device) error {
+		err := dev.RunArray()
+		if err != nil {
+			b.report.say(Always, "RUN_ARRAY failed: %s", errnoText(err))
+			if b.chunk&(b.chunk-1) != 0 {
+				b.report.more(Always, "Problem may be that chunk size is not a power of 2")
+			}
+			b.sayKernel()
+		}
+		return err
+	}, nil)
+}
+
+// Finish reports that the array has started, waits for its name to appear,
+// and lets go of it.
+func (b *Building) Finish(ctx context.Context) error {
+	b.report.say(Normal, "array %s built and started.", b.Node.Chosen)
+	waitForName(ctx, b.Node.Chosen, b.report)
+	return b.Node.Close()
+}

@@ -13,20 +13,6 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// createDoc is the document of --create --json.
-type createDoc struct {
-	Schema  string           `json:"schema"`
-	Device  string           `json:"device"`
-	Name    string           `json:"kernel_name,omitempty"`
-	UUID    string           `json:"uuid,omitempty"`
-	Version string           `json:"metadata,omitempty"`
-	DryRun  bool             `json:"dry_run"`
-	Done    bool             `json:"done"`
-	Error   string           `json:"error,omitempty"`
-	Notes   []array.Note     `json:"notes,omitempty"`
-	Steps   []array.StepInfo `json:"steps,omitempty"`
-}
-
 const createSchema = "mdkit.create/1"
 
 // defaultDelay is how often the bitmap is updated, in seconds.
@@ -64,7 +50,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	default:
 		code = 1
 	}
-	doc := createDoc{Schema: createSchema, Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
+	doc := planDoc{Schema: createSchema, Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
 	doc.Done = err == nil && !c.DryRun
 	if err != nil {
 		doc.Error = err.Error()

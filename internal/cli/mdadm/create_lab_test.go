@@ -132,10 +132,10 @@ func diffImages(want, got image) string {
 }
 
 // planned is the document of a dry run.
-func planned(t *testing.T, args ...string) createDoc {
+func planned(t *testing.T, args ...string) planDoc {
 	t.Helper()
 	o := ours(append([]string{"--dry-run", "--json"}, args...)...)
-	var doc createDoc
+	var doc planDoc
 	if err := json.Unmarshal([]byte(o.out), &doc); err != nil {
 		t.Fatalf("%v in %v", err, o)
 	}

@@ -40,6 +40,8 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 	switch c.Mode {
 	case Create:
 		return c.create(ctx, std)
+	case Build:
+		return c.build(ctx, std)
 	}
 	if err := c.check(); err != nil {
 		return leave(err, std)
@@ -113,11 +115,11 @@ func (c *Command) jsonReport() func(std ui.IO, names ...string) int {
 const badDirectory = 16
 
 // miscScan runs the actions that may come without a device.
-func (c *Command) miscScan(_ context.Context, std ui.IO) int {
+func (c *Command) miscScan(ctx context.Context, std ui.IO) int {
 	if c.Scan {
 		switch c.Op {
 		case Stop:
-			return c.notBuilt(std, "--stop --scan")
+			return c.stopScan(ctx, std)
 		case Detail:
 			return c.detailScan(std)
 		case WaitClean:
@@ -147,13 +149,13 @@ func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 	case ZeroSuperblock:
 		return c.zeroSuperblock(ctx, std, d)
 	case Run:
-		return c.notBuilt(std, "--run")
+		return c.start(ctx, std, d.Name)
 	case Stop:
-		return c.notBuilt(std, "--stop")
+		return c.stop(ctx, std, d.Name)
 	case ReadOnly:
-		return c.notBuilt(std, "--readonly")
+		return c.setReadOnly(ctx, std, d.Name, true)
 	case ReadWrite:
-		return c.notBuilt(std, "--readwrite")
+		return c.setReadOnly(ctx, std, d.Name, false)
 	case Wait:
 		return c.notBuilt(std, "--wait")
 	case WaitClean:

@@ -1,0 +1,58 @@
+package mdadm
+
+import (
+	"context"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// build is --build.
+func (c *Command) build(ctx context.Context, std ui.IO) int {
+	if code := c.preflight(std); code != 0 {
+		return code
+	}
+	s := &c.Shape
+	switch {
+	case s.WriteBehind > 0 && s.Bitmap == "":
+		return leave(failure("write-behind mode requires a bitmap."), std)
+	case s.RaidDisks == 0:
+		return leave(failure("no raid-devices specified."), std)
+	case s.Bitmap == "internal", s.Bitmap == "clustered":
+		return leave(failure("'internal' and 'clustered' bitmaps not supported with --build"), std)
+	case s.Level == Unset:
+		return leave(failure("a RAID level is needed to Build an array."), std)
+	case s.Bitmap != "" && s.Bitmap != "none":
+		return c.notBuilt(std, "--bitmap=FILE")
+	}
+	say := c.notes(std)
+	req := array.BuildRequest{
+		Device: c.Devices[0].Name, Level: md.Level(s.Level), Chunk: s.Chunk, Size: uint64(max(s.Size, 0)),
+		RaidDisks: s.RaidDisks, AssumeClean: s.AssumeClean, FS: sysfs.Host, Report: say.report,
+	}
+	if s.Layout != Unset {
+		layout := int32(s.Layout)
+		req.Layout = &layout
+	}
+	for _, d := range c.Devices[1:] {
+		req.Members = append(req.Members, array.CreateMember{Path: d.Name, WriteMostly: d.WriteMostly == FlagSet})
+	}
+	made, err := array.PlanBuild(req)
+	if err == nil && !c.DryRun {
+		if err = made.Apply(ctx); err == nil {
+			err = made.Finish(ctx)
+		}
+	}
+	doc := planDoc{Schema: "mdkit.build/1", Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
+	code := 0
+	doc.Done = err == nil && !c.DryRun
+	if err != nil {
+		code, doc.Error = 1, err.Error()
+	}
+	if made != nil {
+		doc.Device, doc.Name, doc.Steps = made.Node.Chosen, made.Node.Kernel, made.Describe()
+	}
+	return c.finishPlan(std, code, doc, doc.Steps)
+}

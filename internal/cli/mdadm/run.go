@@ -1,0 +1,24 @@
+package mdadm
+
+import (
+	"context"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// start is --run of one array.
+func (c *Command) start(ctx context.Context, std ui.IO, device string) int {
+	return c.carryOut(ctx, std, c.notes(std), "run", device, (*array.Running).PlanRun)
+}
+
+// setReadOnly is --readonly and --readwrite of one array.
+func (c *Command) setReadOnly(ctx context.Context, std ui.IO, device string, readOnly bool) int {
+	verb := "readwrite"
+	if readOnly {
+		verb = "readonly"
+	}
+	return c.carryOut(ctx, std, c.notes(std), verb, device, func(r *array.Running) (*array.Plan, error) {
+		return r.PlanReadOnly(readOnly)
+	})
+}

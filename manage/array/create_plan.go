@@ -67,7 +67,7 @@ func (c *creator) plan() (*Creation, error) {
 	}
 	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: &KernelLog{fd: -1}}
 	made.Steps = append(made.Steps, node.Steps()...)
-	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), mapUUID(a)))
+	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), newMapUUID(a)))
 	for i, d := range members.devices {
 		made.Steps = append(made.Steps, writeSteps(d, images[i])...)
 	}
@@ -212,8 +212,8 @@ func (made *Creation) mapStep(metadata string, uuid MapUUID) Step {
 		func(context.Context) error { return Map{}.Remove(e.Name) })
 }
 
-// mapUUID is the array's uuid in the form of the map.
-func mapUUID(a *md.NewArray) MapUUID {
+// newMapUUID is the array's uuid in the form of the map.
+func newMapUUID(a *md.NewArray) MapUUID {
 	if a.Version == md.V090 {
 		return MapUUIDFromWords(a.UUID)
 	}

@@ -114,7 +114,7 @@ func TestRunningLikeMdadm(t *testing.T) {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Disks:  []lab.Disk{{Size: tiny}, {Size: tiny}},
+		Disks:   []lab.Disk{{Size: tiny}, {Size: tiny}},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
 		Timeout: 4 * time.Minute,

@@ -42,7 +42,14 @@ func (m *Member) parts(d block.Device) []func() Part {
 		})
 	}
 	if off, ok := m.BitmapOffset(); ok {
-		list = append(list, func() Part { return part(d, "bitmap", bitmapLayout(), off, binary.LittleEndian) })
+		list = append(list, func() Part { return bitmapPart(d, off) })
+		// A failure to read the first copy shows in its part.
+		if first, err := m.ReadBitmap(d); err == nil {
+			for node := 1; node < first.Copies() && first.CopyLen() <= uint64(d.Size()); node++ {
+				at := off + int64(node)*int64(first.CopyLen())
+				list = append(list, func() Part { return bitmapPart(d, at) })
+			}
+		}
 	}
 	if off, length, ok := m.BadBlockLog(); ok {
 		list = append(list, func() Part { return badBlockPart(d, off, length) })
@@ -54,7 +61,7 @@ func (m *Member) parts(d block.Device) []func() Part {
 		pos := m.Super1.JournalTail()
 		if pos < m.DataSize() && m.DataOffset() < uint64(m.sectors()) {
 			off := int64(m.DataOffset()+pos) * SectorSize
-			list = append(list, func() Part { return part(d, "journal", journalLayout(), off, binary.LittleEndian) })
+			list = append(list, func() Part { return journalPart(d, off) })
 		}
 	}
 	return list
@@ -94,6 +101,83 @@ func rolePieces(m *Member) []binfmt.Piece {
 		i = n
 	}
 	return pieces
+}
+
+// dumpedBits is how many bytes of a bitmap are shown.
+const dumpedBits = 4096
+
+// bitmapPart describes one copy of a bitmap, with its bits as they lie there.
+func bitmapPart(d block.Device, off int64) Part {
+	p := part(d, "bitmap", bitmapLayout(), off, binary.LittleEndian)
+	raw := make([]byte, BitmapSuperSize)
+	if p.Err != nil || block.ReadFull(d, raw, off) != nil {
+		return p
+	}
+	v, err := ParseBitmap(raw)
+	if err != nil {
+		return p
+	}
+	v.Offset = off
+	at, size := off+v.dataOffset(), v.Len()-uint64(v.dataOffset())
+	buf := make([]byte, min(size, dumpedBits))
+	if p.Err = block.ReadFull(d, buf, at); p.Err != nil {
+		return p
+	}
+	value := fmt.Sprintf("%d chunks", v.Chunks())
+	if n, err := v.Count(d); err == nil {
+		value += fmt.Sprintf(", %d dirty", n.Dirty)
+	}
+	if size > dumpedBits {
+		value += fmt.Sprintf(" (the first %d of %d bytes)", dumpedBits, size)
+	}
+	p.Pieces = append(p.Pieces, binfmt.Piece{Off: at, Bytes: buf, Name: "bits", Value: value})
+	return p
+}
+
+// journalPart describes a meta block, its payloads one by one.
+func journalPart(d block.Device, off int64) Part {
+	p := part(d, "journal", journalLayout(), off, binary.LittleEndian)
+	if p.Err != nil || len(p.Pieces) == 0 {
+		return p
+	}
+	body := p.Pieces[len(p.Pieces)-1]
+	raw := make([]byte, JournalBlockSize)
+	if p.Err = block.ReadFull(d, raw, off); p.Err != nil {
+		return p
+	}
+	j := new(JournalBlock)
+	if p.Err = journalLayout().Decode(j, raw, binary.LittleEndian); p.Err != nil {
+		return p
+	}
+	pieces, at := p.Pieces[:len(p.Pieces)-1], int64(0)
+	end := min(max(int64(j.MetaSize), journalHeaderSize), JournalBlockSize) - journalHeaderSize
+	for i := 0; at < end; i++ {
+		load, n, wrong := parsePayload(body.Bytes[at:end])
+		if wrong != "" {
+			break // shown as bytes, and one of Check's findings
+		}
+		pieces = append(pieces, binfmt.Piece{
+			Off: body.Off + at, Bytes: body.Bytes[at : at+int64(n)], Name: fmt.Sprintf("payloads[%d]", i), Value: load.text(),
+		})
+		at += int64(n)
+	}
+	if at < int64(len(body.Bytes)) {
+		pieces = append(pieces, binfmt.Piece{Off: body.Off + at, Bytes: body.Bytes[at:]})
+	}
+	p.Pieces = pieces
+	return p
+}
+
+// text says what a payload holds.
+func (p JournalPayload) text() string {
+	if p.Type == PayloadFlush {
+		return fmt.Sprintf("flush of %d stripes", len(p.Stripes))
+	}
+	text := fmt.Sprintf("%v, %d sectors for sector %d", p.Type, p.Size, p.Location)
+	if p.Flags != 0 {
+		text += fmt.Sprintf(", flags %#x", p.Flags)
+	}
+	return text
 }
 
 // badBlockPart describes the entries of a bad block log, up to the end mark.

@@ -163,14 +163,19 @@ func rawStructure(d block.Device, sig probe.Signature) structure {
 	zero := func(b []byte) bool { return strings.Trim(string(b), "\x00") == "" }
 	for at := 0; at < len(buf); {
 		end := min(at+rawLine, len(buf))
-		for blank := zero(buf[at:end]); end < len(buf); {
+		blank := zero(buf[at:end])
+		for end < len(buf) {
 			next := min(end+rawLine, len(buf))
 			if zero(buf[end:next]) != blank {
 				break
 			}
 			end = next
 		}
-		s.Fields = append(s.Fields, fieldOf(binfmt.Piece{Off: sig.Off + int64(at), Bytes: buf[at:end]}))
+		piece := binfmt.Piece{Off: sig.Off + int64(at), Bytes: buf[at:end]}
+		if !blank {
+			piece.Name = "undescribed"
+		}
+		s.Fields = append(s.Fields, fieldOf(piece))
 		at = end
 	}
 	return s

@@ -42,7 +42,6 @@ func stream(ctx context.Context, d block.Device, off, length int64, to sink, pro
 		empty <- make([]byte, min(copyBuffer, length))
 	}
 	go func() {
-		defer close(full)
 		for at := int64(0); at < length; {
 			var b []byte
 			select {
@@ -63,8 +62,13 @@ func stream(ctx context.Context, d block.Device, off, length int64, to sink, pro
 			at += int64(len(b))
 		}
 	}()
-	done := int64(0)
-	for c := range full {
+	for done := int64(0); done < length; {
+		var c chunk
+		select {
+		case c = <-full:
+		case <-ctx.Done(): // without waiting for a read that may take long
+			return written, ctx.Err()
+		}
 		if c.err != nil {
 			return written, c.err
 		}

@@ -65,6 +65,9 @@ func openCommand(std ui.IO) *cli.Command {
 			case o.off < 0 || c.IsSet("length") && o.length < 0:
 				return usage("open: --offset and --length must not be negative")
 			}
+			if o.out == "" {
+				return o.run(c.Context) // there is nothing to clean up after an interrupt
+			}
 			ctx, stop := std.Cancellable(c.Context)
 			defer stop()
 			return o.run(ctx)

@@ -26,8 +26,9 @@ type IO struct {
 	Terminal func() bool
 
 	// Interrupt derives a context that an interrupt from the keyboard or a
-	// request to end cancels; nil means that there is nobody to interrupt.
-	// Commands that work for long call it, the others end at once as they are.
+	// request to end cancels, the first time; nil means that there is nobody to
+	// interrupt. Commands that have something to clean up call it; the others
+	// end at once as they are.
 	Interrupt func(context.Context) (context.Context, context.CancelFunc)
 }
 
@@ -37,7 +38,9 @@ func Process() IO {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
 		Interrupt: func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+			context.AfterFunc(ctx, stop) // a second one ends the process at once
+			return ctx, stop
 		},
 	}
 }

@@ -203,3 +203,13 @@ func TestWatchProc(t *testing.T) {
 		t.Errorf("ReadProc gave %d bytes, %v", len(got), err)
 	}
 }
+
+func TestUnescape(t *testing.T) {
+	for in, want := range map[string]string{
+		`/a\040b`: "/a b", `\134`: `\`, `\9`: `\9`, `\400`: `\400`, `x\04`: `x\04`, `plain`: "plain",
+	} {
+		if got := Unescape(in); got != want {
+			t.Errorf("Unescape(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -274,16 +274,6 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-func TestUnescape(t *testing.T) {
-	for in, want := range map[string]string{
-		`/a\040b`: "/a b", `\134`: `\`, `\9`: `\9`, `\400`: `\400`, `x\04`: `x\04`, `plain`: "plain",
-	} {
-		if got := unescape(in); got != want {
-			t.Errorf("unescape(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 // The running system's own /proc has no block device open by number 0:0.
 func TestOpeners(t *testing.T) {
 	procs, err := Openers(sysfs.Host, Num{0, 0})

@@ -119,7 +119,7 @@ func parseMountinfo(text string) []use {
 		if len(f) < 5 {
 			continue
 		}
-		u := use{kind: HeldByMount, by: unescape(f[4])}
+		u := use{kind: HeldByMount, by: sysfs.Unescape(f[4])}
 		if num, err := ParseNum(f[2]); err == nil && num.Major != 0 {
 			u.num = num
 		}
@@ -152,39 +152,9 @@ func parseSwaps(text string) []use {
 // deviceName turns the path of a node into the kernel's name, "" for any other
 // path.
 func deviceName(p string) string {
-	name, ok := strings.CutPrefix(path.Clean(unescape(p)), "/dev/")
+	name, ok := strings.CutPrefix(path.Clean(sysfs.Unescape(p)), "/dev/")
 	if !ok {
 		return ""
 	}
 	return name
-}
-
-// unescape undoes the octal escapes of fs/seq_file.c mangle_path.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if c, ok := octal(s[i+1 : i+4]); ok {
-				b.WriteByte(c)
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func octal(s string) (byte, bool) {
-	n := 0
-	for _, c := range []byte(s) {
-		if c < '0' || c > '7' {
-			return 0, false
-		}
-		n = n<<3 | int(c-'0')
-	}
-	return byte(n), n < 256
 }

@@ -70,6 +70,7 @@ var refusals = map[attrErrno]string{
 	{"logical_block_size", syscall.EINVAL}: "metadata 0.90 has no place for it, or not a block size",
 	{"bitmap_type", syscall.EBUSY}:         "the array has a bitmap",
 	{"bitmap_type", syscall.ENOENT}:        "this kernel does not have that kind of bitmap",
+	{"bitmap_type", syscall.EINVAL}:        "this kernel does not have that kind of bitmap",
 
 	{"bitmap/location", syscall.EBUSY}:          "the array has a bitmap already, cannot have one, or is resyncing",
 	{"bitmap/location", syscall.EINVAL}:         "not a place for this array's bitmap",

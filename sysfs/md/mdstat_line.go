@@ -3,6 +3,8 @@ package md
 import (
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // parseState reads what follows the name: state, level, members. An array with
@@ -191,7 +193,7 @@ func (a *MdstatArray) parseBitmap(line string) bool {
 	} else if chunk, kb = strings.CutSuffix(f[4], "B"); !kb {
 		return false
 	}
-	b := MdstatBitmap{File: file}
+	b := MdstatBitmap{File: sysfs.Unescape(file)}
 	var err [4]error
 	b.PagesUsed, err[0] = strconv.ParseUint(used, 10, 64)
 	b.PagesTotal, err[1] = strconv.ParseUint(total, 10, 64)

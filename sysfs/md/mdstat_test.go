@@ -84,7 +84,7 @@ func TestMdstatForms(t *testing.T) {
 			},
 		},
 		"raid10 in every form": {
-			"md_home : active (auto-read-only) raid10 a[0]\n      64 blocks super 1.0 64K chunks 2 near-copies 2 offset-copies 2 devices per set [4/4] [UUUU]\n      \tresync=DELAYED\n      bitmap: 1/1 pages [4KB], 512B chunk, file: /var/lib/b m\n\n",
+			"md_home : active (auto-read-only) raid10 a[0]\n      64 blocks super 1.0 64K chunks 2 near-copies 2 offset-copies 2 devices per set [4/4] [UUUU]\n      \tresync=DELAYED\n      bitmap: 1/1 pages [4KB], 512B chunk, file: /var/lib/b\\040m\n\n",
 			MdstatArray{
 				Name: "md_home", State: "active", AutoReadOnly: true, Level: RAID10, Blocks: 64, Metadata: native(1, 0),
 				Members:   []MdstatMember{{Name: "a"}},

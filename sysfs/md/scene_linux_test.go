@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 	iomd "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/sysfs"
+	"github.com/mdkit/mdkit/sysfs/block"
 )
 
 // pause is where the scenes hold resync and its kin, in sectors: a whole number
@@ -133,6 +136,8 @@ var scenes = []struct {
 	{"delayed", sceneDelayed},
 	{"metadata", sceneMetadata},
 	{"journal", sceneJournal},
+	{"bitmap file", sceneBitmapFile},
+	{"bitmap type", sceneBitmapType},
 }
 
 func sceneRaid1(s *stage) {
@@ -480,4 +485,100 @@ func sceneJournal(s *stage) {
 	}
 	s.mdadm("--stop", "/dev/md0")
 	s.mdadm("--zero-superblock", disks[0], disks[1], disks[2])
+}
+
+// sceneBitmapFile keeps a bitmap in a file of a file system on another disk.
+func sceneBitmapFile(s *stage) {
+	disks := s.g.Disks
+	if out, err := exec.Command("mke2fs", "-q", disks[4]).CombinedOutput(); err != nil {
+		s.Fatalf("mke2fs: %v: %s", err, out)
+	}
+	const dir = "/run/bits"
+	must(s, os.Mkdir(dir, 0o700))
+	if err := unix.Mount(disks[4], dir, "ext4", 0, ""); err != nil {
+		s.Fatal(err)
+	}
+	defer unix.Unmount(dir, 0)
+	holders, err := block.Holders(sysfs.Host, diskNum(s, disks[4]))
+	if err != nil || len(holders) != 1 || holders[0].Kind != block.HeldByMount || holders[0].By != dir {
+		s.Errorf("holders of a mounted disk: %v, %v", holders, err)
+	}
+	path := filepath.Join(dir, "bit map")
+	out, err := exec.Command("mdadm", "--build", "/dev/md0", "--level=1", "--raid-devices=2",
+		"--bitmap="+path, "--bitmap-chunk=64", disks[0], disks[1]).CombinedOutput()
+	s.Logf("%s", out)
+	if err != nil {
+		// A kernel without CONFIG_MD_BITMAP_FILE.
+		d, err := iomd.OpenNumber(9, 0, os.O_RDWR)
+		must(s, err)
+		defer d.Close()
+		if err := d.RemoveBitmapFile(); !errors.Is(err, iomd.ErrInvalid) {
+			s.Errorf("no bitmap file, and %v", err)
+		}
+		must(s, stop(d))
+		return
+	}
+	a, err := Open(sysfs.Host, "md0")
+	must(s, err)
+	eventually(s, "the array is in sync", func() bool {
+		from, err := a.ResyncStart()
+		return err == nil && !from.Set
+	})
+	s.idle(a)
+	s.shot("bitmap-file")
+	if p, err := a.BitmapLocation(); err != nil || !p.File {
+		s.Errorf("location %v, %v", p, err)
+	}
+	if n, err := a.BitmapChunkSize(); err != nil || n != 65536 {
+		s.Errorf("chunk %d, %v", n, err)
+	}
+	d, err := iomd.Open("/dev/md0", os.O_RDWR)
+	must(s, err)
+	defer d.Close()
+	if got, err := d.BitmapFile(); err != nil || got != path {
+		s.Errorf("bitmap file %q, %v", got, err)
+	}
+	s.settled(d.RemoveBitmapFile)
+	if p, err := a.BitmapLocation(); err != nil || !p.None {
+		s.Errorf("location %v, %v", p, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(s, err)
+	s.settled(func() error { return d.SetBitmapFile(f) })
+	must(s, f.Close())
+	if p, err := a.BitmapLocation(); err != nil || !p.File {
+		s.Errorf("location %v, %v", p, err)
+	}
+	must(s, stop(d))
+}
+
+// sceneBitmapType chooses the kind of bitmap before there is one. No lab kernel
+// is built with the lockless kind; where one is, this says so.
+func sceneBitmapType(s *stage) {
+	_, a := prepare(s, 0, 1, iomd.ArrayInfo{NotPersistent: 1}, s.g.Disks[:2]...)
+	kind, err := a.BitmapType()
+	if errors.Is(err, sysfs.ErrNotSupported) {
+		if err := a.SetBitmapType("none"); !errors.Is(err, sysfs.ErrNotSupported) {
+			s.Error(err)
+		}
+		return
+	}
+	must(s, err)
+	if !slices.Equal(kind.Available, []string{"none", "bitmap"}) || kind.Current != "bitmap" {
+		s.Errorf("bitmap type %v", kind)
+	}
+	must(s, a.SetBitmapType("none"))
+	if kind, err := a.BitmapType(); err != nil || kind.Current != "none" {
+		s.Errorf("bitmap type %v, %v", kind, err)
+	}
+	err = a.SetBitmapType("llbitmap")
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "does not have that kind") {
+		s.Error(err)
+	}
+	if _, err := a.LocklessBits(); !errors.Is(err, sysfs.ErrNotSupported) {
+		s.Error(err)
+	}
+	if _, err := a.LocklessMetadata(); !errors.Is(err, sysfs.ErrNotSupported) {
+		s.Error(err)
+	}
 }

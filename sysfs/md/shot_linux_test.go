@@ -18,7 +18,9 @@ var update = flag.Bool("update", false, "write testdata/mdstat-*.txtar from what
 // every state. With -update it writes the texts to testdata.
 func TestLabMdstat(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
-	spec := lab.Spec{Modules: labModules, Disks: labDisks(6, 16<<20), Files: mdadm.Files}
+	files := maps.Clone(mdadm.Files)
+	maps.Copy(files, lab.Peer(t, "e2fsprogs").Files)
+	spec := lab.Spec{Modules: append([]string{"ext4"}, labModules...), Disks: labDisks(6, 16<<20), Files: files}
 	var cases []lab.Case
 	var names []string
 	for _, sc := range scenes {
@@ -113,6 +115,11 @@ func checkShot(t testing.TB, name, text string) {
 	}
 	if len(m.Arrays) != len(want.arrays) {
 		t.Fatalf("%d arrays", len(m.Arrays))
+	}
+	if name == "bitmap-file" {
+		if b := m.Arrays[0].Bitmap; b == nil || b.File != "/run/bits/bit map" || b.Chunk != 65536 {
+			t.Errorf("bitmap %+v", b)
+		}
 	}
 	for _, w := range want.arrays {
 		got := describe(m.Array(w.name))

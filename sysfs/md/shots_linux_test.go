@@ -143,5 +143,7 @@ var shots = map[string]shot{
 	"metadata/1.2":          one(wantArray{level: RAID1, kib: 15360, meta: "1.2", slots: "UU", bitmap: true, members: "ubda ubdb"}),
 	"metadata/write-mostly": one(wantArray{level: RAID1, kib: 15360, meta: "1.2", slots: "UU", bitmap: true, members: "ubda ubdbW"}),
 
+	"bitmap-file": one(wantArray{level: RAID1, kib: 16384, meta: "none", slots: "UU", bitmap: true, members: "ubda ubdb"}),
+
 	"journal": one(wantArray{level: RAID5, kib: 28672, meta: "1.2", geom: geomB, slots: "UUU", members: "ubda ubdb ubdc ubddJ"}),
 }

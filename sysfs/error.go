@@ -37,11 +37,11 @@ func (e *Error) Error() string {
 	if e.Is(ErrNotSupported) {
 		return s + ": " + ErrNotSupported.Error()
 	}
-	s += ": " + unwrapPath(e.Err).Error()
-	if e.Meaning != "" {
-		s += " (" + e.Meaning + ")"
+	cause := unwrapPath(e.Err).Error()
+	if e.Meaning == "" {
+		return s + ": " + cause
 	}
-	return s
+	return s + ": " + e.Meaning + " (" + cause + ")"
 }
 
 // Unwrap gives the cause.

@@ -286,12 +286,12 @@ func TestWrites(t *testing.T) {
 
 func TestRefusedWriteSaysWhy(t *testing.T) {
 	err := explain("array_state", &sysfs.Error{Op: "write", Path: "/sys/block/md0/md/array_state", Value: "clear", Err: syscall.EBUSY})
-	want := `write /sys/block/md0/md/array_state "clear": device or resource busy (the array is in use: mounted, held by another device, or open in a process; or writes are under way)`
+	want := `write /sys/block/md0/md/array_state "clear": the array is in use: mounted, held by another device, or open in a process; or writes are under way (device or resource busy)`
 	if err.Error() != want || !errors.Is(err, syscall.EBUSY) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	err = explain("uuid", &sysfs.Error{Op: "write", Path: "/p", Value: "x", Err: syscall.EROFS})
-	if want := `write /p "x": read-only file system (the array is read-only)`; err.Error() != want {
+	if want := `write /p "x": the array is read-only (read-only file system)`; err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	// ENOENT from a file that opened is the kernel's answer, not an absent file.

@@ -17,7 +17,10 @@ func (a *Array) SetBitmapType(kind string) error { return attrBitmapType.set(a.d
 // BitmapLocation returns where the bitmap lies (bitmap/location).
 func (a *Array) BitmapLocation() (BitmapPlace, error) { return attrBitmapLocation.get(a.dir) }
 
-// SetBitmapLocation adds a bitmap at an offset, or removes it.
+// SetBitmapLocation adds a bitmap at an offset, where its superblock must lie
+// already, or removes it. A running array must be idle. When no superblock is
+// found, kernels up to 6.12 go on showing the place, and want it removed before
+// another.
 func (a *Array) SetBitmapLocation(p BitmapPlace) error {
 	return attrBitmapLocation.set(a.dir, p.String())
 }

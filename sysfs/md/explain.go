@@ -15,7 +15,7 @@ type attrErrno struct {
 // refusals says why the store function of an attribute returns an errno
 // (drivers/md as named in the package's comment).
 var refusals = map[attrErrno]string{
-	{"", syscall.EACCES}: "needs root",
+	{"", syscall.EACCES}: "needs root, or this kernel only shows it",
 	{"", syscall.EPERM}:  "needs root",
 	{"", syscall.EROFS}:  "the array is read-only",
 	{"", syscall.EINTR}:  "interrupted while waiting for the array's lock",
@@ -73,7 +73,7 @@ var refusals = map[attrErrno]string{
 	{"bitmap_type", syscall.EINVAL}:        "this kernel does not have that kind of bitmap",
 
 	{"bitmap/location", syscall.EBUSY}:          "the array has a bitmap already, cannot have one, or is resyncing",
-	{"bitmap/location", syscall.EINVAL}:         "not a place for this array's bitmap",
+	{"bitmap/location", syscall.EINVAL}:         "no bitmap superblock of this array lies there",
 	{"bitmap/space", syscall.EFBIG}:             "the bitmap is larger than that",
 	{"bitmap/backlog", syscall.EINVAL}:          "no member is write-mostly, or above 16383",
 	{"bitmap/chunksize", syscall.EBUSY}:         "the bitmap is in use",

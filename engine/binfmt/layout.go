@@ -129,6 +129,60 @@ func (l *Layout[T]) Pieces(base int64, b []byte, o binary.ByteOrder) ([]Piece, e
 	return pieces, nil
 }
 
+// Fold takes runs of fields together whose names share what is before a dot, as
+// the members of an array of structures do, and whose bytes are all zero: one
+// piece stands for all that follow each other.
+func Fold(pieces []Piece) []Piece {
+	var out []Piece
+	for i := 0; i < len(pieces); {
+		first, last, end := "", "", i
+		for end < len(pieces) {
+			group, n := zeroGroup(pieces[end:])
+			if n == 0 {
+				break
+			}
+			if end == i {
+				first = group
+			}
+			last, end = group, end+n
+		}
+		if end == i {
+			out = append(out, pieces[i])
+			i++
+			continue
+		}
+		p := Piece{Off: pieces[i].Off, Name: first, Value: "zero"}
+		if last != first {
+			p.Name += " to " + last
+		}
+		for _, q := range pieces[i:end] {
+			p.Bytes = append(p.Bytes, q.Bytes...)
+		}
+		out = append(out, p)
+		i = end
+	}
+	return out
+}
+
+// zeroGroup gives the name and the number of the pieces at the start of the list
+// that belong together and are zero; 0 if there are none.
+func zeroGroup(pieces []Piece) (name string, n int) {
+	name, _, ok := strings.Cut(pieces[0].Name, ".")
+	if !ok {
+		return "", 0
+	}
+	for n < len(pieces) {
+		switch p := &pieces[n]; {
+		case p.Name != "" && !strings.HasPrefix(p.Name, name+"."):
+			return name, n
+		case !allZero(p.Bytes):
+			return "", 0
+		}
+		n++
+	}
+	return name, n
+}
+
 // Values yields each field's name and text, in layout order.
 func (l *Layout[T]) Values(v *T) func(yield func(name, text string) bool) {
 	return func(yield func(name, text string) bool) {

@@ -192,12 +192,16 @@ func printStructures(std ui.IO, doc *inspectDocument) error {
 		if s.Error != "" {
 			fmt.Fprintf(out, "# %s\n", s.Error)
 		}
+		var pieces []binfmt.Piece
 		for _, f := range s.Fields {
 			b, err := hex.DecodeString(f.Bytes)
 			if err != nil {
 				return err
 			}
-			dump.Piece(binfmt.Piece{Off: f.Off, Bytes: b, Name: f.Name, Value: f.Value})
+			pieces = append(pieces, binfmt.Piece{Off: f.Off, Bytes: b, Name: f.Name, Value: f.Value})
+		}
+		for _, p := range binfmt.Fold(pieces) {
+			dump.Piece(p)
 		}
 	}
 	if dump.Err != nil {

@@ -217,8 +217,11 @@ func (a *Assembly) judge(m *Member) Verdict {
 			return out(m, ruleFaulty, role, "is faulty by the superblock of %s, which is newer", f.Name)
 		}
 	}
-	if slot, ok := role.Slot(); ok && slot >= len(a.Slots) && m.Level() != LevelMultipath {
-		return out(m, ruleSlot, role, "claims slot %d of an array with %d", slot, len(a.Slots))
+	if m.Level() == LevelMultipath || role >= RoleJournal {
+		return Verdict{Member: m, In: true, Role: role, Replacement: m.Replacement(), Rule: ruleIn.ID}
+	}
+	if slot, ok := role.Slot(); !ok || slot >= len(a.Slots) {
+		return out(m, ruleSlot, role, "claims %v of an array with %d slots", role, len(a.Slots))
 	}
 	return Verdict{Member: m, In: true, Role: role, Replacement: m.Replacement(), Rule: ruleIn.ID}
 }
@@ -276,7 +279,7 @@ func (a *Assembly) seat(v *Verdict, earlier []*Member) {
 	}
 	switch v.Role {
 	case RoleSpare:
-		a.Spares = append(a.Spares, m)
+		a.Spares, v.Why = append(a.Spares, m), "spare"
 		return
 	case RoleJournal:
 		if a.Journal == nil {

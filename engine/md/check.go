@@ -18,13 +18,14 @@ var (
 	ruleNone          = &Rule{"md.none", "", finding.Fatal, "there is a superblock"}
 	ruleBitmapBits    = &Rule{"md.bitmap.bits", "bits", finding.Error, "the bits can be read, and the bytes of a lockless bitmap are states"}
 	ruleBitmapCopy    = &Rule{"md.bitmap.copy", "nodes", finding.Error, "every node has its copy of a clustered bitmap"}
-	ruleBadBlockEntry = &Rule{"md.badblocks.entry", "", finding.Error, "entries of the bad block log are sectors of the device, in order"}
+	ruleBadBlockEntry = &Rule{"md.badblocks.entry", "", finding.Error, "entries of the bad block log are sectors of the device, each once"}
+	ruleBadBlockOrder = &Rule{"md.badblocks.order", "", finding.Info, "entries of the bad block log are in order; kernels before 6.8 lose sight of those that are not"}
 	ruleBadBlockEmpty = &Rule{"md.badblocks.empty", "", finding.Warning, "the bad block log is not empty if the superblock says so"}
 )
 
 func deviceRules() []*Rule {
 	return slices.Concat([]*Rule{
-		ruleRead, ruleNone, ruleBitmapBits, ruleBitmapCopy, ruleBadBlockEntry, ruleBadBlockEmpty,
+		ruleRead, ruleNone, ruleBitmapBits, ruleBitmapCopy, ruleBadBlockEntry, ruleBadBlockOrder, ruleBadBlockEmpty,
 	}, logRules())
 }
 
@@ -299,16 +300,19 @@ func (c *checker) badBlocks(d block.Device) {
 	} else if len(list) == 0 {
 		c.report(ruleBadBlockEmpty, off, badBlockSize, "the superblock says that there are bad blocks, and the log is empty")
 	}
-	var end uint64
+	var end, last uint64
 	for i, bb := range list {
 		at := off + int64(i)*badBlockSize
 		limit := uint64(c.m.sectors())
 		switch {
 		case bb.Sector > limit || uint64(bb.Length) > limit-bb.Sector:
 			c.report(ruleBadBlockEntry, at, badBlockSize, "entry %d is sectors %d and %d more of a device of %d", i, bb.Sector, bb.Length, limit)
-		case bb.Sector < end:
+		case bb.Sector+uint64(bb.Length) > last && bb.Sector < end:
 			c.report(ruleBadBlockEntry, at, badBlockSize, "entry %d at sector %d lies before the end of the one before, %d", i, bb.Sector, end)
+		case bb.Sector < last:
+			c.report(ruleBadBlockOrder, at, badBlockSize, "entry %d at sector %d comes after one at sector %d", i, bb.Sector, last)
 		}
+		last = bb.Sector
 		end = bb.Sector + uint64(bb.Length)
 	}
 }

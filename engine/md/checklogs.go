@@ -14,7 +14,7 @@ import (
 var (
 	rulePPLHeader   = &Rule{"md.ppl.header", "checksum", finding.Warning, "the log begins with a sound header"}
 	rulePPLSign     = &Rule{"md.ppl.signature", "signature", finding.Warning, "the signature is the array's"}
-	rulePPLReserved = &Rule{"md.ppl.reserved", "reserved", finding.Warning, "reserved bytes are ones, padding is zero"}
+	rulePPLReserved = &Rule{"md.ppl.reserved", "reserved", finding.Warning, "reserved bytes are ones, padding and unused entries are zero"}
 	rulePPLEntry    = &Rule{"md.ppl.entry", "entries", finding.Error, "entries are writes to the array, in whole sectors"}
 	rulePPLData     = &Rule{"md.ppl.data", "entries", finding.Error, "the partial parity matches its checksum"}
 
@@ -97,6 +97,12 @@ func (c *checker) pplHeader(d block.Device, h *PPLHeader, at, end int64) {
 	if h.Padding != 0 || h.Tail != [8]byte{} {
 		c.report(rulePPLReserved, at+pplReserved+4, 4, "padding is not zero")
 	}
+	for i := min(h.EntriesCount, PPLMaxEntries); i < PPLMaxEntries; i++ {
+		if h.Entries[i] != (PPLEntry{}) {
+			c.report(rulePPLReserved, at+pplFixed+int64(i)*pplEntrySize, pplEntrySize, "entry %d is not used and not zero", i)
+			break
+		}
+	}
 	data := at + PPLHeaderSize
 	for i := range int(min(h.EntriesCount, PPLMaxEntries)) {
 		e := &h.Entries[i]
@@ -118,7 +124,7 @@ func (c *checker) pplHeader(d block.Device, h *PPLHeader, at, end int64) {
 		case err != nil:
 			c.report(ruleRead, data, int64(e.PPSize), "%v", err)
 			return
-		case e.PPSize > 0 && sum != e.Checksum:
+		case sum != e.Checksum:
 			c.report(rulePPLData, place+20, 4, "entry %d: partial parity has checksum %#x, want %#x", i, sum, e.Checksum)
 		}
 		data += int64(e.PPSize)

@@ -1,6 +1,7 @@
 package md
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -188,6 +189,10 @@ func badBlockPart(d block.Device, off, length int64) Part {
 		return p
 	}
 	for at := 0; at+badBlockSize <= len(buf); at += badBlockSize {
+		if len(bytes.Trim(buf[at:], "\x00")) == 0 { // a log that was never written
+			p.Pieces = append(p.Pieces, binfmt.Piece{Off: off + int64(at), Bytes: buf[at:]})
+			break
+		}
 		e := binary.LittleEndian.Uint64(buf[at:])
 		value := fmt.Sprintf("sector %d for %d", e>>badBlockLenBits, e&badBlockLenMask)
 		if e == badBlockEnd {

@@ -93,8 +93,11 @@ var rulesBitmap = []superRule[Bitmap]{
 
 func badReservation(m *Member, b *Bitmap) string {
 	need := (b.Len() + SectorSize - 1) / SectorSize
-	if r := uint64(b.SectorsReserved); r != 0 && r < need {
+	switch r := uint64(b.SectorsReserved); {
+	case r != 0 && r < need:
 		return fmt.Sprintf("the bitmap takes %d sectors, and %d are reserved", need, r)
+	case r > uint64(m.sectors()):
+		return fmt.Sprintf("%d sectors are reserved on a device of %d", r, m.sectors())
 	}
 	if b.Version == BitmapClustered {
 		need = b.CopyLen() / SectorSize

@@ -1,0 +1,282 @@
+package md_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
+	"testing"
+
+	"github.com/mdkit/mdkit/engine/binfmt"
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+)
+
+// bounded runs f and fails if it allocates more than a small multiple of the
+// input and a constant.
+func bounded(t *testing.T, input int, f func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(16*input+512<<10); got > limit {
+		t.Errorf("%d bytes of input made %d bytes of garbage, want at most %d", input, got, limit)
+	}
+}
+
+// stable wants append(parse(b)) to parse to the same bytes again.
+func stable(t *testing.T, first []byte, again func(b []byte) ([]byte, error)) {
+	t.Helper()
+	second, err := again(first)
+	if err != nil {
+		t.Fatalf("what was appended does not parse: %v", err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Fatalf("parse and append changed\n%x to\n%x", first, second)
+	}
+}
+
+func FuzzSuper1(f *testing.F) {
+	for _, b := range supers(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var s *md.Super1
+		var err error
+		bounded(t, len(b), func() { s, err = md.ParseSuper1(b) })
+		if (s == nil) != (err != nil && s == nil) {
+			t.Fatal("neither a superblock nor an error")
+		}
+		if err != nil {
+			return
+		}
+		first := s.AppendTo(nil)
+		if !bytes.Equal(first, b[:len(first)]) {
+			t.Fatalf("a sound superblock is written as\n%x, it was\n%x", first, b[:len(first)])
+		}
+		stable(t, first, func(b []byte) ([]byte, error) {
+			s, err := md.ParseSuper1(b)
+			if err != nil {
+				return nil, err
+			}
+			return s.AppendTo(nil), nil
+		})
+	})
+}
+
+func FuzzSuper0(f *testing.F) {
+	for _, b := range supers(f) {
+		f.Add(b)
+		if s, err := md.ParseSuper0(b); err == nil && s.Order == binary.ByteOrder(binary.LittleEndian) {
+			f.Add(bigEndian(f, b))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var s *md.Super0
+		var err error
+		bounded(t, len(b), func() { s, err = md.ParseSuper0(b) })
+		if err != nil {
+			return
+		}
+		// The checksum of Alphas is only the fold of ours.
+		stable(t, s.AppendTo(nil), func(b []byte) ([]byte, error) {
+			s, err := md.ParseSuper0(b)
+			if err != nil {
+				return nil, err
+			}
+			return s.AppendTo(nil), nil
+		})
+	})
+}
+
+// parts gives what Member methods find on the images of the fixtures.
+func parts(t testing.TB, read func(d block.Device, m *md.Member) (off, length int64, ok bool)) [][]byte {
+	var list [][]byte
+	for _, f := range loadFixtures(t) {
+		for _, img := range f.images {
+			m, err := md.ReadMember(img)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if off, length, ok := read(img, m); ok {
+				b := make([]byte, length)
+				if err := block.ReadFull(img, b, off); err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, b)
+			}
+		}
+	}
+	if len(list) == 0 {
+		t.Fatal("no fixture has that")
+	}
+	return list
+}
+
+func FuzzBitmap(f *testing.F) {
+	for _, b := range parts(f, func(d block.Device, m *md.Member) (int64, int64, bool) {
+		b, err := m.ReadBitmap(d)
+		if b == nil || err != nil {
+			return 0, 0, false
+		}
+		return b.Offset, int64(b.Len()), true
+	}) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v, err := md.ParseBitmap(b)
+		if err != nil {
+			return
+		}
+		stable(t, v.AppendTo(nil), func(b []byte) ([]byte, error) {
+			v, err := md.ParseBitmap(b)
+			if err != nil {
+				return nil, err
+			}
+			return v.AppendTo(nil), nil
+		})
+		// The bits of a hostile bitmap: as far as there is a device.
+		d := block.NewMemory("bits", int64(len(b)))
+		if _, err := d.WriteAt(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		bounded(t, len(b), func() {
+			count, err := v.Count(d)
+			if err == nil && (count.Total != v.Chunks() || count.Dirty > count.Total) {
+				t.Fatalf("counted %+v of %d", count, v.Chunks())
+			}
+			if err == nil && v.Len() > uint64(len(b)) {
+				t.Fatalf("counted %d bytes of bitmap on a device of %d", v.Len(), len(b))
+			}
+		})
+	})
+}
+
+func FuzzBadBlocks(f *testing.F) {
+	for _, b := range parts(f, func(_ block.Device, m *md.Member) (int64, int64, bool) { return m.BadBlockLog() }) {
+		f.Add(b, uint8(0))
+		f.Add(b, uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, shift uint8) {
+		var list []md.BadBlock
+		var err error
+		bounded(t, len(b), func() { list, err = md.ParseBadBlocks(b, shift) })
+		if err != nil || len(b) > 4096 {
+			return
+		}
+		out, err := md.AppendBadBlocks(nil, list, shift, 8)
+		if err != nil {
+			return // runs longer than the kernel would ever write
+		}
+		again, err := md.ParseBadBlocks(out, shift)
+		if err != nil || len(again) != len(list) {
+			t.Fatalf("%v became %v, %v", list, again, err)
+		}
+		for i := range list {
+			if list[i] != again[i] {
+				t.Fatalf("%v became %v", list[i], again[i])
+			}
+		}
+	})
+}
+
+func FuzzPPL(f *testing.F) {
+	for _, b := range parts(f, func(_ block.Device, m *md.Member) (int64, int64, bool) {
+		off, _, ok := m.PPLLog()
+		return off, md.PPLHeaderSize, ok
+	}) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var h *md.PPLHeader
+		var err error
+		bounded(t, len(b), func() { h, err = md.ParsePPL(b) })
+		if err != nil {
+			return
+		}
+		if h.Len() < md.PPLHeaderSize {
+			t.Fatalf("length %d", h.Len())
+		}
+		stable(t, h.AppendTo(nil), func(b []byte) ([]byte, error) {
+			h, err := md.ParsePPL(b)
+			if err != nil {
+				return nil, err
+			}
+			return h.AppendTo(nil), nil
+		})
+	})
+}
+
+func FuzzJournal(f *testing.F) {
+	var uuid md.UUID
+	for _, b := range parts(f, func(_ block.Device, m *md.Member) (int64, int64, bool) {
+		if m.Role() != md.RoleJournal {
+			return 0, 0, false
+		}
+		uuid = m.NativeUUID()
+		return int64(m.DataOffset()+m.Super1.JournalTail()) * md.SectorSize, md.JournalBlockSize, true
+	}) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var j *md.JournalBlock
+		bounded(t, len(b), func() {
+			if j, _ = md.ParseJournalBlock(b, uuid); j == nil {
+				return
+			}
+			for p, err := range j.Payloads() {
+				if err == nil && len(p.Checksums) > len(b)/4 {
+					t.Fatalf("%d checksums", len(p.Checksums))
+				}
+			}
+		})
+		if j == nil {
+			return
+		}
+		// Signed again it parses, or for a reason other than its checksum does not.
+		first := j.AppendTo(nil, uuid)
+		if again, err := md.ParseJournalBlock(first, uuid); err == nil {
+			stable(t, first, func([]byte) ([]byte, error) { return again.AppendTo(nil, uuid), nil })
+		}
+	})
+}
+
+// FuzzMember puts the input at every place of a superblock on a small device and
+// runs everything there is on it.
+func FuzzMember(f *testing.F) {
+	for _, b := range supers(f) {
+		f.Add(b, uint32(20<<20))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, size uint32) {
+		size %= 32 << 20
+		b = b[:min(len(b), md.Super1Size)]
+		d := block.NewMemory("member", int64(size))
+		for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
+			if off, ok := v.SuperOffset(d.Size()); ok {
+				if _, err := d.WriteAt(b, off); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		bounded(t, 2<<20, func() {
+			for range md.CheckDevice(d) {
+			}
+		})
+		m, err := md.ReadMember(d)
+		if err != nil {
+			return
+		}
+		a := md.Assess([]*md.Member{m, m})
+		for range a.Findings() {
+		}
+		if err := a.Startable(); err != nil && err.Error() == "" {
+			t.Error("no reason")
+		}
+		for part := range m.Parts(d) {
+			binfmt.Fold(part.Pieces)
+		}
+		if again, err := md.ReadMember(d, m.Version); err != nil || again.UUID() != m.UUID() || again.ArraySize() != m.ArraySize() {
+			t.Errorf("read again: %v", err)
+		}
+	})
+}

@@ -9,7 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -43,13 +46,13 @@ type Run struct {
 
 	out     io.Writer
 	pending map[string]*bytes.Buffer // output of tests and packages that have not ended
-	skips   []string
+	skips   map[string][]string      // names by reason
 }
 
 // NewRun returns a Run that tells people what happens on out: a line a
 // package, the whole output of what failed, a line for each skip.
 func NewRun(out io.Writer) *Run {
-	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer)}
+	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string)}
 }
 
 // Read consumes a stream to its end. Lines that are not JSON, such as a
@@ -103,7 +106,8 @@ func (r *Run) end(key string, e event) {
 		r.show(key)
 	}
 	if outcome == Skipped && e.Test != "" {
-		r.skips = append(r.skips, key+": "+lastLine(r.buffer(key).String()))
+		reason := reasonOf(r.buffer(key).String())
+		r.skips[reason] = append(r.skips[reason], key)
 	}
 	delete(r.pending, key)
 	if e.Test == "" && outcome != Skipped {
@@ -115,26 +119,31 @@ func (r *Run) show(key string) {
 	fmt.Fprintf(r.out, "--- %s\n%s", key, r.buffer(key).String())
 }
 
-// Summary prints how many tests ended how, and every skip with its reason: a
-// skip must not hide.
+// Summary prints how many tests ended how, and every reason for a skip with
+// the tests it stopped: a skip must not hide.
 func (r *Run) Summary() {
 	count := map[Outcome]int{}
 	for _, o := range r.Results {
 		count[o]++
 	}
-	for _, s := range r.skips {
-		fmt.Fprintln(r.out, "skip", s)
+	for _, reason := range slices.Sorted(maps.Keys(r.skips)) {
+		names := r.skips[reason]
+		fmt.Fprintf(r.out, "skip %d tests: %s: %s\n", len(names), reason, strings.Join(names, ", "))
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", count[Passed], count[Failed], count[Skipped])
 }
 
-// lastLine gives the reason of a skip: the last line that is not test2json's frame.
-func lastLine(s string) string {
-	reason := ""
-	for line := range strings.Lines(s) {
+// place is the file and line that testing puts before a message.
+var place = regexp.MustCompile(`^\S+\.go:\d+: `)
+
+// reasonOf gives the reason of a skip: the last line of a test's output that is
+// not testing's frame, without its place.
+func reasonOf(output string) string {
+	reason := "no reason given"
+	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "===") {
-			reason = line
+			reason = place.ReplaceAllString(line, "")
 		}
 	}
 	return reason

@@ -32,7 +32,7 @@ func TestRunShowsFailuresAndSkips(t *testing.T) {
 	if !run.Failed {
 		t.Error("a failed test does not fail the run")
 	}
-	for _, want := range []string{"boom", "FAIL engine/md", "skip engine/md TestB/x: b_test.go:1: reason", "1 passed, 1 failed, 1 skipped"} {
+	for _, want := range []string{"boom", "FAIL engine/md", "skip 1 tests: reason: engine/md TestB/x", "1 passed, 1 failed, 1 skipped"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}

@@ -169,3 +169,15 @@ func TestKill(t *testing.T) {
 		t.Error("what was only cached is there: that was no power cut")
 	}
 }
+
+// TestTellEarly talks to a machine whose kernel has only just been started.
+func TestTellEarly(t *testing.T) {
+	set := Cases(t, Case{Name: "listen", Run: func(t *testing.T, g *Guest) {
+		if got := g.Await("early"); string(got) != "bird" {
+			t.Errorf("told %q", got)
+		}
+	}})
+	m := set.Start(t, Spec{}, "listen")
+	m.Tell("early", []byte("bird"))
+	m.Wait()
+}

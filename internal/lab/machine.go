@@ -32,6 +32,7 @@ type Machine struct {
 	out     stream
 	console tail
 
+	up   chan struct{} // closed when the guest listens to its channel
 	done chan struct{} // closed when the process is gone and all is read
 
 	mu        sync.Mutex
@@ -66,7 +67,7 @@ func start(t *testing.T, spec Spec, names []string) *Machine {
 	if err != nil {
 		noLab(t, err)
 	}
-	m := &Machine{t: t, spec: spec, cases: names, done: make(chan struct{}), changed: make(chan struct{}), published: map[string][]byte{}}
+	m := &Machine{t: t, spec: spec, cases: names, up: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}), published: map[string][]byte{}}
 	m.out.onNote = m.onNote
 	if err := m.boot(t, k); err != nil {
 		t.Fatalf("lab: %v", err)
@@ -213,6 +214,7 @@ func (m *Machine) onNote(n note) {
 	switch n.Kind {
 	case noteUp:
 		m.release = n.Text
+		close(m.up)
 	case notePublish:
 		m.published[n.Name] = n.Data
 		close(m.changed)
@@ -336,8 +338,17 @@ func (m *Machine) Await(name string) []byte {
 }
 
 // Tell hands a value to the guest, where Guest.Await waits for it.
+//
+// It waits until the guest listens: before that its end of the channel is a
+// terminal, which would swallow or change what comes.
 func (m *Machine) Tell(name string, data []byte) {
 	m.t.Helper()
+	select {
+	case <-m.up:
+	case <-m.done:
+		m.Wait()
+		m.t.Fatalf("lab: the machine ended before %q could be told to it", name)
+	}
 	n := note{Kind: noteTell, Name: name, Data: data}
 	if _, err := m.link.Write(n.encode()); err != nil {
 		m.t.Errorf("lab: tell %q: %v", name, err)

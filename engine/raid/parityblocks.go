@@ -3,7 +3,7 @@ package raid
 import "slices"
 
 // All functions here take blocks of one length, any number of bytes, which
-// must not overlap. A nil data block counts as zeroes: that is what the holes
+// must not overlap. They panic if data blocks are shorter than parity. A nil data block counts as zeroes: that is what the holes
 // of Stripe.Blocks are. The slices of blocks are not changed.
 
 // GenP makes p the xor of all data blocks, the P of RAID4, 5 and 6.
@@ -11,7 +11,7 @@ func GenP(p []byte, data [][]byte) { engine.genP(p, whole(len(p), data)) }
 
 // GenPQ makes p the xor of all data blocks, and q the sum of the data blocks
 // each times 2 to the power of its index, as lib/raid6 does.
-func GenPQ(p, q []byte, data [][]byte) { engine.genPQ(p, q, whole(len(p), data)) }
+func GenPQ(p, q []byte, data [][]byte) { engine.genPQ(p, q[:len(p)], whole(len(p), data)) }
 
 // CheckP compares p with what GenP would make, without writing anything, and
 // returns the offset of the first byte that differs, or -1.
@@ -21,7 +21,7 @@ func CheckP(p []byte, data [][]byte) int { return engine.checkP(p, whole(len(p),
 // anything, and returns for each the offset of the first byte that differs, or
 // -1.
 func CheckPQ(p, q []byte, data [][]byte) (firstP, firstQ int) {
-	return engine.checkPQ(p, q, whole(len(p), data))
+	return engine.checkPQ(p, q[:len(p)], whole(len(p), data))
 }
 
 // RecoverP computes the block at index lost, which may be any, from all
@@ -93,9 +93,17 @@ func recoverTwo(data [][]byte, p, q []byte, a, b int) {
 	engine.genP(data[b], [][]byte{data[a], pd})
 }
 
-// whole puts a block of zeroes for each hole.
+// whole puts a block of zeroes for each hole. It panics if a block is too short,
+// since assembly would read beyond it.
 func whole(n int, data [][]byte) [][]byte {
-	if !slices.ContainsFunc(data, func(b []byte) bool { return b == nil }) {
+	holes := false
+	for _, b := range data {
+		holes = holes || b == nil
+		if b != nil && len(b) < n {
+			panic("raid: blocks of different lengths")
+		}
+	}
+	if !holes {
 		return data
 	}
 	zero := make([]byte, n)
@@ -124,5 +132,5 @@ type functions struct {
 var engine = ways()[0]
 
 // Engine names the instructions the parity functions use: "generic", "avx2",
-// "neon".
+// "avx512+gfni" or "neon".
 func Engine() string { return engine.name }

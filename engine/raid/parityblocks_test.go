@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -66,6 +69,9 @@ func newRand(t testing.TB) *rand.Rand {
 
 func TestEveryWayAgreesWithTheSchoolbook(t *testing.T) {
 	rng := newRand(t)
+	if fastest := raid.Ways()[0].Name(); raid.Engine() != fastest {
+		t.Errorf("%s is in use; want %s", raid.Engine(), fastest)
+	}
 	for _, way := range raid.Ways() {
 		t.Run(way.Name(), func(t *testing.T) {
 			for _, n := range []int{1, 2, 3, 4, 7, 8, 9, 20, 255} {
@@ -230,11 +236,74 @@ func TestHolesCountAsZeroes(t *testing.T) {
 	})
 }
 
+// TestAssemblyIsWhatTheGeneratorWrites wants the committed files to be current.
+func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
+	gotool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go command here: ", err)
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command(gotool, "run", "./asm", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"parity_amd64.s", "parity_arm64.s"} {
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the generator writes; run go generate", name)
+		}
+	}
+}
+
+// TestShortBlocksPanic wants a panic where assembly would read beyond a block.
+func TestShortBlocksPanic(t *testing.T) {
+	for name, do := range map[string]func(long, short []byte){
+		"GenP":    func(long, short []byte) { raid.GenP(long, [][]byte{long, short}) },
+		"GenPQ":   func(long, short []byte) { raid.GenPQ(long, long, [][]byte{short}) },
+		"q":       func(long, short []byte) { raid.GenPQ(long, short, [][]byte{long}) },
+		"CheckPQ": func(long, short []byte) { raid.CheckPQ(long, long, [][]byte{long, nil, short}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s took blocks of different lengths", name)
+				}
+			}()
+			do(make([]byte, 512), make([]byte, 256))
+		}()
+	}
+}
+
 func BenchmarkParity(b *testing.B) {
 	rng := newRand(b)
 	for _, size := range []int{4 << 10, 64 << 10, 256 << 10} {
 		data, pq := blocks(rng, 8, size), blocks(rng, 2, size)
+		for _, list := range [][][]byte{data, pq} {
+			for i := range list {
+				list[i] = append(make([]byte, 0, size), list[i]...) // aligned
+			}
+		}
 		name := fmt.Sprintf("8x%dk", size>>10)
+		b.Run("pq/"+name+"/klauspost", func(b *testing.B) {
+			enc, err := reedsolomon.New(8, 2, reedsolomon.WithMaxGoroutines(1), reedsolomon.WithCustomMatrix(
+				[][]byte{bytes.Repeat([]byte{1}, 8), {1, 2, 4, 8, 16, 32, 64, 128}}))
+			if err != nil {
+				b.Fatal(err)
+			}
+			shards := slices.Concat(data, pq)
+			b.SetBytes(int64(8 * size))
+			for b.Loop() {
+				if err := enc.Encode(shards); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 		for _, way := range raid.Ways() {
 			b.Run("xor/"+name+"/"+way.Name(), func(b *testing.B) {
 				b.SetBytes(int64(8 * size))

@@ -1,3 +1,5 @@
+//go:build !amd64 && !arm64
+
 package raid
 
 // ways lists what can be used here, the fastest first.

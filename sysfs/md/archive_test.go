@@ -2,8 +2,11 @@ package md
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // archive is a txtar file: a comment, then files each behind a line
@@ -64,3 +67,30 @@ func readArchive(t testing.TB, path string) archive {
 	}
 	return a
 }
+
+// unpack makes the files and links of an archive below root.
+func unpack(path, root string) (sysfs.FS, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	for name, text := range parseArchive(string(text)).files {
+		name, target, isLink := strings.Cut(name, " -> ")
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return "", err
+		}
+		if isLink {
+			err = os.Symlink(target, path)
+		} else {
+			err = os.WriteFile(path, []byte(text), 0o644)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return sysfs.NewFS(root)
+}
+
+// Unpack is unpack for the examples.
+var Unpack = unpack

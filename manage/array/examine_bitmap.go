@@ -22,14 +22,18 @@ type NoBitmapError struct {
 	Magic   uint32
 	Version uint32
 	Array   bool // the device is itself an md array, so its members are meant
+	Table   bool // the device has a partition table
 }
 
 // Error gives one line.
 func (e *NoBitmapError) Error() string {
-	if e.Array {
+	switch {
+	case e.Table:
+		return "No bitmap possible with mbr metadata" // mdadm's words, of partition tables too
+	case e.Array:
 		return fmt.Sprintf("%s is an md array: its bitmap is on its members", e.Device)
 	}
-	return fmt.Sprintf("no bitmap and no md superblock on %s", e.Device)
+	return fmt.Sprintf("No bitmap and no md superblock detected on %s.", e.Device)
 }
 
 // BitmapReport is a write-intent bitmap as it is reported.
@@ -62,10 +66,10 @@ func ExamineBitmap(d block.Device, want ...md.Version) (*BitmapReport, error) {
 	x := &Examined{Member: m}
 	x.readBitmap(d)
 	switch {
-	case x.BitmapLost == nil && x.Bitmap == nil:
-		return nil, ErrNoBitmap
+	case x.BitmapLost != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNoBitmap, x.BitmapLost)
 	case x.Bitmap == nil:
-		return nil, x.BitmapLost
+		return nil, ErrNoBitmap
 	}
 	r := &BitmapReport{Bitmap: x.Bitmap, UUID: m.UUID()}
 	for node := range min(x.Bitmap.Copies(), maxNodes) {
@@ -108,24 +112,25 @@ func (c *BitmapCopy) count(d block.Device) {
 // bitmapFile reads a bitmap at the start of d, as mdadm once kept them in
 // files.
 func bitmapFile(d block.Device) (*BitmapReport, error) {
+	none := &NoBitmapError{Device: block.Name(d), Array: IsArray(block.Name(d))}
 	head := make([]byte, md.BitmapSuperSize)
 	if err := block.ReadFull(d, head, 0); err != nil {
-		return nil, &NoBitmapError{Device: block.Name(d)}
+		return nil, none
 	}
 	b, err := md.ParseBitmap(head)
 	if b == nil {
-		return nil, &NoBitmapError{
-			Device: block.Name(d), Array: isArray(block.Name(d)),
-			Magic: binary.LittleEndian.Uint32(head), Version: binary.LittleEndian.Uint32(head[4:]),
-		}
+		_, tableErr := Partitioned(d)
+		none.Table = tableErr == nil
+		none.Magic, none.Version = binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
+		return nil, none
 	}
 	c := BitmapCopy{Bitmap: b, Err: err}
 	c.count(d)
 	return &BitmapReport{Bitmap: b, UUID: b.UUID, Copies: []BitmapCopy{c}}, nil
 }
 
-// isArray reports whether path is the node of an md array.
-func isArray(path string) bool {
+// IsArray reports whether path is the node of an md array.
+func IsArray(path string) bool {
 	major, minor, err := statDevice(path)
 	if err != nil {
 		return false

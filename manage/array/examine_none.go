@@ -8,9 +8,8 @@ import (
 // WhyNoSuper says, in mdadm's words and one line for each of the wanted
 // versions, why d carries no superblock of them (load_super0, load_super1);
 // none for a version it does carry. It stops at a device that is too small, or
-// cannot be read.
-func WhyNoSuper(d block.Device, want ...md.Version) []string {
-	var lines []string
+// cannot be read: only then is readable false.
+func WhyNoSuper(d block.Device, want ...md.Version) (lines []string, readable bool) {
 	for _, v := range want {
 		_, err := loadSuper(d, v)
 		if err == nil {
@@ -18,8 +17,8 @@ func WhyNoSuper(d block.Device, want ...md.Version) []string {
 		}
 		lines = append(lines, err.text)
 		if !err.foreign {
-			break
+			return lines, false
 		}
 	}
-	return lines
+	return lines, true
 }

@@ -5,7 +5,20 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/partition"
 )
+
+// Partitioned reads the partition table that stands on d. It fails if there is
+// none.
+func Partitioned(d block.Device) (*partition.MBR, error) {
+	sector := make([]byte, partition.MBRSize)
+	if err := block.ReadFull(d, sector, 0); err != nil {
+		return nil, err
+	}
+	return partition.ParseMBR(sector)
+}
 
 // Partitions names every disk and partition the kernel knows
 // (/proc/partitions), last first as mdadm lists them, by its name in /dev, or

@@ -108,9 +108,10 @@ func (e *examiner) device(name string) int {
 	}
 	if len(e.want) > 1 && !e.brief && !e.cmd.Scan {
 		// mdadm says what it missed on its way, found or not.
-		e.complain(array.WhyNoSuper(d, e.want...))
+		lines, _ := array.WhyNoSuper(d, e.want...)
+		e.complain(lines)
 	}
-	if n := x.Truncated(); n > 0 && !e.brief {
+	if n := x.Truncated(); n > 0 && !e.brief && !e.cmd.Scan && !array.IsArray(name) {
 		fmt.Fprintf(e.std.Err, "mdadm: %s is truncated: its data ends %d sectors behind the end of the device.\n", name, n)
 	}
 	switch {

@@ -24,13 +24,13 @@ func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	doc := badBlocksDocument{Document: ui.Schema("examine-badblocks"), Devices: []badBlockListJSON{}}
 	code := 0
 	for _, name := range names {
-		m, list, lines := c.readBadBlocks(name, want)
+		m, list, failed := c.readBadBlocks(name, want)
 		switch {
 		case m == nil:
-			for _, line := range lines {
+			for _, line := range failed.lines {
 				fmt.Fprintf(std.Err, "mdadm: %s\n", line)
 			}
-			code |= 1
+			code |= failed.code
 		case c.JSON:
 			doc.Devices = append(doc.Devices, badBlocksDocumentOf(name, m, list))
 		default:
@@ -43,31 +43,63 @@ func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	return code
 }
 
+// complaint is what is to be said of a device, and its part of the exit code.
+type complaint struct {
+	lines []string
+	code  int
+}
+
+func failf(format string, args ...any) complaint {
+	return complaint{lines: []string{fmt.Sprintf(format, args...)}, code: 1}
+}
+
 // readBadBlocks reads the list of one device, or says why there is none.
-func (c *Command) readBadBlocks(name string, want []md.Version) (*md.Member, []md.BadBlock, []string) {
+func (c *Command) readBadBlocks(name string, want []md.Version) (*md.Member, []md.BadBlock, complaint) {
 	d, err := block.OpenFile(name, block.Direct)
 	if err != nil {
-		return nil, nil, []string{fmt.Sprintf("cannot open %s: %s", name, openReason(err))}
+		return nil, nil, failf("cannot open %s: %s", name, openReason(err))
 	}
 	defer d.Close()
 	m, err := md.ReadMember(d, want...)
 	switch {
-	case errors.Is(err, md.ErrNoSuper) && c.Brief:
-		return nil, nil, nil
-	case errors.Is(err, md.ErrNoSuper) && len(want) > 0:
-		return nil, nil, array.WhyNoSuper(d, want...)
 	case errors.Is(err, md.ErrNoSuper):
-		return nil, nil, []string{"No md superblock detected on " + name}
+		return nil, nil, c.whyNoBadBlocks(d, want)
 	case err != nil:
-		return nil, nil, []string{fmt.Sprintf("cannot read metadata of %s: %v", name, err)}
+		return nil, nil, failf("cannot read metadata of %s: %v", name, err)
 	case m.Super0 != nil:
-		return nil, nil, []string{"0.90 metadata does not support badblocks"}
+		return nil, nil, failf("0.90 metadata does not support badblocks")
 	}
 	list, err := m.ReadBadBlocks(d)
 	if err != nil {
-		return nil, nil, []string{fmt.Sprintf("cannot read the bad-blocks list of %s: %v", name, err)}
+		return nil, nil, failf("cannot read the bad-blocks list of %s: %v", name, err)
 	}
-	return m, list, nil
+	return m, list, complaint{}
+}
+
+// whyNoBadBlocks says why there is no superblock to find a list by. Where one
+// of a certain version was asked for, mdadm's exit code tells a device that
+// has none from one that cannot have any.
+func (c *Command) whyNoBadBlocks(d block.Device, want []md.Version) complaint {
+	_, noTable := array.Partitioned(d)
+	var f complaint
+	switch {
+	case len(want) == 1 && want[0] == md.V090:
+		return failf("0.90 metadata does not support badblocks")
+	case len(want) > 0:
+		lines, readable := array.WhyNoSuper(d, want...)
+		f = complaint{lines: lines, code: 1}
+		if readable {
+			f.code = 2
+		}
+	case noTable == nil:
+		return failf("mbr metadata does not support badblocks")
+	default:
+		f = failf("No md superblock detected on %s", block.Name(d))
+	}
+	if c.Brief {
+		f.lines = nil
+	}
+	return f
 }
 
 func badBlocksText(w writer, name string, m *md.Member, list []md.BadBlock) {

@@ -22,7 +22,8 @@ func (e *examiner) nothing(d *block.File, err error) int {
 		}
 	case len(e.want) > 0:
 		if !e.brief && !e.cmd.Scan {
-			e.complain(array.WhyNoSuper(d, e.want...))
+			lines, _ := array.WhyNoSuper(d, e.want...)
+			e.complain(lines)
 		}
 	case e.partitions(d):
 	case !e.brief:
@@ -34,11 +35,7 @@ func (e *examiner) nothing(d *block.File, err error) int {
 
 // partitions reports a device that carries a partition table instead.
 func (e *examiner) partitions(d *block.File) bool {
-	sector := make([]byte, partition.MBRSize)
-	if block.ReadFull(d, sector, 0) != nil {
-		return false
-	}
-	table, err := partition.ParseMBR(sector)
+	table, err := array.Partitioned(d)
 	if err != nil {
 		return false
 	}

@@ -17,7 +17,6 @@ func scenarios() []scenario {
 		{"linear 0.90", []string{create + "md0 -e0.90 -l linear -n2 r0 r1"}},
 		{"raid0 1.0", []string{create + "md0 -e1.0 -l0 -n3 -c64 r0 r1 r2"}},
 		{"raid0 1.2", []string{create + "md0 -l0 -n2 r0 r1"}},
-		{"raid0 0.90", []string{create + "md0 -e0.90 -l0 -n2 r0 r1"}},
 		{"raid1 1.1", []string{create + "md0 -e1.1 -l1 -n2 --assume-clean r0 r1"}},
 		{"raid4 1.2", []string{create + "md0 -l4 -n3 --assume-clean -c128 r0 r1 r2"}},
 		{"raid5 0.90 bitmap", []string{create + "md0 -e0.90 -l5 -n3 --assume-clean -b internal r0 r1 r2"}},

@@ -75,7 +75,7 @@ func memoryDir(own string, size int64) (string, error) {
 		if unix.Statfs(d, &st) != nil || unix.Access(d, unix.W_OK) != nil {
 			continue
 		}
-		if st.Flags&unix.ST_NOEXEC == 0 && int64(st.Bavail)*st.Bsize >= size {
+		if st.Flags&unix.ST_NOEXEC == 0 && int64(st.Bavail)*int64(st.Bsize) >= size {
 			return d, nil
 		}
 	}

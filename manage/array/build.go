@@ -53,16 +53,14 @@ func PlanBuild(req BuildRequest) (*Building, error) {
 		b.here++
 		if _, _, err := statDevice(m.Path); err != nil {
 			if errors.Is(err, block.ErrNotDevice) {
-				req.Report.say(Always, "%s is not a block device.", m.Path)
-			} else {
-				req.Report.say(Always, "stat failed for %s: %s", m.Path, errnoText(err))
+				return nil, req.Report.fail(err, "%s is not a block device.", m.Path)
 			}
-			return nil, err
+			return nil, req.Report.fail(err, "stat failed for %s: %s", m.Path, errnoText(err))
 		}
 	}
 	if req.RaidDisks != len(req.Members) {
-		req.Report.say(Always, "requested %d devices in array but listed %d", req.RaidDisks, len(req.Members))
-		return nil, fmt.Errorf("%w: %d devices for %d slots", ErrRefused, len(req.Members), req.RaidDisks)
+		err := fmt.Errorf("%w: %d devices for %d slots", ErrRefused, len(req.Members), req.RaidDisks)
+		return nil, req.Report.fail(err, "requested %d devices in array but listed %d", req.RaidDisks, len(req.Members))
 	}
 	b.chooseLayout(req)
 	if b.chunk == 0 && (b.level == md.LevelRAID0 || b.level == md.LevelLinear) {
@@ -115,8 +113,9 @@ func (b *Building) describeStep() Step {
 		if err != nil {
 			b.report.say(Always, "md_set_array_info() failed for %s: %s", b.Node.Chosen, errnoText(err))
 			b.sayKernel()
+			return &Said{err}
 		}
-		return err
+		return nil
 	}, b.stop)
 }
 
@@ -131,7 +130,7 @@ func (b *Building) memberStep(slot int, m CreateMember) Step {
 		if err != nil {
 			b.report.say(Always, "Cannot open %s: %s", m.Path, errnoText(err))
 			b.report.holders(Always, m.Path, err)
-			return err
+			return &Said{err}
 		}
 		disk := mdctl.DiskInfo{
 			Number: int32(slot), RaidDisk: int32(slot), State: state, Major: int32(f.major), Minor: int32(f.minor),
@@ -142,8 +141,9 @@ func (b *Building) memberStep(slot int, m CreateMember) Step {
 		if err = dev.AddNewDisk(disk); err != nil {
 			b.report.say(Always, "ADD_NEW_DISK failed for %s: %s", m.Path, errnoText(err))
 			b.sayKernel()
+			return &Said{err}
 		}
-		return err
+		return nil
 	}, nil)
 }
 
@@ -156,8 +156,9 @@ func (b *Building) runStep() Step {
 				b.report.more(Always, "Problem may be that chunk size is not a power of 2")
 			}
 			b.sayKernel()
+			return &Said{err}
 		}
-		return err
+		return nil
 	}, nil)
 }
 

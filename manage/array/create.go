@@ -117,8 +117,8 @@ const unsetChunk = -1
 
 // refuse reports why nothing is created.
 func (c *creator) refuse(format string, args ...any) error {
-	c.Report.say(Always, format, args...)
-	return fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
+	err := fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
+	return c.Report.fail(err, format, args...)
 }
 
 // PlanCreate decides everything about a new array and gives the plan that
@@ -206,15 +206,12 @@ func (c *creator) chooseGeometry() error {
 	}
 	c.size = c.Size
 	if c.chunk > 0 && !c.roundSize() {
-		return ErrRefused
+		return &Said{ErrRefused}
 	}
 	if c.Version != nil {
 		c.version, c.versioned = *c.Version, true
-		if !c.allowed(Normal) {
-			return ErrRefused
-		}
-		if !c.settleChunk() {
-			return ErrRefused
+		if !c.allowed(Normal) || !c.settleChunk() {
+			return &Said{ErrRefused}
 		}
 	}
 	return nil

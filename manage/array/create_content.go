@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/probe"
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
 )
 
@@ -53,7 +55,25 @@ func (c *creator) inspectContents(path string, f *device) error {
 	case block.ReadFull(f, buf[:512], 0) == nil && isBootSector(buf):
 		c.odd("partition table exists on %s", path)
 	}
-	return nil
+	return c.inspectSignatures(path, f, err == nil)
+}
+
+// inspectSignatures reports what else there is: mdadm would overwrite it
+// without a word. known says that an md superblock has been reported.
+func (c *creator) inspectSignatures(path string, f *device, known bool) error {
+	found, err := probe.Probe(f)
+	for _, s := range found {
+		switch {
+		case known && strings.HasPrefix(s.Type, "linux_raid_"), strings.HasPrefix(s.Type, "ext"), s.Type == "reiserfs",
+			s.Class == probe.PartitionTable:
+			continue // reported above, or with the partitions
+		}
+		c.warned = true
+		if !c.Run || c.Verbose >= 0 {
+			c.Report.beside("%s appears to contain %v", path, s)
+		}
+	}
+	return err
 }
 
 // isBootSector reports whether the first sector ends with the mark of one.
@@ -142,6 +162,13 @@ func (d *device) sectorSize() int64 {
 		return md.SectorSize
 	}
 	return int64(n)
+}
+
+// beside reports a line that mdadm would not have, and that stands by itself.
+func (r Reporter) beside(format string, args ...any) {
+	if r != nil {
+		r(Note{Text: fmt.Sprintf(format, args...), Loudness: Always, Extra: true})
+	}
 }
 
 // bare reports a line that comes without the program's name.

@@ -45,11 +45,10 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 		if err == nil {
 			err = f.Close()
 		}
-		c.Report.say(Always, "%s is not a block device.", m.Path)
-		return d, errors.Join(fmt.Errorf("%w: %s is not a block device", ErrDevice, m.Path), err)
+		err = errors.Join(fmt.Errorf("%w: %s is not a block device", ErrDevice, m.Path), err)
+		return d, c.Report.fail(err, "%s is not a block device.", m.Path)
 	case err != nil:
-		c.Report.say(Always, "cannot open %s: %s", m.Path, errnoText(err))
-		return d, fmt.Errorf("%w: %w", ErrDevice, err)
+		return d, c.Report.fail(fmt.Errorf("%w: %w", ErrDevice, err), "cannot open %s: %s", m.Path, errnoText(err))
 	}
 	defer f.Close()
 	d.bytes, d.major, d.minor = uint64(f.Size()), f.major, f.minor
@@ -65,8 +64,10 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 		c.failed = true
 		return d, nil
 	}
-	if !m.Journal && !c.measure(m.Path, free/2) {
-		return d, nil
+	if !m.Journal {
+		if ok, err := c.measure(m.Path, free/2); !ok || err != nil {
+			return d, err
+		}
 	}
 	if err := c.inspect(&d, f, free); err != nil {
 		c.Report.say(Always, "Cannot open %s: %s", m.Path, errnoText(err))
@@ -97,10 +98,10 @@ func (c *creator) fit(d *createDevice, f *device) (free uint64, ok bool, err err
 	if err := claim(d.Path); err != nil {
 		c.Report.say(Always, "cannot open %s: %s", d.Path, errnoText(err))
 		c.Report.holders(Always, d.Path, err)
-		return 0, false, fmt.Errorf("%w: %w", ErrDevice, err)
+		return 0, false, &Said{fmt.Errorf("%w: %w", ErrDevice, err)}
 	}
-	c.Report.say(Always, "device %s not suitable for any style of array", d.Path)
-	return 0, false, fmt.Errorf("%w: %s is not suitable for any style of array", ErrDevice, d.Path)
+	err = fmt.Errorf("%w: %s is not suitable for any style of array", ErrDevice, d.Path)
+	return 0, false, c.Report.fail(err, "device %s not suitable for any style of array", d.Path)
 }
 
 // claim checks that nobody holds the device.
@@ -156,23 +157,22 @@ func (c *creator) offsetOf(d *createDevice, sectors uint64) uint64 {
 }
 
 // measure takes the usable KiB of a device into account.
-func (c *creator) measure(path string, free uint64) bool {
+func (c *creator) measure(path string, free uint64) (bool, error) {
 	if c.chunk > 0 {
 		free &^= uint64(c.chunk) - 1
 		if !c.settleChunk() {
-			c.failed = true
-			return false
+			return false, &Said{ErrRefused}
 		}
 	}
 	switch {
 	case free == 0:
 		c.Report.say(Always, "no free space left on %s", path)
 		c.failed = true
-		return false
+		return false, nil
 	case c.size != 0 && free < c.size:
 		c.Report.say(Always, "%s is smaller than given size. %dK < %dK + metadata", path, free, c.size)
 		c.failed = true
-		return false
+		return false, nil
 	}
 	if c.maxName == "" || free > c.max {
 		c.maxName, c.max = path, free
@@ -180,7 +180,7 @@ func (c *creator) measure(path string, free uint64) bool {
 	if c.minName == "" || free < c.min {
 		c.minName, c.min = path, free
 	}
-	return true
+	return true, nil
 }
 
 // inspect finds what the device carries: md superblocks are to be wiped, and
@@ -242,7 +242,7 @@ func (c *creator) sameDevice() error {
 		if first, ok := seen[n]; ok {
 			c.Report.say(Always, "failed to open %s after earlier success - aborting", d.Path)
 			c.Report.extra(Always, "%s and %s are the same device", first, d.Path)
-			return fmt.Errorf("%w: %s and %s are the same device", ErrRefused, first, d.Path)
+			return &Said{fmt.Errorf("%w: %s and %s are the same device", ErrRefused, first, d.Path)}
 		}
 		seen[n] = d.Path
 	}

@@ -58,7 +58,6 @@ func (c *creator) plan() (*Creation, error) {
 		c.sayDefault()
 		return nil, c.refuse("Given bitmap chunk size not supported.")
 	case err != nil:
-		c.Report.extra(Always, "%v", err)
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.sayDefault()
@@ -234,9 +233,9 @@ func (made *Creation) infoStep() Step {
 		func(dev *mdctl.Device) error {
 			err := dev.SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
-				made.report.say(Always, "failed to set array info for %s: %s", made.Node.Chosen, errnoText(err))
+				return made.report.fail(err, "failed to set array info for %s: %s", made.Node.Chosen, errnoText(err))
 			}
-			return err
+			return nil
 		},
 		made.stop)
 }
@@ -268,7 +267,7 @@ func (made *Creation) addStep(path string, major, minor uint32) Step {
 				made.report.say(Always, "Either upgrade, or use --layout=dangerous")
 			}
 			made.sayKernel()
-			return err
+			return &Said{err}
 		}, nil)
 }
 
@@ -290,8 +289,9 @@ func (made *Creation) startStep(readOnly bool) Step {
 				if err != nil {
 					made.report.say(Always, "Failed to start array: %s", errnoText(err))
 					made.sayKernel()
+					return &Said{err}
 				}
-				return err
+				return nil
 			}, nil)
 	}
 	return made.ioctlStep("RUN_ARRAY", "",
@@ -309,7 +309,7 @@ func (made *Creation) startStep(readOnly bool) Step {
 				made.report.more(Always, "Problem may be that chunk size is not a power of 2")
 			}
 			made.sayKernel()
-			return err
+			return &Said{err}
 		}, nil)
 }
 
@@ -330,6 +330,9 @@ func (made *Creation) Apply(ctx context.Context) error {
 		if errors.As(err, &failed) {
 			for _, left := range failed.Left {
 				made.report.extra(Always, "not taken back: %s: %v", left.Step, left.Err)
+			}
+			if len(failed.Left) == 0 && WasSaid(err) {
+				made.report.extra(Normal, "everything is as it was before")
 			}
 		}
 		return err

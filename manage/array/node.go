@@ -76,13 +76,11 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report Reporter) (*Node, error) {
 		if busy(n.Kernel) {
 			report.say(Always, "Fail to create %s when using %s, fallback to creation via node",
 				n.Kernel, newArrayPath)
-			report.say(Always, "%s is already in use.", req.Device)
-			return nil, fmt.Errorf("%s: %w", req.Device, ErrArrayExists)
+			return nil, report.fail(fmt.Errorf("%s: %w", req.Device, ErrArrayExists), "%s is already in use.", req.Device)
 		}
 	default:
 		if n.Kernel = freeNumber(busy); n.Kernel == "" {
-			report.say(Always, "No avail md devices - aborting")
-			return nil, errors.New("no free number for an md device")
+			return nil, report.fail(errors.New("no free number for an md device"), "No avail md devices - aborting")
 		}
 	}
 	switch {
@@ -111,8 +109,7 @@ func (n *Node) path() string { return "/dev/" + n.Kernel }
 // the number it asks for, or -1.
 func (n *Node) shortName(device string) (short string, num int, err error) {
 	bad := func(format string, args ...any) (string, int, error) {
-		n.report.say(Always, format, args...)
-		return "", 0, fmt.Errorf("%s: %w", device, ErrBadName)
+		return "", 0, n.report.fail(fmt.Errorf("%s: %w", device, ErrBadName), format, args...)
 	}
 	num = -1
 	switch rest, inNames := strings.CutPrefix(device, namesDir+"/"); {
@@ -241,7 +238,14 @@ func (n *Node) Steps() []Step {
 		}
 	}
 	return append(steps, NewStep(StepInfo{Kind: KindDevice, Target: n.Chosen, What: "open for exclusive use"},
-		n.open, func(context.Context) error { return n.Close() }))
+		n.open, func(context.Context) error {
+			// An array that was never set up still exists, by its name, until
+			// it is stopped.
+			if n.dev != nil {
+				_ = n.dev.StopArray()
+			}
+			return n.Close()
+		}))
 }
 
 // Device is the open device once the steps have run, nil before.
@@ -318,14 +322,13 @@ func (n *Node) nodeStep() Step {
 			var st unix.Stat_t
 			switch err := unix.Lstat(n.path(), &st); {
 			case err == nil && (st.Mode&unix.S_IFMT != unix.S_IFBLK || st.Rdev != dev):
-				n.report.say(Always, "%s exists but looks wrong, please fix", n.path())
-				return fmt.Errorf("%s is not the node of device %v", n.path(), num)
+				err := fmt.Errorf("%s is not the node of device %v", n.path(), num)
+				return n.report.fail(err, "%s exists but looks wrong, please fix", n.path())
 			case err == nil:
 				return nil
 			}
 			if err := unix.Mknod(n.path(), unix.S_IFBLK|0o600, int(dev)); err != nil {
-				n.report.say(Always, "failed to create %s", n.path())
-				return err
+				return n.report.fail(err, "failed to create %s", n.path())
 			}
 			made = true
 			return errors.Join(os.Chown(n.path(), 0, diskGroup), os.Chmod(n.path(), nodeMode))
@@ -401,8 +404,7 @@ func (n *Node) open(ctx context.Context) error {
 			return nil
 		}
 		if !errors.Is(err, mdctl.ErrBusy) || tries == 25 || !pause(ctx, delay) {
-			n.report.say(Always, "unexpected failure opening %s", n.path())
-			return err
+			return n.report.fail(err, "unexpected failure opening %s", n.path())
 		}
 	}
 }

@@ -62,6 +62,12 @@ func (s *Said) Error() string { return s.Err.Error() }
 // Unwrap gives what it wraps.
 func (s *Said) Unwrap() error { return s.Err }
 
+// fail says why something failed, and gives the error for it.
+func (r Reporter) fail(err error, format string, args ...any) error {
+	r.say(Always, format, args...)
+	return &Said{err}
+}
+
 // WasSaid reports whether err has been said in notes.
 func WasSaid(err error) bool {
 	var s *Said

@@ -74,6 +74,10 @@ func (s *writeStep) Undo(context.Context) error {
 		return nil
 	}
 	return s.with(func(d *block.File) error {
+		now := make([]byte, len(s.old))
+		if err := block.ReadFull(d, now, s.off); err == nil && bytes.Equal(now, s.old) {
+			return d.Sync() // the write had not come so far
+		}
 		_, err := d.WriteAt(s.old, s.off)
 		return errors.Join(err, d.Sync())
 	})

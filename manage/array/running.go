@@ -44,16 +44,13 @@ func FindRunning(fs sysfs.FS, name string, report Reporter) (*Running, error) {
 	dev, err := mdctl.Open(name, os.O_RDONLY)
 	switch {
 	case errors.Is(err, mdctl.ErrNotArray):
-		report.say(Always, "%s does not appear to be an md device", name)
-		return nil, err
+		return nil, report.fail(err, "%s does not appear to be an md device", name)
 	case err != nil:
-		report.say(Always, "error opening %s: %s", name, errnoText(err))
-		return nil, err
+		return nil, report.fail(err, "error opening %s: %s", name, errnoText(err))
 	}
 	defer dev.Close()
 	if _, err := dev.Version(); err != nil {
-		report.say(Always, "%s does not appear to be an md device", name)
-		return nil, err
+		return nil, report.fail(err, "%s does not appear to be an md device", name)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(dev.File().Fd()), &st); err != nil {
@@ -62,8 +59,7 @@ func FindRunning(fs sysfs.FS, name string, report Reporter) (*Running, error) {
 	r.num = sysblock.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}
 	b, err := sysblock.OpenNum(fs, r.num)
 	if err != nil {
-		report.say(Always, "Cannot find %s in sysfs!!", name)
-		return nil, err
+		return nil, report.fail(err, "Cannot find %s in sysfs!!", name)
 	}
 	r.Kernel = b.Name()
 	return r, nil
@@ -89,8 +85,8 @@ func (r *Running) active() error {
 			return nil
 		}
 	}
-	r.report.say(Always, "%s does not appear to be active.", r.Path)
-	return errors.Join(fmt.Errorf("%s: %w", r.Path, mdctl.ErrNoArray), err)
+	err = errors.Join(fmt.Errorf("%s: %w", r.Path, mdctl.ErrNoArray), err)
+	return r.report.fail(err, "%s does not appear to be active.", r.Path)
 }
 
 // PlanReadOnly makes the array read-only, or writable again.
@@ -107,8 +103,9 @@ func (r *Running) PlanReadOnly(readOnly bool) (*Plan, error) {
 		if err != nil {
 			r.report.say(Always, "failed to set %s for %s: %s", word, r.Path, errnoText(err))
 			r.report.holders(Always, r.Path, err)
+			return &Said{err}
 		}
-		return err
+		return nil
 	})}}, nil
 }
 
@@ -142,7 +139,7 @@ func (r *Running) PlanRun() (*Plan, error) {
 			for _, line := range log.Heard(r.Kernel) {
 				r.report.extra(Always, "kernel: %s", line)
 			}
-			return err
+			return &Said{err}
 		}
 		r.report.say(Normal, "started array %s", path)
 		return nil
@@ -162,8 +159,9 @@ func (r *Running) PlanStop() *Plan {
 			if err != nil {
 				r.report.say(Normal, "Cannot get exclusive access to %s:%s", r.Path, inUse)
 				r.report.holders(Normal, r.Path, err)
+				return &Said{err}
 			}
-			return err
+			return nil
 		}, func(context.Context) error { return dev.Close() })
 	stop := NewStep(StepInfo{Kind: KindIoctl, Target: r.Path, What: "STOP_ARRAY"},
 		func(ctx context.Context) error {
@@ -177,7 +175,7 @@ func (r *Running) PlanStop() *Plan {
 					r.report.more(Normal, "%s", inUse)
 					r.report.holders(Normal, r.Path, err)
 				}
-				return err
+				return &Said{err}
 			}
 			r.report.say(Normal, "stopped %s", r.Path)
 			return dev.Close()

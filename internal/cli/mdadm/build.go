@@ -27,10 +27,10 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 	case s.Bitmap != "" && s.Bitmap != "none":
 		return c.notBuilt(std, "--bitmap=FILE")
 	}
-	say := c.notes(std)
+	t := c.teller(std)
 	req := array.BuildRequest{
 		Device: c.Devices[0].Name, Level: md.Level(s.Level), Chunk: s.Chunk, Size: uint64(max(s.Size, 0)),
-		RaidDisks: s.RaidDisks, AssumeClean: s.AssumeClean, FS: sysfs.Host, Report: say.report,
+		RaidDisks: s.RaidDisks, AssumeClean: s.AssumeClean, FS: sysfs.Host, Report: t.report,
 	}
 	if s.Layout != Unset {
 		layout := int32(s.Layout)
@@ -45,14 +45,16 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 			err = made.Finish(ctx)
 		}
 	}
-	doc := planDoc{Schema: "mdkit.build/1", Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
 	code := 0
-	doc.Done = err == nil && !c.DryRun
 	if err != nil {
-		code, doc.Error = 1, err.Error()
+		code = 1
 	}
+	t.failed(err)
+	doc := planDoc{Device: c.Devices[0].Name}
+	var steps []array.StepInfo
 	if made != nil {
-		doc.Device, doc.Name, doc.Steps = made.Node.Chosen, made.Node.Kernel, made.Describe()
+		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
+		steps = made.Describe()
 	}
-	return c.finishPlan(std, code, doc, doc.Steps)
+	return c.finishPlan(t, "build", code, doc, steps)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
@@ -12,8 +11,6 @@ import (
 	"github.com/mdkit/mdkit/manage/array"
 	"github.com/mdkit/mdkit/sysfs"
 )
-
-const createSchema = "mdkit.create/1"
 
 // defaultDelay is how often the bitmap is updated, in seconds.
 const defaultDelay = 5
@@ -29,12 +26,13 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	if what := c.createUnsupported(); what != "" {
 		return c.notBuilt(std, what)
 	}
-	say := c.notes(std)
+	t := c.teller(std)
 	req, err := c.createRequest()
 	if err != nil {
 		return leave(err, std)
 	}
-	req.Report = say.report
+	req.HomeHost = c.homeHost(readConf(c.Config, std))
+	req.Report = t.report
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
 	made, err := array.PlanCreate(*req)
 	code := 0
@@ -50,28 +48,34 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	default:
 		code = 1
 	}
-	doc := planDoc{Schema: createSchema, Device: c.Devices[0].Name, DryRun: c.DryRun, Notes: say.all}
-	doc.Done = err == nil && !c.DryRun
-	if err != nil {
-		doc.Error = err.Error()
-	}
+	t.failed(err)
+	doc := planDoc{Device: c.Devices[0].Name}
+	var steps []array.StepInfo
 	if made != nil {
 		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
 		doc.UUID, doc.Version = made.Array.UUID.String(), made.Array.Version.String()
-		doc.Steps = made.Describe()
+		steps = made.Describe()
 	}
-	return c.finishPlan(std, code, doc, doc.Steps)
+	return c.finishPlan(t, "create", code, doc, steps)
+}
+
+// planDoc is the document of a command that carries out a plan for one array.
+type planDoc struct {
+	change
+	Device  string `json:"device"`                // the array, as people call it
+	Name    string `json:"kernel_name,omitempty"` // the array, as the kernel calls it
+	UUID    string `json:"uuid,omitempty"`
+	Version string `json:"metadata,omitempty"`
 }
 
 // finishPlan prints the document, or the steps of a dry run.
-func (c *Command) finishPlan(std ui.IO, code int, doc any, steps []array.StepInfo) int {
+func (c *Command) finishPlan(t *teller, verb string, code int, doc planDoc, steps []array.StepInfo) int {
+	doc.change = t.change(c, verb, code, steps)
 	switch {
 	case c.JSON:
-		if err := printJSON(std.Out, doc); err != nil {
-			return leave(err, std)
-		}
+		t.document(doc)
 	case c.DryRun:
-		printPlan(std.Out, steps)
+		printPlan(t.std.Out, steps)
 	}
 	return code
 }
@@ -120,7 +124,7 @@ func (c *Command) createUnsupported() string {
 func (c *Command) createRequest() (*array.CreateRequest, error) {
 	s := &c.Shape
 	req := &array.CreateRequest{
-		Device: c.Devices[0].Name, Name: c.Name, HomeHost: c.homeHostName(),
+		Device: c.Devices[0].Name, Name: c.Name,
 		Level: md.Level(s.Level), Chunk: s.Chunk, RaidDisks: s.RaidDisks, SpareDisks: s.SpareDisks,
 		Size: uint64(max(s.Size, 0)), Bitmap: s.Bitmap, Delay: uint32(s.Delay), WriteBehind: uint32(s.WriteBehind),
 		Resync: s.Policy == PolicyResync, PPL: s.Policy == PolicyPPL,
@@ -175,19 +179,4 @@ func (c *Command) createMember(d Device) array.CreateMember {
 		}
 	}
 	return m
-}
-
-// homeHostName is the name of this host in the names and uuids of new arrays;
-// "" if there is to be none.
-func (c *Command) homeHostName() string {
-	name := c.HomeHost
-	switch {
-	case name == "", strings.EqualFold(name, "<system>"):
-		if system, err := os.Hostname(); err == nil {
-			return system
-		}
-	case strings.EqualFold(name, "<none>"):
-		return ""
-	}
-	return name
 }

@@ -203,8 +203,8 @@ func sameLayout(t *testing.T, line string, devices []string) {
 	if !strings.Contains(want.err, "RUN_ARRAY failed") {
 		t.Fatalf("mdadm %s: %v", line, want)
 	}
-	if doc.Error != "" {
-		t.Fatalf("mdadm %s: ours: %s", line, doc.Error)
+	if doc.Exit != 0 {
+		t.Fatalf("mdadm %s: ours: %v", line, doc.Notes)
 	}
 	for _, dev := range devices {
 		if dev == "missing" {

@@ -37,10 +37,6 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 		return c.notBuilt(std, "--manage of clustered arrays")
 	case c.Update != "":
 		return c.notBuilt(std, "--re-add --update="+c.Update)
-	case c.ReadOnly:
-		return c.notBuilt(std, "--manage --readonly")
-	case c.RunStop != 0:
-		return c.notBuilt(std, "--manage --run and --stop")
 	}
 	req := array.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
 	for _, d := range c.Devices[1:] {
@@ -55,11 +51,25 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	}
 	result := &array.ManageResult{}
 	code := 0
-	if len(req.Devices) > 0 {
+	whole := func(wanted bool, plan func(*array.Running) (*array.Plan, error)) {
+		if code == 0 && wanted {
+			var steps []array.StepInfo
+			_, steps, code = c.act(ctx, t, name, plan)
+			result.Steps = append(result.Steps, steps...)
+		}
+	}
+	whole(c.ReadOnly, planReadOnly(true))
+	if code == 0 && len(req.Devices) > 0 {
+		before := result.Steps
 		result, err = array.Manage(ctx, req)
 		t.failed(err)
 		code = c.manageCode(result, err)
+		if result != nil {
+			result.Steps = append(before, result.Steps...)
+		}
 	}
+	whole(c.RunStop > 0, (*array.Running).PlanRun)
+	whole(c.RunStop < 0, planStop)
 	return c.managed(t, result, code)
 }
 

@@ -3,7 +3,6 @@ package mdadm
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -35,12 +34,6 @@ func (n *notes) report(note array.Note) {
 		lead = "       "
 	}
 	fmt.Fprintln(n.err, lead+note.Text)
-}
-
-// refuse says why nothing is done.
-func (n *notes) refuse(text string) error {
-	n.report(array.Note{Text: text, Loudness: array.Always})
-	return errors.New(text)
 }
 
 // ask is mdadm's way to ask: five times at most, and no answer is a no.

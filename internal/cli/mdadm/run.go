@@ -9,7 +9,7 @@ import (
 
 // start is --run of one array.
 func (c *Command) start(ctx context.Context, std ui.IO, device string) int {
-	return c.carryOut(ctx, std, c.notes(std), "run", device, (*array.Running).PlanRun)
+	return c.carryOut(ctx, c.teller(std), "run", device, (*array.Running).PlanRun)
 }
 
 // setReadOnly is --readonly and --readwrite of one array.
@@ -18,7 +18,9 @@ func (c *Command) setReadOnly(ctx context.Context, std ui.IO, device string, rea
 	if readOnly {
 		verb = "readonly"
 	}
-	return c.carryOut(ctx, std, c.notes(std), verb, device, func(r *array.Running) (*array.Plan, error) {
-		return r.PlanReadOnly(readOnly)
-	})
+	return c.carryOut(ctx, c.teller(std), verb, device, planReadOnly(readOnly))
+}
+
+func planReadOnly(readOnly bool) func(*array.Running) (*array.Plan, error) {
+	return func(r *array.Running) (*array.Plan, error) { return r.PlanReadOnly(readOnly) }
 }

@@ -2,70 +2,62 @@ package mdadm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// planDoc is the document of a command that carries out a plan.
-type planDoc struct {
-	Schema  string           `json:"schema"`
-	Device  string           `json:"device"`
-	Name    string           `json:"kernel_name,omitempty"`
-	UUID    string           `json:"uuid,omitempty"`
-	Version string           `json:"metadata,omitempty"`
-	DryRun  bool             `json:"dry_run"`
-	Done    bool             `json:"done"`
-	Error   string           `json:"error,omitempty"`
-	Notes   []array.Note     `json:"notes,omitempty"`
-	Steps   []array.StepInfo `json:"steps,omitempty"`
+// act finds the array, has its plan made, and applies it unless this is a dry
+// run. It gives the array, nil if there is none, the steps, and the exit code.
+func (c *Command) act(ctx context.Context, t *teller, device string,
+	plan func(*array.Running) (*array.Plan, error),
+) (found *array.Running, steps []array.StepInfo, code int) {
+	found, err := array.FindRunning(sysfs.Host, device, t.report)
+	if err == nil {
+		var p *array.Plan
+		if p, err = plan(found); err == nil {
+			steps = p.Describe()
+			if !c.DryRun {
+				err = p.Apply(ctx, nil)
+			}
+		}
+	}
+	if t.failed(err); err != nil {
+		code = 1
+	}
+	return found, steps, code
 }
 
-// carryOut finds the array, has its plan made, and applies or shows it. verb
-// names the document.
-func (c *Command) carryOut(ctx context.Context, std ui.IO, say *notes, verb, device string,
+// carryOut is act with its report; verb names the document.
+func (c *Command) carryOut(ctx context.Context, t *teller, verb, device string,
 	plan func(*array.Running) (*array.Plan, error),
 ) int {
-	doc := planDoc{Schema: "mdkit." + verb + "/1", Device: device, DryRun: c.DryRun}
-	err := func() error {
-		found, err := array.FindRunning(sysfs.Host, device, say.report)
-		if err != nil {
-			return err
-		}
+	found, steps, code := c.act(ctx, t, device, plan)
+	doc := planDoc{Device: device}
+	if found != nil {
 		doc.Name = found.Kernel
-		p, err := plan(found)
-		if err != nil {
-			return err
-		}
-		doc.Steps = p.Describe()
-		if c.DryRun {
-			return nil
-		}
-		return p.Apply(ctx, nil)
-	}()
-	code := 0
-	doc.Done = err == nil && !c.DryRun
-	if err != nil {
-		code, doc.Error = 1, err.Error()
 	}
-	doc.Notes = say.all
-	return c.finishPlan(std, code, doc, doc.Steps)
+	return c.finishPlan(t, verb, code, doc, steps)
 }
 
 // stop is --stop of one array.
 func (c *Command) stop(ctx context.Context, std ui.IO, device string) int {
-	return c.stopSaying(ctx, std, c.notes(std), device)
+	return c.stopTelling(ctx, c.teller(std), device)
 }
 
-func (c *Command) stopSaying(ctx context.Context, std ui.IO, say *notes, device string) int {
-	return c.carryOut(ctx, std, say, "stop", device, func(r *array.Running) (*array.Plan, error) {
+func (c *Command) stopTelling(ctx context.Context, t *teller, device string) int {
+	return c.carryOut(ctx, t, "stop", device, func(r *array.Running) (*array.Plan, error) {
 		if c.Scan && len(c.Devices) > 0 {
-			return nil, say.refuse("--stop not meaningful with both a --scan assembly and a device name.")
+			t.say("--stop not meaningful with both a --scan assembly and a device name.")
+			return nil, &array.Said{Err: errors.New("--stop of one array with --scan")}
 		}
-		return r.PlanStop(), nil
+		return planStop(r)
 	})
 }
+
+func planStop(r *array.Running) (*array.Plan, error) { return r.PlanStop(), nil }
 
 // stopScan is --stop --scan: all arrays, again and again until no more can be
 // stopped, as one may stand on another. Only the last round complains.
@@ -79,11 +71,11 @@ func (c *Command) stopScan(ctx context.Context, std ui.IO) int {
 			return leave(err, std)
 		}
 		for _, path := range paths {
-			say := c.notes(std)
-			if !last && say.verbose == 0 {
-				say.verbose = -1
+			t := c.teller(std)
+			if !last && t.verbose == 0 {
+				t.verbose = -1
 			}
-			if c.stopSaying(ctx, std, say, path) != 0 {
+			if c.stopTelling(ctx, t, path) != 0 {
 				failed = true
 			} else {
 				progress = true

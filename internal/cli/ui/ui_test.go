@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,5 +72,23 @@ func TestIsBrokenPipe(t *testing.T) {
 		if IsBrokenPipe(err) != want {
 			t.Errorf("%v: %v", err, !want)
 		}
+	}
+}
+
+// TestInterrupt shows that an interrupt cancels what asked to be told.
+func TestInterrupt(t *testing.T) {
+	ctx, stop := Process().Cancellable(t.Context())
+	defer stop()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the interrupt was not seen")
 	}
 }

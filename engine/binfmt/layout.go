@@ -16,6 +16,7 @@ package binfmt
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -215,8 +216,8 @@ func (d *Dumper) Piece(p Piece) {
 		return
 	case note == "":
 		note = "reserved"
-	case p.Value != "":
-		note += " = " + p.Value
+	case p.Value != "" && (len(p.Bytes) <= bytesPerLine || p.Value != hex.EncodeToString(p.Bytes)):
+		note += " = " + p.Value // but for what is to be seen on the left anyway
 	}
 	off, b := p.Off, p.Bytes
 	var last []byte

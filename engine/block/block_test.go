@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,21 @@ func TestFileOpenedForReadingRefusesWrites(t *testing.T) {
 	}
 	if _, err := f.ReadAt(make([]byte, 1), 0); !errors.Is(err, block.ErrClosed) {
 		t.Errorf("reading a closed file gave %v; want %v", err, block.ErrClosed)
+	}
+}
+
+func TestExclusiveFile(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		_, err := block.OpenFile(newFile(t, block.ForReading).Name(), block.Exclusive)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("an exclusive open gave %v; want %v", err, errors.ErrUnsupported)
+		}
+		return
+	}
+	f := newFile(t, block.ForWriting|block.Exclusive)
+	_, err := block.OpenFile(f.Name(), block.ForReading|block.Exclusive)
+	if !errors.Is(err, block.ErrBusy) {
+		t.Errorf("a second claim gave %v; want %v", err, block.ErrBusy)
 	}
 }
 

@@ -27,7 +27,7 @@ UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
 build:
-	$(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit ./cmd/mdkit
+	$(GO) build -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit ./cmd/mdkit
 	for face in $(FACES); do ln -sf mdkit bin/$$face; done
 
 # The gate: what CI runs.
@@ -62,8 +62,8 @@ bench: build lab
 soak: lab
 	$(GO) run ./internal/soak/cmd/soak -kernels $(KERNELS) -seeds $(SEEDS) $$(grep -rl --include='*_test.go' 'lab\.Main' . | xargs -n1 dirname | sort -u)
 
-# The main job, told as a story.
-demo: build lab
+# The main job, told as a story. It needs a kernel and a tool, and fetches them.
+demo: build
 	$(GO) test -c -o bin/demo.test ./internal/demo
 	cd internal/demo && MDKIT_LAB=require ../../bin/demo.test -test.run '^TestDemo$$'
 

@@ -64,7 +64,8 @@ func (s *Store) apt(ctx context.Context, suite string) (*apt, error) {
 
 // config is the private configuration. Sandbox::User root means "stay who you
 // are": apt would otherwise try to become _apt, which cannot read the cache of
-// an ordinary user. The hooks are cleared because images of Debian for
+// an ordinary user. Lists past their date will do, as long as they are signed:
+// a mirror that lags behind has kernels all the same. The hooks are cleared because images of Debian for
 // containers carry some that work on the system's own folders.
 func (a *apt) config(list string) string {
 	return fmt.Sprintf(`Dir::State %q;
@@ -77,6 +78,7 @@ APT::Sandbox::User "root";
 APT::Architecture "amd64";
 APT::Install-Recommends "false";
 APT::Install-Suggests "false";
+Acquire::Check-Valid-Until "false";
 Acquire::Languages "none";
 Acquire::GzipIndexes "true";
 #clear APT::Update::Pre-Invoke;

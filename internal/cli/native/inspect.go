@@ -82,11 +82,19 @@ func inspectCommand(std ui.IO) *cli.Command {
 				err = printStructures(std, doc)
 			}
 			if err == nil && len(doc.Structures) == 0 {
-				return &failure{code: ui.ExitNothing, err: fmt.Errorf("inspect: %s: nothing to show; mdkit probe says what is there", doc.Path)}
+				return &failure{code: ui.ExitNothing, err: fmt.Errorf("inspect: %s: %s to show; mdkit probe says what is there", doc.Path, noneOf(c.StringSlice("only")))}
 			}
 			return err
 		},
 	}
+}
+
+// noneOf names what there is none of.
+func noneOf(kinds []string) string {
+	if len(kinds) == 0 {
+		return "nothing"
+	}
+	return "no " + strings.Join(kinds, " or ")
 }
 
 // covers says whether one of the structure's bytes is at off.

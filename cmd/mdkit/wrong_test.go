@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"hash/maphash"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab/fixture"
+)
+
+// A wrong is a command line with something wrong in it, and the exit code that
+// docs/exit-codes.md has for it.
+type wrong struct {
+	line  string
+	code  int
+	names string // what the one line on standard error names
+}
+
+// wrongs is the matrix: every native verb with every thing that is not what it
+// asks for. five.* are the members of an array, short.img is one cut short,
+// head.img one cut inside of its superblock, other.img is a member of another
+// array, and tiny.img is smaller than any superblock.
+func wrongs() []wrong {
+	var list []wrong
+	for _, verb := range []struct {
+		line      string // %s is the wrong thing
+		nothing   int    // the code for a file that carries nothing
+		cut       int    // for a member cut short
+		foreign   int    // for a member of another array
+		forgiving bool   // standard error says nothing of what carries nothing
+	}{
+		{"probe %s", 2, 0, 0, true},
+		{"probe --json %s", 2, 0, 0, true},
+		{"inspect %s", 2, 0, 0, false},
+		{"verify five.0.img five.2.img %s", 8, 4, 4, false},
+		{"verify --json %s five.0.img five.2.img", 8, 4, 4, false},
+		{"open --cat five.0.img %s", 8, 4, 8, false},
+		{"open --copy out five.0.img %s", 8, 4, 8, false},
+		{"open --copy out %s five.0.img", 8, 4, 0, false},
+	} {
+		with := func(thing string, code int, names string) {
+			list = append(list, wrong{strings.Replace(verb.line, "%s", thing, 1), code, names})
+		}
+		for _, thing := range []string{"absent.img", "dir", "text.txt/below", "socket", "looping"} {
+			with(thing, 8, thing)
+		}
+		for _, thing := range []string{"text.txt", "tiny.img", "empty.img", "zeroes.img"} {
+			names := thing
+			if verb.forgiving {
+				names = ""
+			}
+			with(thing, verb.nothing, names)
+		}
+		if verb.cut != 0 {
+			names := "short.img"
+			if strings.HasPrefix(verb.line, "verify") {
+				names = "" // a finding, on standard output
+			}
+			with("short.img", verb.cut, names)
+		}
+		if verb.foreign != 0 {
+			names := "other.img"
+			if strings.HasPrefix(verb.line, "verify") {
+				names = ""
+			}
+			with("other.img", verb.foreign, names)
+		}
+	}
+	return append(
+		list,
+		wrong{"open --cat five.0.img", 4, "missing slots 1 2"},
+		wrong{"open --copy out five.1.img", 4, "missing slots 0 2"},
+		wrong{"open --quiet --copy text.txt five.0.img five.1.img", 8, "text.txt"},
+		wrong{"open --quiet --copy dir five.0.img five.1.img", 8, "dir"},
+		wrong{"open --quiet --copy absent/out five.0.img five.1.img", 8, "absent"},
+		wrong{"open --quiet --copy socket five.0.img five.1.img", 8, "socket"},
+		wrong{"open --quiet --copy five.2.img five.0.img five.1.img", 8, "five.2.img"},
+		wrong{"open --quiet --copy five.1.img --force five.0.img five.1.img", 8, "five.1.img"},
+		wrong{"open --cat head.img", 8, "head.img"},
+		wrong{"open --cat five.0.img five.1.img --offset=-1", 16, "--offset"},
+		wrong{"open --cat five.0.img five.1.img --length=99T", 16, "99T"},
+		wrong{"inspect five.0.img --at=x", 16, `"x"`},
+		wrong{"inspect five.0.img five.1.img", 16, "one"},
+		wrong{"inspect five.0.img --only=nonsense", 2, "nonsense"},
+		wrong{"inspect five.0.img --metadata=9.9", 16, "9.9"},
+		wrong{"probe", 16, "device"},
+		wrong{"verify", 16, "member"},
+		wrong{"inspect", 16, "device"},
+		wrong{"open --cat", 16, "member"},
+		wrong{"verify --nonsense five.0.img", 16, "nonsense"},
+		wrong{"nonsense five.0.img", 16, "nonsense"},
+	)
+}
+
+// bareErrno are error texts that only a programmer can read.
+var bareErrno = regexp.MustCompile(`\b(E[A-Z]{3,}|0x[0-9a-f]{8,})\b|[Ee]rrno|goroutine|panic|runtime error|%!|<nil>`)
+
+// TestWrongInput holds every native verb against everything it should refuse:
+// one line that names the thing, the documented exit code, no file changed and
+// none left behind.
+func TestWrongInput(t *testing.T) {
+	images, err := filepath.Abs("testdata/images")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	wrongThings(t, images)
+	seed := maphash.MakeSeed()
+	before := folder(t, seed)
+	for _, w := range wrongs() {
+		t.Run(strings.ReplaceAll(w.line, "/", "_"), func(t *testing.T) {
+			code, out, errs := quickly(t, w.line)
+			if code != w.code {
+				t.Errorf("exit code %d, want %d", code, w.code)
+			}
+			lines := 1
+			if strings.Contains(w.line, "--json") { // all there is to say is in the document
+				lines, errs = 0, out
+			}
+			if n := strings.Count(errs, "\n"); lines == 1 && (w.names != "" && n != 1 || w.names == "" && n != 0) {
+				t.Errorf("%d lines on standard error", n)
+			}
+			if !strings.Contains(errs, w.names) || bareErrno.MatchString(errs) {
+				t.Errorf("does not name %q in plain words", w.names)
+			}
+			if t.Failed() {
+				t.Logf("standard error:\n%s", errs)
+			}
+			for path, sum := range folder(t, seed) {
+				if before[path] != sum {
+					t.Errorf("%s was written", path)
+				}
+			}
+		})
+	}
+}
+
+// wrongThings fills the working directory.
+func wrongThings(t *testing.T, images string) {
+	t.Helper()
+	read := func(name string) []byte {
+		img, err := fixture.Read(filepath.Join(images, name+".txtar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := img.WriteFile("image"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile("image")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	write := func(name string, b []byte) {
+		if err := os.WriteFile(name, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	five := read("five.1")
+	write("five.0.img", read("five.0"))
+	write("five.1.img", five)
+	write("five.2.img", read("five.2"))
+	write("other.img", read("mirror.0"))
+	write("short.img", five[:2<<20])
+	write("head.img", five[:4096+100])
+	write("text.txt", []byte("some text\n"))
+	write("tiny.img", make([]byte, 512))
+	write("empty.img", nil)
+	write("zeroes.img", make([]byte, 1<<20))
+	ln, err := net.Listen("unix", "socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	for _, err := range []error{
+		os.Remove("image"), os.Mkdir("dir", 0o777), os.Symlink("looping", "looping"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// quickly runs a command line, which must end within seconds.
+func quickly(t *testing.T, line string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	done := make(chan int, 1)
+	go func() {
+		done <- run(append([]string{"mdkit"}, strings.Fields(line)...), ui.IO{In: strings.NewReader(""), Out: &out, Err: &err})
+	}()
+	select {
+	case code = <-done:
+		return code, out.String(), err.String()
+	case <-time.After(20 * time.Second):
+		t.Fatal("still running after 20 s")
+	}
+	return 0, "", ""
+}
+
+// folder gives what is in the working directory.
+func folder(t *testing.T, seed maphash.Seed) map[string]uint64 {
+	t.Helper()
+	sums := make(map[string]uint64)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			sums[path] = 1
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sums[path] = maphash.Bytes(seed, b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sums
+}

@@ -20,13 +20,13 @@ type AssembleRequest struct {
 	Devices  []string // paths, or "major:minor"
 	Identity Identity
 	Version  *md.Version // look for this superblock format only
+	Newest1  bool        // look for format 1 only, and take the newest of its versions
 	Home     Home
 
 	Run        bool // start even if members are missing
 	NoDegraded bool // do not start if members are missing
 	Force      bool // bring members up to date that fell behind, if that makes it start
 	ReadOnly   bool
-	Chatty     bool // say what is looked for before looking
 	DryRun     bool
 	Report     Reporter
 }
@@ -66,7 +66,7 @@ var (
 func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error) {
 	req.Report.say(Chatty, "looking for devices for %s", req.Array)
 	sel := &selector{
-		id: req.Identity, home: req.Home, version: req.Version, say: req.Report,
+		id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1, say: req.Report,
 		probe: probeDevice, claim: claimDevice,
 	}
 	found, err := sel.run(req.Devices)
@@ -74,7 +74,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, ErrNoMembers
+		return nil, &Said{ErrNoMembers}
 	}
 	a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host}
 	if err := a.decide(); err != nil {

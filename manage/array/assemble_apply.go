@@ -129,9 +129,7 @@ func (a *assembler) setStep() Step {
 	v := a.s.content.Version
 	return NewStep(StepInfo{Kind: KindIoctl, Target: a.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
 		func(context.Context) error {
-			dev := a.node.Device()
-			_ = dev.StopArray() // in case it was begun before and nothing came of it
-			err := dev.SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
+			err := a.node.Device().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
 				a.Report.say(Always, "failed to set array info for %s: %s", a.node.Chosen, errnoText(err))
 				a.Report.kernelSaid(a.log, a.node.Kernel)
@@ -205,6 +203,10 @@ func (a *assembler) runStep() Step {
 		info = StepInfo{Kind: KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "readonly"}
 	}
 	return NewStep(info, func(context.Context) error {
+		if a.tooFewLeft() {
+			a.s.start = startNeedRun
+			return a.notStarted()
+		}
 		if a.s.journal == journalForced {
 			a.Report.say(Always, "Journal is missing or stale, starting array read only.")
 		}
@@ -221,6 +223,12 @@ func (a *assembler) runStep() Step {
 		a.started()
 		return nil
 	}, nil)
+}
+
+// tooFewLeft reports whether the kernel has refused so many members that the
+// start has to be insisted on.
+func (a *assembler) tooFewLeft() bool {
+	return a.working < a.s.working && !a.Run && !a.Force && a.working+a.s.rebuilding < a.s.content.Working
 }
 
 // started reports success.

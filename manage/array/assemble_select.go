@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 )
@@ -77,6 +79,7 @@ type contender struct {
 	major  uint32
 	minor  uint32
 	usable bool // of the array
+	asides []string
 }
 
 // selector goes through devices and keeps those that make up one array, as
@@ -86,8 +89,9 @@ type selector struct {
 	id      Identity
 	home    Home
 	version *md.Version // the only one looked for, if given
+	newest1 bool        // of format 1, until a version is known
 	say     Reporter
-	probe   func(path string, v *md.Version) (*contender, *probeError)
+	probe   func(path string, v *md.Version, newest1 bool) (*contender, *probeError)
 	claim   func(path string) error // nil if nobody holds the device
 
 	first *md.Member
@@ -98,6 +102,7 @@ type selector struct {
 type probeError struct {
 	notes []string // in mdadm's words; normally hidden by -q
 	loud  []string // shown whatever the verbosity
+	extra string   // what mdadm does not say
 }
 
 // errSelect ends an assembly whose devices do not fit together. It has been
@@ -120,18 +125,28 @@ func (s *selector) run(paths []string) ([]*contender, error) {
 	return out, nil
 }
 
+func (s *selector) sayAll(notes []string) {
+	for _, n := range notes {
+		s.say.say(Normal, "%s", n)
+	}
+}
+
 func (s *selector) consider(path string) error {
 	want := s.version
 	if s.first != nil {
 		want = &s.first.Version
 	}
-	c, bad := s.probe(path, want)
+	c, bad := s.probe(path, want, s.newest1)
+	if c != nil {
+		s.sayAll(c.asides)
+	}
 	if bad != nil {
 		for _, n := range bad.loud {
 			s.say.say(Always, "%s", n)
 		}
-		for _, n := range bad.notes {
-			s.say.say(Normal, "%s", n)
+		s.sayAll(bad.notes)
+		if bad.extra != "" {
+			s.say.extra(Normal, "%s", bad.extra)
 		}
 		if s.id.named() {
 			return nil
@@ -200,12 +215,16 @@ func sameArray(a, b *md.Member) bool {
 	return false
 }
 
-// probeDevice looks for a superblock on the device at path: of version v, or
-// the newest there is if v is nil.
-func probeDevice(path string, v *md.Version) (*contender, *probeError) {
+// probeDevice looks for a superblock on the device at path: of version v or, if
+// v is nil, the newest there is, of format 1 if only that will do.
+func probeDevice(path string, v *md.Version, newest1 bool) (*contender, *probeError) {
 	d, err := openDevice(path, block.ForReading)
 	if errors.Is(err, block.ErrNotDevice) {
-		return nil, &probeError{loud: []string{path + " is not a block device."}}
+		// mdadm asks for direct access, which nothing but devices and files has.
+		return nil, &probeError{
+			notes: []string{fmt.Sprintf("cannot open device %s: %s", path, errnoText(unix.EINVAL))},
+			extra: err.Error(),
+		}
 	}
 	if err != nil {
 		return nil, &probeError{notes: []string{fmt.Sprintf("cannot open device %s: %s", path, errnoText(err))}}
@@ -215,7 +234,19 @@ func probeDevice(path string, v *md.Version) (*contender, *probeError) {
 	if !d.IsBlockDevice() {
 		return nil, &probeError{loud: []string{path + " is not a block device."}}
 	}
-	if v == nil {
+	switch {
+	case v == nil && newest1:
+		var why []*loadError
+		c.member, why = loadNewest(d)
+		for _, w := range why {
+			c.asides = append(c.asides, w.text)
+		}
+		if c.member == nil {
+			return nil, &probeError{notes: append(c.asides, "no RAID superblock on "+path)}
+		}
+		c.member.Name = path
+		return c, nil
+	case v == nil:
 		if c.member, err = guessSuper(d); err != nil {
 			return nil, &probeError{notes: []string{"no recogniseable superblock on " + path}}
 		}

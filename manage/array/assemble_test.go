@@ -312,7 +312,7 @@ func TestSelect(t *testing.T) {
 			var said []string
 			s := &selector{
 				id: tc.id, home: tc.home, say: func(n Note) { said = append(said, n.Text) },
-				probe: func(path string, _ *md.Version) (*contender, *probeError) {
+				probe: func(path string, _ *md.Version, _ bool) (*contender, *probeError) {
 					m := on[path]
 					if path == "busy" {
 						m = on["b"]

@@ -153,10 +153,16 @@ func (m *manager) run(ctx context.Context) error {
 }
 
 // refresh reads the members again. A dry run keeps what it has worked out.
-func (m *manager) refresh() (err error) {
-	if !m.DryRun {
-		m.live.Disks, err = readDisks(m.dev, int(m.live.Info.NrDisks)+1)
+func (m *manager) refresh() error {
+	if m.DryRun {
+		return nil
 	}
+	info, err := m.dev.ArrayInfo()
+	if err != nil {
+		return err
+	}
+	m.live.Info = info
+	m.live.Disks, err = readDisks(m.dev, int(info.NrDisks))
 	return err
 }
 

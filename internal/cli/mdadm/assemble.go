@@ -62,6 +62,9 @@ func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
 	case c.RunStop < 0:
 		t.say("--no-degraded not meaningful without a --scan assembly.")
 		return nil, 1
+	case len(c.Devices) == 1 && c.UUID == "" && c.Name == "" && c.SuperMinor == Unset && !hasConf():
+		t.say("%s not identified in config file.", c.Devices[0].Name)
+		return nil, 1
 	case len(c.Devices) == 1:
 		return refuse("--assemble without a list of devices")
 	}
@@ -75,10 +78,14 @@ func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
 	for _, d := range c.Devices[1:] {
 		req.Devices = append(req.Devices, d.Name)
 	}
-	if v, versioned, ok := formatOf(c.Shape.Metadata); !ok {
+	v, versioned, ok := formatOf(c.Shape.Metadata)
+	switch {
+	case !ok:
 		return refuse("--assemble --metadata=" + c.Shape.Metadata)
-	} else if versioned {
+	case versioned:
 		req.Version = &v
+	default:
+		req.Newest1 = c.Shape.Metadata == "1" // "default" is 1.2 to mdadm, and read as such
 	}
 	if c.UUID != "" {
 		uuid, err := md.ParseUUID(c.UUID)
@@ -134,11 +141,23 @@ func (c *Command) home() array.Home {
 	return array.Home{Host: host, Ignored: c.AnyHomeHost}
 }
 
-// formatOf reads --metadata as it is meant outside of --create: "1" and
-// "default" are any version of format 1, which is what is looked for anyway.
+// hasConf reports whether there is a configuration that could say more of an
+// array.
+func hasConf() bool {
+	for _, name := range confFiles {
+		for _, path := range []string{name, name + ".d"} {
+			if _, err := os.Stat(path); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// formatOf reads --metadata as it is meant outside of --create, where "1" is
+// any version of format 1.
 func formatOf(word string) (v md.Version, versioned, ok bool) {
-	switch word {
-	case "", "1", "default":
+	if word == "" || word == "1" {
 		return v, false, true
 	}
 	v, err := md.ParseVersion(word)

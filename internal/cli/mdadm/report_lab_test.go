@@ -167,6 +167,8 @@ func do(t *testing.T, step string) {
 		}
 	case "flush":
 		flush(t, w[1])
+	case "fill":
+		fill(t, w[1])
 	case "hostname":
 		if err := unix.Sethostname([]byte(w[1])); err != nil {
 			t.Fatal(err)

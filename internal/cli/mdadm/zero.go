@@ -21,16 +21,14 @@ type zeroDocument struct {
 func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
 	t := c.teller(std)
 	req := array.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
-	switch word := c.Shape.Metadata; word {
-	case "":
-	case "1", "default":
-		req.Newest1 = true
-	default:
-		v, err := md.ParseVersion(word)
-		if err != nil {
-			return c.notBuilt(std, "--zero-superblock --metadata="+word)
-		}
+	v, versioned, ok := formatOf(c.Shape.Metadata)
+	switch {
+	case !ok:
+		return c.notBuilt(std, "--zero-superblock --metadata="+c.Shape.Metadata)
+	case versioned:
 		req.Version = &v
+	default:
+		req.Newest1 = c.Shape.Metadata == "1"
 	}
 	result, err := array.ZeroSuperblock(ctx, req)
 	t.failed(err)

@@ -114,21 +114,21 @@ func putHead(t *testing.T, path string, b []byte) {
 
 func ram(i int) string { return fmt.Sprintf("/dev/ram%d", i) }
 
-// complaint is what a kernel log says when something about metadata is wrong.
-var complaint = regexp.MustCompile(`(?i)invalid|error|fail|kick|mismatch|different|bad |not clean|not in-sync|cannot|out of date`)
+// kernelComplaint is what a kernel log says when something about metadata is wrong.
+var kernelComplaint = regexp.MustCompile(`(?i)invalid|error|fail|kick|mismatch|different|bad |not clean|not in-sync|cannot|out of date`)
 
 // complaints looks for them.
 func complaints(t *testing.T, g *lab.Guest) {
 	t.Helper()
 	for _, line := range g.KernelLog(t) {
-		if complaint.MatchString(line) {
+		if kernelComplaint.MatchString(line) {
 			t.Errorf("the kernel says: %s", line)
 		}
 	}
 }
 
 // TestAssembleEveryKind: what Debian's mdadm creates ours assembles, and the
-// other way round, with the same data in it and no complaint of the kernel.
+// other way round, with the same data in it and no kernelComplaint of the kernel.
 func TestAssembleEveryKind(t *testing.T) {
 	var cases []lab.Case
 	for _, k := range []struct{ level, n string }{

@@ -18,26 +18,12 @@ func ExampleError() {
 	// true
 }
 
-// What there is to know about an array without sysfs.
-func ExampleDevice_ArrayInfo() {
-	d, err := md.Open("/dev/md0", os.O_RDONLY)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	defer d.Close()
-	info, err := d.ArrayInfo()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	fmt.Println(info.Level, info.RaidDisks, info.State)
-	for n := range int(info.NrDisks) {
-		disk, err := d.DiskInfo(n)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return
-		}
-		fmt.Printf("%d:%d slot %d %s\n", disk.Major, disk.Minor, disk.RaidDisk, disk.State)
-	}
+// What is no array is refused by name.
+func ExampleOpen() {
+	_, err := md.Open("/dev/null", os.O_RDONLY)
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, md.ErrNotArray))
+	// Output:
+	// open /dev/null: not a block device (ENOTBLK)
+	// true
 }

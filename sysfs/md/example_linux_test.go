@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mdkit/mdkit/sysfs"
 	"github.com/mdkit/mdkit/sysfs/md"
@@ -97,17 +98,23 @@ func ExampleArray_LogicalBlockSize() {
 	// Output: a kernel before 6.19
 }
 
-// Waiting for the end of a resync.
+// Waiting until nothing is under way. The array of the fixture is frozen, so
+// that takes no time.
 func ExampleArray_WaitSyncAction() {
-	a, err := md.Open(sysfs.Host, "md0")
+	fs, done := fixture()
+	defer done()
+
+	a, err := md.Open(fs, "md0")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
+		log.Fatal(err)
 	}
-	_, err = a.WaitSyncAction(context.Background(), func(act md.SyncAction) bool { return act == md.Idle })
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	action, err := a.WaitSyncAction(ctx, func(act md.SyncAction) bool {
+		return act == md.Idle || act == md.Frozen
+	})
+	fmt.Println(action, err)
+	// Output: frozen <nil>
 }
 
 // One odd array does not hide the others.

@@ -189,18 +189,18 @@ func (v *Bitmap) dataOffset() int64 {
 	return BitmapSuperSize
 }
 
+// bitmapMaxLen bounds what a length is computed from, so that sums of lengths
+// do not overflow: no device is that large.
+const bitmapMaxLen = 1 << 62
+
 // Len is the length in bytes of the superblock and its bits; of one copy, if
 // there are several.
 func (v *Bitmap) Len() uint64 {
-	if v.Version == BitmapLockless {
-		return llbitmapDataOffset + v.Chunks()
-	}
 	n := v.Chunks()
-	bytes := n / 8
-	if n%8 != 0 {
-		bytes++
+	if v.Version != BitmapLockless {
+		n = n/8 + min(n%8, 1)
 	}
-	return BitmapSuperSize + bytes
+	return uint64(v.dataOffset()) + min(n, bitmapMaxLen)
 }
 
 // CopyLen is Len rounded up to 4096: how far apart the copies of a clustered

@@ -76,7 +76,7 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 			per = 1
 		}
 		for first := uint64(0); first < total; {
-			n := min((total-first+per-1)/per, bitmapReadSize)
+			n := min((total-first-1)/per+1, bitmapReadSize)
 			if v.bigEndianWords() {
 				n = (n + 7) &^ 7
 			}

@@ -78,9 +78,9 @@ func textOf[T any, V Integer](at func(*T) *V, format []Format[V]) func(*T) strin
 
 // Raw is a field of size bytes without byte order, such as a uuid or padding;
 // at gives the slice of T that holds them, of that length. Without a format it
-// prints as hexadecimal digits.
+// prints as hexadecimal digits, or as "zero".
 func Raw[T any](name string, off, size int, at func(*T) []byte, format ...func([]byte) string) Field[T] {
-	text := hex.EncodeToString
+	text := digits
 	if len(format) > 0 {
 		text = format[0]
 	}
@@ -90,6 +90,13 @@ func Raw[T any](name string, off, size int, at func(*T) []byte, format ...func([
 		put:  func(v *T, b []byte, _ binary.ByteOrder) { copy(b, at(v)) },
 		text: func(v *T) string { return text(at(v)) },
 	}
+}
+
+func digits(b []byte) string {
+	if allZero(b) {
+		return "zero"
+	}
+	return hex.EncodeToString(b)
 }
 
 // Text prints bytes up to the first NUL as a quoted string, for use with Raw.

@@ -137,7 +137,7 @@ func Fold(pieces []Piece) []Piece {
 	var out []Piece
 	for i := 0; i < len(pieces); {
 		first, last, end := "", "", i
-		for end < len(pieces) {
+		for end < len(pieces) && (end > i || !continues(pieces, i)) {
 			group, n := zeroGroup(pieces[end:])
 			if n == 0 {
 				break
@@ -163,6 +163,15 @@ func Fold(pieces []Piece) []Piece {
 		i = end
 	}
 	return out
+}
+
+// continues reports whether a piece belongs to the group of the one before it.
+func continues(pieces []Piece, i int) bool {
+	if i == 0 {
+		return false
+	}
+	group, _, ok := strings.Cut(pieces[i].Name, ".")
+	return ok && strings.HasPrefix(pieces[i-1].Name, group+".")
 }
 
 // zeroGroup gives the name and the number of the pieces at the start of the list

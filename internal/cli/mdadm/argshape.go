@@ -3,6 +3,7 @@ package mdadm
 import (
 	"strings"
 
+	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/getopt"
 )
 
@@ -79,13 +80,11 @@ func (p *parser) geometry(opt getopt.Option) (bool, error) {
 	case inCreate | 'x':
 		return true, p.spares(opt.Arg)
 	case inCreate | 'k', inGrow | 'k':
-		s.Policy = PolicyUnknown
-		if n := number(policyWords(), opt.Arg); n != Unset {
-			s.Policy = Policy(n)
-		}
-		if s.Policy < PolicyResync {
+		policy, ok := parsePolicy(opt.Arg)
+		if !ok {
 			return true, usage("Invalid consistency policy: %s", opt.Arg)
 		}
+		s.Policy = policy
 	case inCreate | optWriteJournal:
 		if s.JournalDisks != 0 {
 			p.warnf("Please specify only one journal device for the array.")
@@ -154,10 +153,11 @@ func (p *parser) level(arg string) error {
 	if s.Level != Unset {
 		return usage("raid level may only be set once.  Second value is %s.", arg)
 	}
-	s.Level = number(levelWords(), arg)
-	if s.Level == Unset {
+	level, err := md.ParseLevel(arg)
+	if err != nil {
 		return usage("invalid raid level: %s", arg)
 	}
+	s.Level = int(level)
 	if p.cmd.Mode == Build {
 		switch s.Level {
 		case 0, 1, 10, levelLinear, levelMultipath, levelFaulty:
@@ -179,27 +179,19 @@ func (p *parser) layout(arg string) error {
 	switch s.Level {
 	case Unset:
 		return usage("raid level must be given before layout.")
-	case 10:
-		n, ok := parseLayout10(arg)
-		if !ok {
-			return usage("layout for raid10 must be 'nNN', 'oNN' or 'fNN' where NN is a number, not %s", arg)
-		}
-		s.Layout = n
-	case levelFaulty:
-		n, ok := parseLayoutFaulty(arg)
-		if !ok {
-			return usage("layout %s not understood for faulty.", arg)
-		}
-		s.Layout = n
-	case 0, 5, 6:
-		s.Layout = number(layoutWords(s.Level), arg)
-		if s.Layout == Unset {
-			return usage("layout %s not understood for raid%d.", arg, s.Level)
-		}
+	case 0, 5, 6, 10, levelFaulty:
 	default:
 		return usage("layout not meaningful for %s arrays.", levelText(s.Level))
 	}
-	return nil
+	layout, err := md.ParseLayout(md.Level(s.Level), arg)
+	switch {
+	case err == nil:
+		s.Layout = int(layout)
+		return nil
+	case s.Level == 10:
+		return usage("layout for raid10 must be 'nNN', 'oNN' or 'fNN' where NN is a number, not %s", arg)
+	}
+	return usage("layout %s not understood for %s.", arg, levelText(s.Level))
 }
 
 func (p *parser) spares(arg string) error {

@@ -40,6 +40,7 @@ func TestCreateLikeMdadm(t *testing.T) {
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
+		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
 	for _, line := range sample(t, liveLines(), 20) {
 		cases = append(cases, lab.Case{
@@ -73,9 +74,16 @@ func state(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "%s %s", attr, text)
 	}
-	stat, err := os.ReadFile("/proc/mdstat")
-	if err != nil {
-		t.Fatal(err)
+	var stat []byte
+	for range 50 { // an array that goes away can take the end with it
+		var err error
+		if stat, err = os.ReadFile("/proc/mdstat"); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(stat), "unused devices") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	for line := range strings.Lines(string(stat)) {
 		// A rebuild begins some time after the start.

@@ -103,6 +103,7 @@ func TestRunningLikeMdadm(t *testing.T) {
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
+		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
 	all := stories()
 	for _, name := range sample(t, slices.Sorted(maps.Keys(all)), 10) {

@@ -4,166 +4,36 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/md"
 )
 
-// Levels as the kernel numbers them (include/uapi/linux/raid/md_p.h).
+// Levels that the grammar knows by name.
 const (
-	levelFaulty    = -5
-	levelMultipath = -4
-	levelLinear    = -1
-	levelContainer = -100
+	levelFaulty    = int(md.LevelFaulty)
+	levelMultipath = int(md.LevelMultipath)
+	levelLinear    = int(md.LevelLinear)
+	levelContainer = int(md.LevelContainer)
 )
-
-// word is one entry of a table that maps command-line words to numbers. The
-// first entry of a number is the word used in messages.
-type word struct {
-	text string
-	num  int
-}
-
-func number(words []word, text string) int {
-	for _, w := range words {
-		if w.text == text {
-			return w.num
-		}
-	}
-	return Unset
-}
-
-func text(words []word, num int) (string, bool) {
-	for _, w := range words {
-		if w.num == num {
-			return w.text, true
-		}
-	}
-	return "", false
-}
-
-func levelWords() []word {
-	return []word{
-		{"linear", levelLinear},
-		{"raid0", 0},
-		{"0", 0},
-		{"stripe", 0},
-		{"raid1", 1},
-		{"1", 1},
-		{"mirror", 1},
-		{"raid4", 4},
-		{"4", 4},
-		{"raid5", 5},
-		{"5", 5},
-		{"multipath", levelMultipath},
-		{"mp", levelMultipath},
-		{"raid6", 6},
-		{"6", 6},
-		{"raid10", 10},
-		{"10", 10},
-		{"faulty", levelFaulty},
-		{"container", levelContainer},
-	}
-}
 
 // levelText names a level in messages; mdadm prints "(null)" for one it does
 // not know, which is also what it prints for a level that was not given.
 func levelText(level int) string {
-	if s, ok := text(levelWords(), level); ok {
-		return s
+	if l := md.Level(level); l.Known() {
+		return l.String()
 	}
 	return "(null)"
 }
 
-func policyWords() []word {
-	return []word{
-		{"unknown", int(PolicyUnknown)},
-		{"none", int(PolicyNone)},
-		{"resync", int(PolicyResync)},
-		{"bitmap", int(PolicyBitmap)},
-		{"journal", int(PolicyJournal)},
-		{"ppl", int(PolicyPPL)},
-	}
-}
-
-func layoutWords(level int) []word {
-	parity := []word{
-		{"left-asymmetric", 0},
-		{"right-asymmetric", 1},
-		{"left-symmetric", 2},
-		{"right-symmetric", 3},
-		{"default", 2},
-		{"la", 0},
-		{"ra", 1},
-		{"ls", 2},
-		{"rs", 3},
-		{"parity-first", 4},
-		{"parity-last", 5},
-	}
-	switch level {
-	case 0:
-		return []word{{"original", 1}, {"alternate", 2}, {"1", 1}, {"2", 2}, {"dangerous", 0}}
-	case 5:
-		return append(parity, word{"ddf-zero-restart", 1}, word{"ddf-N-restart", 0}, word{"ddf-N-continue", 2})
-	case 6:
-		return append(parity,
-			word{"ddf-zero-restart", 8}, word{"ddf-N-restart", 9}, word{"ddf-N-continue", 10},
-			word{"left-asymmetric-6", 16}, word{"right-asymmetric-6", 17},
-			word{"left-symmetric-6", 18}, word{"right-symmetric-6", 19}, word{"parity-first-6", 20})
-	case levelFaulty:
-		return []word{
-			{"write-transient", 0},
-			{"wt", 0},
-			{"read-transient", 1},
-			{"rt", 1},
-			{"write-persistent", 2},
-			{"wp", 2},
-			{"read-persistent", 3},
-			{"rp", 3},
-			{"write-all", 4},
-			{"wa", 4},
-			{"read-fixable", 5},
-			{"rf", 5},
-			{"clear", 31},
-			{"flush", 30},
-			{"none", 31},
-			{"default", 31},
+// parsePolicy reads a consistency policy; false is what mdadm refuses: words
+// it does not know, and those that are no wish.
+func parsePolicy(s string) (Policy, bool) {
+	for p := PolicyResync; p <= PolicyPPL; p++ {
+		if p.String() == s {
+			return p, true
 		}
 	}
-	return nil
-}
-
-// parseLayout10 reads nN, oN or fN into the kernel's number (raid10.c,
-// setup_geo): near copies in the low byte, far copies in the next, bit 16 for
-// offset.
-func parseLayout10(s string) (int, bool) {
-	if s == "" || !strings.ContainsRune("nof", rune(s[0])) {
-		return 0, false
-	}
-	copies, rest := leadingInt(s[1:])
-	if rest != "" || len(s) == 1 || copies < 1 || copies > 200 {
-		return 0, false
-	}
-	n := int(copies)
-	switch s[0] {
-	case 'n':
-		return 0x100 + n, true
-	case 'o':
-		return 0x10000 + n<<8 + 1, true
-	}
-	return n<<8 + 1, true
-}
-
-// parseLayoutFaulty reads MODE or MODEn: every n-th request (faulty.c).
-func parseLayoutFaulty(s string) (int, bool) {
-	at := strings.IndexAny(s, "0123456789")
-	if at < 0 {
-		at = len(s)
-	}
-	mode := number(layoutWords(levelFaulty), s[:at])
-	if mode == Unset {
-		return 0, false
-	}
-	period, _ := leadingInt(s[at:])
-	const modeShift = 5
-	return mode | int(int32(period<<modeShift)), true
+	return PolicyUnknown, false
 }
 
 // leadingInt is strtoll(3) in base 10: blanks, a sign, digits; out of range

@@ -8,7 +8,7 @@ import (
 )
 
 // BitmapType returns which kind of bitmap the array has or will get when it
-// starts: "none", "bitmap" or "llbitmap" (bitmap_type; Linux 6.18).
+// starts: "none", "bitmap" or "llbitmap" (bitmap_type; after Linux 6.12).
 func (a *Array) BitmapType() (Choice, error) { return attrBitmapType.get(a.dir) }
 
 // SetBitmapType sets it before the array starts.
@@ -91,7 +91,7 @@ func (a *Array) SetBitmapBits(first, last uint64) error {
 
 // LocklessBits returns how many bits of a lockless bitmap are in which state:
 // "unwritten", "clean", "dirty", "need sync", "syncing" and more, as the kernel
-// names them (llbitmap/bits; Linux 6.18).
+// names them (llbitmap/bits; after Linux 6.12).
 func (a *Array) LocklessBits() (map[string]uint64, error) { return attrLLBits.get(a.dir) }
 
 // LocklessMetadata returns the numbers of a lockless bitmap: "chunksize" and
@@ -122,7 +122,7 @@ func (a *Array) SetLocklessBarrierIdle(seconds uint64) error {
 }
 
 // LocklessProactiveSync computes the parity of all that was never written, so
-// that a later write need not (llbitmap/proactive_sync; after Linux 7.0).
+// that a later write need not (llbitmap/proactive_sync; after Linux 7.2).
 func (a *Array) LocklessProactiveSync() error { return attrLLProactiveSync.set(a.dir, "1") }
 
 // parseLockless reads lines of words and a number (md-llbitmap.c bits_show,

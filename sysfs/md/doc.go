@@ -17,6 +17,7 @@
 // [*sysfs.Error] with path, value, errno and what it means for that attribute.
 //
 // The facts are those of drivers/md/md.c, md-bitmap.c, md-llbitmap.c, raid5.c,
-// raid5-cache.c and raid5-ppl.c from Linux 4.11 to 7.2. The attribute super that
+// raid5-cache.c and raid5-ppl.c, and tests hold them against Linux 6.1, 6.12 and
+// 7.2 (no kernel of those has a lockless bitmap). The attribute super that
 // Documentation/admin-guide/md.rst describes for members was never written.
 package md

@@ -14,7 +14,7 @@ func (a *Array) Level() (Level, error) { return attrLevel.get(a.dir) }
 func (a *Array) SetLevel(l Level) error { return attrLevel.set(a.dir, string(l)) }
 
 // NewLevel returns the number of the level the array is being reshaped to, or
-// has (new_level; Linux 6.13).
+// has (new_level; after Linux 6.1).
 func (a *Array) NewLevel() (int, error) { return attrNewLevel.get(a.dir) }
 
 // SetNewLevel sets the number of the level to reshape to (new_level).

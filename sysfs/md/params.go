@@ -67,14 +67,14 @@ func (p Params) CreateOnOpen() (bool, error) { return paramCreateOnOpen.get(p.di
 func (p Params) SetCreateOnOpen(on bool) error { return paramCreateOnOpen.set(p.dir, formatBool(on)) }
 
 // LegacyDelete says whether a stopped array's device goes away some time after
-// the last close, and not with it (legacy_async_del_gendisk; Linux 6.18).
+// the last close, and not with it (legacy_async_del_gendisk; after Linux 6.12).
 func (p Params) LegacyDelete() (bool, error) { return paramLegacyDelete.get(p.dir) }
 
 // SetLegacyDelete switches that.
 func (p Params) SetLegacyDelete(on bool) error { return paramLegacyDelete.set(p.dir, formatBool(on)) }
 
 // CheckNewFeature says whether superblocks with unknown features are refused
-// (check_new_feature; Linux 6.19).
+// (check_new_feature; after Linux 6.12).
 func (p Params) CheckNewFeature() (bool, error) { return paramCheckNewFeature.get(p.dir) }
 
 // SetCheckNewFeature switches that.

@@ -65,10 +65,10 @@ func (a *Array) JournalMode() (Choice, error) { return attrJournalMode.get(a.dir
 func (a *Array) SetJournalMode(mode string) error { return attrJournalMode.set(a.dir, mode) }
 
 // PPLWriteHint returns the write life time hint of the partial parity log,
-// which the kernel has shown as 0 since 6.0 (ppl_write_hint).
+// which Linux 6.1 and later always show as 0 (ppl_write_hint).
 func (a *Array) PPLWriteHint() (uint64, error) { return attrPPLWriteHint.get(a.dir) }
 
-// SetPPLWriteHint sets it; kernels since 6.0 check it and do nothing.
+// SetPPLWriteHint sets it; Linux 6.1 and later check it and do nothing.
 func (a *Array) SetPPLWriteHint(n uint16) error {
 	return attrPPLWriteHint.set(a.dir, formatUint(uint64(n)))
 }

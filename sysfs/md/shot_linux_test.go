@@ -124,7 +124,7 @@ func checkShot(t testing.TB, name, text string) {
 	for _, w := range want.arrays {
 		got := describe(m.Array(w.name))
 		if name == "raid5/broken" {
-			// Kernels since 6.8 print "broken" where earlier ones print "active".
+			// Linux 6.12 prints "broken" where 6.1 prints "active".
 			got = strings.Replace(got, " broken ", " active ", 1)
 		}
 		if got != w.String() {

@@ -41,7 +41,7 @@ func (a *Array) SetSyncSpeedMax(kib uint64) error {
 }
 
 // SyncIODepth returns how many requests an action keeps under way while others
-// use the disks (sync_io_depth; Linux 6.17).
+// use the disks (sync_io_depth; after Linux 6.12).
 func (a *Array) SyncIODepth() (Limit, error) { return attrSyncIODepth.get(a.dir) }
 
 // SetSyncIODepth sets that number, or makes it follow [System].

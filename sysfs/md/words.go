@@ -51,7 +51,7 @@ var (
 	lastSyncActions = append([]SyncAction{NoAction}, syncActions...)
 )
 
-// parseLastSync reads md.c last_sync_action_show, where kernels before 6.11
+// parseLastSync reads md.c last_sync_action_show, where early kernels
 // call a recovery by the word of /proc/mdstat (md.c md_do_sync).
 func parseLastSync(s string) (SyncAction, error) {
 	if s == "recovery" {

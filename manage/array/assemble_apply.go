@@ -35,6 +35,9 @@ func (a *assembler) carryOut(ctx context.Context) error {
 			a.Report.extra(Always, "could not take back %s: %v", l.Step, l.Err)
 		}
 	}
+	if err == nil {
+		waitForName(ctx, a.node.Chosen, a.Report)
+	}
 	return errors.Join(err, a.node.Close())
 }
 

@@ -106,7 +106,7 @@ func choose(infos []memberInfo, force bool) (*choice, error) {
 	nextSpare := 0
 	for n, info := range infos {
 		c.cands[n] = candidate{memberInfo: info}
-		if info.State.inSync() && (c.mostRecent < 0 || info.Events > infos[c.mostRecent].Events) {
+		if info.State.inSync() && !info.Damaged && (c.mostRecent < 0 || info.Events > infos[c.mostRecent].Events) {
 			c.mostRecent = n
 		}
 		i := info.place(n, info.RaidDisks, &nextSpare)

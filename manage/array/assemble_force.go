@@ -83,6 +83,9 @@ func (c *choice) forceable(raised map[int]bool) func(yield func(cand, slot int) 
 // mayForce reports whether a member that fell behind may be a source of data.
 func (c *choice) mayForce(slot int, m *candidate) bool {
 	ref := &c.reference
+	if m.Damaged {
+		return false
+	}
 	if m.RecoveryStart == maxSector {
 		// Members that disagree on how far a reshape has come hold data in
 		// different shapes.

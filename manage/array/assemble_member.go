@@ -63,6 +63,11 @@ type memberInfo struct {
 	RaidDisks  int // before a shrinking reshape
 	CTime      int64
 
+	// Damaged is set for a superblock that the kernel will refuse: by its
+	// checksum, or a value that makes no sense. It is never what others are
+	// measured against, and never rewritten, which would make it valid.
+	Damaged bool
+
 	Number        int // the device's number in the array (dev_number)
 	Slot          int // slotNone for spares and journals
 	State         diskState

@@ -103,7 +103,7 @@ func (c *choice) settle(members []*md.Member, opt settleOptions) *settled {
 		s.edits = nil
 		return s
 	}
-	if changed {
+	if changed && !s.content.Damaged {
 		s.edits[s.chosen], s.marked = chosen, true
 	}
 	return s
@@ -123,15 +123,22 @@ func (c *choice) snapshot() tally {
 func (c *choice) restore(t tally) { c.cands, c.avail, c.working = t.cands, t.avail, t.working }
 
 // choose gives the first member, in slot order, that is as recent as the
-// freshest; -1 if there is none.
+// freshest, if there is one without damage; -1 if there is none at all.
 func (c *choice) choose() int {
+	found := -1
 	for i := 0; i < len(c.best); i += 2 {
 		j := c.best[i]
-		if j >= 0 && c.cands[j].upToDate && c.cands[j].Events >= c.cands[c.mostRecent].Events {
+		if j < 0 || !c.cands[j].upToDate || c.cands[j].Events < c.cands[c.mostRecent].Events {
+			continue
+		}
+		if !c.cands[j].Damaged {
 			return j
 		}
+		if found < 0 {
+			found = j
+		}
 	}
-	return -1
+	return found
 }
 
 // agree makes the chosen superblock say of every current device what it is,

@@ -9,10 +9,14 @@ import (
 
 // infoOf reads from a superblock what deciding about the member needs.
 func infoOf(m *md.Member) memberInfo {
+	info := memberInfo{}
 	if m.Super0 != nil {
-		return infoOf0(m)
+		info = infoOf0(m)
+	} else {
+		info = infoOf1(m)
 	}
-	return infoOf1(m)
+	info.Damaged = m.Err != nil
+	return info
 }
 
 func infoOf1(m *md.Member) memberInfo {

@@ -44,6 +44,12 @@ func believes(m *md.Member, failed ...int) *md.Member {
 	return m
 }
 
+// damaged makes the kernel refuse a member.
+func damaged(m *md.Member) *md.Member {
+	m.Err = errors.New("bad checksum")
+	return m
+}
+
 func dirty(m *md.Member) *md.Member {
 	m.Super1.ResyncOffset = 0
 	return m
@@ -167,6 +173,14 @@ func TestDecideAssembly(t *testing.T) {
 		}, {
 			name: "dirty and degraded, force marks one clean", opt: force, start: startNow, in: "a b", written: "a",
 			members: []*md.Member{dirty(believes(member("a", r5, 3, 0, 9), 2)), dirty(believes(member("b", r5, 3, 1, 9), 2))},
+		}, {
+			name: "damaged superblocks are not forced", opt: force, start: startTooFew, in: "a",
+			members: []*md.Member{believes(member("a", r5, 3, 0, 20), 1, 2), damaged(member("b", r5, 3, 1, 15))},
+		}, {
+			name: "damaged superblock is not the measure", start: startNow, in: "a b",
+			members: []*md.Member{
+				believes(member("a", r5, 3, 0, 9), 2), believes(member("b", r5, 3, 1, 9), 2), damaged(member("c", r5, 3, 2, 1<<40)),
+			},
 		}, {
 			name: "reports the freshest as failed", start: startNow, in: "b",
 			members: []*md.Member{believes(member("a", r1, 2, 0, 9), 1), believes(member("b", r1, 2, 1, 10), 0)},

@@ -25,6 +25,17 @@ func FlushBuffers(f *os.File) error { return ioctl(f, "BLKFLSBUF", unix.BLKFLSBU
 // It fails with [ErrBusy] while a partition is in use.
 func RereadPartitions(f *os.File) error { return ioctl(f, "BLKRRPART", unix.BLKRRPART, nil) }
 
+// ForgetPartition makes the kernel forget the partition with that number; the
+// table on the device stays as it is (BLKPG, BLKPG_DEL_PARTITION). It fails
+// with [ErrNotExist] where there is none, and with [ErrBusy] while it is in use.
+func ForgetPartition(f *os.File, number int) error {
+	p := unix.BlkpgPartition{Pno: int32(number)}
+	arg := unix.BlkpgIoctlArg{
+		Op: unix.BLKPG_DEL_PARTITION, Datalen: int32(unsafe.Sizeof(p)), Data: (*byte)(unsafe.Pointer(&p)),
+	}
+	return ioctl(f, "BLKPG", unix.BLKPG, unsafe.Pointer(&arg))
+}
+
 // Discard tells the device that a range of bytes is not needed any more; what
 // it reads as afterwards is anybody's guess (BLKDISCARD). The range is in
 // logical blocks, and f open for writing.

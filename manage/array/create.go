@@ -110,7 +110,7 @@ type createDevice struct {
 	bytes        uint64
 	major, minor uint32
 	stale        []md.Extent // what wipes the superblocks it carries
-	partitions   bool
+	partitions   []int       // numbers of those the kernel knows
 }
 
 const unsetChunk = -1

@@ -188,8 +188,13 @@ func (c *creator) measure(path string, free uint64) (bool, error) {
 func (c *creator) inspect(d *createDevice, f *device, free uint64) error {
 	d.stale = staleSupers(f)
 	if n, err := sysblock.OpenNum(c.FS, sysblock.Num{Major: d.major, Minor: d.minor}); err == nil {
-		parts, err := n.Partitions()
-		d.partitions = err == nil && len(parts) > 0
+		if parts, err := n.Partitions(); err == nil {
+			for _, p := range parts {
+				if number, ok, err := p.Partition(); ok && err == nil {
+					d.partitions = append(d.partitions, number)
+				}
+			}
+		}
 	}
 	if err := c.inspectContents(d.Path, f); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	blockctl "github.com/mdkit/mdkit/ioctl/block"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -193,10 +194,41 @@ func (c *creator) newMembers() (*orderedDevices, error) {
 // writeSteps wipe old superblocks and write the new metadata of one device.
 func writeSteps(d createDevice, image []md.Extent) []Step {
 	var steps []Step
+	if len(d.partitions) > 0 {
+		steps = append(steps, forgetPartitions(d))
+	}
 	for _, e := range append(d.stale, image...) {
 		steps = append(steps, NewWrite(d.Path, e.What, e.Off, e.Data))
 	}
 	return steps
+}
+
+// forgetPartitions takes the partitions of a device out of the kernel's sight,
+// as the device has another use now.
+func forgetPartitions(d createDevice) Step {
+	info := StepInfo{
+		Kind: KindIoctl, Target: d.Path, What: "BLKPG, forget partitions",
+		Value: strings.Trim(fmt.Sprint(d.partitions), "[]"),
+	}
+	with := func(use func(*os.File) error) error {
+		f, err := blockctl.Open(d.Path, os.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		return errors.Join(use(f), f.Close())
+	}
+	return NewStep(info,
+		func(context.Context) error {
+			return with(func(f *os.File) error {
+				for _, number := range d.partitions {
+					if err := blockctl.ForgetPartition(f, number); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+		func(context.Context) error { return with(blockctl.RereadPartitions) })
 }
 
 // mapStep enters the array in mdadm's map.

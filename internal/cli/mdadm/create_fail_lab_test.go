@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -118,10 +119,52 @@ func TestFailedCreateLeavesMembersAlone(t *testing.T) {
 		cases = append(cases, lab.Case{Name: f.name, Run: func(t *testing.T, _ *lab.Guest) { f.try(t) }})
 	}
 	cases = append(cases, lab.Case{Name: "cancelled", Run: func(t *testing.T, _ *lab.Guest) { cancelled(t) }})
+	cases = append(cases, lab.Case{Name: "partitions", Run: func(t *testing.T, _ *lab.Guest) { partitions(t) }})
 	lab.Run(t, lab.Spec{
 		Modules: []string{"raid1", "raid10", "brd rd_nr=4 rd_size=16384"},
 		Files:   mdadm.Files,
+		Disks:   []lab.Disk{{Size: 32 << 20}, {Size: 32 << 20}},
 	}, cases...)
+}
+
+// partitions: the kernel forgets those of a device that becomes a member, and
+// finds them again when nothing comes of it.
+func partitions(t *testing.T) {
+	f, err := os.OpenFile("/dev/ubda", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	mbr := make([]byte, 512)
+	mbr[450] = 0x83
+	binary.LittleEndian.PutUint32(mbr[454:], 2048)
+	binary.LittleEndian.PutUint32(mbr[458:], 4096)
+	mbr[510], mbr[511] = 0x55, 0xaa
+	if _, err := f.WriteAt(mbr, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := blockctl.RereadPartitions(f); err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool {
+		_, err := os.Stat("/sys/block/ubda/ubda1")
+		return err == nil
+	}
+	if !there() {
+		t.Fatal("no partition to begin with")
+	}
+	create := []string{"-C", "/dev/md9", "-n2", "-R", "-e1.0"}
+	if o := ours(append(create, "-l5", "/dev/ubda", "/dev/ubdb")...); o.code != 1 || !there() {
+		t.Errorf("partition there: %v after a failed create: %v", there(), o)
+	}
+	o := ours(append(create, "-l1", "/dev/ubda", "/dev/ubdb")...)
+	if o.code != 0 || there() {
+		t.Errorf("partition there: %v after a create: %v", there(), o)
+	}
+	if !strings.Contains(o.err, "partition table exists on /dev/ubda") {
+		t.Errorf("says nothing of the partitions: %v", o)
+	}
+	peers(t, "--stop", "/dev/md9")
 }
 
 // fillDisks puts something everywhere: a pattern, and on the first two disks
@@ -168,10 +211,7 @@ func hashes(t *testing.T) string {
 
 func (f failing) args() []string {
 	args := append([]string{"--create", "/dev/md9"}, strings.Fields(f.line)...)
-	for _, d := range devicesOf(f.line) {
-		args = append(args, d)
-	}
-	return args
+	return append(args, devicesOf(f.line)...)
 }
 
 func (f failing) try(t *testing.T) {

@@ -114,10 +114,17 @@ func sameCreation(t *testing.T, g *lab.Guest, line string, devices []string) {
 	if got = withoutExtras(got); got != want {
 		t.Errorf("mdadm %s:\n%s", line, lineDiff(want.String(), got.String()))
 	}
+	for _, l := range g.KernelLog(t) {
+		if got.code == 0 && createComplaint.MatchString(l) {
+			t.Errorf("mdadm %s: the kernel says %q", line, l)
+		}
+	}
 	if gotState != wantState {
 		t.Errorf("mdadm %s:\n%s", line, lineDiff(wantState, gotState))
 	}
 }
+
+var createComplaint = regexp.MustCompile(`(?i)\b(error|fail(ed|ure)?|invalid|warning|bug|corrupt|bad|mismatch)\b`)
 
 // withoutExtras drops the lines that say more than mdadm does, and the times.
 func withoutExtras(o outcome) outcome {

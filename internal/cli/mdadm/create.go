@@ -62,7 +62,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 // planDoc is the document of a command that carries out a plan for one array.
 type planDoc struct {
 	change
-	Device  string `json:"device"`                // the array, as people call it
+	Device  string `json:"array"`                 // the array, as people call it
 	Name    string `json:"kernel_name,omitempty"` // the array, as the kernel calls it
 	UUID    string `json:"uuid,omitempty"`
 	Version string `json:"metadata,omitempty"`

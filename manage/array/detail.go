@@ -44,14 +44,18 @@ type Detail struct {
 	ComponentSize int64  // bytes used of each member, 0 if sysfs does not say
 
 	Members    []Bound           // as sysfs lists them, in its own order
-	Disks      []mdctl.DiskInfo  // as the driver answers, by number; of an array with Info only
+	Disks      []Disk            // as the driver answers, by number; of an array with Info only
 	DiskErrors map[int]error     // numbers of slots for which it gave none
 	BitmapFile string            // path of a bitmap file of old
 	Sync       *sysmd.MdstatSync // what is under way or waits, nil for nothing
 	Super      *Examined         // of the first member that fits the array, nil if none does
 	Entry      *MapEntry         // of the map of arrays, nil if it has none
+}
 
-	fs sysfs.FS
+// Disk is a device of an array, as the driver describes it.
+type Disk struct {
+	mdctl.DiskInfo
+	Alive bool // the kernel still has the device
 }
 
 // Bound is a device bound to an array, as sysfs shows it.
@@ -104,8 +108,8 @@ func (r *Reports) Detail(path string) (*Detail, error) {
 		return nil, err
 	}
 	defer dev.Close()
-	d := &Detail{Path: path, fs: r.FS}
-	sys, err := d.find(dev)
+	d := &Detail{Path: path}
+	sys, err := d.find(r.FS, dev)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,7 @@ func (r *Reports) Detail(path string) (*Detail, error) {
 	if d.Size, err = blockctl.Size(dev.File()); err != nil {
 		d.Size = 0
 	}
-	if err := d.askDriver(dev); err != nil {
+	if err := d.askDriver(r.FS, dev); err != nil {
 		return nil, err
 	}
 	d.findSuper(&r.Nodes)
@@ -131,20 +135,20 @@ func (r *Reports) Detail(path string) (*Detail, error) {
 
 // find learns the kernel's name of the device, or of the array it is a
 // partition of.
-func (d *Detail) find(dev *mdctl.Device) (*sysmd.Array, error) {
+func (d *Detail) find(root sysfs.FS, dev *mdctl.Device) (*sysmd.Array, error) {
 	major, minor, err := blockctl.Number(dev.File())
 	if err != nil {
 		return nil, err
 	}
 	d.Number = sysblock.Num{Major: major, Minor: minor}
-	disk, err := sysblock.OpenNum(d.fs, d.Number)
+	disk, err := sysblock.OpenNum(root, d.Number)
 	if err == nil {
 		disk, err = disk.Disk()
 	}
 	if err == nil {
 		d.Name = disk.Name()
 		var a *sysmd.Array
-		if a, err = sysmd.Open(d.fs, d.Name); err == nil {
+		if a, err = sysmd.Open(root, d.Name); err == nil {
 			return a, nil
 		}
 	}
@@ -224,7 +228,7 @@ func (b *Bound) read(dir sysfs.Dir) bool {
 
 // askDriver asks for the array and its members by ioctl. An array that is only
 // in part set up has no answer: then what is known follows from sysfs.
-func (d *Detail) askDriver(dev *mdctl.Device) error {
+func (d *Detail) askDriver(root sysfs.FS, dev *mdctl.Device) error {
 	info, err := dev.ArrayInfo()
 	switch {
 	case errors.Is(err, mdctl.ErrNoArray):
@@ -249,7 +253,9 @@ func (d *Detail) askDriver(dev *mdctl.Device) error {
 			}
 			d.DiskErrors[n] = err
 		case err == nil && (disk.Major != 0 || disk.Minor != 0):
-			d.Disks = append(d.Disks, disk)
+			num := sysblock.Num{Major: uint32(disk.Major), Minor: uint32(disk.Minor)}
+			_, gone := os.Stat(root.Sys("dev", "block", num.String()))
+			d.Disks = append(d.Disks, Disk{DiskInfo: disk, Alive: gone == nil})
 		}
 	}
 	return nil

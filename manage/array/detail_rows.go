@@ -1,19 +1,13 @@
 package array
 
 import (
-	"os"
-
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
 
 // Row is a line of the table of an array's devices. A slot without a device
 // has a row with the number -1, the device 0:0 and the state DiskRemoved.
-type Row struct {
-	mdctl.DiskInfo
-	Alive bool // the kernel still has the device
-}
+type Row struct{ Disk }
 
 // Empty reports whether the row has no device.
 func (r Row) Empty() bool { return r.Major == 0 && r.Minor == 0 }
@@ -24,22 +18,22 @@ func (r Row) Empty() bool { return r.Major == 0 && r.Minor == 0 }
 func (d *Detail) Rows() (slots [][2]Row, others []Row) {
 	if d.Inactive() {
 		for _, b := range d.Members {
-			others = append(others, Row{Alive: true, DiskInfo: mdctl.DiskInfo{
+			others = append(others, Row{Disk{Alive: true, DiskInfo: mdctl.DiskInfo{
 				Number: -1, Major: int32(b.Number.Major), Minor: int32(b.Number.Minor),
 				RaidDisk: int32(b.Slot), State: b.diskState(),
-			}})
+			}}})
 		}
 	}
 	slots = make([][2]Row, max(0, d.Info.RaidDisks))
 	for i := range slots {
-		removed := Row{DiskInfo: mdctl.DiskInfo{Number: -1, RaidDisk: int32(i), State: mdctl.DiskRemoved}}
+		removed := Row{Disk{DiskInfo: mdctl.DiskInfo{Number: -1, RaidDisk: int32(i), State: mdctl.DiskRemoved}}}
 		slots[i] = [2]Row{removed, removed}
 	}
 	if d.Inactive() {
 		return slots, others
 	}
 	for _, disk := range d.Disks {
-		row := Row{DiskInfo: disk, Alive: d.alive(disk)}
+		row := Row{disk}
 		inSlot := disk.RaidDisk >= 0 && int(disk.RaidDisk) < len(slots) && disk.State&mdctl.DiskJournal == 0
 		switch {
 		case inSlot && slots[disk.RaidDisk][0].State == mdctl.DiskRemoved:
@@ -63,12 +57,6 @@ func (b *Bound) diskState() mdctl.DiskState {
 		return mdctl.DiskSync
 	}
 	return 0
-}
-
-func (d *Detail) alive(disk mdctl.DiskInfo) bool {
-	num := sysblock.Num{Major: uint32(disk.Major), Minor: uint32(disk.Minor)}
-	_, err := os.Stat(d.fs.Sys("dev", "block", num.String()))
-	return err == nil
 }
 
 // Available says for each slot whether a device in it, or its replacement, is

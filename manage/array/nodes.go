@@ -17,6 +17,17 @@ type Nodes struct {
 	Dir string
 
 	names map[uint64][]string // by device number, in the order they were found
+	fixed bool                // names is all there is
+}
+
+// NodesOf returns nodes that are known beforehand, for reports on a system that
+// is not this one: names by major and minor number.
+func NodesOf(names map[[2]uint32]string) Nodes {
+	n := Nodes{names: make(map[uint64][]string), fixed: true}
+	for num, name := range names {
+		n.names[unix.Mkdev(num[0], num[1])] = []string{name}
+	}
+	return n
 }
 
 // Name returns the name of a block device, or "" if there is none. prefer is
@@ -30,7 +41,7 @@ func (n *Nodes) Name(major, minor uint32, prefer string) string {
 		n.scan()
 	}
 	dev := unix.Mkdev(major, minor)
-	if n.names[dev] == nil && !fresh {
+	if n.names[dev] == nil && !fresh && !n.fixed {
 		n.scan() // it may have come since
 	}
 	return n.choose(n.names[dev], prefer)

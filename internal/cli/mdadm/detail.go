@@ -88,6 +88,11 @@ func (t *detailer) array(name string) int {
 		}
 		return 1
 	}
+	return t.report(d)
+}
+
+// report prints one array and returns its part of the exit code.
+func (t *detailer) report(d *array.Detail) int {
 	for _, n := range slices.Sorted(maps.Keys(d.DiskErrors)) {
 		fmt.Fprintf(t.std.Err, "mdadm: cannot get device detail for device %d: %s\n", n, errText(d.DiskErrors[n]))
 	}

@@ -99,6 +99,7 @@ func (e *examiner) device(name string) int {
 			return 0
 		}
 		fmt.Fprintf(e.std.Err, "mdadm: cannot open %s: %s\n", name, openReason(err))
+		e.docs = append(e.docs, examinedDevice{Device: name, Size: -1, Error: openReason(err)})
 		return 1
 	}
 	defer d.Close()

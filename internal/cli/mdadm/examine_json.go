@@ -33,7 +33,7 @@ type examineDocument struct {
 // is there.
 type examinedDevice struct {
 	Device   string `json:"device"`
-	Size     int64  `json:"size"`
+	Size     int64  `json:"size"` // -1 if it could not be opened
 	Error    string `json:"error,omitempty"`
 	Metadata string `json:"metadata,omitempty"` // "0.90", "1.0", "1.1", "1.2", "mbr"
 

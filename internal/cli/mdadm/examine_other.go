@@ -14,6 +14,9 @@ import (
 // exit code: none where a version was asked for, as mdadm has it.
 func (e *examiner) nothing(d *block.File, err error) int {
 	name := d.Name()
+	if _, tableErr := array.Partitioned(d); !e.cmd.Scan && (tableErr != nil || len(e.want) > 0) {
+		e.docs = append(e.docs, examinedDevice{Device: name, Size: d.Size(), Error: err.Error()})
+	}
 	switch {
 	case !errors.Is(err, md.ErrNoSuper):
 		if !e.cmd.Scan {

@@ -397,7 +397,7 @@ func clear(t *testing.T) {
 // ours report on each. Of all states and command lines it takes a sample,
 // unless MDKIT_SOAK is set; MDKIT_SEED repeats one.
 func TestReportsLikeMdadm(t *testing.T) {
-	mdadm := lab.Peer(t, "mdadm")
+	spec := reportSpec(t)
 	seed, err := strconv.ParseUint(os.Getenv("MDKIT_SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
@@ -420,14 +420,19 @@ func TestReportsLikeMdadm(t *testing.T) {
 	for _, s := range list {
 		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, _ *lab.Guest) { s.run(t, rng, sample) }})
 	}
-	lab.Run(t, lab.Spec{
+	spec.Env = map[string]string{"MDKIT_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")}
+	lab.Run(t, spec, cases...)
+}
+
+// reportSpec is the machine for the scenarios.
+func reportSpec(t *testing.T) lab.Spec {
+	return lab.Spec{
 		Modules: []string{
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Files:   mdadm.Files,
-		Env:     map[string]string{"MDKIT_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
+		Files:   lab.Peer(t, "mdadm").Files,
 		Memory:  1 << 30,
 		Timeout: 40 * time.Minute,
-	}, cases...)
+	}
 }

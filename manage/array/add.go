@@ -30,12 +30,13 @@ func (m *manager) add(ctx context.Context, t *target) (bool, error) {
 	if name, err := kernelNameOf(t.major, t.minor); err == nil && name == m.live.Name {
 		// mdadm 4.2 and the kernel make it a member of itself, and it can
 		// never be stopped again.
-		if t.Verb != verbReAddMissing {
-			m.Report.say(Always, "Cannot open %s: %s", t.Name, errnoText(unix.EBUSY))
-			m.Report.extra(Always, "it is the array itself")
-			return false, &Said{unix.EBUSY}
+		if t.Verb == verbReAddMissing {
+			m.Report.say(Chatty, "--re-add for %s to %s is not possible", t.Name, m.Array)
+			return false, nil
 		}
-		return false, nil
+		m.Report.say(Always, "Cannot open %s: %s", t.Name, errnoText(unix.EBUSY))
+		m.Report.extra(Always, "it is the array itself")
+		return false, &Said{unix.EBUSY}
 	}
 	if err := m.unclaimed(t); err != nil {
 		if t.Verb == verbReAddMissing {

@@ -1,0 +1,252 @@
+package mdadm
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
+	"github.com/mdkit/mdkit/internal/lab/fixture"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// capture writes testdata/reports anew from a lab machine: members and arrays
+// in many states, with what Debian's mdadm says of them.
+var capture = flag.Bool("capture", false, "write testdata/reports anew")
+
+const corpusDir = "testdata/reports"
+
+// corpusMember are the options of the reports kept of a member, corpusArray of
+// an array.
+func corpusMember() []string {
+	return []string{"-E", "-Eb", "-Ebv", "-EY", "-X", "-Xb", "--examine-badblocks", "-E -e 1.2", "-E -e 0.90"}
+}
+
+func corpusArray() []string {
+	return []string{"-D", "-Db", "-Dbv", "-DY", "-D --no-devices", "-Dt"}
+}
+
+// keep takes a member's metadata into the corpus.
+func keepMember(t *testing.T, g *lab.Guest, s scenario, dev string) {
+	d, err := block.OpenFile(dev, block.Direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	img := &fixture.Image{Size: d.Size(), Note: note(g, s), Said: map[string]string{"device": dev + "\n"}}
+	for _, end := range []int64{0, d.Size() - 128<<10} {
+		if err := img.Add(d, end, 128<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, opts := range corpusMember() {
+		args := append(strings.Fields(opts), "--homehost=labhost", dev)
+		img.Said[opts] = peers(t, args...).String()
+	}
+	g.Publish(fmt.Sprintf("member-%s-%s", fileName(s.name), filepath.Base(dev)), img.Text())
+}
+
+// keepArray takes what is known of an array into the corpus: as our own code
+// gathers it from the kernel, and as mdadm reports it.
+func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
+	r := array.NewReports()
+	before, err := r.Detail(dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := &fixture.Image{Note: note(g, s), Said: map[string]string{}}
+	for _, opts := range corpusArray() {
+		img.Said[opts] = peers(t, append(strings.Fields(opts), "--homehost=labhost", dev)...).String()
+	}
+	after, err := r.Detail(dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var super *array.Examined
+	before.Super, after.Super, super = nil, nil, after.Super
+	a, _ := json.Marshal(before)
+	b, _ := json.MarshalIndent(after, "", " ")
+	if c, _ := json.Marshal(after); !bytes.Equal(a, c) {
+		t.Logf("%s: %s moved on meanwhile, not kept", s.name, dev)
+		return
+	}
+	img.Said["facts"] = string(b) + "\n"
+	if super != nil {
+		img.Said["device"] = super.Name + "\n"
+		d, err := block.OpenFile(super.Name, block.Direct)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		img.Size = d.Size()
+		for _, end := range []int64{0, d.Size() - 128<<10} {
+			if err := img.Add(d, end, 128<<10); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	g.Publish(fmt.Sprintf("array-%s-%s", fileName(s.name), filepath.Base(dev)), img.Text())
+}
+
+func note(g *lab.Guest, s scenario) string {
+	return fmt.Sprintf("mdadm 4.2 on Linux %s: %s", g.Release, strings.Join(s.steps, "; "))
+}
+
+func fileName(s string) string { return strings.ReplaceAll(s, " ", "-") }
+
+// kept says which scenarios are in the corpus: one for each thing that reports
+// have to say.
+func kept(name string) bool {
+	return slices.Contains([]string{
+		"linear 1.2", "raid0 1.0", "raid1 1.1", "raid5 0.90 bitmap", "raid6 1.2", "raid10 near", "build raid1",
+		"raid1 failed and spare", "raid5 failed and removed", "raid1 write-mostly failfast", "raid5 journal", "raid5 ppl",
+		"raid1 replacement", "raid5 reshape", "dirty", "inactive", "named foreign", "raid10 odd far", "raid1 pending",
+		"checksum wrong", "roles damaged", "bitmap damaged", "two superblocks", "partition table", "bad blocks", "nothing",
+	}, name)
+}
+
+// captureCorpus boots a machine, sets the scenarios up and keeps the first
+// member of each, and its arrays.
+func captureCorpus(t *testing.T) {
+	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { do(t, "hostname labhost") }}}
+	names := []string{"setup"}
+	for _, s := range scenarios() {
+		if !kept(s.name) {
+			continue
+		}
+		names = append(names, s.name)
+		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, g *lab.Guest) {
+			t.Cleanup(func() { clear(t) })
+			for _, step := range s.steps {
+				do(t, step)
+			}
+			keepMember(t, g, s, s.members()[0])
+			for _, a := range arraysUp(t) {
+				keepArray(t, g, s, a)
+			}
+		}})
+	}
+	set := lab.Cases(t, cases...)
+	m := set.Start(t, reportSpec(t), names...)
+	if err := os.MkdirAll(corpusDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range m.Wait().Published {
+		if err := os.WriteFile(filepath.Join(corpusDir, name+".txtar"), text, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCorpus holds our text against what Debian's mdadm printed in the lab, on
+// systems without a lab too.
+func TestCorpus(t *testing.T) {
+	if *capture || lab.InGuest() {
+		captureCorpus(t)
+	}
+	t.Setenv("TZ", "UTC")
+	files, err := filepath.Glob(filepath.Join(corpusDir, "*.txtar"))
+	if err != nil || len(files) < 40 {
+		t.Fatalf("only %d files in %s, %v", len(files), corpusDir, err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			img, err := fixture.Read(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(name, "array-") {
+				checkArray(t, img)
+			} else {
+				checkMember(t, img)
+			}
+		})
+	}
+}
+
+// checkMember lets ours report on a file with the member's metadata. Names of
+// the lab's devices are not known here: the path is put back into the text, and
+// the names in a 0.90 superblock's table are left out.
+func checkMember(t *testing.T, img *fixture.Image) {
+	path := filepath.Join(t.TempDir(), "member")
+	if err := img.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	dev := strings.TrimSpace(img.Said["device"])
+	for _, opts := range corpusMember() {
+		args := append(strings.Fields(opts), "--homehost=labhost", "-c", "none", path)
+		got := ours(args...)
+		got.out, got.err = strings.ReplaceAll(got.out, path, dev), strings.ReplaceAll(got.err, path, dev)
+		want := img.Said[opts]
+		if text := got.String(); withoutNodes(text) != withoutNodes(want) && !noBitmapHere(opts, want, got) {
+			t.Errorf("mdadm %s:\n%s", opts, lineDiff(withoutNodes(want), withoutNodes(text)))
+		}
+	}
+}
+
+// noBitmapHere is saysClearly for a kept answer.
+func noBitmapHere(opts, want string, got outcome) bool {
+	bogus := strings.Contains(want, "invalid bitmap magic") || strings.Contains(want, "failed to read superblock of bitmap file")
+	return strings.HasPrefix(opts, "-X") && bogus && got.code == 1 && got.out == "" && strings.Count(got.err, "\n") == 1
+}
+
+// withoutNodes drops the names at the ends of the table of a 0.90 superblock.
+func withoutNodes(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if at := strings.LastIndex(line, "   /dev/"); at > 0 {
+			line = line[:at] + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// checkArray lets ours report from the facts that the kernel gave.
+func checkArray(t *testing.T, img *fixture.Image) {
+	d := new(array.Detail)
+	if err := json.Unmarshal([]byte(img.Said["facts"]), d); err != nil {
+		t.Fatal(err)
+	}
+	if img.Size > 0 {
+		dev, err := img.Device(strings.TrimSpace(img.Said["device"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Super, err = array.ExamineMember(dev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := make(map[[2]uint32]string)
+	for i := range uint32(devs) {
+		names[[2]uint32{1, i}] = fmt.Sprintf("/dev/ram%d", i)
+		names[[2]uint32{9, i}] = fmt.Sprintf("/dev/md%d", i)
+	}
+	for _, opts := range corpusArray() {
+		var out, errs bytes.Buffer
+		std := ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs}
+		cmd, err := parse(append([]string{"mdadm"}, append(strings.Fields(opts), d.Path)...), std)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports := array.NewReports()
+		reports.Nodes = array.NodesOf(names)
+		r := &detailer{cmd: cmd, std: std, w: bufio.NewWriter(&out), homeHost: "labhost", brief: cmd.Brief, reports: reports}
+		code := r.report(d)
+		r.w.Flush()
+		got := outcome{code, out.String(), errs.String()}
+		if text, want := got.String(), img.Said[opts]; text != want {
+			t.Errorf("mdadm %s:\n%s", opts, lineDiff(want, text))
+		}
+	}
+}

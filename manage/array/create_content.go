@@ -37,11 +37,12 @@ func (c *creator) inspectContents(path string, f *device) error {
 		c.odd("%s appears to contain an ext2fs file system", path)
 		c.oddDetail("size=%dK  mtime=%s", size, mtime.Format(timeText))
 	}
-	if at(64<<10) && (string(buf[52:60]) == "ReIsErFs" || string(buf[52:61]) == "ReIsEr2Fs") {
+	if at(reiserfsSuper) && (string(buf[52:60]) == "ReIsErFs" || string(buf[52:61]) == "ReIsEr2Fs") {
 		c.odd("%s appears to contain a reiserfs file system", path)
 		c.oddDetail("size = %dK", uint64(binary.LittleEndian.Uint32(buf))*4)
 	}
 	m, err := guessSuper(f)
+	bootSector := block.ReadFull(f, buf[:512], 0) == nil && isBootSector(buf)
 	switch {
 	case err == nil:
 		level := "-unknown-"
@@ -52,29 +53,34 @@ func (c *creator) inspectContents(path string, f *device) error {
 		c.oddDetail("level=%s devices=%d ctime=%s", level, m.RaidDisks(), m.CTime().Local().Format(timeText))
 	case !errors.Is(err, md.ErrNoSuper):
 		return err
-	case block.ReadFull(f, buf[:512], 0) == nil && isBootSector(buf):
+	case bootSector:
 		c.odd("partition table exists on %s", path)
 	}
-	return c.inspectSignatures(path, f, err == nil)
+	return c.inspectSignatures(path, f, err == nil, bootSector)
 }
 
-// inspectSignatures reports what else there is: mdadm would overwrite it
-// without a word. known says that an md superblock has been reported.
-func (c *creator) inspectSignatures(path string, f *device, known bool) error {
+// inspectSignatures reports what else there is, the first of each kind: mdadm
+// would overwrite it without a word. isMember and bootSector say what has been
+// reported.
+func (c *creator) inspectSignatures(path string, f *device, isMember, bootSector bool) error {
 	found, err := probe.Probe(f)
+	said := map[string]bool{}
 	for _, s := range found {
 		switch {
-		case known && strings.HasPrefix(s.Type, "linux_raid_"), strings.HasPrefix(s.Type, "ext"), s.Type == "reiserfs",
-			s.Class == probe.PartitionTable:
-			continue // reported above, or with the partitions
+		case isMember && strings.HasPrefix(s.Type, "linux_raid_"), strings.HasPrefix(s.Type, "ext"),
+			s.Type == "reiserfs" && s.Off == reiserfsSuper, bootSector && s.Class == probe.PartitionTable, said[s.Type]:
+			continue
 		}
-		c.warned = true
+		said[s.Type], c.warned = true, true
 		if !c.Run || c.Verbose >= 0 {
 			c.Report.beside("%s appears to contain %v", path, s)
 		}
 	}
 	return err
 }
+
+// reiserfsSuper is where mdadm looks for the superblock of reiserfs, in bytes.
+const reiserfsSuper = 64 << 10
 
 // isBootSector reports whether the first sector ends with the mark of one.
 func isBootSector(sector []byte) bool { return sector[510] == 0x55 && sector[511] == 0xaa }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"hash/maphash"
 	"io/fs"
 	"net"
@@ -114,7 +115,7 @@ func TestWrongInput(t *testing.T) {
 	t.Chdir(t.TempDir())
 	wrongThings(t, images)
 	seed := maphash.MakeSeed()
-	before := folder(t, seed)
+	before, content := folder(t), sums(t, seed)
 	for _, w := range wrongs() {
 		t.Run(strings.ReplaceAll(w.line, "/", "_"), func(t *testing.T) {
 			code, out, errs := quickly(t, w.line)
@@ -134,12 +135,17 @@ func TestWrongInput(t *testing.T) {
 			if t.Failed() {
 				t.Logf("standard error:\n%s", errs)
 			}
-			for path, sum := range folder(t, seed) {
-				if before[path] != sum {
+			for path, now := range folder(t) {
+				if before[path] != now {
 					t.Errorf("%s was written", path)
 				}
 			}
 		})
+	}
+	for path, sum := range sums(t, seed) {
+		if content[path] != sum {
+			t.Errorf("%s has other bytes than before", path)
+		}
 	}
 }
 
@@ -207,21 +213,41 @@ func quickly(t *testing.T, line string) (code int, stdout, stderr string) {
 	return 0, "", ""
 }
 
-// folder gives what is in the working directory.
-func folder(t *testing.T, seed maphash.Seed) map[string]uint64 {
+// folder gives what is in the working directory, with sizes and times.
+func folder(t *testing.T) map[string]string {
 	t.Helper()
-	sums := make(map[string]uint64)
+	all := make(map[string]string)
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			sums[path] = 1
+		if err != nil {
 			return err
 		}
-		b, err := os.ReadFile(path)
-		sums[path] = maphash.Bytes(seed, b)
+		info, err := d.Info()
+		if err == nil && info.Mode().IsRegular() {
+			all[path] = fmt.Sprint(info.Size(), info.ModTime())
+		} else {
+			all[path] = d.Type().String()
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sums
+	return all
+}
+
+// sums gives hashes of the images.
+func sums(t *testing.T, seed maphash.Seed) map[string]uint64 {
+	t.Helper()
+	paths, err := filepath.Glob("*.img")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]uint64)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err == nil {
+			all[path] = maphash.Bytes(seed, b)
+		}
+	}
+	return all
 }

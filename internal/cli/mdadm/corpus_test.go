@@ -182,6 +182,7 @@ func checkMember(t *testing.T, img *fixture.Image) {
 	if err := img.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}
+	checkMemberJSON(t, path, img.Said["-E"])
 	dev := strings.TrimSpace(img.Said["device"])
 	for _, opts := range corpusMember() {
 		args := append(strings.Fields(opts), "--homehost=labhost", "-c", "none", path)
@@ -191,6 +192,46 @@ func checkMember(t *testing.T, img *fixture.Image) {
 		if text := got.String(); withoutNodes(text) != withoutNodes(want) && !noBitmapHere(opts, want, got) {
 			t.Errorf("mdadm %s:\n%s", opts, lineDiff(withoutNodes(want), withoutNodes(text)))
 		}
+	}
+}
+
+// checkMemberJSON wants the document to know what mdadm's text says.
+func checkMemberJSON(t *testing.T, path, text string) {
+	var doc struct {
+		Devices []struct {
+			Events uint64
+			Array  struct {
+				UUID    string
+				Devices int `json:"raid_devices"`
+			}
+			Checksum string
+			Correct  bool   `json:"checksum_correct"`
+			Slots    string `json:"slot_state"`
+		}
+	}
+	got := ours("-E", "--json", "-c", "none", path)
+	if err := json.Unmarshal([]byte(got.out), &doc); err != nil || len(doc.Devices) != 1 {
+		t.Fatalf("%v in %v", err, got)
+	}
+	if !strings.Contains(text, " : a92b4efc\n") {
+		return // no member
+	}
+	d := doc.Devices[0]
+	for _, line := range []string{
+		fmt.Sprintf("         Events : %d\n", d.Events),
+		"UUID : " + d.Array.UUID,
+		fmt.Sprintf("   Raid Devices : %d\n", d.Array.Devices),
+		fmt.Sprintf(" Checksum : %s", strings.TrimLeft(d.Checksum, "0")),
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("the document says %q, mdadm %s", line, text)
+		}
+	}
+	if correct := strings.Contains(text, " - correct\n"); correct != d.Correct {
+		t.Errorf("checksum_correct is %v", d.Correct)
+	}
+	if _, state, ok := strings.Cut(text, "Array State : "); ok && !strings.HasPrefix(state, d.Slots+" ") {
+		t.Errorf("slot_state is %q, mdadm says %q", d.Slots, state)
 	}
 }
 

@@ -334,7 +334,8 @@ func assembleTwins() []twin {
 	raid1 := []string{create + "-l1 -n2 r0 r1", stop}
 	degraded := []string{create + "-l5 -n4 r0 r1 r2 r3", "mdadm md0 --fail r0", stop}
 	failed := []string{
-		create + "-l5 -n4 r0 r1 r2 r3", "mdadm md0 --fail r0", "fill md0", "mdadm? md0 --fail r2", "mdadm --stop md0",
+		create + "-l5 -n4 r0 r1 r2 r3", "mdadm md0 --fail r0", "fill md0",
+		"await /sys/block/md0/md/array_state clean", "mdadm? md0 --fail r2", "mdadm --stop md0",
 	}
 	return []twin{
 		{name: "assemble", setup: raid5, lines: []string{

@@ -81,7 +81,7 @@ func wrongs() []wrong {
 		wrong{"open --copy out five.1.img", 4, "missing slots 0 2"},
 		wrong{"open --quiet --copy text.txt five.0.img five.1.img", 8, "text.txt"},
 		wrong{"open --quiet --copy dir five.0.img five.1.img", 8, "dir"},
-		wrong{"open --quiet --copy absent/out five.0.img five.1.img", 8, "absent"},
+		wrong{"open --quiet --copy absent/out five.0.img five.1.img", 8, "absent/out: cannot be made"},
 		wrong{"open --quiet --copy socket five.0.img five.1.img", 8, "socket"},
 		wrong{"open --quiet --copy five.2.img five.0.img five.1.img", 8, "five.2.img"},
 		wrong{"open --quiet --copy five.1.img --force five.0.img five.1.img", 8, "five.1.img"},

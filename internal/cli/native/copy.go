@@ -130,7 +130,11 @@ func notMember(info fs.FileInfo, candidates []candidate) error {
 // it is there and durable. Zeroes become holes.
 func (o *openOptions) copyFile(ctx context.Context, array block.Device, length int64, path string) (written int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
-	if err != nil {
+	var refused *fs.PathError
+	switch {
+	case errors.As(err, &refused): // it names a file that nobody asked for
+		return 0, fmt.Errorf("%s: cannot be made: %w", path, refused.Err)
+	case err != nil:
 		return 0, err
 	}
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +20,10 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 )
+
+// update makes TestKernelLife write what it saw to testdata, and TestFixtures
+// its verdicts: go test ./engine/md -run 'TestKernelLife|TestFixtures' -update
+var update = flag.Bool("update", false, "rewrite the images and verdicts in testdata")
 
 // A fixture is the metadata of all members of an array as annotated text: a
 // txtar archive with one file for each member, named "NAME SIZE" (bytes). Its

@@ -2,7 +2,6 @@ package md_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,10 +19,6 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/lab"
 )
-
-// update makes TestKernelLife write what it saw to testdata, and TestFixtures
-// its verdicts: go test ./engine/md -run 'TestKernelLife|TestFixtures' -update
-var update = flag.Bool("update", false, "rewrite the images and verdicts in testdata")
 
 // story is something that happens to an array, after which its metadata is
 // still sound.
@@ -336,7 +331,7 @@ func (r rig) assembles(members []*md.Member) {
 // fixture is the archive of the members as they are now.
 func (r rig) fixture(s story, members []*md.Member) []byte {
 	r.t.Helper()
-	ar := &txtar.Archive{Comment: fmt.Appendf(nil, "Linux %s, mdadm 4.2 (Debian): mdadm --create --metadata=%s --raid-devices=%d %s\nand the story of that name in life_test.go, which rewrites this with -update.\n",
+	ar := &txtar.Archive{Comment: fmt.Appendf(nil, "Linux %s, mdadm 4.2 (Debian): mdadm --create --metadata=%s --raid-devices=%d %s\nand the story of that name in life_linux_test.go, which rewrites this with -update.\n",
 		r.g.Release, s.version, s.n, strings.Join(s.args, " "))}
 	for _, m := range members {
 		text, err := formatMember(r.open(m.Name, block.ForReading), m)

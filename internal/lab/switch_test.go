@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -166,8 +167,13 @@ func TestSwitchRules(t *testing.T) {
 		t.Errorf("the filter saw %q", seen)
 	}
 
+	var entered recorder
+	if err := sw.Record(&entered); err != nil {
+		t.Fatal(err)
+	}
 	sw.Partition(ports[:2])
 	c.send(frame(1, 3, 'P')) // c is alone
+	entered.await(t, frame(1, 3, 'P'))
 	b.send(frame(1, 2, 'Q'))
 	a.want('Q')
 	sw.Heal()
@@ -177,4 +183,30 @@ func TestSwitchRules(t *testing.T) {
 	again := plugIn(t, ports[0]) // a new machine on an old port
 	b.send(frame(1, 2, 'S'))
 	again.want('S')
+}
+
+// recorder keeps what the switch records.
+type recorder struct {
+	mu  sync.Mutex
+	all []byte
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, p...)
+	return len(p), nil
+}
+
+// await waits until the frame has entered the switch.
+func (r *recorder) await(t *testing.T, frame []byte) {
+	t.Helper()
+	err := waitFor(10*time.Second, "a frame in the switch", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return bytes.Contains(r.all, frame)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

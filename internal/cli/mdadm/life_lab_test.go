@@ -138,6 +138,9 @@ func TestAssembleEveryKind(t *testing.T) {
 			if k.level == "0" && version == "0.90" {
 				continue // mdadm 4.2 no longer creates it: the layout has no place there
 			}
+			if k.level == "faulty" && (version == "1.1" || version == "1.2") {
+				continue // it adds no data offset (md-faulty.c, faulty_make_request): data lands on the superblock
+			}
 			name := fmt.Sprintf("%s %s", k.level, version)
 			cases = append(cases, lab.Case{Name: strings.ReplaceAll(name, " ", "_"), Run: func(t *testing.T, g *lab.Guest) {
 				defer reset(t)

@@ -401,7 +401,8 @@ func (x *exchange) engineReadsEveryWay(files []block.Device) {
 	}
 }
 
-func (x *exchange) engineWrites(files []block.Device) {
+// engineOpensAndWrites leaves the array open.
+func (x *exchange) engineOpensAndWrites(files []block.Device) *md.Array {
 	x.t.Helper()
 	a, err := openArray(files, md.Options{})
 	if err != nil {
@@ -410,6 +411,19 @@ func (x *exchange) engineWrites(files []block.Device) {
 	for range 20 {
 		x.write(a, 1<<x.rng.IntN(21))
 	}
+	return a
+}
+
+// engineWritesAndCloses leaves a clean array.
+func (x *exchange) engineWritesAndCloses(files []block.Device) {
+	x.t.Helper()
+	mustClose(x.t, x.engineOpensAndWrites(files))
+}
+
+// engineWrites leaves a clean array or a dirty one.
+func (x *exchange) engineWrites(files []block.Device) {
+	x.t.Helper()
+	a := x.engineOpensAndWrites(files)
 	// Without Close the array stays dirty and the kernel resyncs it. It does
 	// not start one that is degraded as well.
 	if a.Degraded() > 0 || x.rng.IntN(2) == 0 {

@@ -6,9 +6,9 @@
 GO    ?= go
 FACES := mdadm
 
-# How long each parser is fuzzed by `make fuzz`, and by `make test`.
+# How long each parser is fuzzed by `make fuzz`, and how often by `make test`.
 T      ?= 10m
-SAMPLE := 2s
+SAMPLE := 10000x
 
 # `make soak`: kernels, seeds for each, and the packages that have kernel tests.
 KERNELS ?= 6.1,6.12,7.2

@@ -1,7 +1,7 @@
 // Fuzz runs every native fuzz test of the module, one after the other, each for
-// the time given, and prints a line for each. It exits 1 if one failed.
+// the time or the executions given, and prints a line for each. It exits 1 if one failed.
 //
-//	go run ./internal/house/cmd/fuzz -t 10m [PACKAGE...]
+//	go run ./internal/house/cmd/fuzz -t 10m|10000x [PACKAGE...]
 package main
 
 import (
@@ -14,11 +14,10 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
-	"time"
 )
 
 func main() {
-	each := flag.Duration("t", 10*time.Minute, "how long to run each fuzz test")
+	each := flag.String("t", "10m", "how `long` to run each fuzz test: a time, or executions as 10000x")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -36,7 +35,7 @@ func main() {
 	}
 }
 
-func fuzzAll(ctx context.Context, each time.Duration, packages []string) (failed int, err error) {
+func fuzzAll(ctx context.Context, each string, packages []string) (failed int, err error) {
 	listing, err := output(ctx, append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}"}, packages...)...)
 	if err != nil {
 		return 0, err
@@ -73,17 +72,24 @@ func fuzzTests(dir string, files []string) []string {
 }
 
 // fuzzOne runs one fuzz test and prints its line, or all it said if it failed.
-func fuzzOne(ctx context.Context, each time.Duration, pkg, name string) bool {
+func fuzzOne(ctx context.Context, each string, pkg, name string) bool {
 	// Left alone, go test spends a minute to shorten each input that reached
 	// new code, and hardly tries another one.
-	out, err := output(ctx, "test", "-run=^$", "-fuzz=^"+name+"$", "-fuzztime="+each.String(), "-fuzzminimizetime=20x", pkg)
+	out, err := output(ctx, "test", "-run=^$", "-fuzz=^"+name+"$", "-fuzztime="+each, "-fuzzminimizetime=20x", pkg)
 	short := strings.TrimPrefix(pkg, "github.com/mdkit/mdkit/")
-	if err != nil {
+	if err != nil && !onlyLate(out) {
 		fmt.Printf("FAIL %-24s %s\n%s\n%v\n", short, name, out, err)
 		return false
 	}
 	fmt.Printf("ok   %-24s %-28s %s\n", short, name, lastProgress(out))
 	return true
+}
+
+// onlyLate reports whether a run failed for nothing but the end of its time:
+// testing says so when that comes while a worker is busy. A real failure writes
+// its input down.
+func onlyLate(out string) bool {
+	return strings.Contains(out, "\n    context deadline exceeded\n") && !strings.Contains(out, "Failing input written")
 }
 
 // lastProgress is the tail of the last line in which the fuzzer counts.

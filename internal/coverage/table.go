@@ -12,8 +12,8 @@ const preamble = `# Coverage of linux/drivers/md
 One row for every source file of ` + "`drivers/md`" + ` in Linux v4.11, headers beside
 the file they belong to. A cell says **yes** only if every test that proves it
 passed in the run this page was made from (` + "`make coverage`" + ` writes it, ` + "`make test`" + `
-fails when it is out of date); *part* means that the named tests prove a part
-and the text says which. An empty cell is work that has not been done.
+fails when it is out of date); *part* means that the tests named at the end
+prove a part of it. An empty cell is work that has not been done.
 
 - **drive**: the in-kernel driver is driven live through our packages.
 - **read**: what the driver leaves on disk is read and verified offline.

@@ -77,19 +77,12 @@ func fuzzOne(ctx context.Context, each string, pkg, name string) bool {
 	// new code, and hardly tries another one.
 	out, err := output(ctx, "test", "-run=^$", "-fuzz=^"+name+"$", "-fuzztime="+each, "-fuzzminimizetime=20x", pkg)
 	short := strings.TrimPrefix(pkg, "github.com/mdkit/mdkit/")
-	if err != nil && !onlyLate(out) {
+	if err != nil {
 		fmt.Printf("FAIL %-24s %s\n%s\n%v\n", short, name, out, err)
 		return false
 	}
 	fmt.Printf("ok   %-24s %-28s %s\n", short, name, lastProgress(out))
 	return true
-}
-
-// onlyLate reports whether a run failed for nothing but the end of its time:
-// testing says so when that comes while a worker is busy. A real failure writes
-// its input down.
-func onlyLate(out string) bool {
-	return strings.Contains(out, "\n    context deadline exceeded\n") && !strings.Contains(out, "Failing input written")
 }
 
 // lastProgress is the tail of the last line in which the fuzzer counts.

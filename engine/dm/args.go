@@ -1,0 +1,156 @@
+package dm
+
+// Args are the typed arguments of one target.
+type Args interface {
+	// Type is the target type, such as "linear".
+	Type() string
+	// Params is the argument text, as a kernel of today prints it for `dmsetup
+	// table` where it prints what it was given.
+	Params() string
+	// Devices are the devices the target uses, in the order of its arguments.
+	Devices() []Ref
+}
+
+// target is one entry of the table of grammars.
+type target struct {
+	name     string
+	features feature
+	parse    func(c *ctr) (Args, error)
+	status   func(s *scan) (Status, error)
+	mask     func(words []string) // hides keys in place; nil where there are none
+}
+
+// feature is a set of dm_target.features that constrain tables
+// (include/linux/device-mapper.h).
+type feature uint8
+
+const (
+	singleton      feature = 1 << iota // DM_TARGET_SINGLETON
+	alwaysWritable                     // DM_TARGET_ALWAYS_WRITEABLE
+	immutable                          // DM_TARGET_IMMUTABLE
+)
+
+// findTarget gives the grammar of a target type.
+func findTarget(name string) (target, bool) {
+	for _, t := range targets() {
+		if t.name == name {
+			return t, true
+		}
+	}
+	return target{}, false
+}
+
+// targets lists the grammars.
+func targets() []target {
+	return []target{
+		{name: "linear", parse: parseLinear, status: noStatus},
+		{name: "striped", parse: parseStriped, status: parseStripedStatus},
+		{name: "zero", parse: parseZero, status: noStatus},
+		{name: "error", parse: parseErrorTarget, status: noStatus},
+	}
+}
+
+// Types lists the target types that have a grammar, in no particular order.
+func Types() []string {
+	var names []string
+	for _, t := range targets() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// ParseArgs reads the arguments of a target of the given type. What depends on
+// the length of the line is not judged (see Check), and neither is whether the
+// devices exist. The error is an *Error with the kernel's own reason, or
+// matches ErrUnknownTarget.
+func ParseArgs(typ, params string) (Args, error) {
+	t, ok := findTarget(typ)
+	if !ok {
+		return nil, &Error{Op: "parse", Target: typ, Reason: "unknown target type", Err: ErrUnknownTarget}
+	}
+	return t.parse(&ctr{op: "parse", target: typ, args: fields(params)})
+}
+
+// ctr is what a target's constructor sees. Each parse function judges in the
+// order of the kernel's constructor, so that the first reason is the kernel's.
+type ctr struct {
+	op       string
+	target   string
+	args     []string // those not taken yet
+	length   uint64   // sectors of the line; 0 where the line is not known
+	world    World    // nil where only the text is judged
+	readOnly bool     // the table is loaded read-only
+}
+
+// fail refuses the line with the kernel's reason.
+func (c *ctr) fail(field, reason string) error {
+	return &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: ErrInvalid}
+}
+
+// next takes the next argument; the empty string means there is none.
+func (c *ctr) next() string {
+	if len(c.args) == 0 {
+		return ""
+	}
+	s := c.args[0]
+	c.args = c.args[1:]
+	return s
+}
+
+// arg takes a number as dm_read_arg does.
+func (c *ctr) arg(field string, lo, hi uint32, reason string) (uint32, error) {
+	n, ok := scanU32(c.next())
+	if !ok || n < lo || n > hi {
+		return 0, c.fail(field, reason)
+	}
+	return n, nil
+}
+
+// group takes a count of arguments that follow, as dm_read_arg_group does.
+func (c *ctr) group(field string, lo, hi uint32, reason string) (int, error) {
+	n, err := c.arg(field, lo, hi, reason)
+	if err == nil && uint64(len(c.args)) < uint64(n) {
+		err = c.fail(field, reason)
+	}
+	return int(n), err
+}
+
+// device looks a device up. Without a world every device is there.
+func (c *ctr) device(field, ref, reason string) (DeviceInfo, error) {
+	if c.world == nil {
+		return DeviceInfo{}, nil
+	}
+	info, err := c.world.Device(ref)
+	if err != nil {
+		return info, &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: &deviceError{ref, err}}
+	}
+	return info, nil
+}
+
+// since reports whether the kernel's target is of this version or later; with
+// no world, or none that knows, the newest is meant.
+func (c *ctr) since(major, minor, patch uint32) bool {
+	if c.world == nil {
+		return true
+	}
+	v, ok := c.world.Target(c.target)
+	if !ok {
+		return true
+	}
+	switch {
+	case v[0] != major:
+		return v[0] > major
+	case v[1] != minor:
+		return v[1] > minor
+	}
+	return v[2] >= patch
+}
+
+// deviceError is a failed lookup: of class ErrDevice, with the world's reason.
+type deviceError struct {
+	ref string
+	err error
+}
+
+func (e *deviceError) Error() string   { return e.ref + ": " + e.err.Error() }
+func (e *deviceError) Unwrap() []error { return []error{ErrDevice, e.err} }

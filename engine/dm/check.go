@@ -1,0 +1,177 @@
+package dm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Check judges a table that is to be loaded for reading and writing, in the
+// kernel's order and with its reasons; a nil world leaves out what depends on
+// the machine. The error joins one *Error per line that is wrong; the first is
+// the one at which the kernel would stop.
+func Check(t Table, w World) error { return check(t, w, false) }
+
+// CheckReadOnly is Check for a table that is to be loaded read-only, as some
+// targets demand and some forbid.
+func CheckReadOnly(t Table, w World) error { return check(t, w, true) }
+
+// area is a run of sectors that a target maps to a device.
+type area struct {
+	device        string
+	start, length uint64 // sectors
+}
+
+// areaser is implemented by arguments whose target tells the kernel which
+// sectors it uses (target_type.iterate_devices).
+type areaser interface {
+	areas(length uint64) []area
+}
+
+// maxSectors is LLONG_MAX >> SECTOR_SHIFT: where a table must end.
+const maxSectors = math.MaxInt64 >> 9
+
+// maxTypeName is DM_MAX_TYPE_NAME less the NUL.
+const maxTypeName = 15
+
+func check(t Table, w World, readOnly bool) error {
+	if len(t) == 0 {
+		return &Error{Op: "check", Reason: "no target specified: the table is empty", Err: ErrInvalid}
+	}
+	tc := tableCheck{world: w, readOnly: readOnly}
+	var errs []error
+	for i, l := range t {
+		if err := tc.line(l); err != nil {
+			errs = append(errs, atLine(err, i+1))
+		}
+		tc.end, tc.count = l.Start+l.Length, tc.count+1
+	}
+	if len(errs) == 0 && w != nil {
+		errs = tc.complete()
+	}
+	return errors.Join(errs...)
+}
+
+// atLine puts the number of the line into the error.
+func atLine(err error, n int) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Line = n
+	}
+	return err
+}
+
+// tableCheck is what dm_table_add_target carries from line to line.
+type tableCheck struct {
+	world    World
+	readOnly bool
+	count    int    // lines before this one
+	end      uint64 // where the line before ended
+	single   string // a singleton among the lines before
+	fixed    string // the immutable target type of the table
+	used     []usedArea
+}
+
+// usedArea is an area and the line that uses it.
+type usedArea struct {
+	area
+	line int
+	typ  string
+}
+
+func (tc *tableCheck) refuse(target, reason string, class error) error {
+	return &Error{Op: "check", Target: target, Reason: reason, Err: class}
+}
+
+// line judges one line as dm_table_add_target does.
+func (tc *tableCheck) line(l Line) error {
+	if tc.single != "" {
+		return tc.refuse("", "target type "+tc.single+" must appear alone in table", ErrInvalid)
+	}
+	if l.Length == 0 {
+		return tc.refuse(l.Type, "zero-length target", ErrInvalid)
+	}
+	if l.Start+l.Length < l.Start || l.Start+l.Length > maxSectors {
+		return tc.refuse(l.Type, "too large device", ErrInvalid)
+	}
+	t, known := findTarget(l.Type)
+	if tc.world != nil {
+		if _, ok := tc.world.Target(l.Type); !ok {
+			return tc.refuse(l.Type, "unknown target type", ErrUnknownTarget)
+		}
+	}
+	if !known || len(l.Type) > maxTypeName {
+		return tc.refuse(l.Type, "unknown target type", ErrUnknownTarget)
+	}
+	if err := tc.mix(t); err != nil {
+		return err
+	}
+	if l.Start != tc.end {
+		return tc.refuse(l.Type, "Gap in table", ErrInvalid)
+	}
+	args, err := t.parse(&ctr{
+		op: "check", target: l.Type, args: fields(l.Params),
+		length: l.Length, world: tc.world, readOnly: tc.readOnly,
+	})
+	if err != nil {
+		return err
+	}
+	if a, ok := args.(areaser); ok {
+		for _, ar := range a.areas(l.Length) {
+			tc.used = append(tc.used, usedArea{ar, tc.count + 1, l.Type})
+		}
+	}
+	return nil
+}
+
+// mix judges which targets may stand together.
+func (tc *tableCheck) mix(t target) error {
+	if t.features&singleton != 0 {
+		if tc.count > 0 {
+			return tc.refuse(t.name, "singleton target type must appear alone in table", ErrInvalid)
+		}
+		tc.single = t.name
+	}
+	if t.features&alwaysWritable != 0 && tc.readOnly {
+		return tc.refuse(t.name, "target type may not be included in a read-only table", ErrInvalid)
+	}
+	switch {
+	case tc.fixed != "" && tc.fixed != t.name, tc.fixed == "" && t.features&immutable != 0 && tc.count > 0:
+		return tc.refuse(t.name, "immutable target type cannot be mixed with other target types", ErrInvalid)
+	case t.features&immutable != 0:
+		tc.fixed = t.name
+	}
+	return nil
+}
+
+// complete judges the areas as dm_calculate_queue_limits does when all lines
+// are there (dm-table.c, device_area_is_invalid). The kernel names the device
+// by its kernel name; here it is named as the table does.
+func (tc *tableCheck) complete() []error {
+	var errs []error
+	for _, u := range tc.used {
+		info, err := tc.world.Device(u.device)
+		if err != nil {
+			continue // the constructor has judged it
+		}
+		if reason := invalidArea(u, info); reason != "" {
+			errs = append(errs, &Error{Op: "check", Line: u.line, Target: u.typ, Reason: reason, Err: ErrDevice})
+		}
+	}
+	return errs
+}
+
+func invalidArea(u usedArea, info DeviceInfo) string {
+	block := info.blockSectors()
+	switch {
+	case info.Size == 0: // some devices begin without a size
+		return ""
+	case u.start >= info.Size || u.start+u.length > info.Size:
+		return fmt.Sprintf("%s too small for target: start=%d, len=%d, dev_size=%d", u.device, u.start, u.length, info.Size)
+	case u.start%block != 0:
+		return fmt.Sprintf("start=%d not aligned to h/w logical block size %d of %s", u.start, block<<9, u.device)
+	case u.length%block != 0:
+		return fmt.Sprintf("len=%d not aligned to h/w logical block size %d of %s", u.length, block<<9, u.device)
+	}
+	return ""
+}

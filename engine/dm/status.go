@@ -1,0 +1,122 @@
+package dm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Status is what a target says of itself for `dmsetup status`.
+type Status interface {
+	// Type is the target type, such as "thin-pool".
+	Type() string
+	// String is the text exactly as the kernel prints it, without the sectors
+	// and the type before it.
+	String() string
+}
+
+// NoStatus is the status of targets that print nothing.
+type NoStatus struct {
+	Target string
+}
+
+// Type is the target type.
+func (s NoStatus) Type() string { return s.Target }
+
+// String is empty.
+func (s NoStatus) String() string { return "" }
+
+// ParseStatus reads the status text of a target of the given type. The error is
+// an *Error, or matches ErrUnknownTarget.
+func ParseStatus(typ, params string) (Status, error) {
+	t, ok := findTarget(typ)
+	if !ok {
+		return nil, &Error{Op: "status", Target: typ, Reason: "unknown target type", Err: ErrUnknownTarget}
+	}
+	s := &scan{target: typ, words: fields(params)}
+	st, err := t.status(s)
+	if err != nil {
+		return nil, err
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	if len(s.words) > 0 {
+		return nil, s.fail("end of text", s.words[0])
+	}
+	return st, nil
+}
+
+// scan takes a status text apart, word by word. After the first thing that is
+// not as it must be, it gives zeros, and err says what was wrong.
+type scan struct {
+	target string
+	words  []string
+	err    error
+}
+
+func (s *scan) fail(field, got string) error {
+	if s.err == nil {
+		reason := fmt.Sprintf("found %q", got)
+		if got == "" {
+			reason = "missing"
+		}
+		s.err = &Error{Op: "status", Target: s.target, Field: field, Reason: reason, Err: ErrSyntax}
+	}
+	return s.err
+}
+
+// word takes the next word.
+func (s *scan) word(field string) string {
+	if s.err != nil || len(s.words) == 0 {
+		_ = s.fail(field, "")
+		return ""
+	}
+	w := s.words[0]
+	s.words = s.words[1:]
+	return w
+}
+
+// u64 takes a number.
+func (s *scan) u64(field string) uint64 {
+	w := s.word(field)
+	n, ok := kstrtou(w, 64)
+	if !ok {
+		_ = s.fail(field, w)
+	}
+	return n
+}
+
+// u32 takes a number of at most 32 bits.
+func (s *scan) u32(field string) uint32 {
+	w := s.word(field)
+	n, ok := kstrtou(w, 32)
+	if !ok {
+		_ = s.fail(field, w)
+	}
+	return uint32(n)
+}
+
+// count takes a number of things that follow, of at least per words each.
+func (s *scan) count(field string, per int) int {
+	n := s.u64(field)
+	if s.err == nil && n > uint64(len(s.words)/max(per, 1)) {
+		_ = s.fail(field, utoa(n))
+		return 0
+	}
+	return int(n)
+}
+
+// pair takes two numbers joined by a slash.
+func (s *scan) pair(field string) (a, b uint64) {
+	w := s.word(field)
+	left, right, _ := strings.Cut(w, "/")
+	a, okA := kstrtou(left, 64)
+	b, okB := kstrtou(right, 64)
+	if !okA || !okB {
+		_ = s.fail(field, w)
+	}
+	return a, b
+}
+
+// noStatus reads the status of a target that prints nothing.
+func noStatus(s *scan) (Status, error) { return NoStatus{Target: s.target}, nil }

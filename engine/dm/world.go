@@ -1,0 +1,41 @@
+package dm
+
+// Ref names a device in a table: "major:minor" or a path.
+type Ref string
+
+// Number gives the numbers of a reference of the form "major:minor", and
+// whether it has that form. Any other reference is a path.
+func (r Ref) Number() (major, minor uint32, ok bool) {
+	for i := range len(r) {
+		if r[i] != ':' {
+			continue
+		}
+		major, majorOK := scanU32(string(r[:i]))
+		minor, minorOK := scanU32(string(r[i+1:]))
+		return major, minor, majorOK && minorOK
+	}
+	return 0, 0, false
+}
+
+// DeviceInfo is what a check must know about a device.
+type DeviceInfo struct {
+	Major, Minor     uint32
+	Size             uint64 // 512-byte sectors
+	LogicalBlockSize uint32 // bytes; 0 means 512
+	ReadOnly         bool
+}
+
+// blockSectors is the logical block size in sectors, at least 1.
+func (i DeviceInfo) blockSectors() uint64 { return max(1, uint64(i.LogicalBlockSize)>>9) }
+
+// same reports whether two lookups found the same device.
+func (i DeviceInfo) same(o DeviceInfo) bool { return i.Major == o.Major && i.Minor == o.Minor }
+
+// World is what a check asks about the machine the table is for.
+type World interface {
+	// Device finds the device that a table names; it fails if there is none.
+	Device(ref string) (DeviceInfo, error)
+	// Target gives the version of a target type in the kernel at hand, and
+	// whether the kernel has it.
+	Target(typ string) (version [3]uint32, ok bool)
+}

@@ -3,11 +3,11 @@ package block_test
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 const sector = block.SectorSize
@@ -173,8 +173,7 @@ func TestPowerCutsAllAtOnce(t *testing.T) {
 	if dry.Ops() != 36 {
 		t.Fatalf("the workload has %d operations; want 36", dry.Ops())
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	for n := 1; n <= dry.Ops(); n++ {
 		p := block.NewPower(seed + uint64(n))
 		bases := []*block.Memory{block.NewMemory("a", 2*sector), block.NewMemory("b", 2*sector)}

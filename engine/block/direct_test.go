@@ -9,13 +9,14 @@ import (
 	"path/filepath"
 	"testing"
 	"unsafe"
+
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // Direct reads go through an aligned buffer; what comes out must be what plain
 // reads give, for any range, up to the end and across it.
 func TestDirectReads(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "disk")
 	want := make([]byte, 9*512)

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,27 +90,13 @@ func sample(all []kernelArray, seed uint64) (list []kernelArray) {
 	return list
 }
 
-// labSeed is $MDKIT_SEED, or drawn; the guest gets the host's.
-func labSeed(t *testing.T) uint64 {
-	seed := rand.Uint64()
-	if s := os.Getenv("MDKIT_SEED"); s != "" {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("MDKIT_SEED: %v", err)
-		}
-		seed = n
-	}
-	t.Logf("seed %d (MDKIT_SEED=%d repeats it)", seed, seed)
-	return seed
-}
-
 // TestArraysLikeTheKernel has the kernel and the engine run the same arrays in
 // turn. What one writes the other must read, with all members and without
 // every set of them that the level can lose. It runs a sample of the levels,
 // layouts and metadata versions; with MDKIT_SOAK set, all of them.
 func TestArraysLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
-	seed := labSeed(t)
+	seed := lab.Seed(t)
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		for _, f := range []string{"min", "max"} {
 			if err := os.WriteFile("/proc/sys/dev/raid/speed_limit_"+f, []byte("2000000"), 0); err != nil {
@@ -119,7 +104,7 @@ func TestArraysLikeTheKernel(t *testing.T) {
 			}
 		}
 	}}}
-	soak := os.Getenv("MDKIT_SOAK") != ""
+	soak := lab.Soak()
 	arrays := kernelArrays(soak, int(seed%4))
 	limit := time.Hour
 	if !soak {
@@ -139,7 +124,6 @@ func TestArraysLikeTheKernel(t *testing.T) {
 		Modules: []string{"linear", "md-linear", "raid0", "raid1", "raid10", "raid456"},
 		Disks:   disks,
 		Files:   mdadm.Files,
-		Env:     map[string]string{"MDKIT_SEED": fmt.Sprint(seed), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
 		Timeout: limit,
 	}, cases...)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // arraySpec says what array a test wants; sizes are of each slot's data, in
@@ -185,8 +186,7 @@ func without(disks []*block.Memory, avail []bool) []block.Device {
 // set of members it can lose; writes to it so, and reads what was written with
 // every other set of its members that still hold everything.
 func TestArrayWithoutMembers(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	for _, spec := range arraySpecs() {
 		t.Run(spec.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
@@ -296,8 +296,7 @@ func wantArray(t *testing.T, a block.Device, want []byte) {
 // TestMembersAgreeAfterWrites looks at the members themselves: mirrors equal
 // each other, and the xor of all raid5 members is zero.
 func TestMembersAgreeAfterWrites(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for _, spec := range []arraySpec{
 		{level: md.LevelRAID1, sizes: same(3, 300)},
@@ -368,8 +367,7 @@ func TestHalfRebuiltMember(t *testing.T) {
 // TestBadBlocksAreNotRead has garbage where a member's bad block log says that
 // nothing is, and wants writes to leave that place alone and still count.
 func TestBadBlocksAreNotRead(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for _, spec := range arraySpecs() {
 		if !spec.level.Redundant() {
@@ -440,8 +438,7 @@ func TestReadErrorsAreMadeGood(t *testing.T) {
 // TestMemberThatRefusesWritesIsOut lets all writes to one member fail: the
 // array goes on without it, and does not read from it again.
 func TestMemberThatRefusesWritesIsOut(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for _, spec := range arraySpecs() {
 		disks := makeArray(t, spec)

@@ -2,20 +2,19 @@ package md_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // TestPowerCutLeavesADirtyArray cuts the power at every write and sync of a
 // small session. Members may then disagree, but only if the superblocks say
 // that a resync is due; and after Close nothing is lost.
 func TestPowerCutLeavesADirtyArray(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	for _, spec := range []arraySpec{
 		{level: md.LevelRAID1, sizes: same(2, 64)},
 		{level: md.LevelRAID5, layout: md.LayoutLeftSymmetric, chunk: 8, sizes: same(3, 64)},

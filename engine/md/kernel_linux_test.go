@@ -3,7 +3,6 @@ package md_test
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
@@ -461,32 +460,11 @@ func recipes() []recipe {
 	return list
 }
 
-// some picks n of the list by MDKIT_SEED, or by chance; all of them with
-// MDKIT_SOAK. In a guest it is all: the guest runs what the host has picked.
-func some[T any](t *testing.T, list []T, n int) []T {
-	t.Helper()
-	if lab.InGuest() || os.Getenv("MDKIT_SOAK") != "" || n >= len(list) {
-		return list
-	}
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if s := os.Getenv("MDKIT_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("MDKIT_SEED: %v", err)
-		}
-	}
-	t.Logf("%d of %d, seed %d (MDKIT_SEED=%d repeats it, MDKIT_SOAK=1 takes all)", n, len(list), seed, seed)
-	list = slices.Clone(list)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	return list[:n]
-}
-
 // TestKernelWrites has mdadm and the kernel make every kind of array, and reads
 // all members while it runs and after it was stopped.
 func TestKernelWrites(t *testing.T) {
 	var cases []lab.Case
-	for _, rc := range some(t, recipes(), 16) {
+	for _, rc := range lab.Sample(t, recipes(), 16) {
 		cases = append(cases, lab.Case{Name: rc.name, Run: func(t *testing.T, g *lab.Guest) {
 			if !g.HasModule(rc.module) {
 				t.Skipf("kernel %s has no %s", g.Release, rc.module)

@@ -20,7 +20,7 @@ import (
 // the everyday one, and the engine read them right all the same.
 func TestOddStatesLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
-	seed := labSeed(t)
+	seed := lab.Seed(t)
 	var cases []lab.Case
 	add := func(name string, k kernelArray, run func(*exchange)) {
 		n := uint64(len(cases))
@@ -57,7 +57,6 @@ func TestOddStatesLikeTheKernel(t *testing.T) {
 	}
 	lab.Run(t, lab.Spec{
 		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 10 * time.Minute,
-		Env: map[string]string{"MDKIT_SEED": fmt.Sprint(seed)},
 	}, cases...)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/probe"
+	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/internal/lab/fixture"
 )
 
@@ -267,8 +268,7 @@ func TestNothing(t *testing.T) {
 			t.Errorf("%d zero bytes: found %v, %v", size, found, err)
 		}
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	noise := make([]byte, 5<<20)
 	for i := range noise {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mdkit/mdkit/engine/raid"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // lengths are block lengths that meet every loop and tail of the vector code.
@@ -62,8 +63,7 @@ func naivePQ(data [][]byte, length int) (p, q []byte) {
 }
 
 func newRand(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	return rand.New(rand.NewPCG(seed, 0))
 }
 

@@ -34,7 +34,8 @@ type Spec struct {
 	// folder. They are copies; the guest cannot write to them. A relative host
 	// path is relative to the package's folder. Peer makes such maps.
 	Files map[string]string
-	// Env is passed to the cases, in the environment and in Guest.Env.
+	// Env is passed to the cases, in the environment and in Guest.Env; so is
+	// what Seed and Soak need.
 	Env map[string]string
 	// Timeout is the machine's lifetime, 0 means 2 minutes. Then it is killed
 	// and the test fails with the end of the console.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ func TestBoot(t *testing.T) {
 		Modules: []string{"raid456", "no-such-module", "brd rd_nr=2 rd_size=4096"},
 		Disks:   []Disk{{Size: 16 << 20}, {Size: 1 << 20}},
 		Files:   map[string]string{"/share/doc.go": "doc.go", "/share/all": "fetch"},
-		Env:     map[string]string{"LAB_COLOUR": "green"},
+		Env:     map[string]string{"LAB_COLOUR": "green", "LAB_SEED": fmt.Sprint(Seed(t))},
 	}
 	Run(t, spec,
 		Case{Name: "machine", Run: func(t *testing.T, g *Guest) {
@@ -27,6 +28,9 @@ func TestBoot(t *testing.T) {
 			}
 			if os.Getenv("LAB_COLOUR") != "green" || g.Env["LAB_COLOUR"] != "green" {
 				t.Error("the environment did not arrive")
+			}
+			if want := g.Env["LAB_SEED"]; want != fmt.Sprint(Seed(t)) {
+				t.Errorf("seed %d in the guest, %s on the host", Seed(t), want)
 			}
 			for _, f := range []string{"/share/doc.go", "/share/all/apt.go", "/proc/self/stat", "/sys/block/ram1", "/sys/kernel/config", "/dev/fd/0"} {
 				if _, err := os.Stat(f); err != nil {

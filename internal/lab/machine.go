@@ -63,6 +63,9 @@ func start(t *testing.T, spec Spec, names []string) *Machine {
 	if err := supported(); err != nil {
 		noLab(t, err)
 	}
+	if spec.Env, err = guestEnviron(spec.Env); err != nil {
+		t.Fatalf("lab: %s: %v", seedEnv, err)
+	}
 	k, err := findKernel(t.Context(), spec)
 	if err != nil {
 		noLab(t, err)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -19,6 +20,7 @@ func Main(m *testing.M) {
 		runInit()
 	}
 	flag.Parse()
+	seedRapid()
 	if InGuest() {
 		os.Exit(m.Run())
 	}
@@ -31,6 +33,19 @@ func Main(m *testing.M) {
 	cleanup()
 	os.Remove(plainPath())
 	os.Exit(code)
+}
+
+// seedRapid makes property tests (pgregory.net/rapid) follow the seed as well,
+// unless the user has given them one of their own.
+func seedRapid() {
+	const name = "rapid.seed"
+	f := flag.Lookup(name)
+	if f == nil || f.Value.String() != "0" {
+		return
+	}
+	if n, err := seed(); err == nil {
+		flag.Set(name, strconv.FormatUint(max(n, 1), 10)) //nolint:errcheck // a number
+	}
 }
 
 // verbose and short pass the host's -v and -short on.

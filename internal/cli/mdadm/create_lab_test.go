@@ -242,7 +242,7 @@ func sameLayout(t *testing.T, line string, devices []string) {
 func TestCreateWritesLikeMdadm(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { do(t, "hostname labhost") }}}
-	for _, line := range sample(t, layouts(), 30) {
+	for _, line := range lab.Sample(t, layouts(), 30) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(line, "/", "_"),
 			Run:  func(t *testing.T, _ *lab.Guest) { sameLayout(t, line, devicesOf(line)) },

@@ -35,7 +35,7 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 		Modules: []string{"md-mod", "loop max_loop=8"},
 		Files:   mdadm.Files,
 		Timeout: 5 * time.Minute,
-	}, sample(t, cases, 20)...)
+	}, lab.Sample(t, cases, 20)...)
 }
 
 // sparseDisk makes a loop device of a file that is all hole.

@@ -158,7 +158,7 @@ func TestAssembleEveryKind(t *testing.T) {
 			}})
 		}
 	}
-	runSample(t, 3, cases)
+	runSome(t, 3, cases)
 }
 
 // both writes to the array that is there, stops it, and has each of the two
@@ -188,7 +188,7 @@ func both(t *testing.T, g *lab.Guest, start, creator string) {
 // that lost one member, was rewritten, and then lost a second. It also shows
 // that Debian's mdadm takes the stale one in.
 func TestForceOnTheKernel(t *testing.T) {
-	runSample(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
+	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
 		do(t, "mdadm --create --run --quiet --assume-clean md0 -l5 -n4 r0 r1 r2 r3")
 		scribble(t, "/dev/md0", 1)
@@ -209,7 +209,7 @@ func TestForceOnTheKernel(t *testing.T) {
 				putHead(t, ram(i), heads[i])
 			}
 		}
-		rng := rand.New(rand.NewPCG(labSeed(t), 1)) // the host's seed
+		rng := lab.Rand(t)
 		orders := [][]int{{0, 1, 2, 3}, {1, 2, 3, 0}, {3, 2, 1, 0}, rng.Perm(4), rng.Perm(4)}
 		for _, order := range orders {
 			line := "--assemble --force md0"
@@ -239,7 +239,7 @@ func TestForceOnTheKernel(t *testing.T) {
 // TestFailedStart: the kernel refuses an array whose members --force has
 // changed. They must be as before, and nothing half-assembled be left.
 func TestFailedStart(t *testing.T) {
-	runSample(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
+	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
 		do(t, "mdadm --create --run --quiet --assume-clean md0 -l5 -n3 r0 r1 r2")
 		do(t, "mdadm md0 --fail r0")
@@ -296,7 +296,7 @@ func edit(t *testing.T, path string, change func(*md.Super1)) {
 // TestLastMember: whatever name it goes by, the member that an array needs is
 // not failed, unless one insists.
 func TestLastMember(t *testing.T) {
-	runSample(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
+	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
 		do(t, "mdadm --create --run --quiet --assume-clean md0 -l5 -n3 r0 r1 r2")
 		do(t, "mdadm md0 --fail r0")
@@ -328,7 +328,7 @@ func TestLastMember(t *testing.T) {
 
 // TestRefusedAdd: what the kernel, or ours, does not take is as before.
 func TestRefusedAdd(t *testing.T) {
-	runSample(t, 1, []lab.Case{{Name: "raid0", Run: func(t *testing.T, g *lab.Guest) {
+	runSome(t, 1, []lab.Case{{Name: "raid0", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
 		do(t, "mdadm --create --run --quiet md1 -l1 -n2 --assume-clean r4 r5")
 		do(t, "mdadm --stop md1")
@@ -365,7 +365,7 @@ func TestRefusedAdd(t *testing.T) {
 
 // TestDryRun: nothing changes, and what was announced is what then happens.
 func TestDryRun(t *testing.T) {
-	runSample(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
+	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
 		do(t, "mdadm --create --run --quiet --assume-clean md0 -l5 -n3 r0 r1 r2")
 		check := func(line string) {
@@ -420,7 +420,7 @@ func TestLife(t *testing.T) {
 		w := strings.Fields(kind)
 		cases = append(cases, lab.Case{Name: strings.Join(w[:3], ""), Run: func(t *testing.T, g *lab.Guest) { life(t, kind) }})
 	}
-	runSample(t, 1, cases)
+	runSome(t, 1, cases)
 }
 
 func life(t *testing.T, kind string) {

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -283,19 +281,14 @@ func runTwins(t *testing.T, twins []twin) {
 	for _, tw := range twins {
 		cases = append(cases, lab.Case{Name: tw.name, Run: func(t *testing.T, _ *lab.Guest) { tw.run(t) }})
 	}
-	runSample(t, 3, cases)
+	runSome(t, 3, cases)
 }
 
-// runSample runs some of the cases, chosen by seed; with MDKIT_SOAK set, all.
-func runSample(t *testing.T, some int, cases []lab.Case) {
+// runSome runs some of the cases, see lab.Sample.
+func runSome(t *testing.T, some int, cases []lab.Case) {
 	t.Helper()
 	mdadm := lab.Peer(t, "mdadm")
-	seed := labSeed(t)
-	if os.Getenv("MDKIT_SOAK") == "" && len(cases) > some {
-		rng := rand.New(rand.NewPCG(seed, 0))
-		rng.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
-		cases = cases[:some]
-	}
+	cases = lab.Sample(t, cases, some)
 	setup := lab.Case{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 2000000")
@@ -308,23 +301,8 @@ func runSample(t *testing.T, some int, cases []lab.Case) {
 		},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
-		Env:     map[string]string{"MDKIT_SEED": fmt.Sprint(seed), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
 		Timeout: 15 * time.Minute,
 	}, append([]lab.Case{setup}, cases...)...)
-}
-
-// labSeed is $MDKIT_SEED, or drawn; the guest gets the host's.
-func labSeed(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano()) & 0xffff
-	if s := os.Getenv("MDKIT_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("MDKIT_SEED: %v", err)
-		}
-	}
-	t.Logf("seed %d (MDKIT_SEED=%d repeats it)", seed, seed)
-	return seed
 }
 
 func assembleTwins() []twin {

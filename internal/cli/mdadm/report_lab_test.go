@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -356,17 +355,17 @@ func (s scenario) reports(t *testing.T) (always, others [][]string) {
 	return always, others
 }
 
-// run sets the scenario up and compares reports on it: all, or with a sample
-// only the main ones and so many of the others.
-func (s scenario) run(t *testing.T, rng *rand.Rand, sample int) {
+// run sets the scenario up and compares reports on it: in a soak all, else the
+// main ones and a few of the others.
+func (s scenario) run(t *testing.T) {
 	t.Cleanup(func() { clear(t) })
 	for _, step := range s.steps {
 		do(t, step)
 	}
 	always, others := s.reports(t)
-	if sample > 0 {
-		rng.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-		others = others[:min(sample, len(others))]
+	if !lab.Soak() {
+		lab.Rand(t).Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+		others = others[:min(5, len(others))]
 	}
 	for _, args := range append(always, others...) {
 		sameReport(t, args...)
@@ -394,33 +393,17 @@ func clear(t *testing.T) {
 }
 
 // TestReportsLikeMdadm puts arrays into many states and lets Debian's mdadm and
-// ours report on each. Of all states and command lines it takes a sample,
-// unless MDKIT_SOAK is set; MDKIT_SEED repeats one.
+// ours report on each. Of states and command lines it takes a sample.
 func TestReportsLikeMdadm(t *testing.T) {
 	spec := reportSpec(t)
-	seed, err := strconv.ParseUint(os.Getenv("MDKIT_SEED"), 10, 64)
-	if err != nil {
-		seed = rand.Uint64()
-	}
-	t.Logf("MDKIT_SEED=%d", seed)
-	sample := 5
-	if os.Getenv("MDKIT_SOAK") != "" {
-		sample = 0
-	}
-	rng := rand.New(rand.NewPCG(seed, 0))
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
 	}}}
-	list := scenarios()
-	if sample > 0 {
-		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		list = list[:len(list)/3]
+	all := scenarios()
+	for _, s := range lab.Sample(t, all, len(all)/3) {
+		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, _ *lab.Guest) { s.run(t) }})
 	}
-	for _, s := range list {
-		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, _ *lab.Guest) { s.run(t, rng, sample) }})
-	}
-	spec.Env = map[string]string{"MDKIT_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")}
 	lab.Run(t, spec, cases...)
 }
 

@@ -75,13 +75,13 @@ func TestWrongInputOnArrays(t *testing.T) {
 		files[guest] = host
 	}
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { wrongWorld(t) }}}
-	for _, w := range sample(t, wrongLines(), 6) {
+	for _, w := range lab.Sample(t, wrongLines(), 6) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(w.line, "/", "_"),
 			Run:  func(t *testing.T, _ *lab.Guest) { w.try(t) },
 		})
 	}
-	for i, name := range sample(t, carried(t), 10) {
+	for i, name := range lab.Sample(t, carried(t), 10) {
 		yes := []string{"", "y\n"}[i%2]
 		cases = append(cases, lab.Case{
 			Name: "overwriting " + name,

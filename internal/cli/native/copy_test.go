@@ -13,13 +13,13 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // source makes a device of several buffers and an odd end, half of it zeroes.
 func source(t *testing.T) *block.Memory {
 	t.Helper()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	data := make([]byte, 2*copyBuffer+copyHole+777)
 	for off := 0; off < len(data); off += copyHole {

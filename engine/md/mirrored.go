@@ -16,6 +16,9 @@ type mirrored struct {
 	// array was not shut down cleanly. There the first copy is the one that
 	// counts, as it is for the kernel.
 	resynced int64
+	size     int64
+	copies   int       // how many there are of each byte
+	pending  []span    // of the array: what awaits a resync
 	locks    rangeLock // of array offsets being written
 }
 
@@ -25,7 +28,7 @@ func (a *Array) newMirrored(f *Member) (personality, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	m := &mirrored{slots: a.slots}
+	m := &mirrored{slots: a.slots, copies: len(a.slots)}
 	size := used
 	if a.level == LevelRAID1 {
 		m.at = func(off int64, places []raid.Place) []raid.Place {
@@ -41,12 +44,13 @@ func (a *Array) newMirrored(f *Member) (personality, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		m.at, size = g.Map, g.Size()
+		m.at, size, m.copies = g.Map, g.Size(), g.Copies()
 	}
-	m.resynced = size
+	m.size, m.resynced = size, size
 	if at := f.ResyncOffset(); at < uint64(size)/SectorSize {
 		m.resynced = int64(at) * SectorSize
 	}
+	m.pending = pendingSpans(f, a.slots)
 	return m, size, nil
 }
 

@@ -14,6 +14,7 @@ type parityArray struct {
 	slots    []slot
 	geometry *raid.Parity
 	parities int
+	pending  []span    // of each member: what awaits a resync
 	locks    rangeLock // of rows
 	buffers  sync.Pool // of *[]byte, one chunk long
 }
@@ -32,6 +33,7 @@ func (a *Array) newParity(f *Member) (*parityArray, error) {
 		b := make([]byte, g.Chunk())
 		return &b
 	}
+	p.pending = pendingSpans(f, a.slots)
 	return p, nil
 }
 

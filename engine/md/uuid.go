@@ -27,6 +27,12 @@ func (u UUID) String() string {
 // MarshalText gives the same form to encoders.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
+// UnmarshalText takes what ParseUUID does from decoders.
+func (u *UUID) UnmarshalText(text []byte) (err error) {
+	*u, err = ParseUUID(string(text))
+	return err
+}
+
 // IsZero reports whether all bytes are zero, which no tool writes.
 func (u UUID) IsZero() bool { return u == UUID{} }
 

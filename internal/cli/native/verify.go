@@ -2,6 +2,7 @@ package native
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,25 +48,48 @@ func verifyCommand(std ui.IO) *cli.Command {
 			"should be those of one array, in any order. Nothing is written.\n\n" +
 			"Exit code, as fsck(8): 0 no errors; 4 errors found; 8 something could not be\n" +
 			"checked; 16 wrong usage. Codes add up. Warnings alone, such as a missing member\n" +
-			"that redundancy stands in for, leave it at 0.",
-		Flags: []cli.Flag{
+			"that redundancy stands in for, leave it at 0.\n\n" +
+			"With --scrub it goes on to read the whole array: every stripe's parity, every\n" +
+			"copy. A mismatch is told by array and member bytes, and by whom it is, where the\n" +
+			"two parities of raid6 or a majority of copies prove it. With --repair those are\n" +
+			"put right, and what no member can read any more is written anew from the rest;\n" +
+			"then 1 means that all was repaired. An interrupted scrub (32) goes on with\n" +
+			"--checkpoint.",
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print findings only"},
 			jsonFlag(),
-		},
+		}, scrubFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				return usage("verify: name the members of an array")
 			}
+			scrub, err := scrubOptionsOf(c, std)
+			if err != nil {
+				return err
+			}
 			candidates := openCandidates(c.Args().Slice())
 			defer closeCandidates(candidates)
 			doc, code := verify(candidates)
-			var err error
-			if c.Bool("json") {
+			switch {
+			case c.Bool("json") && scrub != nil:
+				err = std.JSONLine(doc)
+			case c.Bool("json"):
 				err = std.JSON(doc)
-			} else {
+			default:
 				err = printVerify(std, doc, candidates, c.Bool("quiet"))
 			}
-			if err == nil && code != ui.ExitOK {
+			if err == nil && scrub != nil && doc.Array != nil {
+				ctx, stop := std.Cancellable(c.Context)
+				defer stop()
+				var more int
+				more, err = scrub.run(ctx, candidates, md.Assess(membersOf(candidates)))
+				code |= more
+			}
+			switch {
+			case errors.Is(err, context.Canceled):
+			case err != nil:
+				err = &failure{code: code | ui.ExitFailed, err: err}
+			case code != ui.ExitOK:
 				err = &failure{code: code}
 			}
 			return err

@@ -5,6 +5,7 @@ package ui
 // faces use the codes of the original instead.
 const (
 	ExitOK        = 0   // done, and nothing is wrong
+	ExitRepaired  = 1   // problems found and repaired, all of them
 	ExitNothing   = 2   // probe, inspect: nothing recognised
 	ExitProblems  = 4   // problems found and left as they are
 	ExitFailed    = 8   // the command could not do its work

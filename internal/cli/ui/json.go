@@ -18,3 +18,10 @@ func (o IO) JSON(doc any) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(doc)
 }
+
+// JSONLine writes doc to Out as one line, for streams of documents.
+func (o IO) JSONLine(doc any) error {
+	enc := json.NewEncoder(o.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}

@@ -1,6 +1,11 @@
 package ui
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
 
 // Size prints a number of bytes for people: "512 bytes", "1.5 MiB", "4 GiB".
 func Size(bytes int64) string {
@@ -18,4 +23,20 @@ func Size(bytes int64) string {
 		text = fmt.Sprintf("%.0f", value)
 	}
 	return fmt.Sprintf("%s %ciB", text, units[unit])
+}
+
+// ParseSize reads a number of bytes with an optional unit, a letter of
+// K, M, G, T, P and E for powers of 1024: "512", "50M", "1g".
+func ParseSize(text string) (int64, error) {
+	digits, shift := text, 0
+	if n := len(text); n > 0 {
+		if i := strings.IndexByte("KMGTPE", text[n-1]&^0x20); i >= 0 {
+			digits, shift = text[:n-1], 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%q is no size: want a number and perhaps one of K, M, G, T, P, E", text)
+	}
+	return n << shift, nil
 }

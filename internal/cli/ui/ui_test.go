@@ -92,3 +92,18 @@ func TestInterrupt(t *testing.T) {
 		t.Error("the interrupt was not seen")
 	}
 }
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "512": 512, "1K": 1 << 10, "50m": 50 << 20, "3G": 3 << 30, "7E": 7 << 60,
+		"": -1, "K": -1, "8E": -1, "-1": -1, "1.5G": -1, "1KB": -1, "1 K": -1, "99999E": -1,
+	} {
+		got, err := ParseSize(text)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+}

@@ -20,7 +20,7 @@ import (
 // order.
 func TestScrubLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
-	seed := labSeed(t)
+	seed := lab.Seed(t)
 	var cases []lab.Case
 	for i, k := range []kernelArray{
 		{"raid1", "", "1.2", 0, 2},

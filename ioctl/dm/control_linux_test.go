@@ -37,6 +37,10 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func line(start, length uint64, typ, params string) Target {
+	return Target{Start: start, Length: length, Type: typ, Params: params}
+}
+
 func TestLabLife(t *testing.T) {
 	lab.Run(t, lab.Spec{Modules: []string{"dm-mod", "dm-zero"}}, lab.Case{Name: "life", Run: func(t *testing.T, g *lab.Guest) {
 		c := open(t)
@@ -51,7 +55,7 @@ func TestLabLife(t *testing.T) {
 			t.Errorf("created: %+v", info)
 		}
 		dev := ByName("a")
-		info, err = c.Load(dev, []Target{{0, 8, "zero", ""}, {8, 16, "error", ""}}, LoadOptions{})
+		info, err = c.Load(dev, []Target{line(0, 8, "zero", ""), line(8, 16, "error", "")}, LoadOptions{})
 		must(t, err)
 		if !info.InactiveTable() || info.LiveTable() {
 			t.Errorf("loaded: %+v", info)
@@ -63,7 +67,7 @@ func TestLabLife(t *testing.T) {
 		}
 		_, table, err := c.TableStatus(dev, TableStatusOptions{Kind: KindTable})
 		must(t, err)
-		if len(table) != 2 || table[1] != (Target{8, 16, "error", ""}) {
+		if len(table) != 2 || table[1] != line(8, 16, "error", "") {
 			t.Errorf("table %v", table)
 		}
 		info, err = c.Suspend(dev, SuspendOptions{})

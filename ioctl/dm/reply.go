@@ -166,8 +166,8 @@ func parseDeps(data []byte) ([]Number, error) {
 // the start of the payload.
 func parseTargets(data []byte, n uint32) ([]Target, error) {
 	c := cursor{"table", data}
-	var table []Target
-	for off := 0; uint32(len(table)) < n && len(data) > 0; {
+	var lines []Target
+	for off := 0; uint32(len(lines)) < n && len(data) > 0; {
 		if err := c.need(off, specSize); err != nil {
 			return nil, err
 		}
@@ -182,12 +182,12 @@ func parseTargets(data []byte, n uint32) ([]Target, error) {
 		if t.Params, end, err = c.text(off+specSize, len(data)); err != nil {
 			return nil, err
 		}
-		table = append(table, t)
+		lines = append(lines, t)
 		next := int(native.Uint32(rec[20:]))
-		if uint32(len(table)) < n && next < end {
+		if uint32(len(lines)) < n && next < end {
 			return nil, c.fail(off+20, "the next record is at %d, inside this one, which ends at %d", next, end)
 		}
 		off = next
 	}
-	return table, nil
+	return lines, nil
 }

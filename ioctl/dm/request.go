@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	table "github.com/mdkit/mdkit/engine/dm"
 )
 
 // Layout of struct dm_ioctl (dm-ioctl.h): offsets and sizes in bytes. It is
@@ -121,25 +123,26 @@ func align8(n int) int { return (n + 7) &^ 7 }
 
 // encodeTable lays out targets as struct dm_target_spec, each followed by its
 // parameters. Here next counts from the record itself.
-func encodeTable(table []Target) ([]byte, error) {
+func encodeTable(lines []Target) ([]byte, error) {
 	var buf []byte
-	for i, t := range table {
-		if err := t.check(); err != nil {
+	for i, t := range lines {
+		if err := checkTarget(t); err != nil {
 			return nil, fmt.Errorf("target %d: %w", i, err)
 		}
-		size := align8(specSize + len(t.Params) + 1)
+		params := table.EscapeParams(t.Params)
+		size := align8(specSize + len(params) + 1)
 		rec := make([]byte, size)
 		native.PutUint64(rec[0:], t.Start)
 		native.PutUint64(rec[8:], t.Length)
 		native.PutUint32(rec[20:], uint32(size))
 		copy(rec[specTypeOff:], t.Type)
-		copy(rec[specSize:], t.Params)
+		copy(rec[specSize:], params)
 		buf = append(buf, rec...)
 	}
 	return buf, nil
 }
 
-func (t Target) check() error {
+func checkTarget(t Target) error {
 	if t.Type == "" {
 		return fmt.Errorf("no target type: %w", ErrInvalid)
 	}

@@ -5,6 +5,9 @@ import "fmt"
 // Load puts a table in the device's inactive slot, in place of one that waits
 // there (DM_TABLE_LOAD). Resume makes it live.
 //
+// A backslash in the parameters is a character like any other: Load quotes it
+// for the kernel. A table of package engine/dm will do for lines.
+//
 // It fails with [ErrInvalid] if the kernel does not accept the table; why is in
 // the kernel's log only.
 func (c *Control) Load(dev Device, table []Target, o LoadOptions) (Info, error) {
@@ -140,7 +143,7 @@ func (c *Control) TargetVersions() ([]TargetVersion, error) {
 // module (DM_GET_TARGET_VERSION, Linux 5.4). It fails with [ErrNoTarget] if
 // there is none.
 func (c *Control) TargetVersion(typ string) (TargetVersion, error) {
-	if err := (Target{Type: typ}).check(); err != nil {
+	if err := checkTarget(Target{Type: typ}); err != nil {
 		return TargetVersion{}, fmt.Errorf("%v: %w", CmdGetTargetVersion, err)
 	}
 	if err := c.need(CmdGetTargetVersion, "the command", CmdGetTargetVersion.Since()); err != nil {

@@ -3,6 +3,8 @@ package dm
 import (
 	"fmt"
 	"strings"
+
+	table "github.com/mdkit/mdkit/engine/dm"
 )
 
 // Limits of the interface, in bytes (dm-ioctl.h DM_NAME_LEN, DM_UUID_LEN and
@@ -115,18 +117,10 @@ func (i Info) InternalSuspend() bool { return i.Flags&FlagInternalSuspend != 0 }
 // nobody is going to answer for the cookie.
 func (i Info) UeventGenerated() bool { return i.Flags&FlagUeventGenerated != 0 }
 
-// Target is a line of a table. In a status its Params are the target's state.
-type Target struct {
-	Start  uint64 // first sector, in units of 512 bytes
-	Length uint64 // in sectors of 512 bytes
-	Type   string // at most MaxType bytes
-	Params string // what follows the type
-}
-
-// String gives the line as dmsetup prints it.
-func (t Target) String() string {
-	return fmt.Sprintf("%d %d %s %s", t.Start, t.Length, t.Type, t.Params)
-}
+// Target is a line of a table as text; package engine/dm makes it of typed
+// arguments and takes it apart again. In a status its Params are the target's
+// state.
+type Target = table.Line
 
 // Entry is a device in a list.
 type Entry struct {

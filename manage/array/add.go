@@ -9,6 +9,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 )
 
 // maxSize0 is how much of a device metadata 0.90 can use, in bytes: its sizes
@@ -187,7 +188,7 @@ func (m *manager) addBare(ctx context.Context, t *target, d *device) (bool, erro
 
 // addDisk applies the steps that end in ADD_NEW_DISK.
 func (m *manager) addDisk(ctx context.Context, t *target, steps []Step, number int) (bool, error) {
-	log := ListenToKernel()
+	log := live.ListenToKernel()
 	defer log.Close()
 	if err := m.apply(ctx, steps...); err != nil {
 		m.Report.say(Always, "add new device failed for %s as %d: %s", t.Name, number, errnoText(err))

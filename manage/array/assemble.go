@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -94,7 +95,7 @@ type assembler struct {
 
 	working int // in-sync members the kernel has taken
 	spares  int
-	log     *KernelLog
+	log     *live.KernelLog
 }
 
 // decide makes the plan: nothing has been changed when it returns.

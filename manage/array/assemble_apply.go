@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -24,7 +25,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 		}
 		return a.notStarted()
 	}
-	a.log = ListenToKernel()
+	a.log = live.ListenToKernel()
 	defer a.log.Close()
 	a.working, a.spares = a.s.working, a.s.spares
 	err := plan.Apply(ctx, func(i StepInfo) { a.result.Steps = append(a.result.Steps, described([]StepInfo{i})...) })

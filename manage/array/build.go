@@ -9,6 +9,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -44,7 +45,7 @@ type Building struct {
 func PlanBuild(req BuildRequest) (*Building, error) {
 	b := &Building{
 		level: req.Level, chunk: req.Chunk, size: req.Size, clean: req.AssumeClean, slots: req.RaidDisks,
-		Creation: Creation{report: req.Report, fs: req.FS, log: &KernelLog{fd: -1}},
+		Creation: Creation{report: req.Report, fs: req.FS, log: live.Deaf()},
 	}
 	for _, m := range req.Members {
 		if m.Path == Missing {

@@ -14,6 +14,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -26,7 +27,7 @@ type Creation struct {
 
 	report Reporter
 	fs     sysfs.FS
-	log    *KernelLog
+	log    *live.KernelLog
 }
 
 // plan turns the decisions into steps.
@@ -65,7 +66,7 @@ func (c *creator) plan() (*Creation, error) {
 	if err := c.sameDevice(); err != nil {
 		return nil, err
 	}
-	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: &KernelLog{fd: -1}}
+	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: live.Deaf()}
 	made.Steps = append(made.Steps, node.Steps()...)
 	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), newMapUUID(a)))
 	for i, d := range members.devices {
@@ -347,7 +348,7 @@ func (made *Creation) startStep(readOnly bool) Step {
 
 // sayKernel passes on what the kernel said of the array since the plan began.
 func (made *Creation) sayKernel() {
-	for _, line := range made.log.Heard(made.Node.Kernel) {
+	for _, line := range heard(made.log, made.Node.Kernel) {
 		made.report.extra(Always, "kernel: %s", line)
 	}
 }
@@ -355,7 +356,7 @@ func (made *Creation) sayKernel() {
 // Apply makes the array. If it fails, the devices are as they were before, or
 // the *PlanError says what is not.
 func (made *Creation) Apply(ctx context.Context) error {
-	made.log = ListenToKernel()
+	made.log = live.ListenToKernel()
 	defer made.log.Close()
 	if err := made.Plan.Apply(ctx, nil); err != nil {
 		var failed *PlanError

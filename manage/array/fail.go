@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 )
 
 // fail declares a member failed. One that the array cannot do without is
@@ -23,7 +24,7 @@ func (m *manager) fail(ctx context.Context, t *target) (bool, error) {
 	if t.detached != "" {
 		step = m.attrStep(t.detached, "state", "faulty")
 	}
-	log := ListenToKernel()
+	log := live.ListenToKernel()
 	defer log.Close()
 	if err := m.apply(ctx, step); err != nil {
 		m.Report.say(Always, "set device faulty failed for %s:  %s", t.Name, errnoText(err))

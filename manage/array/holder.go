@@ -2,11 +2,10 @@ package array
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
@@ -31,19 +30,5 @@ func heldBy(name string) string {
 			return ""
 		}
 	}
-	num := sysblock.Num{Major: major, Minor: minor}
-	var reasons []string
-	if held, err := sysblock.Holders(sysfs.Host, num); err == nil {
-		for _, h := range held {
-			reasons = append(reasons, h.String())
-		}
-	}
-	if len(reasons) == 0 {
-		if procs, err := sysblock.Openers(sysfs.Host, num); err == nil {
-			for _, p := range procs {
-				reasons = append(reasons, fmt.Sprintf("%s is open in %v", name, p))
-			}
-		}
-	}
-	return strings.Join(reasons, "; ")
+	return live.HeldBy(sysfs.Host, sysblock.Num{Major: major, Minor: minor}, name)
 }

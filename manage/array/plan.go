@@ -2,171 +2,34 @@ package array
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
-	"time"
+
+	planned "github.com/mdkit/mdkit/manage/plan"
 )
 
-// Kinds of steps, as StepInfo.Kind and JSON have them.
+// What the operations of this package plan, see package plan.
+type (
+	Plan      = planned.Plan
+	Step      = planned.Step
+	StepInfo  = planned.StepInfo
+	PlanError = planned.PlanError
+)
+
+// Kinds of steps, see package plan.
 const (
-	KindWrite   = "write"   // bytes on a device
-	KindIoctl   = "ioctl"   // a request to the md driver
-	KindSysfs   = "sysfs"   // a value written to an attribute
-	KindMknod   = "mknod"   // a device node made
-	KindSymlink = "symlink" // a name in /dev/md made
-	KindMap     = "map"     // a line in mdadm's map of arrays
-	KindDevice  = "device"  // an md device asked for or opened
+	KindWrite   = planned.KindWrite
+	KindIoctl   = planned.KindIoctl
+	KindSysfs   = planned.KindSysfs
+	KindMknod   = planned.KindMknod
+	KindSymlink = planned.KindSymlink
+	KindMap     = planned.KindMap
+	KindDevice  = planned.KindDevice
 )
-
-// StepInfo says what a step does, for people and for scripts. It holds
-// everything that the step is going to use, so that two plans are equal if
-// their descriptions are.
-type StepInfo struct {
-	Kind   string `json:"kind"`             // one of the Kind constants
-	Target string `json:"target"`           // device, attribute or path
-	What   string `json:"what"`             // one line, as "superblock 1.2" or "RUN_ARRAY"
-	Value  string `json:"value,omitempty"`  // what is sent or written, as text
-	Offset int64  `json:"offset,omitempty"` // write: bytes from the device's start
-	Length int64  `json:"length,omitempty"` // write: bytes
-	Data   []byte `json:"data,omitempty"`   // write: the bytes, unless they all are Fill
-	Fill   string `json:"fill,omitempty"`   // write: the one value of every byte, as two hexadecimal digits
-}
-
-// String gives one line.
-func (s StepInfo) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %s", s.Kind, s.Target, s.What)
-	if s.Length > 0 {
-		fmt.Fprintf(&b, ", %d bytes at %d", s.Length, s.Offset)
-	}
-	if s.Value != "" {
-		fmt.Fprintf(&b, " (%s)", s.Value)
-	}
-	return b.String()
-}
-
-// Step is one change to the world. Apply makes it; Undo takes back an Apply
-// that succeeded or, where that can leave something behind, one that failed.
-// Undo fails with ErrNoUndo if the change cannot be taken back.
-type Step interface {
-	Describe() StepInfo
-	Apply(ctx context.Context) error
-	Undo(ctx context.Context) error
-}
 
 // ErrNoUndo is what Undo returns for changes that cannot be taken back.
-var ErrNoUndo = errors.New("cannot be undone")
-
-// Plan is an ordered list of steps. Applying it runs these and no others.
-type Plan struct {
-	Steps []Step
-}
-
-// Describe gives the steps in order.
-func (p *Plan) Describe() []StepInfo {
-	infos := make([]StepInfo, len(p.Steps))
-	for i, s := range p.Steps {
-		infos[i] = s.Describe()
-	}
-	return infos
-}
-
-// undoTime is how long taking back may last: it has to happen even when the
-// time for the work itself is over.
-const undoTime = 30 * time.Second
-
-// Apply runs the steps in order and reports each to progress, if there is one,
-// before it starts. At the first failure, or when ctx ends, it takes back what
-// was done in reverse order and returns a *PlanError.
-func (p *Plan) Apply(ctx context.Context, progress func(StepInfo)) error {
-	for i, s := range p.Steps {
-		err := ctx.Err()
-		ran := err == nil
-		if ran {
-			if progress != nil {
-				progress(s.Describe())
-			}
-			err = s.Apply(ctx)
-		}
-		if err != nil {
-			failed := &PlanError{Step: s.Describe(), Err: err}
-			last := i
-			if !ran {
-				last-- // there is nothing to take back of a step that did not start
-			}
-			p.undo(ctx, last, failed)
-			return failed
-		}
-	}
-	return nil
-}
-
-// undo takes back the steps up to and with last.
-func (p *Plan) undo(ctx context.Context, last int, failed *PlanError) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-	defer cancel()
-	for i := last; i >= 0; i-- {
-		if err := p.Steps[i].Undo(ctx); err != nil {
-			failed.Left = append(failed.Left, Leftover{Step: p.Steps[i].Describe(), Err: err})
-		}
-	}
-}
-
-// Leftover is a step that was done and could not be taken back.
-type Leftover struct {
-	Step StepInfo
-	Err  error
-}
-
-// PlanError says which step failed and why, and what of the steps before it
-// is still there. If Left is empty, everything is as it was.
-type PlanError struct {
-	Step StepInfo
-	Err  error
-	Left []Leftover
-}
-
-// Error gives one line.
-func (e *PlanError) Error() string {
-	s := fmt.Sprintf("%s %s: %v", e.Step.What, e.Step.Target, e.Err)
-	if len(e.Left) == 0 {
-		return s + "; everything is as it was before"
-	}
-	var left []string
-	for _, l := range e.Left {
-		left = append(left, fmt.Sprintf("%s (%v)", l.Step, l.Err))
-	}
-	return s + "; not taken back: " + strings.Join(left, ", ")
-}
-
-// Unwrap gives the reason of the failure.
-func (e *PlanError) Unwrap() error { return e.Err }
+var ErrNoUndo = planned.ErrNoUndo
 
 // NewStep makes a step of two functions. A nil undo means that nothing needs
 // to be taken back.
 func NewStep(info StepInfo, apply, undo func(context.Context) error) Step {
-	return &funcStep{info: info, apply: apply, undo: undo}
-}
-
-type funcStep struct {
-	info  StepInfo
-	apply func(context.Context) error
-	undo  func(context.Context) error
-	done  bool
-}
-
-func (s *funcStep) Describe() StepInfo { return s.info }
-
-func (s *funcStep) Apply(ctx context.Context) error {
-	err := s.apply(ctx)
-	s.done = err == nil
-	return err
-}
-
-func (s *funcStep) Undo(ctx context.Context) error {
-	if !s.done || s.undo == nil {
-		return nil
-	}
-	return s.undo(ctx)
+	return planned.NewStep(info, apply, undo)
 }

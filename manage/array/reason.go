@@ -1,8 +1,34 @@
 package array
 
+import (
+	"strings"
+
+	"github.com/mdkit/mdkit/manage/live"
+)
+
 // kernelSaid adds what the kernel has logged about the array.
-func (r Reporter) kernelSaid(log *KernelLog, array string) {
-	for _, line := range log.Heard(array) {
+func (r Reporter) kernelSaid(log *live.KernelLog, array string) {
+	for _, line := range heard(log, array) {
 		r.extra(Always, "kernel: %s", line)
 	}
+}
+
+// heard gives what the md driver has said of the array with that kernel name
+// since the last call. Lines of drivers that say no array's name are included.
+func heard(log *live.KernelLog, array string) []string {
+	return log.Heard(func(line string) bool { return about(line, array) })
+}
+
+// about reports whether the message is one of the md driver's, and not of
+// another array.
+func about(line, array string) bool {
+	if !strings.HasPrefix(line, "md") && !strings.HasPrefix(line, "raid") {
+		return false
+	}
+	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r == ':' || r == '/' || r == ' ' || r == ',' }) {
+		if w != array && len(w) > 2 && strings.HasPrefix(w, "md") && strings.IndexByte("0123456789_", w[2]) >= 0 {
+			return false
+		}
+	}
+	return true
 }

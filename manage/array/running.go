@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -132,11 +133,11 @@ func (r *Running) PlanRun() (*Plan, error) {
 		Kind: KindSysfs, Target: a.Dir().Path("array_state"), What: "start", Value: string(sysmd.ReadAuto),
 	}
 	return &Plan{Steps: []Step{NewStep(info, func(context.Context) error {
-		log := ListenToKernel()
+		log := live.ListenToKernel()
 		defer log.Close()
 		if err := a.SetState(sysmd.ReadAuto); err != nil {
 			r.report.say(Always, "failed to start array %s: %s", path, errnoText(err))
-			for _, line := range log.Heard(r.Kernel) {
+			for _, line := range heard(log, r.Kernel) {
 				r.report.extra(Always, "kernel: %s", line)
 			}
 			return &Said{err}

@@ -1,4 +1,6 @@
-package array
+// Package live is what operations on live devices have in common: to hear what
+// the kernel says of a refused request, and to find out who holds a device.
+package live
 
 import (
 	"errors"
@@ -7,6 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Deaf is a KernelLog that hears nothing.
+func Deaf() *KernelLog { return &KernelLog{fd: -1} }
 
 // KernelLog listens to what the kernel says from now on (/dev/kmsg). The
 // driver answers a refused request with a bare errno and puts the reason here.
@@ -19,11 +24,11 @@ type KernelLog struct {
 func ListenToKernel() *KernelLog {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &KernelLog{fd: -1}
+		return Deaf()
 	}
 	if _, err := unix.Seek(fd, 0, io.SeekEnd); err != nil {
 		unix.Close(fd)
-		return &KernelLog{fd: -1}
+		return Deaf()
 	}
 	return &KernelLog{fd: fd}
 }
@@ -38,10 +43,9 @@ func (k *KernelLog) Close() error {
 	return unix.Close(fd)
 }
 
-// Heard returns what the md driver has said of the array with that kernel
-// name since the last call, oldest first, without time stamps. Lines of
-// drivers that say no array's name are included.
-func (k *KernelLog) Heard(array string) []string {
+// Heard returns the lines that about picks of what the kernel has said since
+// the last call, oldest first, without time stamps.
+func (k *KernelLog) Heard(about func(line string) bool) []string {
 	var lines []string
 	buf := make([]byte, 8192) // a record is shorter than that (kernel/printk)
 	for k.fd >= 0 {
@@ -52,7 +56,7 @@ func (k *KernelLog) Heard(array string) []string {
 		case err != nil || n == 0:
 			return lines
 		}
-		if line, ok := kernelRecord(string(buf[:n])); ok && about(line, array) {
+		if line, ok := kernelRecord(string(buf[:n])); ok && about(line) {
 			lines = append(lines, line)
 		}
 	}
@@ -65,18 +69,4 @@ func kernelRecord(record string) (string, bool) {
 	_, text, ok := strings.Cut(record, ";")
 	text, _, _ = strings.Cut(text, "\n")
 	return text, ok && text != ""
-}
-
-// about reports whether the message is one of the md driver's, and not of
-// another array.
-func about(line, array string) bool {
-	if !strings.HasPrefix(line, "md") && !strings.HasPrefix(line, "raid") {
-		return false
-	}
-	for _, w := range strings.FieldsFunc(line, func(r rune) bool { return r == ':' || r == '/' || r == ' ' || r == ',' }) {
-		if w != array && len(w) > 2 && strings.HasPrefix(w, "md") && strings.IndexByte("0123456789_", w[2]) >= 0 {
-			return false
-		}
-	}
-	return true
 }

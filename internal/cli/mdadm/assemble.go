@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +34,7 @@ func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 // assembleRequest turns the command line into a request. It returns nil and an
 // exit code for those that are refused.
 func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
+	cf := c.readConf(t.std)
 	refuse := func(what string) (*array.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
 	switch {
 	case c.Scan:
@@ -62,7 +62,7 @@ func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
 	case c.RunStop < 0:
 		t.say("--no-degraded not meaningful without a --scan assembly.")
 		return nil, 1
-	case len(c.Devices) == 1 && c.UUID == "" && c.Name == "" && c.SuperMinor == Unset && !hasConf():
+	case len(c.Devices) == 1 && c.UUID == "" && c.Name == "" && c.SuperMinor == Unset && len(cf.Arrays) == 0:
 		t.say("%s not identified in config file.", c.Devices[0].Name)
 		return nil, 1
 	case len(c.Devices) == 1:
@@ -70,7 +70,7 @@ func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
 	}
 	req := &array.AssembleRequest{
 		Array: c.Devices[0].Name,
-		Home:  c.home(),
+		Home:  c.home(cf),
 		Run:   c.RunStop > 0, Force: c.Force, ReadOnly: c.ReadOnly,
 		DryRun: c.DryRun, Report: t.report,
 		Identity: array.Identity{Name: c.Name},
@@ -127,31 +127,6 @@ func (c *Command) arrayNode(t *teller) (minor int, err error) {
 		return -1, nil
 	}
 	return int(unix.Minor(st.Rdev)), nil
-}
-
-// home is the host that arrays may belong to.
-func (c *Command) home() array.Home {
-	host := c.HomeHost
-	if host == "" || strings.EqualFold(host, "<system>") {
-		host, _ = os.Hostname() // without a name no array is this host's
-	}
-	if strings.EqualFold(host, "<none>") {
-		return array.Home{Ignored: true}
-	}
-	return array.Home{Host: host, Ignored: c.AnyHomeHost}
-}
-
-// hasConf reports whether there is a configuration that could say more of an
-// array.
-func hasConf() bool {
-	for _, name := range confFiles {
-		for _, path := range []string{name, name + ".d"} {
-			if _, err := os.Stat(path); err == nil {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // formatOf reads --metadata as it is meant outside of --create, where "1" is

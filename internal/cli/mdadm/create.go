@@ -31,7 +31,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	if err != nil {
 		return leave(err, std)
 	}
-	req.HomeHost = c.homeHost(readConf(c.Config, std))
+	req.HomeHost = c.homeHost(c.readConf(std))
 	req.Report = t.report
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
 	made, err := array.PlanCreate(*req)

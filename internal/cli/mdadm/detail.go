@@ -30,7 +30,7 @@ type detailer struct {
 
 func (c *Command) newDetailer(std ui.IO) *detailer {
 	return &detailer{
-		cmd: c, std: std, w: bufio.NewWriter(std.Out), homeHost: c.homeHost(readConf(c.Config, std)),
+		cmd: c, std: std, w: bufio.NewWriter(std.Out), homeHost: c.homeHost(c.readConf(std)),
 		brief: c.Brief || c.Scan && c.Verbose < 2, reports: array.NewReports(),
 	}
 }

@@ -19,7 +19,7 @@ import (
 // examine is --examine: it reports the metadata of devices, each by itself
 // (Examine.c). It needs no rights but those to read them.
 func (c *Command) examine(_ context.Context, std ui.IO) int {
-	cf := readConf(c.Config, std)
+	cf := c.readConf(std)
 	w := bufio.NewWriter(std.Out)
 	defer w.Flush()
 	e := &examiner{
@@ -34,9 +34,9 @@ func (c *Command) examine(_ context.Context, std ui.IO) int {
 		if !c.Scan {
 			return leave(usage("No devices to examine"), std)
 		}
-		names = cf.scanDevices(&e.nodes, std)
+		names = scanDevices(cf, &e.nodes, std)
 		if len(names) == 0 {
-			fmt.Fprintf(std.Err, "mdadm: No devices listed in %s\n", cf.name)
+			fmt.Fprintf(std.Err, "mdadm: No devices listed in %s\n", cf.Name)
 			return 1
 		}
 	}

@@ -89,19 +89,7 @@ func TestReportDocuments(t *testing.T) {
 	}
 }
 
-// Words and lines of mdadm.conf as mdadm cuts them.
-func TestConfLines(t *testing.T) {
-	text := "DEVICE /dev/sd* partitions # all\n  /dev/nvme*\n\n# comment\nHOMEHOST 'my host'\nARRAY /dev/md0 name=\"a b\"c\n\tuuid=1#2\n"
-	want := [][]string{
-		{"DEVICE", "/dev/sd*", "partitions", "/dev/nvme*"},
-		{"HOMEHOST", "my host"},
-		{"ARRAY", "/dev/md0", "name=a bc", "uuid=1#2"},
-	}
-	if got := confLines(text); !reflect.DeepEqual(got, want) {
-		t.Errorf("confLines: %q, want %q", got, want)
-	}
-}
-
+// The host's name comes from the command line, the configuration, or the system.
 func TestReadConf(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -114,8 +102,8 @@ func TestReadConf(t *testing.T) {
 		}
 	}
 	var said strings.Builder
-	c := readConf(dir, ui.IO{Err: &said})
-	if c.homeHost != "first" || !reflect.DeepEqual(c.devices, []string{"partitions", "/dev/a"}) {
+	c := (&Command{Config: dir}).readConf(ui.IO{Err: &said})
+	if c.HomeHost != "first" || !reflect.DeepEqual(c.Devices, []string{"/dev/a", "partitions"}) {
 		t.Errorf("read %+v", c)
 	}
 	if want := "mdadm: unreconised word on DEVICE line: rubbish\nmdadm: Unknown keyword INACTIVE-ARRAY\n"; said.String() != want {

@@ -135,7 +135,7 @@ func (c splitCase) peers(t *testing.T, tool *lab.Tool) string {
 
 // describe leaves the list of fields out, which is longer in dmsetup.
 func describe(code int, out, errs string) string {
-	if i := strings.Index(errs, "Special Fields"); i >= 0 {
+	if i := strings.LastIndex(errs, "Special Fields"); i >= 0 {
 		errs = errs[i:]
 		errs = strings.ReplaceAll(errs, "           ", " ") // as wide as the longest name
 		for strings.Contains(errs, "  ") {

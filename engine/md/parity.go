@@ -72,6 +72,11 @@ func (a *parityArray) read(p []byte, off int64) error {
 func (a *parityArray) readRow(row int64, pieces []piece) error {
 	stripe, base := a.geometry.Stripe(row), row*a.geometry.Chunk()
 	for _, pc := range pieces {
+		if !a.slots[stripe.Data[pc.index]].holds(base+pc.from, pc.to-pc.from) {
+			return a.reconstruct(row, pieces) // without reading the others twice
+		}
+	}
+	for _, pc := range pieces {
 		if a.slots[stripe.Data[pc.index]].read(pc.p, base+pc.from) != nil {
 			return a.reconstruct(row, pieces)
 		}
@@ -184,20 +189,18 @@ func (r *rowWork) data(index int) []byte {
 // replace. If some cannot be read it reads everything, parity too, and
 // reconstructs them.
 func (r *rowWork) load(covered []bool) error {
-	lost := 0
+	wanted := func(index int) bool { return covered == nil || !covered[index] }
 	for index, slot := range r.stripe.Data {
-		if covered != nil && covered[index] {
-			continue
-		}
-		if r.a.slots[slot].read(r.data(index), r.base+r.from) != nil {
-			lost++
-			break
+		if wanted(index) && !r.a.slots[slot].holds(r.base+r.from, r.to-r.from) {
+			return r.recover() // without reading the others twice
 		}
 	}
-	if lost == 0 {
-		return nil
+	for index, slot := range r.stripe.Data {
+		if wanted(index) && r.a.slots[slot].read(r.data(index), r.base+r.from) != nil {
+			return r.recover()
+		}
 	}
-	return r.recover()
+	return nil
 }
 
 // recover reads every block and computes those that cannot be read.

@@ -19,7 +19,7 @@ func ways() []functions {
 var avx512 = vector{
 	name:     "avx512+gfni",
 	columnP:  512,
-	columnPQ: 256,
+	columnPQ: 512,
 	columnM:  32,
 	genP:     genPAVX512,
 	checkP:   checkPAVX512,

@@ -4,6 +4,7 @@
 package bench
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -87,11 +88,13 @@ type Command struct {
 func (c Command) time(ctx context.Context) (float64, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Env = append(os.Environ(), c.Env...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint // what it prints otherwise goes to /dev/null
 	start := time.Now()
-	out, err := cmd.Output()
+	err := cmd.Run()
 	took := time.Since(start)
 	if err != nil {
-		return 0, fmt.Errorf("%s %v: %w\n%s", c.Path, c.Args, err, out)
+		return 0, fmt.Errorf("%s %v: %w\n%s", c.Path, c.Args, err, &complaint)
 	}
 	return float64(took.Microseconds()) / 1000, nil
 }

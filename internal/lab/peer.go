@@ -40,6 +40,8 @@ var peers = map[string]peerDef{
 	"cryptsetup": {packages: []string{"cryptsetup-bin"}, programs: []string{"sbin/cryptsetup", "sbin/*setup*"}},
 	"lvm2":       {packages: []string{"lvm2"}, programs: []string{"sbin/lvm", "sbin/*"}},
 	"e2fsprogs":  {packages: []string{"e2fsprogs"}, programs: []string{"sbin/mke2fs", "sbin/mkfs.*", "sbin/e2fsck", "sbin/debugfs"}},
+	"snapraid":   {packages: []string{"snapraid"}, programs: []string{"usr/bin/snapraid"}},
+	"nbdkit":     {packages: []string{"nbdkit"}, programs: []string{"usr/bin/nbdkit"}, opened: []string{"nbdkit/plugins/nbdkit-file-plugin.so"}},
 	"busybox":    {packages: []string{"busybox-static"}, programs: []string{"bin/busybox"}},
 	"cluster": {
 		packages: []string{"corosync", "dlm-controld"},

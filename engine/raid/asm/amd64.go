@@ -103,10 +103,10 @@ func blocks(s *source, do func(first bool)) {
 }
 
 // sums is how many registers a sum of a column takes.
-const (
-	sumP  = 8
-	sumPQ = 4
-)
+const sumP = 8
+
+// sumPQ is that for P and for Q each: as many as there are registers for.
+func (v isa) sumPQ() int { return map[string]int{"Y": 4, "Z": 8}[v.reg] }
 
 // xor writes genP(p *byte, data *[]byte, n, length int), and checkP, which takes
 // the same and returns the offset of the first column that differs, or length.
@@ -183,11 +183,12 @@ func finish(s *source, check bool, at int) {
 
 // pq writes genPQ(p, q *byte, data *[]byte, n, length int), and checkPQ, which
 // takes the same and returns the offset of the first column that differs, or
-// length. There is at least one block, and length is a multiple of sumPQ
+// length. There is at least one block, and length is a multiple of n
 // registers.
 //
-// P is in registers 0 to 3, Q in 4 to 7.
+// P is in the first registers, Q in the next, and blocks are loaded to those behind.
 func (v isa) pq(s *source, name string, check bool) {
+	n := v.sumPQ()
 	s.text(name+v.name, map[bool]int{false: 40, true: 48}[check])
 	s.line("MOVQ p+0(FP), SI")
 	s.line("MOVQ q+8(FP), DI")
@@ -197,7 +198,7 @@ func (v isa) pq(s *source, name string, check bool) {
 	s.line("LEAQ (CX)(CX*2), CX")
 	s.line("LEAQ (BX)(CX*8), R10 // behind the last header")
 	if v.reg == "Z" {
-		s.line("VPBROADCASTQ double<>(SB), Z15")
+		s.line("VPBROADCASTQ double<>(SB), Z31")
 	} else {
 		s.line("VMOVDQU poly<>(SB), Y15")
 		s.line("VPXOR Y14, Y14, Y14")
@@ -206,29 +207,29 @@ func (v isa) pq(s *source, name string, check bool) {
 	s.line("JMP  next")
 	s.label("column")
 	blocks(s, func(first bool) {
-		for i := range sumPQ {
+		for i := range n {
 			if first {
 				s.line("%s %d(R9), %s", v.move(), i*v.size, v.r(i))
-				s.line("%s %s, %s", v.move(), v.r(i), v.r(4+i))
+				s.line("%s %s, %s", v.move(), v.r(i), v.r(n+i))
 			} else {
-				v.double(s, 4+i, 8+i)
+				v.double(s, n+i, 2*n+i)
 			}
 		}
-		for i := 0; i < sumPQ && !first; i++ {
-			s.line("%s %d(R9), %s", v.move(), i*v.size, v.r(8+i))
-			s.line("%s %s, %s, %s", v.exclusiveOr(), v.r(8+i), v.r(i), v.r(i))
-			s.line("%s %s, %s, %s", v.exclusiveOr(), v.r(8+i), v.r(4+i), v.r(4+i))
+		for i := 0; i < n && !first; i++ {
+			s.line("%s %d(R9), %s", v.move(), i*v.size, v.r(2*n+i))
+			s.line("%s %s, %s, %s", v.exclusiveOr(), v.r(2*n+i), v.r(i), v.r(i))
+			s.line("%s %s, %s, %s", v.exclusiveOr(), v.r(2*n+i), v.r(n+i), v.r(n+i))
 		}
 	})
 	if check {
-		v.difference(s, "SI", 0, sumPQ)
-		v.difference(s, "DI", 4, sumPQ)
-		v.anyOf(s, 2*sumPQ)
+		v.difference(s, "SI", 0, n)
+		v.difference(s, "DI", n, n)
+		v.anyOf(s, 2*n)
 	} else {
-		v.store(s, "SI", 0, sumPQ)
-		v.store(s, "DI", 4, sumPQ)
+		v.store(s, "SI", 0, n)
+		v.store(s, "DI", n, n)
 	}
-	v.loop(s, sumPQ)
+	v.loop(s, n)
 	finish(s, check, 40)
 }
 
@@ -238,7 +239,7 @@ func (v isa) pq(s *source, name string, check bool) {
 // greater.
 func (v isa) double(s *source, q, scratch int) {
 	if v.reg == "Z" {
-		s.line("VGF2P8AFFINEQB $0, Z15, %s, %s", v.r(q), v.r(q))
+		s.line("VGF2P8AFFINEQB $0, Z31, %s, %s", v.r(q), v.r(q))
 		return
 	}
 	s.line("VPCMPGTB %s, Y14, %s", v.r(q), v.r(scratch))

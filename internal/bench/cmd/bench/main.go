@@ -31,6 +31,11 @@ func main() {
 func run(ctx context.Context, bin, out string) error {
 	benchmarks := []bench.Benchmark{
 		bench.ExamineOne(filepath.Join(bin, "mdadm")),
+		bench.ParityPQ(),
+		bench.ParityPQKlauspost(),
+		bench.ParityXor(),
+		bench.ScrubRAID6(filepath.Join(bin, "mdkit")),
+		bench.ReadDegraded(filepath.Join(bin, "mdkit")),
 	}
 	var results []bench.Result
 	for _, b := range benchmarks {

@@ -47,6 +47,32 @@ func targets() []target {
 		{name: "striped", parse: parseStriped, status: parseStripedStatus},
 		{name: "zero", parse: parseZero, status: noStatus},
 		{name: "error", parse: parseErrorTarget, status: noStatus},
+		{name: "delay", parse: parseDelay, status: parseDelayStatus},
+		{name: "flakey", parse: parseFlakey, status: noStatus},
+		{name: "snapshot", parse: parseSnapshot, status: parseSnapshotStatus},
+		{name: "snapshot-merge", parse: parseSnapshot, status: parseSnapshotStatus},
+		{name: "snapshot-origin", parse: parseSnapshotOrigin, status: noStatus},
+		{name: "mirror", parse: parseMirror, status: parseMirrorStatus},
+		{name: "crypt", parse: parseCrypt, status: noStatus, mask: maskCrypt},
+		{name: "raid", parse: parseRaid, status: parseRaidStatus},
+		{name: "multipath", features: singleton | immutable, parse: parseMultipath, status: parseMultipathStatus},
+		{name: "cache", parse: parseCache, status: parseCacheStatus},
+		{name: "clone", parse: parseClone, status: parseCloneStatus},
+		{name: "verity", features: singleton | immutable, parse: parseVerity, status: parseVerityStatus},
+		{name: "integrity", features: singleton, parse: parseIntegrity, status: parseIntegrityStatus, mask: maskIntegrity},
+		{name: "writecache", parse: parseWritecache, status: parseWritecacheStatus},
+		{name: "vdo", features: singleton, parse: parseVDO, status: parseVDOStatus},
+		{name: "pcache", features: singleton, parse: parsePcache, status: parsePcacheStatus},
+		{name: "inlinecrypt", parse: parseInlinecrypt, status: noStatus, mask: maskCrypt},
+		{name: "thin-pool", features: singleton | alwaysWritable | immutable, parse: parseThinPool, status: parseThinPoolStatus},
+		{name: "thin", parse: parseThin, status: parseThinStatus},
+		{name: "era", parse: parseEra, status: parseEraStatus},
+		{name: "switch", parse: parseSwitch, status: noStatus},
+		{name: "log-writes", parse: parseLogWrites, status: parseLogWritesStatus},
+		{name: "zoned", features: singleton, parse: parseZoned, status: parseZonedStatus},
+		{name: "unstriped", parse: parseUnstriped, status: noStatus},
+		{name: "dust", parse: parseDust, status: parseDustStatus},
+		{name: "ebs", parse: parseEBS, status: noStatus},
 	}
 }
 
@@ -68,7 +94,7 @@ func ParseArgs(typ, params string) (Args, error) {
 	if !ok {
 		return nil, &Error{Op: "parse", Target: typ, Reason: "unknown target type", Err: ErrUnknownTarget}
 	}
-	return t.parse(&ctr{op: "parse", target: typ, args: fields(params)})
+	return t.parse(&ctr{op: "parse", target: typ, raw: params, args: fields(params)})
 }
 
 // ctr is what a target's constructor sees. Each parse function judges in the
@@ -76,7 +102,9 @@ func ParseArgs(typ, params string) (Args, error) {
 type ctr struct {
 	op       string
 	target   string
+	raw      string   // the arguments as they came
 	args     []string // those not taken yet
+	start    uint64   // first sector of the line
 	length   uint64   // sectors of the line; 0 where the line is not known
 	world    World    // nil where only the text is judged
 	readOnly bool     // the table is loaded read-only
@@ -86,6 +114,18 @@ type ctr struct {
 func (c *ctr) fail(field, reason string) error {
 	return &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: ErrInvalid}
 }
+
+// because is fail where the kernel's reason hides another, which it writes only
+// to its log or nowhere.
+func (c *ctr) because(field, reason, why string) error {
+	return &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: &detailError{why}}
+}
+
+// detailError is of class ErrInvalid and says more.
+type detailError struct{ why string }
+
+func (e *detailError) Error() string { return e.why }
+func (e *detailError) Unwrap() error { return ErrInvalid }
 
 // next takes the next argument; the empty string means there is none.
 func (c *ctr) next() string {

@@ -110,8 +110,8 @@ func (tc *tableCheck) line(l Line) error {
 		return tc.refuse(l.Type, "Gap in table", ErrInvalid)
 	}
 	args, err := t.parse(&ctr{
-		op: "check", target: l.Type, args: fields(l.Params),
-		length: l.Length, world: tc.world, readOnly: tc.readOnly,
+		op: "check", target: l.Type, raw: l.Params, args: fields(l.Params),
+		start: l.Start, length: l.Length, world: tc.world, readOnly: tc.readOnly,
 	})
 	if err != nil {
 		return err

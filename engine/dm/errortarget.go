@@ -39,13 +39,6 @@ func parseErrorTarget(c *ctr) (Args, error) {
 	if len(c.args) != 2 || !c.since(1, 6, 0) {
 		return a, nil
 	}
-	a.Device = c.next()
-	var ok bool
-	if a.Offset, ok = scanU64(c.next()); !ok {
-		return nil, c.fail("offset", "Invalid device sector")
-	}
-	if _, err := c.device("device", a.Device, "Device lookup failed"); err != nil {
-		return nil, err
-	}
-	return a, nil
+	s, err := c.span("Invalid device sector", "Device lookup failed")
+	return ErrorTarget(s), err
 }

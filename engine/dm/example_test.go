@@ -10,7 +10,7 @@ import (
 func Example() {
 	table := dm.Table{
 		dm.NewLine(0, 1024, dm.Linear{Device: "8:1", Offset: 2048}),
-		dm.NewLine(1024, 1024, dm.Striped{Chunk: 24, Stripes: []dm.Stripe{{"8:1", 4096}, {"8:2", 0}}}),
+		dm.NewLine(1024, 1024, dm.Striped{Chunk: 24, Stripes: []dm.Span{{"8:1", 4096}, {"8:2", 0}}}),
 	}
 	fmt.Print(table)
 	fmt.Println(dm.Check(table, nil))

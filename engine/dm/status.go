@@ -2,6 +2,8 @@ package dm
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -96,6 +98,19 @@ func (s *scan) u32(field string) uint32 {
 	return uint32(n)
 }
 
+// hex takes a hexadecimal number without a prefix.
+func (s *scan) hex(field string) uint64 {
+	w := s.word(field)
+	n, err := strconv.ParseUint(w, 16, 64)
+	if err != nil {
+		_ = s.fail(field, w)
+	}
+	return n
+}
+
+// hex prints what scan.hex reads.
+func hex(n uint64) string { return strconv.FormatUint(n, 16) }
+
 // count takes a number of things that follow, of at least per words each.
 func (s *scan) count(field string, per int) int {
 	n := s.u64(field)
@@ -117,6 +132,68 @@ func (s *scan) pair(field string) (a, b uint64) {
 	}
 	return a, b
 }
+
+// pair32 is pair for numbers of at most 32 bits.
+func (s *scan) pair32(field string) (a, b uint32) {
+	w := s.word(field)
+	left, right, _ := strings.Cut(w, "/")
+	x, okX := kstrtou(left, 32)
+	y, okY := kstrtou(right, 32)
+	if !okX || !okY {
+		_ = s.fail(field, w)
+	}
+	return uint32(x), uint32(y)
+}
+
+// either takes one of two words, and says whether it was the first.
+func (s *scan) either(field, yes, no string) bool {
+	w := s.word(field)
+	if w != yes && w != no {
+		_ = s.fail(field, w)
+	}
+	return w == yes
+}
+
+// oneOf takes one of these words.
+func (s *scan) oneOf(field string, words ...string) string {
+	w := s.word(field)
+	if !slices.Contains(words, w) {
+		_ = s.fail(field, w)
+	}
+	return w
+}
+
+// expect takes a word that must be there.
+func (s *scan) expect(word string) { s.either(word, word, word) }
+
+// state takes the whole text if it is just one of these words.
+func (s *scan) state(words ...string) string {
+	if len(s.words) != 1 || !slices.Contains(words, s.words[0]) {
+		return ""
+	}
+	return s.word("state")
+}
+
+// optional takes a number, or a dash for none.
+func (s *scan) optional(field string) *uint64 {
+	if len(s.words) > 0 && s.words[0] == "-" {
+		s.word(field)
+		return nil
+	}
+	n := s.u64(field)
+	return &n
+}
+
+// dashed prints what optional reads.
+func dashed(n *uint64) string {
+	if n == nil {
+		return "-"
+	}
+	return utoa(*n)
+}
+
+// ratio prints what pair reads.
+func ratio[T uint32 | uint64](a, b T) string { return utoa(a) + "/" + utoa(b) }
 
 // noStatus reads the status of a target that prints nothing.
 func noStatus(s *scan) (Status, error) { return NoStatus{Target: s.target}, nil }

@@ -5,13 +5,7 @@ import "strings"
 // Striped spreads its sectors over devices, chunk by chunk (dm-stripe.c).
 type Striped struct {
 	Chunk   uint32 // sectors
-	Stripes []Stripe
-}
-
-// Stripe is one device of a striped target.
-type Stripe struct {
-	Device string // "major:minor" or a path
-	Offset uint64 // sector of Device at which its part begins
+	Stripes []Span
 }
 
 // Type is "striped".
@@ -28,11 +22,7 @@ func (a Striped) Params() string {
 
 // Devices is the device of each stripe.
 func (a Striped) Devices() []Ref {
-	var refs []Ref
-	for _, s := range a.Stripes {
-		refs = append(refs, Ref(s.Device))
-	}
-	return refs
+	return spanRefs(a.Stripes)
 }
 
 func (a Striped) areas(length uint64) []area {
@@ -66,12 +56,10 @@ func parseStriped(c *ctr) (Args, error) {
 		return nil, c.fail("stripes", "Not enough destinations specified")
 	}
 	a := Striped{Chunk: uint32(chunk)}
+	const reason = "Couldn't parse stripe destination"
 	for len(c.args) > 0 {
-		s := Stripe{Device: c.next()}
-		if s.Offset, ok = scanU64(c.next()); !ok {
-			return nil, c.fail("offset", "Couldn't parse stripe destination")
-		}
-		if _, err := c.device("device", s.Device, "Couldn't parse stripe destination"); err != nil {
+		s, err := c.span(reason, reason)
+		if err != nil {
 			return nil, err
 		}
 		a.Stripes = append(a.Stripes, s)

@@ -76,3 +76,5 @@ func join(words ...string) string {
 }
 
 func utoa[T uint8 | uint16 | uint32 | uint64](n T) string { return strconv.FormatUint(uint64(n), 10) }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -22,6 +22,8 @@ type DeviceInfo struct {
 	Major, Minor     uint32
 	Size             uint64 // 512-byte sectors
 	LogicalBlockSize uint32 // bytes; 0 means 512
+	ZoneSectors      uint32 // 512-byte sectors of a zone; 0 for a device without zones
+	IntegrityTag     uint32 // bytes of integrity data that each logical block can carry; 0 for none
 	ReadOnly         bool
 }
 

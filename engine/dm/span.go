@@ -1,0 +1,31 @@
+package dm
+
+// Span is a place on a device: where a stripe, a mirror leg or a path begins.
+type Span struct {
+	Device string // "major:minor" or a path
+	Offset uint64 // sector of Device
+}
+
+// words is the span as tables have it.
+func (s Span) words() []string { return []string{s.Device, utoa(s.Offset)} }
+
+// spanRefs gives the devices of spans.
+func spanRefs(spans []Span) []Ref {
+	var refs []Ref
+	for _, s := range spans {
+		refs = append(refs, Ref(s.Device))
+	}
+	return refs
+}
+
+// span takes `<dev> <offset>`, judging the number before the device as most
+// constructors do.
+func (c *ctr) span(badOffset, badDevice string) (Span, error) {
+	s := Span{Device: c.next()}
+	var ok bool
+	if s.Offset, ok = scanU64(c.next()); !ok {
+		return s, c.fail("offset", badOffset)
+	}
+	_, err := c.device("device", s.Device, badDevice)
+	return s, err
+}

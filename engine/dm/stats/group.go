@@ -1,0 +1,177 @@
+package stats
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Group is a set of regions that are shown as one. Its id is that of its first
+// member, whose user data hold the description:
+//
+//	DMS_GROUP=<alias>:<members>#<user data>
+//
+// with members as "0-2,5" and "-" for no user data (libdm-stats.c
+// _build_group_tag).
+type Group struct {
+	Alias   string // empty if it has none
+	Members []uint64
+}
+
+// ID is the number of the group.
+func (g *Group) ID() uint64 { return g.Members[0] }
+
+const groupTag = "DMS_GROUP="
+
+// MemberList writes the members as a user would: runs as "0-2", others by
+// themselves.
+func (g *Group) MemberList() string { return FormatMembers(g.Members) }
+
+// FormatMembers writes region ids, which must rise, as ParseMembers reads them.
+func FormatMembers(ids []uint64) string {
+	var b strings.Builder
+	for i := 0; i < len(ids); i++ {
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		first := ids[i]
+		for i+1 < len(ids) && ids[i+1] == ids[i]+1 {
+			i++
+		}
+		b.WriteString(strconv.FormatUint(first, 10))
+		if ids[i] != first {
+			b.WriteString("-" + strconv.FormatUint(ids[i], 10))
+		}
+	}
+	return b.String()
+}
+
+// Run is a run of region ids, both ends included.
+type Run struct{ First, Last uint64 }
+
+// maxID is the largest region id there can be: the kernel's are of type int.
+const maxID = 1<<31 - 1
+
+// ParseMembers reads a list of region ids such as "0-2, 5", as libdm's
+// dm_bitset_parse_list does: blanks around numbers do not count, nor do empty
+// places between commas. The runs come in rising order and do not touch.
+func ParseMembers(text string) ([]Run, error) {
+	var runs []Run
+	for part := range strings.SplitSeq(text, ",") {
+		r, empty, err := parseRun(part)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no list of regions: %w", text, err)
+		}
+		if !empty {
+			runs = append(runs, r)
+		}
+	}
+	slices.SortFunc(runs, func(a, b Run) int { return int(a.First) - int(b.First) })
+	joined := runs[:0]
+	for _, r := range runs {
+		if n := len(joined); n > 0 && r.First <= joined[n-1].Last+1 {
+			joined[n-1].Last = max(joined[n-1].Last, r.Last)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	return joined, nil
+}
+
+func parseRun(part string) (r Run, empty bool, err error) {
+	const blank = " \t\n\v\f\r"
+	first, last, ranged := strings.Cut(strings.Trim(part, blank), "-")
+	if first == "" && !ranged {
+		return r, true, nil
+	}
+	if r.First, err = parseID(strings.TrimRight(first, blank)); err != nil {
+		return r, false, err
+	}
+	if r.Last = r.First; ranged {
+		if r.Last, err = parseID(strings.TrimLeft(last, blank)); err != nil {
+			return r, false, err
+		}
+	}
+	if r.Last < r.First {
+		return r, false, fmt.Errorf("%d comes before %d", r.Last, r.First)
+	}
+	return r, false, nil
+}
+
+func parseID(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	switch {
+	case err != nil || text[0] == '+':
+		return 0, fmt.Errorf("%q is no number", text)
+	case n > maxID:
+		return 0, fmt.Errorf("%d is more than the kernel counts", n)
+	}
+	return n, nil
+}
+
+// GroupError is a description of a group, in a region's user data, that makes
+// no sense.
+type GroupError struct {
+	Region uint64
+	User   string // the user data as they are
+	Reason string
+}
+
+// Error quotes the description.
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("region %d: the group in its user data %q: %s", e.Region, e.User, e.Reason)
+}
+
+// takeGroup moves the description of a group out of the user data.
+func (r *Region) takeGroup() error {
+	_, tag, ok := strings.Cut(r.User, groupTag)
+	if !ok {
+		return nil
+	}
+	fail := func(reason string) error { return &GroupError{r.ID, r.User, reason} }
+	alias, list, ok := strings.Cut(tag, ":")
+	if !ok {
+		return fail("there is no ':' behind the alias")
+	}
+	list, user, _ := strings.Cut(list, "#")
+	runs, err := ParseMembers(list)
+	switch {
+	case err != nil:
+		return fail(err.Error())
+	case len(runs) == 0 || runs[0].First != r.ID:
+		return fail("the region is not its first member")
+	}
+	r.Group = &Group{Alias: alias, Members: expand(runs)}
+	if r.User = user; user == "-" {
+		r.User = ""
+	}
+	return nil
+}
+
+// maxMembers bounds what a description can make us remember.
+const maxMembers = 1 << 20
+
+// expand lists the members of runs.
+func expand(runs []Run) []uint64 {
+	var ids []uint64
+	for _, r := range runs {
+		for id := r.First; id <= r.Last && len(ids) < maxMembers; id++ {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// UserData is what a region's user data must be in the kernel to hold its own
+// and the group that it leads.
+func (r *Region) UserData() string {
+	user := r.User
+	if user == "" {
+		user = "-"
+	}
+	if r.Group == nil {
+		return user
+	}
+	return groupTag + r.Group.Alias + ":" + r.Group.MemberList() + "#" + user
+}

@@ -38,7 +38,7 @@ func check(t Table, w World, readOnly bool) error {
 	if len(t) == 0 {
 		return &Error{Op: "check", Reason: "no target specified: the table is empty", Err: ErrInvalid}
 	}
-	tc := tableCheck{world: w, readOnly: readOnly}
+	tc := tableCheck{world: w, readOnly: readOnly, table: t}
 	var errs []error
 	for i, l := range t {
 		if err := tc.line(l); err != nil {
@@ -67,6 +67,7 @@ type tableCheck struct {
 	readOnly bool
 	count    int    // lines before this one
 	end      uint64 // where the line before ended
+	table    Table
 	single   string // a singleton among the lines before
 	fixed    string // the immutable target type of the table
 	used     []usedArea
@@ -158,7 +159,49 @@ func (tc *tableCheck) complete() []error {
 			errs = append(errs, &Error{Op: "check", Line: u.line, Target: u.typ, Reason: reason, Err: ErrDevice})
 		}
 	}
+	if len(errs) == 0 {
+		if err := tc.aligned(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return errs
+}
+
+// aligned judges whether a request that crosses from one line to the next can
+// be cut there (validate_hardware_logical_block_alignment).
+func (tc *tableCheck) aligned() error {
+	blocks := make([]uint64, len(tc.table))
+	whole := uint64(1)
+	for i := range blocks {
+		blocks[i] = 1
+		for _, u := range tc.used {
+			if info, err := tc.world.Device(u.device); u.line == i+1 && err == nil {
+				blocks[i] = max(blocks[i], info.blockSectors())
+			}
+		}
+		whole = max(whole, blocks[i])
+	}
+	var next, left uint64
+	i := 0
+	for ; i < len(tc.table); i++ {
+		if left < tc.table[i].Length && left%blocks[i] != 0 {
+			break
+		}
+		next = (next + tc.table[i].Length) % whole
+		left = 0
+		if next != 0 {
+			left = whole - next
+		}
+	}
+	if left == 0 {
+		return nil
+	}
+	last := min(i, len(tc.table)-1)
+	l := tc.table[last]
+	return &Error{
+		Op: "check", Line: last + 1, Target: l.Type, Err: ErrInvalid,
+		Reason: fmt.Sprintf("table line %d (start sect %d len %d) not aligned to h/w logical block size %d", i, l.Start, l.Length, whole<<9),
+	}
 }
 
 func invalidArea(u usedArea, info DeviceInfo) string {

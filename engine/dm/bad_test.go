@@ -1,0 +1,133 @@
+package dm_test
+
+import (
+	_ "embed"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/engine/dm"
+)
+
+//go:embed testdata/bad.txt
+var badText string
+
+// badTable is one line of testdata/bad.txt.
+type badTable struct {
+	line     dm.Line
+	readOnly bool
+	reason   string
+	differs  map[string]string // what a kernel says where that differs, by its version
+}
+
+// badTables reads testdata/bad.txt, with the names of the devices put in.
+func badTables(t *testing.T, devices map[string]string) []badTable {
+	t.Helper()
+	var list []badTable
+	for raw := range strings.Lines(badText) {
+		raw = strings.TrimSpace(raw)
+		if raw == "" || raw[0] == '#' {
+			continue
+		}
+		b := badTable{differs: map[string]string{}}
+		for raw[0] == '[' {
+			var note string
+			note, raw, _ = strings.Cut(raw[1:], "] ")
+			kernel, reason, _ := strings.Cut(note, ": ")
+			b.differs[kernel] = reason
+		}
+		left, reason, ok := strings.Cut(raw, " => ")
+		if b.reason = reason; !ok {
+			left, b.reason, ok = strings.Cut(raw, "=> ")
+		}
+		left, b.readOnly = strings.CutPrefix(left, "ro ")
+		words := strings.SplitN(strings.TrimSpace(left), " ", 3)
+		n, err := strconv.ParseUint(words[1], 10, 64)
+		if err != nil || !ok {
+			t.Fatalf("testdata/bad.txt: %q: %v", raw, err)
+		}
+		b.line = dm.Line{Length: n, Type: words[0]}
+		if len(words) == 3 {
+			b.line.Params = words[2]
+		}
+		for name, dev := range devices {
+			b.line.Params = strings.ReplaceAll(b.line.Params, "{"+name+"}", dev)
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+// world is a machine for checks.
+type world struct {
+	devices  map[string]dm.DeviceInfo
+	versions map[string][3]uint32
+}
+
+func (w world) Device(ref string) (dm.DeviceInfo, error) {
+	if d, ok := w.devices[ref]; ok {
+		return d, nil
+	}
+	return dm.DeviceInfo{}, errors.New("no such device")
+}
+
+func (w world) Target(typ string) ([3]uint32, bool) {
+	if w.versions == nil {
+		return [3]uint32{1}, typ != "nonsense"
+	}
+	v, ok := w.versions[typ]
+	return v, ok
+}
+
+// refs are the devices of testdata/bad.txt in the tests without a kernel.
+var refs = map[string]string{"a": "8:1", "b": "8:2", "c": "8:3", "k": "8:4", "x": "/dev/none"}
+
+// bookWorld is a machine with the target versions of Linux 6.12.
+func bookWorld() world {
+	w := world{
+		devices: map[string]dm.DeviceInfo{
+			"8:1": {Major: 8, Minor: 1, Size: 32768},
+			"8:2": {Major: 8, Minor: 2, Size: 32768, LogicalBlockSize: 512},
+			"8:3": {Major: 8, Minor: 3, Size: 2048},
+			"8:4": {Major: 8, Minor: 4, Size: 16384, LogicalBlockSize: 4096},
+			"8:5": {Major: 8, Minor: 5, Size: 32768, ZoneSectors: 512},
+			"8:6": {Major: 8, Minor: 6, Size: 32768, ZoneSectors: 1024},
+			"8:7": {Major: 8, Minor: 7, Size: 32768, IntegrityTag: 8},
+		},
+		versions: map[string][3]uint32{"error": {1, 7, 0}, "cache": {2, 3, 0}},
+	}
+	for _, typ := range dm.Types() {
+		if _, ok := w.versions[typ]; !ok {
+			w.versions[typ] = [3]uint32{1}
+		}
+	}
+	return w
+}
+
+func check(b badTable, w dm.World) error {
+	if b.readOnly {
+		return dm.CheckReadOnly(dm.Table{b.line}, w)
+	}
+	return dm.Check(dm.Table{b.line}, w)
+}
+
+// TestBadTables answers each bad table with the kernel's reason.
+func TestBadTables(t *testing.T) {
+	w := bookWorld()
+	list := badTables(t, refs)
+	if len(list) < 400 {
+		t.Errorf("only %d bad tables", len(list))
+	}
+	for _, b := range list {
+		err := check(b, w)
+		var e *dm.Error
+		if !errors.As(err, &e) || e.Reason != b.reason || e.Target != b.line.Type {
+			t.Errorf("%s\n got %v\nwant %s", b.line, err, b.reason)
+			continue
+		}
+		if e.Line != 1 || !errors.Is(err, dm.ErrInvalid) && !errors.Is(err, dm.ErrDevice) {
+			t.Errorf("%s: line %d, %v", b.line, e.Line, e.Err)
+		}
+	}
+}

@@ -43,12 +43,22 @@ func watch(path string, toEnd bool) (*Watcher, string, error) {
 // or until ctx ends and returns its error. The text can equal the last one: an
 // attribute may change and change back.
 func (w *Watcher) Wait(ctx context.Context) (string, error) {
-	if err := ctx.Err(); err != nil {
+	if err := WaitAny(ctx, w); err != nil {
 		return "", err
+	}
+	return w.read()
+}
+
+// WaitAny blocks until the kernel announces a change of one of the attributes,
+// or until ctx ends and returns its error. It reads nothing: a watcher that is
+// not read again before the next call may not tell of a further change.
+func WaitAny(ctx context.Context, watchers ...*Watcher) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return "", &Error{Op: "watch", Path: w.path, Err: err}
+		return &Error{Op: "watch", Path: pathOf(watchers), Err: err}
 	}
 	defer unix.Close(wake)
 	fired := make(chan struct{})
@@ -57,32 +67,40 @@ func (w *Watcher) Wait(ctx context.Context) (string, error) {
 		// The only failure is a counter that is full, and then it is readable.
 		_, _ = unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	})
-	err = w.poll(wake)
+	err = poll([]unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}}, watchers)
 	if !stop() {
 		<-fired // wake must stay open until the function has used it
 	}
 	if cerr := ctx.Err(); cerr != nil {
-		return "", cerr
+		return cerr
 	}
 	if err != nil {
-		return "", &Error{Op: "watch", Path: w.path, Err: err}
+		return &Error{Op: "watch", Path: pathOf(watchers), Err: err}
 	}
-	return w.read()
+	return nil
 }
 
-func (w *Watcher) poll(wake int) error {
-	return w.control(func(fd int) error {
-		fds := []unix.PollFd{
-			{Fd: int32(fd), Events: unix.POLLPRI | unix.POLLERR},
-			{Fd: int32(wake), Events: unix.POLLIN},
+// pathOf names the first of the attributes, for errors.
+func pathOf(watchers []*Watcher) string {
+	if len(watchers) == 0 {
+		return "nothing"
+	}
+	return watchers[0].path
+}
+
+// poll waits on fds and the watchers, whose descriptors stay open meanwhile.
+func poll(fds []unix.PollFd, watchers []*Watcher) error {
+	if len(watchers) > 0 {
+		return watchers[0].control(func(fd int) error {
+			return poll(append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLPRI | unix.POLLERR}), watchers[1:])
+		})
+	}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err != unix.EINTR {
+			return err
 		}
-		for {
-			_, err := unix.Poll(fds, -1)
-			if err != unix.EINTR {
-				return err
-			}
-		}
-	})
+	}
 }
 
 func (w *Watcher) read() (string, error) {

@@ -52,6 +52,7 @@ type parser struct {
 func parse(args []string, std ui.IO) (*Command, error) {
 	p := &parser{warn: std.Err, short: shortAny}
 	p.cmd = Command{
+		args:       args,
 		SuperMinor: Unset,
 		Shape:      Shape{Level: Unset, Layout: Unset, BitmapChunk: Unset, DataOffset: Unset},
 		Watching:   Watching{Increment: 20},

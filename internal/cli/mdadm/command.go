@@ -139,6 +139,8 @@ type Command struct {
 
 	Shape    Shape
 	Watching Watching
+
+	args []string // the whole line as it was given
 }
 
 // Shape is the wanted geometry.

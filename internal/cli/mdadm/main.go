@@ -53,6 +53,8 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.manage(ctx, std)
 	case Misc:
 		return c.misc(ctx, std)
+	case Monitor:
+		return c.monitor(ctx, std)
 	}
 	return c.notBuilt(std, "--"+c.Mode.String())
 }

@@ -1,0 +1,73 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+)
+
+// Sendmail is the program that sends mail whose recipients it finds in the
+// text.
+const Sendmail = "/usr/sbin/sendmail"
+
+// Mailer sends mail about the events that mdadm sends mail about.
+type Mailer struct {
+	To   string
+	From string // "" for mdadm's own
+	Host string // name of this host, for the text
+	// Mdstat gives the present text of /proc/mdstat, which the mail quotes; nil
+	// or an error for none.
+	Mdstat func() ([]byte, error)
+}
+
+// Message is the mail about an event, word for word as mdadm writes it
+// (Monitor.c, alert; with Debian's sender).
+func (m *Mailer) Message(e Event) []byte {
+	var b bytes.Buffer
+	from := m.From
+	if from == "" {
+		from = "mdadm monitoring <root@" + m.Host + ">"
+	}
+	fmt.Fprintf(&b, "From: %s\nTo: %s\nSubject: %s event on %s:%s\n\n", from, m.To, e.Name, e.Array, m.Host)
+	fmt.Fprintf(&b, "This is an automatically generated mail message from mdadm\nrunning on %s\n\n", m.Host)
+	fmt.Fprintf(&b, "A %s event had been detected on md device %s.\n\n", e.Name, e.Array)
+	switch {
+	case e.Component != "":
+		fmt.Fprintf(&b, "It could be related to component device %s.\n\n", e.Component)
+	case e.Extra != "":
+		fmt.Fprintf(&b, "Extra information: %s.\n\n", e.Extra)
+	}
+	b.WriteString("Faithfully yours, etc.\n")
+	if m.Mdstat == nil {
+		return b.Bytes()
+	}
+	if stat, err := m.Mdstat(); err == nil {
+		b.WriteString("\nP.S. The /proc/mdstat file currently contains the following:\n\n")
+		b.Write(stat)
+	}
+	return b.Bytes()
+}
+
+// Send sends mail about the event, if it is one of those, and waits until
+// sendmail has taken it.
+func (m *Mailer) Send(ctx context.Context, e Event) error {
+	if !e.Mailed() {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, Sendmail, "-t")
+	cmd.Stdin = bytes.NewReader(m.Message(e))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mail to %s about %s of %s: %s: %w%s", m.To, e.Name, e.Array, Sendmail, err, said(out))
+	}
+	return nil
+}
+
+// said puts what a program has said behind its error.
+func said(out []byte) string {
+	if out = bytes.TrimSpace(out); len(out) == 0 {
+		return ""
+	}
+	first, _, _ := bytes.Cut(out, []byte("\n"))
+	return ": " + string(first)
+}

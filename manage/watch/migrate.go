@@ -1,0 +1,123 @@
+package watch
+
+import (
+	"context"
+
+	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// migrate gives each array that lacks a member, and has no spare, a spare of
+// another that can do without (Monitor.c, try_spare_migration). Arrays and
+// spares have to be of one domain: every domain of the spare is one of the
+// array's, and there is at least one.
+func (w *Watcher) migrate(ctx context.Context) {
+	for _, to := range w.known {
+		if !to.needy() || to.errs > 0 || to.metadata == "" {
+			continue
+		}
+		domains := w.domains(to)
+		if len(domains) == 0 {
+			continue
+		}
+		for _, from := range w.known {
+			if from == to || !from.lends() {
+				continue
+			}
+			if spare, ok := w.choose(from, to, domains); ok && w.move(ctx, from, to, spare) {
+				w.tell(MoveSpare, to, from.path, "")
+				break
+			}
+		}
+	}
+}
+
+// lends reports whether the array can do without a spare.
+func (k *known) lends() bool {
+	return k.errs == 0 && k.metadata != "" && k.seen.Active >= k.seen.RaidDisks && k.seen.Spare > 0
+}
+
+// domains lists the domains of an array: those of its members, and its spare
+// group.
+func (w *Watcher) domains(k *known) []string {
+	var list []string
+	for _, d := range k.disks {
+		if !d.empty() {
+			list = append(list, w.domainsOf(d.num, k.metadata)...)
+		}
+	}
+	if k.spareGroup != "" {
+		list = append(list, k.spareGroup)
+	}
+	return list
+}
+
+// choose finds a spare of one array that suits the other.
+func (w *Watcher) choose(from, to *known, domains []string) (sysblock.Num, bool) {
+	for i := from.seen.RaidDisks; i < len(from.disks); i++ {
+		d := from.disks[i]
+		if d.empty() || d.state != 0 || !w.fits(d.num, to) {
+			continue
+		}
+		own := w.domainsOf(d.num, to.metadata)
+		if from.spareGroup != "" {
+			own = append(own, from.spareGroup)
+		}
+		if mdconf.InDomains(domains, own) == 1 {
+			return d.num, true
+		}
+	}
+	return sysblock.Num{}, false
+}
+
+// fits reports whether a device has room for a member of the array. mdadm
+// finds out by taking it out of its own array first.
+func (w *Watcher) fits(num sysblock.Num, to *known) bool {
+	a, err := sysmd.Open(w.fs, to.kernel)
+	if err != nil {
+		return false
+	}
+	kib, err := a.ComponentSize()
+	if err != nil {
+		return true // the kernel has the last word
+	}
+	dev, err := sysblock.OpenNum(w.fs, num)
+	if err != nil {
+		return false
+	}
+	sectors, err := dev.Sectors()
+	return err == nil && sectors > 2*kib
+}
+
+// move takes a spare from one array to another, or puts it back.
+func (w *Watcher) move(ctx context.Context, from, to *known, spare sysblock.Num) bool {
+	if w.change(ctx, from, array.VerbRemove, spare) != nil {
+		return false
+	}
+	if w.change(ctx, to, array.VerbAdd, spare) == nil {
+		return true
+	}
+	_ = w.change(ctx, from, array.VerbAdd, spare) // what is wrong has been reported
+	return false
+}
+
+// change does something to a member, and reports only what is wrong.
+func (w *Watcher) change(ctx context.Context, k *known, verb array.Verb, member sysblock.Num) error {
+	var said []array.Note
+	_, err := array.Manage(ctx, array.ManageRequest{
+		Array: k.path, Devices: []array.Subdev{{Name: member.String(), Verb: verb}},
+		Report: func(n array.Note) { said = append(said, n) },
+	})
+	if err == nil || w.Report == nil {
+		return err
+	}
+	for _, n := range said {
+		w.Report(n)
+	}
+	if !array.WasSaid(err) {
+		w.Report(array.Note{Text: err.Error(), Loudness: array.Always})
+	}
+	return err
+}

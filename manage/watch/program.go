@@ -1,0 +1,39 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+)
+
+// Program is run for every event, with the name of the event, the array, and
+// the component or the extra information as its arguments.
+type Program struct {
+	Path   string // not looked for anywhere else
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Args are the arguments for an event, without the program's own name.
+func (p *Program) Args(e Event) []string {
+	args := []string{e.Name, e.Array}
+	if detail := e.Detail(); detail != "" {
+		args = append(args, detail)
+	}
+	return args
+}
+
+// Run runs the program and waits for its end. How it ends is its own affair:
+// the only error is that it cannot be run.
+func (p *Program) Run(ctx context.Context, e Event) error {
+	cmd := exec.CommandContext(ctx, p.Path, p.Args(e)...)
+	cmd.Path = p.Path
+	cmd.Err = nil // a bare name means the file of that name, not one of $PATH
+	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run the program for %s of %s: %w", e.Name, e.Array, err)
+	}
+	_ = cmd.Wait() // the alert has been handed over
+	return nil
+}

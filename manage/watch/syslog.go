@@ -1,0 +1,96 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Priorities of syslog(3), of the facility daemon.
+const (
+	facilityDaemon = 3 << 3
+	logCrit        = 2
+	logWarning     = 4
+	logInfo        = 6
+)
+
+// logSocket is where a syslog daemon listens (glibc, _PATH_LOG).
+const logSocket = "/dev/log"
+
+// Syslog hands events to the system log.
+type Syslog struct {
+	Tag    string // name of the program
+	Socket string // of the daemon, "" for /dev/log
+
+	conn   net.Conn
+	stream bool
+}
+
+// Priority is the severity that mdadm 4.2 logs an event with. It takes all
+// but the gravest for warnings, and only SparesMissing for less (Monitor.c,
+// alert).
+func Priority(e Event) int {
+	switch {
+	case e.Severity() == Critical:
+		return logCrit
+	case e.Name == SparesMissing:
+		return logInfo
+	}
+	return logWarning
+}
+
+// Send logs the event. A daemon that was restarted meanwhile is found again.
+func (s *Syslog) Send(e Event) error {
+	text := fmt.Sprintf("<%d>%s %s[%d]: %s", facilityDaemon|Priority(e), e.Time.Format(time.Stamp), s.Tag, os.Getpid(),
+		strings.TrimRight(e.String(), "\n"))
+	err := s.write(text)
+	if err != nil && s.conn != nil {
+		s.Close()
+		err = s.write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("log %s of %s: %w", e.Name, e.Array, err)
+	}
+	return nil
+}
+
+func (s *Syslog) write(text string) error {
+	if s.conn == nil {
+		if err := s.dial(); err != nil {
+			return err
+		}
+	}
+	if s.stream {
+		text += "\x00"
+	}
+	_, err := s.conn.Write([]byte(text))
+	return err
+}
+
+// dial connects as glibc does: by datagrams, or by a stream if the daemon
+// wants that.
+func (s *Syslog) dial() error {
+	socket := s.Socket
+	if socket == "" {
+		socket = logSocket
+	}
+	var err error
+	s.conn, err = net.Dial("unixgram", socket)
+	if s.stream = errors.Is(err, unix.EPROTOTYPE); s.stream {
+		s.conn, err = net.Dial("unix", socket)
+	}
+	return err
+}
+
+// Close ends the connection.
+func (s *Syslog) Close() {
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+}

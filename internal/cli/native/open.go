@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -32,13 +31,17 @@ func openCommand(std ui.IO) *cli.Command {
 		ArgsUsage: "MEMBER...",
 		Description: "Assembles the array as mdadm would, from members in any order, and streams or\n" +
 			"copies what is in it. Members that redundancy can stand in for may be missing.\n" +
-			"The members are only read.\n\n" +
+			"The members are only read, unless --write says otherwise.\n\n" +
 			"   mdkit open a.img c.img --cat | tar t\n" +
-			"   mdkit open /dev/sd[bcd] --copy array.img\n\n" +
+			"   mdkit open /dev/sd[bcd] --copy array.img\n" +
+			"   mdkit open /dev/sd[bcd] --fuse /mnt & mount -o loop,ro /mnt/array /data\n" +
+			"   mdkit open *.img --overlay --nbd unix:/run/array.sock\n\n" +
+			"--nbd and --fuse show the array to other programs until they are interrupted,\n" +
+			"which is exit code 0.\n\n" +
 			"Exit code: 0 done; 4 the array cannot be started with these members; 8 something\n" +
 			"else failed; 16 wrong usage; 32 interrupted. Unless it is 0, no output file was\n" +
 			"made or changed.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "cat", Usage: "write the array's bytes to standard output"},
 			&cli.StringFlag{Name: "copy", Usage: "copy the array to `OUT`, a file that appears when it is complete, or a block device"},
 			&cli.Int64Flag{Name: "offset", Usage: "start at byte `N` of the array"},
@@ -47,17 +50,23 @@ func openCommand(std ui.IO) *cli.Command {
 			&cli.BoolFlag{Name: "dirty", Usage: "open an array that is degraded and was not shut down cleanly: some of what is rebuilt may be wrong"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes"},
 			jsonFlag(),
-		},
+		}, exportFlags()...),
 		Action: func(c *cli.Context) error {
 			o := openOptions{
 				std: std, paths: c.Args().Slice(), out: c.String("copy"), off: c.Int64("offset"), length: c.Int64("length"),
 				force: c.Bool("force"), dirty: c.Bool("dirty"), quiet: c.Bool("quiet"), json: c.Bool("json"),
 			}
+			var err error
+			if o.export, err = checkExport(c); err != nil {
+				return err
+			}
 			switch {
 			case len(o.paths) == 0:
 				return usage("open: name the members of an array")
-			case c.Bool("cat") == c.IsSet("copy"):
-				return usage("open: say either --cat or --copy OUT")
+			case o.export != nil && (c.Bool("cat") || c.IsSet("copy")):
+				return usage("open: --cat and --copy do not go with --nbd and --fuse")
+			case o.export == nil && c.Bool("cat") == c.IsSet("copy"):
+				return usage("open: say one of --cat, --copy OUT, --nbd ADDRESS and --fuse DIR")
 			case c.IsSet("copy") && o.out == "":
 				return usage("open: --copy wants the name of a file or device")
 			case c.Bool("cat") && o.json:
@@ -65,7 +74,7 @@ func openCommand(std ui.IO) *cli.Command {
 			case o.off < 0 || c.IsSet("length") && o.length < 0:
 				return usage("open: --offset and --length must not be negative")
 			}
-			if o.out == "" {
+			if o.out == "" && o.export == nil {
 				return o.run(c.Context) // there is nothing to clean up after an interrupt
 			}
 			ctx, stop := std.Cancellable(c.Context)
@@ -81,6 +90,7 @@ type openOptions struct {
 	out                       string // empty: to standard output
 	off, length               int64  // bytes; length -1: to the end
 	force, dirty, quiet, json bool
+	export                    *exportOptions // nil: not to be served
 }
 
 func (o *openOptions) run(ctx context.Context) error {
@@ -92,6 +102,15 @@ func (o *openOptions) run(ctx context.Context) error {
 		}
 	}
 	assembly := md.Assess(membersOf(candidates))
+	if o.export != nil && o.export.write {
+		writable, err := reopenForWriting(candidates, assembly)
+		if err != nil {
+			return o.failed(ui.ExitFailed, err)
+		}
+		defer closeCandidates(writable)
+		candidates = writable
+		assembly = md.Assess(membersOf(candidates))
+	}
 	array, err := o.assemble(candidates, assembly)
 	if err != nil {
 		return err
@@ -99,6 +118,9 @@ func (o *openOptions) run(ctx context.Context) error {
 	length, err := o.extent(array.Size())
 	if err != nil {
 		return err
+	}
+	if o.export != nil {
+		return o.failed(ui.ExitFailed, o.serve(ctx, array, length, infoOf(assembly)))
 	}
 	if o.out == "" {
 		p := o.std.Progress("open", length, o.quiet)
@@ -138,11 +160,7 @@ func (o *openOptions) assemble(candidates []candidate, a *md.Assembly) (*md.Arra
 			out = append(out, fmt.Sprintf("%s is out: %s", v.Member.Name, v.Why))
 		}
 	}
-	devs := make(map[*md.Member]block.Device)
-	for _, c := range candidates {
-		devs[c.member] = c.dev
-	}
-	array, err := md.Open(a, devs, md.Options{Dirty: o.dirty, ReadOnly: true})
+	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: o.export == nil || !o.export.write})
 	if err != nil {
 		why := strings.Join(append([]string{err.Error()}, out...), "; ")
 		code := ui.ExitFailed

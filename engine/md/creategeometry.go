@@ -137,17 +137,8 @@ func bitmapGeometry(v Version, used, syncSize, want uint64) (off int32, chunk ui
 		}
 		maxBits = (room*SectorSize - super) * 8
 	}
-	chunk = uint64(4096)
-	for bits := syncSize*SectorSize/chunk + 1; bits > maxBits; bits = (bits + 1) / 2 {
-		chunk *= 2
-	}
-	switch {
-	case want == 0:
-		chunk = max(chunk, 64<<20)
-	case want < chunk:
-		return 0, 0, ErrBitmapChunk
-	default:
-		chunk = want
+	if chunk, err = bitmapChunk(maxBits, syncSize, want); err != nil {
+		return 0, 0, err
 	}
 	if v == V10 {
 		// It ends where the bad block log begins, which ends at the superblock.

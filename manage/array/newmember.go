@@ -195,11 +195,18 @@ const pplSectors = 1 << 20 / md.SectorSize
 // writeEmptyPPL clears the partial parity log and writes a header without
 // entries (super1.c, write_init_ppl1).
 func writeEmptyPPL(d block.Device, super *md.Super1, superAt int64) error {
-	start, sectors := super.PPL()
+	start, _ := super.PPL()
+	_, err := d.WriteAt(emptyPPL(super), superAt+int64(start)*md.SectorSize)
+	return err
+}
+
+// emptyPPL is a partial parity log without entries, as long as the superblock
+// says.
+func emptyPPL(super *md.Super1) []byte {
+	_, sectors := super.PPL()
 	raw := make([]byte, int(sectors)*md.SectorSize)
 	header := md.PPLHeader{Signature: md.PPLSignature(super.SetUUID)}
 	copy(header.Reserved[:], bytes.Repeat([]byte{0xff}, len(header.Reserved)))
 	copy(raw, header.AppendTo(nil))
-	_, err := d.WriteAt(raw, superAt+int64(start)*md.SectorSize)
-	return err
+	return raw
 }

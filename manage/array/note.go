@@ -29,6 +29,8 @@ type Note struct {
 	Extra bool `json:"extra,omitempty"`
 	// Bare marks a line that mdadm prints without its name in front.
 	Bare bool `json:"bare,omitempty"`
+	// Out marks a line that mdadm prints to its standard output, as it is.
+	Out bool `json:"-"`
 }
 
 // Reporter takes notes in the order they arise.
@@ -49,6 +51,13 @@ func (r Reporter) more(l Loudness, format string, args ...any) {
 func (r Reporter) extra(l Loudness, format string, args ...any) {
 	if r != nil {
 		r(Note{Text: fmt.Sprintf(format, args...), Loudness: l, Continued: true, Extra: true})
+	}
+}
+
+// print is for what mdadm prints to its standard output.
+func (r Reporter) print(l Loudness, format string, args ...any) {
+	if r != nil {
+		r(Note{Text: fmt.Sprintf(format, args...), Loudness: l, Out: true})
 	}
 }
 

@@ -51,6 +51,8 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.assemble(ctx, std)
 	case Manage:
 		return c.manage(ctx, std)
+	case Grow:
+		return c.grow(ctx, std)
 	case Misc:
 		return c.misc(ctx, std)
 	case Monitor:

@@ -503,7 +503,7 @@ func names(list []twin) (out []string) {
 // TestTwinNames keeps the names of one test apart: lab cases are looked up by
 // them.
 func TestTwinNames(t *testing.T) {
-	for _, twins := range [][]twin{manageTwins(), assembleTwins()} {
+	for _, twins := range [][]twin{manageTwins(), assembleTwins(), growTwins()} {
 		list := names(twins)
 		if len(slices.Compact(slices.Clone(list))) != len(list) {
 			t.Errorf("a name is used twice in %v", list)

@@ -14,16 +14,23 @@ import (
 // for --json.
 type notes struct {
 	verbose int
+	out     io.Writer
 	err     io.Writer
 	all     []array.Note
 }
 
-func (c *Command) notes(std ui.IO) *notes { return &notes{verbose: c.Verbose, err: std.Err} }
+func (c *Command) notes(std ui.IO) *notes {
+	return &notes{verbose: c.Verbose, out: std.Out, err: std.Err}
+}
 
 // report is the array.Reporter.
 func (n *notes) report(note array.Note) {
 	n.all = append(n.all, note)
 	if note.Loudness > array.Always && n.verbose < int(note.Loudness) {
+		return
+	}
+	if note.Out {
+		fmt.Fprintln(n.out, note.Text)
 		return
 	}
 	lead := "mdadm: "

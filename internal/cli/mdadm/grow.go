@@ -1,0 +1,132 @@
+package mdadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/array"
+)
+
+// defaultBitmapDelay is after how many seconds a bitmap is updated.
+const defaultBitmapDelay = 5
+
+// grow is grow mode: changes to the shape of a running array.
+func (c *Command) grow(ctx context.Context, std ui.IO) int {
+	t := c.teller(std)
+	name := c.Devices[0].Name
+	clustered, err := c.openManaged(t, name)
+	if err != nil || !c.superUser(std) {
+		return c.grown(t, nil, 1)
+	}
+	switch {
+	case clustered:
+		return c.notBuilt(std, "--grow of clustered arrays")
+	case c.Shape.Bitmap == "clustered":
+		return c.notBuilt(std, "--bitmap=clustered")
+	case c.Shape.Bitmap != "" && c.Shape.Bitmap != "none" && c.Shape.Bitmap != "internal":
+		return c.notBuilt(std, "a bitmap in a file")
+	case c.Shape.DataOffset == OffsetVariable:
+		return c.notBuilt(std, "--grow --data-offset=variable")
+	}
+	result, err := array.Grow(ctx, c.growRequest(t, std))
+	code := 0
+	switch t.failed(err); {
+	case errors.Is(err, array.ErrNoPPL):
+		code = 254 // mdadm passes an internal -2 on
+	case err != nil:
+		code = 1
+	}
+	return c.grown(t, result, code)
+}
+
+// growRequest is the command in the library's terms.
+func (c *Command) growRequest(t *teller, std ui.IO) array.GrowRequest {
+	s := &c.Shape
+	req := array.GrowRequest{
+		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
+		RaidDisks: s.RaidDisks, Layout: s.LayoutWord, Chunk: s.Chunk,
+		Bitmap: s.Bitmap, WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
+		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, DryRun: c.DryRun, Report: t.report,
+		Background: func(next array.GrowRequest) error { return background(next, std) },
+	}
+	if req.ArraySize > 0 {
+		req.ArraySize /= 2
+	}
+	if s.Level != Unset {
+		level := md.Level(s.Level)
+		req.Level = &level
+	}
+	if s.DataOffset != Unset {
+		offset := uint64(s.DataOffset)
+		req.DataOffset = &offset
+	}
+	if s.BitmapChunk != Unset {
+		req.BitmapChunk = uint64(s.BitmapChunk)
+	}
+	if s.Delay != 0 {
+		req.Delay = uint32(s.Delay)
+	}
+	if s.Policy != PolicyUnknown {
+		req.Policy = s.Policy.String()
+	}
+	if std.IsTerminal() && c.GrowContinue && !c.JSON {
+		req.Progress = func(done, total uint64) {
+			fmt.Fprintf(std.Err, "\rreshape %5.1f%%", float64(done)*100/float64(max(total, 1)))
+		}
+	}
+	for _, d := range c.Devices[1:] {
+		req.Devices = append(req.Devices, array.Subdev{
+			Name: d.Name, Verb: array.VerbAdd,
+			WriteMostly: settings[d.WriteMostly], FailFast: settings[d.FailFast],
+		})
+	}
+	return req
+}
+
+// background runs this program once more, as mdadm --grow --continue, in a
+// session of its own that outlives this one.
+func background(next array.GrowRequest, std ui.IO) error {
+	args := []string{"mdadm", "--grow", "--continue", next.Array}
+	if next.Level != nil {
+		args = append(args, "--level="+next.Level.String())
+	}
+	if next.BackupFile != "" {
+		args = append(args, "--backup-file="+next.BackupFile)
+	}
+	cmd := exec.Command("/proc/self/exe", args[1:]...)
+	cmd.Args = args
+	if f, ok := std.Err.(*os.File); ok {
+		cmd.Stderr = f
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("carry on in the background: %w", err)
+	}
+	return cmd.Process.Release()
+}
+
+// growDocument is what --grow --json prints.
+type growDocument struct {
+	change
+	Array string `json:"array"`
+}
+
+// grown ends the command.
+func (c *Command) grown(t *teller, r *array.GrowResult, code int) int {
+	if r == nil {
+		r = &array.GrowResult{}
+	}
+	switch {
+	case c.JSON:
+		t.document(growDocument{change: t.change(c, "grow", code, r.Steps), Array: c.Devices[0].Name})
+	case c.DryRun:
+		printPlan(t.std.Out, r.Steps)
+	}
+	return code
+}

@@ -1,0 +1,149 @@
+package mapper
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// Change is a planned change of one device.
+type Change struct {
+	plan.Plan
+	m     *Mapper
+	flags UdevFlags
+	round UdevRound // open from the command with a uevent to the wait for it
+	info  dm.Info
+	notes []error
+}
+
+// Info is what the kernel said of the device last, once the plan is applied.
+func (c *Change) Info() dm.Info { return c.info }
+
+// Notes are troubles that did not stop the change, as a udev that did not
+// answer, or a read-ahead that could not be set.
+func (c *Change) Notes() []error { return c.notes }
+
+func (m *Mapper) change(flags UdevFlags) *Change { return &Change{m: m, flags: flags} }
+
+func (c *Change) add(info plan.StepInfo, do func(context.Context) error, undo func() error) {
+	var back func(context.Context) error
+	if undo != nil {
+		back = func(context.Context) error { return undo() }
+	}
+	c.Steps = append(c.Steps, plan.NewStep(info, do, back))
+}
+
+// ioctl adds a step that issues a command about dev.
+func (c *Change) ioctl(dev dm.Device, cmd dm.Command, value string, do, undo func() error) {
+	c.add(
+		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: cmd.String(), Value: value},
+		func(context.Context) error { return c.m.Explained(dev, do) }, undo,
+	)
+}
+
+// announced runs a command that causes a uevent, and opens the round in which
+// that is waited for. If the command fails the round is over.
+func (c *Change) announced(command func(cookie uint32) (dm.Info, error)) error {
+	round, err := c.m.Udev.Begin()
+	if err != nil {
+		return err
+	}
+	info, err := announce(round, c.flags, command)
+	if err != nil {
+		return errors.Join(err, round.Close())
+	}
+	c.info, c.round = info, round
+	return nil
+}
+
+// forget ends a round that is not going to be waited for.
+func (c *Change) forget() error {
+	if c.round == nil {
+		return nil
+	}
+	return c.round.Close()
+}
+
+// announce keeps the round's count right: a command that fails, or causes no
+// uevent, is not waited for.
+func announce(round UdevRound, flags UdevFlags, command func(cookie uint32) (dm.Info, error)) (dm.Info, error) {
+	cookie, err := round.Announce(flags)
+	if err != nil {
+		return dm.Info{}, err
+	}
+	info, err := command(cookie)
+	if err != nil {
+		return info, errors.Join(err, round.Retract())
+	}
+	if !info.UeventGenerated() {
+		return info, round.Retract()
+	}
+	return info, nil
+}
+
+// settle adds the wait for udev. That udev does not answer is noted and stops
+// nothing: the nodes are made here then.
+func (c *Change) settle(name string) {
+	c.add(
+		plan.StepInfo{Kind: plan.KindUdev, Target: name, What: "wait for udev"},
+		func(ctx context.Context) error {
+			err := c.round.Wait(ctx)
+			if errors.Is(err, ErrUdevTimeout) {
+				c.notes = append(c.notes, err)
+				return nil
+			}
+			return err
+		}, nil,
+	)
+}
+
+// node adds a step about a node, unless nodes are udev's alone.
+func (c *Change) node(name, what string, do, undo func() error) {
+	if c.flags&UdevNoFallback != 0 {
+		return
+	}
+	c.add(
+		plan.StepInfo{Kind: plan.KindMknod, Target: c.m.Nodes.Path(name), What: what},
+		func(context.Context) error { return do() }, undo,
+	)
+}
+
+// addNode adds the step that makes the device's node where it is missing.
+func (c *Change) addNode(name string, o Owner) {
+	made := false
+	c.node(name, "device node", func() (err error) {
+		made, err = c.m.Nodes.Add(name, c.info.Number, o)
+		return err
+	}, func() error {
+		if !made {
+			return nil
+		}
+		_, err := c.m.Nodes.Remove(name)
+		return err
+	})
+}
+
+// readAhead adds the step that sets how much is read ahead. It stops nothing.
+func (c *Change) readAhead(name string, r ReadAhead) {
+	if !r.Set {
+		return
+	}
+	c.add(
+		plan.StepInfo{Kind: plan.KindSysfs, Target: name, What: "read ahead", Value: r.String()},
+		func(context.Context) error {
+			if err := SetReadAhead(c.m.FS, c.info.Number, r); err != nil {
+				c.notes = append(c.notes, err)
+			}
+			return nil
+		}, nil,
+	)
+}
+
+// removeNow removes a device while a change is taken back.
+func (c *Change) removeNow(dev dm.Device, name string) error {
+	gone := c.m.change(c.flags)
+	gone.remove(dev, name, RemoveRequest{Retry: true})
+	return gone.Apply(context.Background(), nil)
+}

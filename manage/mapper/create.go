@@ -1,0 +1,199 @@
+package mapper
+
+import (
+	"fmt"
+	"strings"
+
+	table "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// CreateRequest asks for a new device.
+type CreateRequest struct {
+	Name       string      // the kernel's
+	UUID       string      // empty for none
+	Number     *dm.Number  // the number to take, of which the minor counts; nil for the next free one
+	Table      table.Table // nil for a device without a table
+	ReadOnly   bool
+	Secure     bool              // the table holds a key: wipe what is sent
+	Suspend    dm.SuspendOptions // how the device is treated while the table comes in
+	Owner      Owner             // of the node, where udev does not make it
+	NodeAtOnce bool              // make the node before there is a table: --addnodeoncreate
+	ReadAhead  ReadAhead
+	UdevFlags  UdevFlags
+}
+
+// PlanCreate plans a new device: it is created, its table is loaded and made
+// live, udev is waited for, and the node is made if udev has not. If a step
+// fails nothing of the device is left.
+func (m *Mapper) PlanCreate(req CreateRequest) (*Change, error) {
+	if err := CheckNew(req.Name); err != nil {
+		return nil, err
+	}
+	if len(req.UUID) > dm.MaxUUID {
+		return nil, &NameError{What: WhatUUID, Name: req.UUID, Err: ErrLongName}
+	}
+	c := m.change(req.UdevFlags)
+	c.create(req)
+	if req.NodeAtOnce {
+		c.addNode(req.Name, req.Owner)
+	}
+	if req.Table == nil {
+		return c, nil
+	}
+	dev := dm.ByName(req.Name)
+	c.load(dev, LoadRequest{Table: req.Table, ReadOnly: req.ReadOnly, Secure: req.Secure})
+	c.resume(dev, req.Name, ResumeRequest{Suspend: req.Suspend, Owner: req.Owner, ReadAhead: req.ReadAhead})
+	return c, nil
+}
+
+func (c *Change) create(req CreateRequest) {
+	o := dm.CreateOptions{UUID: req.UUID}
+	value := ""
+	if req.Number != nil {
+		o.Persistent, o.Number = true, *req.Number
+		value = "number " + req.Number.String()
+	}
+	if req.UUID != "" {
+		value = joinWords(value, "uuid "+req.UUID)
+	}
+	dev := dm.ByName(req.Name)
+	c.ioctl(dev, dm.CmdDevCreate, value, func() (err error) {
+		c.info, err = c.m.Control.Create(req.Name, o)
+		return err
+	}, func() error { return c.removeNow(dev, req.Name) })
+}
+
+func joinWords(a, b string) string {
+	return strings.Trim(a+" "+b, " ")
+}
+
+// LoadRequest asks for a table in a device's inactive slot.
+type LoadRequest struct {
+	Table    table.Table
+	ReadOnly bool
+	Secure   bool // the table holds a key: wipe what is sent
+}
+
+// PlanLoad plans the loading of a table. Taking it back empties the slot: what
+// was in it before is not known any more.
+func (m *Mapper) PlanLoad(dev dm.Device, req LoadRequest) *Change {
+	c := m.change(0)
+	c.load(dev, req)
+	return c
+}
+
+func (c *Change) load(dev dm.Device, req LoadRequest) {
+	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() (err error) {
+		c.info, err = c.m.Control.Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
+		return err
+	}, func() error {
+		_, err := c.m.Control.Clear(dev)
+		return err
+	})
+}
+
+// describeTable gives the table's lines, keys masked, for people to read.
+func describeTable(req LoadRequest) string {
+	s := ""
+	for i, l := range req.Table {
+		if i > 0 {
+			s += "\n"
+		}
+		s += table.Mask(l).String()
+	}
+	if req.ReadOnly {
+		s = "read-only " + s
+	}
+	return s
+}
+
+// ResumeRequest asks for a device's inactive table to go live, and for I/O to
+// go on.
+type ResumeRequest struct {
+	Suspend   dm.SuspendOptions // how the device is treated while the table comes in
+	Owner     Owner             // of the node, where udev does not make it
+	ReadAhead ReadAhead
+	UdevFlags UdevFlags
+}
+
+// PlanResume plans it. name is the device's name in the kernel.
+func (m *Mapper) PlanResume(dev dm.Device, name string, req ResumeRequest) *Change {
+	c := m.change(req.UdevFlags)
+	c.resume(dev, name, req)
+	return c
+}
+
+func (c *Change) resume(dev dm.Device, name string, req ResumeRequest) {
+	c.ioctl(dev, dm.CmdDevSuspend, joinWords("resume", describeSuspend(req.Suspend)), func() error {
+		return c.announced(func(cookie uint32) (dm.Info, error) {
+			return c.m.Control.Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
+		})
+	}, c.forget)
+	c.settle(name)
+	c.addNode(name, req.Owner)
+	c.readAhead(name, req.ReadAhead)
+}
+
+func describeSuspend(o dm.SuspendOptions) string {
+	s := ""
+	if o.NoFlush {
+		s = "noflush"
+	}
+	if o.SkipLockFS {
+		s = joinWords(s, "nolockfs")
+	}
+	return s
+}
+
+// PlanSuspend plans that new I/O to a device waits. Taking it back resumes the
+// device, if it ran before.
+func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
+	c := m.change(0)
+	ran := false
+	c.ioctl(dev, dm.CmdDevSuspend, joinWords("suspend", describeSuspend(o)), func() error {
+		before, err := m.Control.Status(dev, dm.StatusOptions{})
+		if err != nil {
+			return err
+		}
+		ran = !before.Suspended()
+		c.info, err = m.Control.Suspend(dev, o)
+		return err
+	}, func() error {
+		if !ran {
+			return nil
+		}
+		return m.PlanResume(dev, c.info.Name, ResumeRequest{Owner: DefaultOwner}).Apply(timeless(), nil)
+	})
+	return c
+}
+
+// PlanClear plans that the inactive slot is emptied.
+func (m *Mapper) PlanClear(dev dm.Device) *Change {
+	c := m.change(0)
+	c.ioctl(dev, dm.CmdTableClear, "", func() (err error) {
+		c.info, err = m.Control.Clear(dev)
+		return err
+	}, func() error { return plan.ErrNoUndo })
+	return c
+}
+
+// PlanWipe plans that every sector of a device answers with an error from now
+// on: I/O that hangs in its table ends. If the new table cannot go live the
+// inactive slot is emptied again.
+func (m *Mapper) PlanWipe(dev dm.Device, o dm.SuspendOptions) (*Change, error) {
+	info, lines, err := m.Control.TableStatus(dev, dm.TableStatusOptions{Kind: dm.KindTable, NoFlush: true})
+	if err != nil {
+		return nil, err
+	}
+	sectors := table.Table(lines).Sectors()
+	if sectors == 0 {
+		return nil, fmt.Errorf("%v: wipe its table: %w", dev, dm.ErrNoTable)
+	}
+	c := m.change(0)
+	c.info = info
+	c.load(dev, LoadRequest{Table: table.Table{{Length: sectors, Type: "error"}}})
+	c.resume(dev, info.Name, ResumeRequest{Suspend: o, Owner: DefaultOwner})
+	return c, nil
+}

@@ -1,0 +1,105 @@
+package mapper
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/live"
+	"github.com/mdkit/mdkit/sysfs"
+	"github.com/mdkit/mdkit/sysfs/block"
+)
+
+// Mapper changes mapped devices. [Open] gives one that suits this system.
+type Mapper struct {
+	Control *dm.Control
+	Nodes   Nodes
+	Udev    UdevSync
+	FS      sysfs.FS // where sys and proc are looked at
+	// Deaf leaves the kernel's log alone: a refusal then comes with its errno
+	// only.
+	Deaf bool
+}
+
+// Open opens the control device, and finds out how to get along with udev.
+func Open() (*Mapper, error) {
+	c, err := dm.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &Mapper{Control: c, Udev: DefaultUdev(), FS: sysfs.Host}, nil
+}
+
+// Close closes the control device.
+func (m *Mapper) Close() error { return m.Control.Close() }
+
+// Error is a refused change and what there is to know about it.
+type Error struct {
+	Err    error    // the refusal, in most cases a *dm.Error
+	Kernel []string // what the kernel said meanwhile, without time stamps
+	Held   string   // who holds the device that is busy; empty if that does not show
+}
+
+// Error gives one line.
+func (e *Error) Error() string {
+	s := e.Err.Error()
+	if e.Held != "" {
+		s += "; " + e.Held
+	}
+	if len(e.Kernel) > 0 {
+		s += "; kernel: " + strings.Join(e.Kernel, "; ")
+	}
+	return s
+}
+
+// Unwrap gives the refusal.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Explained runs a command about a device. If it is refused the error, an
+// [*Error] then, says what the kernel said meanwhile, and who holds the device
+// if it is busy.
+func (m *Mapper) Explained(dev dm.Device, command func() error) error {
+	log := live.Deaf()
+	if !m.Deaf {
+		log = live.ListenToKernel()
+	}
+	defer log.Close()
+	err := command()
+	if err == nil {
+		return nil
+	}
+	return m.explain(dev, err, log.Heard(aboutMapper))
+}
+
+// explain adds to a refusal what there is to know: the kernel's words, and who
+// holds the device if that is busy.
+func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
+	full := &Error{Err: err, Kernel: kernel}
+	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) {
+		full.Held = m.Holders(dev)
+	}
+	if len(full.Kernel) == 0 && full.Held == "" {
+		return err
+	}
+	return full
+}
+
+// Holders says in one line who holds a device, or "" if that does not show.
+func (m *Mapper) Holders(dev dm.Device) string {
+	info, err := m.Control.Status(dev, dm.StatusOptions{})
+	if err != nil {
+		return ""
+	}
+	return live.HeldBy(m.FS, block.Num{Major: info.Number.Major, Minor: info.Number.Minor}, info.Name)
+}
+
+// aboutMapper picks the lines of the device mapper and of the drivers below
+// its targets.
+func aboutMapper(line string) bool {
+	for _, p := range []string{"device-mapper: ", "md/raid", "mdX: ", "bio: ", "dm-"} {
+		if strings.HasPrefix(line, p) {
+			return true
+		}
+	}
+	return false
+}

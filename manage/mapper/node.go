@@ -1,0 +1,136 @@
+package mapper
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// Owner is whose a node is, and who may use it.
+type Owner struct {
+	UID, GID int
+	Mode     uint32 // permission bits
+}
+
+// DefaultOwner is what Debian's dmsetup gives to nodes: root, group disk, 0660.
+var DefaultOwner = Owner{UID: 0, GID: 6, Mode: 0o660}
+
+// Nodes is the folder with a node for each mapped device. Where udev runs it
+// looks after the folder; Nodes does where it does not.
+type Nodes struct {
+	Dir string // /dev/mapper if empty
+}
+
+func (n Nodes) dir() string {
+	if n.Dir == "" {
+		return dm.Folder
+	}
+	return n.Dir
+}
+
+// ErrNodeName marks a name that cannot be a node's: a path, or the control
+// device.
+var ErrNodeName = errors.New("not a name for a node")
+
+// ErrNotNode marks a file that is in a node's place.
+var ErrNotNode = errors.New("something else than a block device is there")
+
+// Path gives the path of a device's node.
+func (n Nodes) Path(name string) string { return filepath.Join(n.dir(), name) }
+
+func (n Nodes) path(name string) (string, error) {
+	switch {
+	case name == "", name == ".", name == "..", name == "control", strings.Contains(name, "/"):
+		return "", fmt.Errorf("%s in %s: %w", name, n.dir(), ErrNodeName)
+	}
+	return n.Path(name), nil
+}
+
+// Add makes a device's node, and reports whether it was missing or another
+// device's. A node of this device stays as it is, owner and all.
+func (n Nodes) Add(name string, num dm.Number, o Owner) (made bool, err error) {
+	path, err := n.path(name)
+	if err != nil {
+		return false, err
+	}
+	dev := unix.Mkdev(num.Major, num.Minor)
+	var st unix.Stat_t
+	switch err := unix.Stat(path, &st); {
+	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFBLK:
+		return false, fmt.Errorf("%s: %w", path, ErrNotNode)
+	case err == nil && st.Rdev == dev:
+		return false, nil
+	case err == nil:
+		if err := os.Remove(path); err != nil {
+			return false, err
+		}
+	}
+	if err := os.MkdirAll(n.dir(), 0o755); err != nil {
+		return false, err
+	}
+	// Somebody may have been faster, udev above all.
+	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(dev)); errors.Is(err, unix.EEXIST) {
+		return false, nil
+	} else if err != nil {
+		return false, &os.PathError{Op: "mknod", Path: path, Err: err}
+	}
+	return true, errors.Join(os.Chown(path, o.UID, o.GID), os.Chmod(path, fs.FileMode(o.Mode)&fs.ModePerm))
+}
+
+// Remove removes a device's node, or what is in its place unless that is a
+// folder, and reports whether there was something.
+func (n Nodes) Remove(name string) (bool, error) {
+	path, err := n.path(name)
+	if err != nil {
+		return false, err
+	}
+	switch err := unix.Unlink(path); {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EISDIR):
+		return false, nil
+	case err != nil:
+		return false, &os.PathError{Op: "unlink", Path: path, Err: err}
+	}
+	return true, nil
+}
+
+// Rename moves a device's node, in place of a node that is there. A node that
+// is not there needs no renaming.
+func (n Nodes) Rename(name, newName string) error {
+	from, err := n.path(name)
+	if err != nil {
+		return err
+	}
+	to, err := n.path(newName)
+	if err != nil {
+		return err
+	}
+	if fi, err := os.Stat(to); err == nil && fi.Mode().Type() != fs.ModeDevice {
+		return fmt.Errorf("%s: %w", to, ErrNotNode)
+	}
+	if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Names lists what is in the folder and not the control device.
+func (n Nodes) Names() ([]string, error) {
+	entries, err := os.ReadDir(n.dir())
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != "control" {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,74 @@
+package mapper
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// ReadAhead is how much a device is to be read ahead. The zero value leaves it
+// to the kernel.
+type ReadAhead struct {
+	Set     bool   // there is something to be set
+	Sectors uint32 // of 512 bytes; the kernel keeps KiB, and odd counts are rounded up
+	AtLeast bool   // leave it alone where it is as much already
+}
+
+// ParseReadAhead reads "auto", "none", a number of sectors, or "+" and the
+// number that it is to be at least.
+func ParseReadAhead(s string) (ReadAhead, error) {
+	switch strings.ToLower(s) {
+	case "auto":
+		return ReadAhead{}, nil
+	case "none":
+		return ReadAhead{Set: true}, nil
+	}
+	digits, least := strings.CutPrefix(s, "+")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return ReadAhead{}, fmt.Errorf("read ahead %q: want auto, none, or a number of sectors", s)
+	}
+	return ReadAhead{Set: true, Sectors: uint32(n), AtLeast: least}, nil
+}
+
+// String gives what ParseReadAhead reads.
+func (r ReadAhead) String() string {
+	switch {
+	case !r.Set:
+		return "auto"
+	case r.AtLeast:
+		return "+" + strconv.FormatUint(uint64(r.Sectors), 10)
+	case r.Sectors == 0:
+		return "none"
+	}
+	return strconv.FormatUint(uint64(r.Sectors), 10)
+}
+
+const readAheadAttr = "read_ahead_kb"
+
+func bdi(fs sysfs.FS, num dm.Number) sysfs.Dir {
+	return sysfs.Dir(fs.Sys("dev", "block", num.String(), "bdi"))
+}
+
+// GetReadAhead tells how many sectors of 512 bytes a device is read ahead.
+func GetReadAhead(fs sysfs.FS, num dm.Number) (uint32, error) {
+	kib, err := bdi(fs, num).ReadUint(readAheadAttr)
+	return uint32(2 * kib), err
+}
+
+// SetReadAhead sets it.
+func SetReadAhead(fs sysfs.FS, num dm.Number, r ReadAhead) error {
+	if !r.Set {
+		return nil
+	}
+	if r.AtLeast {
+		if now, err := GetReadAhead(fs, num); err != nil || now >= r.Sectors {
+			return err
+		}
+	}
+	kib := (uint64(r.Sectors) + 1) / 2
+	return bdi(fs, num).Write(readAheadAttr, strconv.FormatUint(kib, 10))
+}

@@ -1,0 +1,131 @@
+package mapper
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// RemoveRequest says how a device is to be removed.
+type RemoveRequest struct {
+	Force     bool // wipe its table first, so that I/O that hangs in it ends
+	Retry     bool // try again for five seconds while it is busy: udev looks at new devices
+	Deferred  bool // if it is busy, let it go with its last user
+	UdevFlags UdevFlags
+}
+
+// How long Retry tries: what libdevmapper does (DM_IOCTL_RETRIES and
+// DM_RETRY_USLEEP_DELAY).
+const (
+	removeTries = 25
+	removePause = 200 * time.Millisecond
+)
+
+// PlanRemove plans that a device goes away, with its node. name is its name in
+// the kernel.
+func (m *Mapper) PlanRemove(dev dm.Device, name string, req RemoveRequest) *Change {
+	c := m.change(req.UdevFlags)
+	if req.Force {
+		c.wipeIfPossible(dev, name)
+	}
+	c.remove(dev, name, req)
+	return c
+}
+
+// wipeIfPossible adds the wipe of the table; that it fails stops nothing.
+func (c *Change) wipeIfPossible(dev dm.Device, name string) {
+	c.add(
+		plan.StepInfo{Kind: plan.KindIoctl, Target: name, What: "wipe table"},
+		func(ctx context.Context) error {
+			wipe, err := c.m.PlanWipe(dev, dm.SuspendOptions{NoFlush: true, SkipLockFS: true})
+			if err == nil {
+				err = wipe.Apply(ctx, nil)
+			}
+			if err != nil && !errors.Is(err, dm.ErrNoTable) {
+				c.notes = append(c.notes, err)
+			}
+			return nil
+		}, nil,
+	)
+}
+
+func (c *Change) remove(dev dm.Device, name string, req RemoveRequest) {
+	value := ""
+	if req.Deferred {
+		value = "deferred"
+	}
+	c.add(
+		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: dm.CmdDevRemove.String(), Value: value},
+		func(ctx context.Context) error {
+			return c.m.Explained(dev, func() error { return c.tryRemove(ctx, dev, req) })
+		},
+		func() error { return errors.Join(c.forget(), plan.ErrNoUndo) },
+	)
+	c.settle(name)
+	c.node(name, "remove device node", func() error {
+		if c.info.DeferredRemove() {
+			return nil // it is still there
+		}
+		_, err := c.m.Nodes.Remove(name)
+		return err
+	}, nil)
+}
+
+func (c *Change) tryRemove(ctx context.Context, dev dm.Device, req RemoveRequest) error {
+	for try := 1; ; try++ {
+		err := c.announced(func(cookie uint32) (dm.Info, error) {
+			return c.m.Control.Remove(dev, dm.RemoveOptions{Deferred: req.Deferred, Cookie: cookie})
+		})
+		if !req.Retry || try == removeTries || !errors.Is(err, dm.ErrBusy) {
+			return err
+		}
+		t := time.NewTimer(removePause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return errors.Join(err, ctx.Err())
+		case <-t.C:
+		}
+	}
+}
+
+// PlanRename plans another name for a device, and for its node.
+func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, error) {
+	if err := CheckNew(newName); err != nil {
+		return nil, err
+	}
+	c := m.change(flags)
+	c.ioctl(dm.ByName(name), dm.CmdDevRename, newName, func() error {
+		return c.announced(func(cookie uint32) (dm.Info, error) {
+			return m.Control.Rename(name, newName, dm.RenameOptions{Cookie: cookie})
+		})
+	}, func() error {
+		back, err := m.PlanRename(newName, name, flags)
+		if err == nil {
+			err = back.Apply(timeless(), nil)
+		}
+		return errors.Join(c.forget(), err)
+	})
+	c.settle(newName)
+	c.node(newName, "rename device node from "+name, func() error { return m.Nodes.Rename(name, newName) }, nil)
+	return c, nil
+}
+
+// PlanSetUUID plans a UUID for a device without one, which it keeps.
+func (m *Mapper) PlanSetUUID(name, uuid string, flags UdevFlags) *Change {
+	c := m.change(flags)
+	c.ioctl(dm.ByName(name), dm.CmdDevRename, "uuid "+uuid, func() error {
+		return c.announced(func(cookie uint32) (dm.Info, error) {
+			return m.Control.SetUUID(name, uuid, dm.RenameOptions{Cookie: cookie})
+		})
+	}, func() error { return errors.Join(c.forget(), plan.ErrNoUndo) })
+	c.settle(name)
+	return c
+}
+
+// timeless is for taking back: it has to happen even when the time for the work
+// itself is over.
+func timeless() context.Context { return context.Background() }

@@ -1,0 +1,8 @@
+//go:build 386 || arm || mips || mipsle || ppc
+
+package mapper
+
+import "golang.org/x/sys/unix"
+
+// The system call whose times are 64 bits wide (Linux 5.1).
+const sysSemtimedop = unix.SYS_SEMTIMEDOP_TIME64

@@ -1,0 +1,121 @@
+package mapper
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	table "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/sysfs/block"
+)
+
+// World answers for this machine what the check of a table asks: which devices
+// there are, and which targets the kernel has.
+func (m *Mapper) World() table.World { return world{m} }
+
+type world struct{ m *Mapper }
+
+// errNotBlock is why a path that exists will not do.
+var errNotBlock = errors.New("not a block device")
+
+// Device finds the device that a table names by number or by path.
+func (w world) Device(ref string) (table.DeviceInfo, error) {
+	num, err := number(ref)
+	if err != nil {
+		return table.DeviceInfo{}, err
+	}
+	dev, err := block.OpenNum(w.m.FS, num)
+	if err != nil {
+		return table.DeviceInfo{}, fmt.Errorf("%s: no such device: %w", ref, err)
+	}
+	info := table.DeviceInfo{Major: num.Major, Minor: num.Minor}
+	size, err := dev.Sectors()
+	if err != nil {
+		return table.DeviceInfo{}, err
+	}
+	ro, err := dev.ReadOnly()
+	if err != nil {
+		return table.DeviceInfo{}, err
+	}
+	queue, err := dev.Queue()
+	if err != nil {
+		return table.DeviceInfo{}, err
+	}
+	lbs, err := queue.LogicalBlockSize()
+	if err != nil {
+		return table.DeviceInfo{}, err
+	}
+	info.Size, info.ReadOnly, info.LogicalBlockSize = size, ro, uint32(lbs)
+	return info, nil
+}
+
+func number(ref string) (block.Num, error) {
+	if major, minor, ok := table.Ref(ref).Number(); ok {
+		return block.Num{Major: major, Minor: minor}, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(ref, &st); err != nil {
+		return block.Num{}, &os.PathError{Op: "stat", Path: ref, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return block.Num{}, fmt.Errorf("%s: %w", ref, errNotBlock)
+	}
+	return block.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, nil
+}
+
+// Target asks the kernel for a target type, which makes it load the module.
+// Kernels before 5.4 tell of loaded types only.
+func (w world) Target(typ string) (version [3]uint32, ok bool) {
+	v, err := w.m.Control.TargetVersion(typ)
+	if err == nil {
+		return v.Version, true
+	}
+	if !errors.Is(err, dm.ErrUnsupported) {
+		return version, false
+	}
+	list, err := w.m.Control.TargetVersions()
+	if err != nil {
+		return version, false
+	}
+	for _, v := range list {
+		if v.Name == typ {
+			return v.Version, true
+		}
+	}
+	return version, false
+}
+
+// Check judges a table before the kernel does: the error gives the kernel's own
+// reasons, each with its line. Targets that have no grammar here are left to
+// the kernel.
+func (m *Mapper) Check(t table.Table, readOnly bool) error {
+	if readOnly {
+		return table.CheckReadOnly(t, m.World())
+	}
+	return table.Check(t, m.World())
+}
+
+// Find gives a device's name in the kernel: for a name that name, for a path
+// the name of the device with that number. A relative path with one "/" is one
+// below /dev.
+func (m *Mapper) Find(nameOrPath string) (string, error) {
+	if !strings.Contains(nameOrPath, "/") {
+		return nameOrPath, nil
+	}
+	num, err := number(nameOrPath)
+	if err != nil && !strings.HasPrefix(nameOrPath, "/") && strings.Count(nameOrPath, "/") == 1 {
+		num, err = number("/dev/" + nameOrPath)
+	}
+	if err != nil {
+		return "", fmt.Errorf("device %s not found: %w", nameOrPath, err)
+	}
+	info, err := m.Control.Status(dm.ByNumber(num.Major, num.Minor), dm.StatusOptions{NoOpenCount: true})
+	if err != nil {
+		return "", fmt.Errorf("device %s not found: %w", nameOrPath, err)
+	}
+	return info.Name, nil
+}

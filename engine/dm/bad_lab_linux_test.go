@@ -42,7 +42,7 @@ func labSpec() lab.Spec {
 	return lab.Spec{
 		Modules: append(slices.Clone(allTargets), "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=8"),
 		Disks:   []lab.Disk{{Size: 16 << 20}, {Size: 16 << 20}, {Size: 1 << 20}, {Size: 16 << 20}},
-		Timeout: 5 * time.Minute,
+		Timeout: 3 * time.Minute,
 	}
 }
 
@@ -196,7 +196,7 @@ func (m *machine) refuses(t *testing.T, w dm.World, b badTable) {
 		if want != "takes" {
 			t.Errorf("%s\ntakes it, want %q", b.line, want)
 		}
-		if _, err := m.Clear(dev); err != nil {
+		if _, err = m.Clear(dev); err != nil {
 			t.Fatal(err)
 		}
 		m.wipe(t)
@@ -234,7 +234,7 @@ func TestLabCoreTables(t *testing.T) {
 			if err == nil || !slices.ContainsFunc(said, func(l string) bool { return strings.Contains(l, ": "+reason) }) {
 				t.Errorf("%s: %v, want %q, the kernel says:\n%s", c.name, err, reason, strings.Join(said, "\n"))
 			}
-			if _, err := m.Clear(dev); err != nil {
+			if _, err = m.Clear(dev); err != nil {
 				t.Fatal(err)
 			}
 			info, err := m.Status(dev, kernel.StatusOptions{})

@@ -2,6 +2,7 @@
 // writes the results as JSON.
 //
 //	go run ./internal/bench/cmd/bench -bin bin -o bench/results.json
+//	go run ./internal/bench/cmd/bench -run parity
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 
 	"github.com/mdkit/mdkit/internal/bench"
 )
@@ -18,9 +20,10 @@ import (
 func main() {
 	bin := flag.String("bin", "bin", "`folder` with our programs")
 	out := flag.String("o", "bench/results.json", "result `file`")
+	only := flag.String("run", "", "run only benchmarks whose name matches this `regexp`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *bin, *out)
+	err := run(ctx, *bin, *out, *only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -28,7 +31,11 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, bin, out string) error {
+func run(ctx context.Context, bin, out, only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	benchmarks := []bench.Benchmark{
 		bench.ExamineOne(filepath.Join(bin, "mdadm")),
 		bench.ParityPQ(),
@@ -36,9 +43,13 @@ func run(ctx context.Context, bin, out string) error {
 		bench.ParityXor(),
 		bench.ScrubRAID6(filepath.Join(bin, "mdkit")),
 		bench.ReadDegraded(filepath.Join(bin, "mdkit")),
+		bench.NBDRandRead(filepath.Join(bin, "mdkit")),
 	}
 	var results []bench.Result
 	for _, b := range benchmarks {
+		if !wanted.MatchString(b.Name) {
+			continue
+		}
 		r, err := b.Measure(ctx)
 		if err != nil {
 			return err

@@ -158,7 +158,7 @@ func settle(t *testing.T) {
 
 // extraLine tells the lines of array.Note.Extra by their words.
 func extraLine(l string) bool {
-	for _, words := range []string{"       kernel: ", " is held by ", " are the same device", " is open in ", " is mounted on ", "       not taken back: ", "       everything is as it was before"} {
+	for _, words := range []string{"       kernel: ", " is held by ", " are the same device", " is open in ", " is mounted on ", "       not taken back: ", "       No such file or directory", "       Is a directory", "mdadm: cannot write ", "       everything is as it was before"} {
 		if strings.Contains(l, words) {
 			return true
 		}

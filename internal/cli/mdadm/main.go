@@ -70,6 +70,9 @@ func (c *Command) misc(ctx context.Context, std ui.IO) int {
 	if !c.superUser(std) {
 		return 1
 	}
+	if c.Op == DetailPlatform {
+		return c.detailPlatform(std)
+	}
 	if len(c.Devices) == 0 {
 		return c.miscScan(ctx, std)
 	}
@@ -127,14 +130,11 @@ func (c *Command) miscScan(ctx context.Context, std ui.IO) int {
 		case Detail:
 			return c.detailScan(std)
 		case WaitClean:
-			return c.notBuilt(std, "--wait-clean --scan")
+			return c.waitCleanScan(std)
 		}
 	}
-	switch c.Op {
-	case DetailPlatform:
-		return c.notBuilt(std, "--detail-platform")
-	case UdevRules:
-		return c.notBuilt(std, "--udev-rules")
+	if c.Op == UdevRules {
+		return c.udevRules(std)
 	}
 	return leave(usage("No devices given."), std)
 }
@@ -161,23 +161,15 @@ func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 	case ReadWrite:
 		return c.setReadOnly(ctx, std, d.Name, false)
 	case Wait:
-		return c.notBuilt(std, "--wait")
+		return c.wait(ctx, std, d.Name)
 	case WaitClean:
-		return c.notBuilt(std, "--wait-clean")
-	case DetailPlatform:
-		return c.notBuilt(std, "--detail-platform")
-	case KillSubarray:
-		return c.notBuilt(std, "--kill-subarray")
-	case UpdateSubarray:
-		return c.notBuilt(std, "--update-subarray")
-	case UdevRules:
-		return c.notBuilt(std, "--udev-rules")
-	case Dump:
-		return c.notBuilt(std, "--dump")
-	case Restore:
-		return c.notBuilt(std, "--restore")
+		return c.waitClean(std, d.Name)
+	case KillSubarray, UpdateSubarray:
+		return c.subarray(std, d)
+	case Dump, Restore:
+		return c.copyMetadata(ctx, std, d)
 	case SetAction:
-		return c.notBuilt(std, "--action")
+		return c.setAction(ctx, std, d.Name)
 	}
 	return c.notBuilt(std, "--misc without an action")
 }

@@ -97,6 +97,9 @@ func stories() map[string]story {
 // tiny is the size in bytes of the last two disks in stories.
 const tiny = 64 << 10
 
+// dumps is a folder that is empty when a story begins.
+const dumps = "/run/dump"
+
 // TestRunningLikeMdadm tells each story to both programs.
 func TestRunningLikeMdadm(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
@@ -129,6 +132,10 @@ func (s story) tell(t *testing.T) {
 	}
 	disks = append(disks, "/dev/ubda", "/dev/ubdb")
 	round := func(run func(args ...string) outcome) (all []string) {
+		os.RemoveAll(dumps)
+		if err := os.Mkdir(dumps, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		for _, line := range s {
 			w := strings.Fields(line)
 			stage := w[0] == "?"

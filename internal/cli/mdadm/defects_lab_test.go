@@ -1,0 +1,114 @@
+package mdadm
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/lab"
+)
+
+// TestKnownDefects shows defects of mdadm 4.2, and that they stayed out. Of
+// each there is what mdadm does, so that the test tells when it is mended.
+func TestKnownDefects(t *testing.T) {
+	lab.Run(t, lab.Spec{
+		Modules: []string{"raid1", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
+		Files:   lab.Peer(t, "mdadm").Files,
+		Memory:  1 << 30,
+		Timeout: 3 * time.Minute,
+	},
+		lab.Case{Name: "last member by any name", Run: func(t *testing.T, _ *lab.Guest) { lastMember(t) }},
+		lab.Case{Name: "bitmap of anything", Run: func(t *testing.T, _ *lab.Guest) { bitmapOfAnything(t) }},
+		lab.Case{Name: "zeroing a blank device", Run: func(t *testing.T, _ *lab.Guest) { zeroBlank(t) }},
+	)
+}
+
+// lastMember fails the last member that a raid5 needs, called by every name it
+// has. mdadm takes only some of them for that member.
+func lastMember(t *testing.T) {
+	link := "/dev/disk/by-id/lab-ram2"
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll("/dev/disk")
+	lost := 0
+	for _, name := range []string{"/dev/ram2", "ram2", link, "1:2", "/dev/../dev/ram2"} {
+		for _, by := range []string{"mdadm", "ours"} {
+			reset(t)
+			os.Remove(link)
+			if err := os.Symlink("/dev/ram2", link); err != nil {
+				t.Fatal(err)
+			}
+			do(t, quickCreate+"md9 -l5 -n3 r0 r1 r2")
+			do(t, "mdadm md9 -q --fail r0")
+			fail := []string{"/dev/md9", "--fail", name}
+			if by == "mdadm" {
+				peers(t, fail...)
+			} else if o := ours(fail...); o.code != 2 {
+				t.Errorf("--fail %s: %v", name, o)
+			}
+			whole := strings.Contains(readText(t, "/proc/mdstat"), "[_UU]")
+			switch {
+			case by == "mdadm" && !whole:
+				lost++
+			case by == "ours" && !whole:
+				t.Errorf("--fail %s has lost the array", name)
+			}
+		}
+	}
+	if lost == 0 {
+		t.Error("mdadm has kept the array by every name")
+	}
+	reset(t)
+}
+
+// bitmapOfAnything asks for the bitmap of what has none.
+func bitmapOfAnything(t *testing.T) {
+	reset(t)
+	noise := filepath.Join(t.TempDir(), "noise")
+	if err := os.WriteFile(noise, []byte(strings.Repeat("bitm\x04\x00\x00\x00", 1<<17)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	misled := 0
+	for _, name := range []string{"/dev/ram9", noise, empty, "/dev/null", "/dev/zero", "/tmp", "/proc/mdstat", "/nowhere", "/proc/self/mem"} {
+		o := ours("--examine-bitmap", name)
+		if o.code == 0 && name != noise || o.code > 2 || strings.Contains(o.err, "is an md array") {
+			t.Errorf("-X %s: %v", name, o)
+		}
+		if o.code != 0 && strings.Count(o.err, "\n") != 1 {
+			t.Errorf("-X %s: %v", name, o)
+		}
+		if p := peers(t, "--examine-bitmap", name); p.code < 0 || p.code > 2 || strings.Contains(p.err, "is an md array") || strings.Contains(p.out, "Magic : 00000000") {
+			misled++
+		}
+	}
+	if misled == 0 {
+		t.Error("mdadm has taken none of them for a bitmap")
+	}
+}
+
+// zeroBlank wipes what has nothing to be wiped. mdadm does not tell the two
+// apart by anything but text; ours has "found".
+func zeroBlank(t *testing.T) {
+	reset(t)
+	o, json := ours("--zero-superblock", "/dev/ram9"), ours("--zero-superblock", "--json", "/dev/ram9")
+	if want := "mdadm: Unrecognised md component device - /dev/ram9\n"; o.err != want || o.code != 0 {
+		t.Errorf("%v", o)
+	}
+	if !strings.Contains(json.out, `"found": false`) {
+		t.Errorf("%v", json)
+	}
+	if o := ours("--zero-superblock", "-e1.2", "/dev/ram9"); o.code != 2 || o.err == "" {
+		t.Errorf("with a format: %v", o)
+	}
+	if quiet := peers(t, "--zero-superblock", "-q", "/dev/ram9"); quiet != (outcome{}) {
+		t.Errorf("mdadm tells a script: %v", quiet)
+	}
+}

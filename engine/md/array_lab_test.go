@@ -212,7 +212,7 @@ func (x *exchange) create() {
 // settle waits until nothing is being resynced, rebuilt or checked.
 func (x *exchange) settle() {
 	x.t.Helper()
-	x.await("sync_action", "idle")
+	lab.ArraysIdle(x.t)
 }
 
 // settleWhole waits for resync and rebuild to be done with.

@@ -94,7 +94,7 @@ func TestKernelBlockSize(t *testing.T) {
 				r := rig{t, g}
 				defer r.wipe()
 				devs := recipe{version: "1.2", n: 2, args: []string{"--level=1", "--bitmap=none"}}.create(r)
-				r.settle(devs)
+				lab.ArraysIdle(r.t)
 				_, err := os.Stat(arraySys + "logical_block_size")
 				knows := err == nil
 				r.stop()

@@ -74,36 +74,9 @@ func (r rig) setSysfs(name, value string) {
 	}
 }
 
-// settle waits for resync and recovery to end, and for the kernel to have
-// written that down: until nothing on the members changes any more.
-func (r rig) settle(devs []string) {
-	r.t.Helper()
-	var last []uint64
-	since := time.Now()
-	r.until("the array to settle", func() bool {
-		if b, err := os.ReadFile(arraySys + "sync_action"); err == nil && strings.TrimSpace(string(b)) != "idle" {
-			last = nil
-			return false
-		}
-		var now []uint64
-		for _, dev := range devs {
-			m, err := md.ReadMember(r.open(dev, block.ForReading))
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			now = append(now, m.Events())
-		}
-		state := r.sysfs("array_state")
-		if !slices.Equal(now, last) || state == "active" || state == "write-pending" {
-			last, since = now, time.Now()
-		}
-		return time.Since(since) > 300*time.Millisecond
-	})
-}
-
 func (r rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stat, _ := os.ReadFile("/proc/mdstat")
 			r.t.Fatalf("waited too long for %s\n%s", what, stat)
@@ -472,7 +445,7 @@ func TestKernelWrites(t *testing.T) {
 			r := rig{t, g}
 			defer r.wipe()
 			devs := rc.create(r)
-			r.settle(devs)
+			lab.ArraysIdle(r.t)
 			r.againstSysfs(r.read(devs, rc.expect...))
 			r.mdadm("--stop", array)
 			r.compare(r.read(devs, rc.expect...))

@@ -69,7 +69,7 @@ func stories() map[string]story {
 			func(r rig, devs []string) []*md.Member {
 				r.mdadm("--fail", array, devs[1])
 				r.write(1<<20, 3<<20)
-				r.settle([]string{devs[0], devs[2]})
+				lab.ArraysIdle(r.t)
 				r.stop()
 				return r.read(devs, out("md.member.stale", "md.member.missing")...)
 			},
@@ -79,7 +79,7 @@ func stories() map[string]story {
 			func(r rig, devs []string) []*md.Member {
 				r.mdadm("--fail", array, devs[0])
 				r.write(0, 1<<20)
-				r.settle(devs[1:])
+				lab.ArraysIdle(r.t)
 				r.stop()
 				return r.read(devs, out("md.member.stale", "md.member.missing")...)
 			},
@@ -103,7 +103,7 @@ func stories() map[string]story {
 				r.setSysfs("dev-ubda/bad_blocks", "4096 8")
 				r.setSysfs("dev-ubda/bad_blocks", "6000 100")
 				r.write(4<<20, 4096) // has the superblock updated
-				r.settle(devs)
+				lab.ArraysIdle(r.t)
 				r.stop()
 				members := r.read(devs)
 				list, err := members[0].ReadBadBlocks(r.open(devs[0], block.ForReading))
@@ -126,7 +126,7 @@ func stories() map[string]story {
 				r.write(0, 64<<10)
 				r.write(4<<20, 256<<10)
 				devs = append(devs, "/dev/ubdd")
-				r.settle(devs)
+				lab.ArraysIdle(r.t)
 				return r.read(devs)
 			},
 		},
@@ -135,7 +135,7 @@ func stories() map[string]story {
 			func(r rig, devs []string) []*md.Member {
 				r.write(64<<10, 16<<10)
 				r.write(3<<20, 8<<10)
-				r.settle(devs)
+				lab.ArraysIdle(r.t)
 				return r.read(devs)
 			},
 		},
@@ -195,7 +195,7 @@ func stories() map[string]story {
 					r.mdadm("--assemble", "--run", array, dev)
 					for range i + 2 {
 						r.write(0, 4096)
-						r.settle([]string{dev})
+						lab.ArraysIdle(r.t)
 					}
 					r.stop()
 				}
@@ -207,9 +207,9 @@ func stories() map[string]story {
 			func(r rig, devs []string) []*md.Member {
 				r.mdadm("--fail", array, devs[1])
 				r.write(0, 1<<20)
-				r.settle([]string{devs[0], devs[2], devs[3]})
+				lab.ArraysIdle(r.t)
 				r.tryMdadm("--fail", array, devs[2]) // busy, says the kernel, and fails it all the same
-				time.Sleep(time.Second)
+				lab.ArraysIdle(r.t)
 				r.stop()
 				return r.read(devs, out("md.member.stale", "md.member.faulty", "md.member.missing", "md.member.not_startable")...)
 			},
@@ -266,7 +266,7 @@ func TestKernelLife(t *testing.T) {
 			r := rig{t, g}
 			defer r.wipe()
 			devs := s.create(r)
-			r.settle(devs)
+			lab.ArraysIdle(r.t)
 			members := s.tell(r, devs)
 			g.Publish(name, r.fixture(s, members))
 			if _, err := os.Stat(arraySys + "level"); err != nil {
@@ -361,7 +361,7 @@ func TestKernelReads(t *testing.T) {
 			r := rig{t, g}
 			defer r.wipe()
 			devs := rc.create(r)
-			r.settle(devs)
+			lab.ArraysIdle(r.t)
 			r.stop()
 			before := r.read(devs)
 			uuid := md.UUID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}

@@ -46,7 +46,7 @@ func fresh(t *testing.T) *Device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for range 100 {
+		for range 1200 { // a minute
 			if d.gone.Load() {
 				break
 			}
@@ -363,7 +363,7 @@ func labMembers(t *testing.T, g *lab.Guest) {
 	}
 	lastMajor, lastMinor := num(t, g.Disks[1])
 	refused(t, d.SetDiskFaulty(lastMajor, lastMinor), ErrBusy, unix.EBUSY)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for err = d.HotRemoveDisk(major, minor); errors.Is(err, ErrBusy) && time.Now().Before(deadline); err = d.HotRemoveDisk(major, minor) {
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -390,7 +390,7 @@ func labChange(t *testing.T, g *lab.Guest) {
 	grown := info
 	grown.Size = 8192
 	changed := func() (err error) {
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for err = d.SetArrayInfo(&grown); errors.Is(err, ErrBusy) && time.Now().Before(deadline); err = d.SetArrayInfo(&grown) {
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -415,7 +415,7 @@ func labChange(t *testing.T, g *lab.Guest) {
 	}
 	defer null.Close()
 	var setErr error
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for setErr = d.SetBitmapFile(null); errors.Is(setErr, ErrBusy) && time.Now().Before(deadline); setErr = d.SetBitmapFile(null) {
 		time.Sleep(50 * time.Millisecond)
 	}

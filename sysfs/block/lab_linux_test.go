@@ -163,7 +163,7 @@ func TestLabHolders(t *testing.T) {
 			if err != nil || !slices.ContainsFunc(procs, func(p Process) bool { return p.PID == os.Getpid() && p.Command != "" }) {
 				t.Errorf("openers %v, %v; this is %d", procs, err, os.Getpid())
 			}
-			for range 50 {
+			for range 1200 { // a minute
 				if err = d.StopArray(); err == nil {
 					break
 				}

@@ -95,7 +95,7 @@ func prepare(t testing.TB, minor uint32, level iomd.Level, info iomd.ArrayInfo, 
 // a resync may keep it for a moment.
 func stop(d *iomd.Device) error {
 	var err error
-	for range 100 {
+	for range 1200 { // a minute
 		err = d.StopArray()
 		if err == nil || errors.Is(err, iomd.ErrNoArray) {
 			return nil
@@ -108,7 +108,7 @@ func stop(d *iomd.Device) error {
 // eventually tries until cond is true.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: did not happen", what)

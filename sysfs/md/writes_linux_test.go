@@ -42,7 +42,7 @@ func refuses(t *testing.T, err error, no unix.Errno) {
 // for work after a start and after most changes, and is busy meanwhile.
 func patient(call func() error) error {
 	var err error
-	for range 400 {
+	for range 3000 { // a minute
 		if err = call(); !errors.Is(err, unix.EBUSY) {
 			return err
 		}

@@ -75,7 +75,7 @@ func state(t *testing.T) string {
 		fmt.Fprintf(&b, "%s %s", attr, text)
 	}
 	var stat []byte
-	for range 50 { // an array that goes away can take the end with it
+	for range 3000 { // an array that goes away can take the end with it
 		var err error
 		if stat, err = os.ReadFile("/proc/mdstat"); err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ var ctimes = regexp.MustCompile(`ctime=.*`)
 // settle waits until the kernel has let go of arrays that were stopped.
 func settle(t *testing.T) {
 	t.Helper()
-	for range 50 {
+	for range 3000 {
 		left := false
 		for _, n := range []string{"md7", "md8", "md9", "md126", "md127"} {
 			_, err := os.Stat("/sys/block/" + n)
@@ -154,6 +154,7 @@ func settle(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	t.Fatal("an array that was stopped is still there")
 }
 
 // extraLine tells the lines of array.Note.Extra by their words.

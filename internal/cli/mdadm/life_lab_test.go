@@ -35,7 +35,7 @@ func must(t *testing.T, line string) {
 		stat, _ := os.ReadFile("/proc/mdstat")
 		t.Fatalf("mdadm %s: %v\n%s", line, got, stat)
 	}
-	idle(t)
+	lab.ArraysIdle(t)
 }
 
 // sum reads the whole of a device, not from the cache.
@@ -165,7 +165,7 @@ func TestAssembleEveryKind(t *testing.T) {
 // programs assemble it.
 func both(t *testing.T, g *lab.Guest, start, creator string) {
 	t.Helper()
-	idle(t)
+	lab.ArraysIdle(t)
 	scribble(t, "/dev/md0", 1)
 	want := sum(t, "/dev/md0")
 	do(t, "mdadm --stop md0")
@@ -175,7 +175,7 @@ func both(t *testing.T, g *lab.Guest, start, creator string) {
 		func() { do(t, "mdadm --assemble"+start) },
 	} {
 		assemble()
-		idle(t)
+		lab.ArraysIdle(t)
 		if sum(t, "/dev/md0") != want {
 			t.Errorf("created by %s: other data after assembly", creator)
 		}
@@ -437,7 +437,7 @@ func life(t *testing.T, kind string) {
 	}
 	look := func(after string) {
 		t.Helper()
-		idle(t)
+		lab.ArraysIdle(t)
 		if sum(t, "/dev/md0") != want {
 			t.Fatalf("%s: other data after %s", kind, after)
 		}

@@ -153,7 +153,7 @@ func do(t *testing.T, step string) {
 			t.Fatalf("%s: %v", step, err)
 		}
 	case "await":
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			b, err := os.ReadFile(w[1])
 			if err == nil && strings.TrimSpace(string(b)) == strings.Join(w[2:], " ") {

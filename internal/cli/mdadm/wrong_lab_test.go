@@ -125,8 +125,7 @@ func wrongWorld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	idle(t)
-	time.Sleep(500 * time.Millisecond) // the superblocks are written a little later
+	lab.ArraysIdle(t)
 }
 
 var hashSeed = maphash.MakeSeed()

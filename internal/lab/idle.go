@@ -1,0 +1,145 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// idleLimit ends a wait that has no end; it is for kernels that hang, not for
+// hosts that are slow.
+const idleLimit = 2 * time.Minute
+
+// Quiet waits until the kernel does nothing by itself: none of its threads
+// runs, has been woken, or waits for a device. What a thread was woken for is
+// done then; what a timer will start is not. In a guest only.
+func Quiet(t testing.TB) {
+	t.Helper()
+	pollFor(t, kernelBusy)
+}
+
+// ArraysIdle waits until no md array does anything or is about to: no sync
+// runs or waits, a spare that will be used is in use, a failed member is
+// recorded on all others, and what was written to is marked clean again. An
+// array that stays as it is (frozen, read-only, failed, waiting for a first
+// write) is idle. Comparing two runs of the same story makes sense after this
+// and not before: right after a command sync_action may still say "idle",
+// because md's thread has yet to find out what there is to do. In a guest only.
+func ArraysIdle(t testing.TB) {
+	t.Helper()
+	for range 2 { // the first answer may have been true for a moment only
+		pollFor(t, func() string {
+			if busy := kernelBusy(); busy != "" {
+				return busy
+			}
+			return arraysBusy("/sys/block")
+		})
+	}
+}
+
+// pollFor polls until busy says "".
+func pollFor(t testing.TB, busy func() string) {
+	t.Helper()
+	if !InGuest() {
+		t.Fatal("lab: this waits for a guest's kernel")
+	}
+	deadline := time.Now().Add(idleLimit)
+	for {
+		// Sleeping first hands the processor to whoever has been woken.
+		time.Sleep(2 * time.Millisecond)
+		why := busy()
+		if why == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("lab: not idle after %v: %s", idleLimit, why)
+		}
+	}
+}
+
+// kernelBusy names a kernel thread that has something to do: one in state R or
+// D (fs/proc/array.c:task_state_array). Threads that sleep for good are in S
+// or I.
+func kernelBusy() string {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return err.Error()
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		name, state, parent := taskStat(b)
+		if parent == "2" && (state == "R" || state == "D") {
+			return fmt.Sprintf("kernel thread %s is in state %s", name, state)
+		}
+	}
+	return ""
+}
+
+// taskStat reads "1 (name) S 2 ...": name, state, parent. A name may hold
+// anything, so its end is the last parenthesis.
+func taskStat(b []byte) (name, state, parent string) {
+	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
+	if open < 0 || end < open {
+		return "", "", ""
+	}
+	rest := strings.Fields(string(b[end+1:]))
+	if len(rest) < 2 {
+		return "", "", ""
+	}
+	return string(b[open+1 : end]), rest[0], rest[1]
+}
+
+// arraysBusy says what an array under the folder (/sys/block) is about, "" if
+// none is.
+func arraysBusy(blocks string) string {
+	arrays, err := filepath.Glob(filepath.Join(blocks, "md*", "md"))
+	if err != nil {
+		return err.Error()
+	}
+	for _, dir := range arrays {
+		if why := arrayBusy(dir); why != "" {
+			return filepath.Base(filepath.Dir(dir)) + ": " + why
+		}
+	}
+	return ""
+}
+
+func arrayBusy(dir string) string {
+	get := func(name string) string {
+		b, _ := os.ReadFile(filepath.Join(dir, name))
+		return strings.TrimSpace(string(b))
+	}
+	if a := get("sync_action"); a != "" && a != "idle" && a != "frozen" {
+		return "sync_action is " + a
+	}
+	switch s := get("array_state"); s {
+	case "write-pending":
+		return "array_state is " + s
+	case "active", "active-idle":
+		// The kernel marks it clean when nothing has been written for
+		// safe_mode_delay (drivers/md/md.c:md_safemode_timeout).
+		if delay := get("safe_mode_delay"); strings.Trim(delay, "0.") != "" {
+			return "array_state is " + s
+		}
+	}
+	states, err := filepath.Glob(filepath.Join(dir, "dev-*", "state"))
+	if err != nil {
+		return err.Error()
+	}
+	for _, path := range states {
+		b, _ := os.ReadFile(path)
+		words := strings.Split(strings.TrimSpace(string(b)), ",")
+		if slices.Contains(words, "blocked") {
+			return path + " is " + strings.Join(words, ",")
+		}
+	}
+	return ""
+}

@@ -10,9 +10,11 @@ FACES := mdadm
 T      ?= 10m
 SAMPLE := 10000x
 
-# `make soak`: kernels, seeds for each, and the packages that have kernel tests.
+# `make soak`: kernels, and seeds for each. KEEP=1 does not repeat what passed on
+# an earlier commit.
 KERNELS ?= 6.1,6.12,7.2
-SEEDS   ?= 3
+SEEDS   ?= 1
+KEEP    ?=
 
 # What tests leave to chance hangs on one number (docs/lab.md). It follows from
 # the commit: each commit tries another sample, and each run of one commit the
@@ -70,8 +72,11 @@ fuzz:
 bench: build lab
 	$(GO) run ./internal/bench/cmd/bench -o bench/results.json
 
-soak: lab
-	$(GO) run ./internal/soak/cmd/soak -kernels $(KERNELS) -seeds $(SEEDS) $$(grep -rl --include='*_test.go' 'lab\.Main' . | xargs -n1 dirname | sort -u)
+# All packages that have kernel tests, on all kernels, all there is. It takes
+# hours, goes on after failures and takes up where it was interrupted.
+soak: seed lab
+	$(GO) run ./internal/soak/cmd/soak -kernels $(KERNELS) -seeds $(SEEDS) $(if $(KEEP),-keep) \
+		$$(grep -rl --include='*_test.go' 'lab\.Main' . | xargs -n1 dirname | sort -u)
 
 # The main job, told as a story. It needs a kernel and a tool, and fetches them.
 demo: build

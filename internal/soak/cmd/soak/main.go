@@ -1,18 +1,20 @@
-// Soak runs the kernel tests on every lab kernel with many seeds and writes
-// docs/soak.md. It exits 1 if a test failed.
+// Soak runs all kernel tests, package by package, on every lab kernel and
+// writes docs/soak.md. It exits 1 if a test failed. What it has done it keeps
+// in a file, so that a soak that was interrupted goes on where it stopped.
 //
-//	go run ./internal/soak/cmd/soak -kernels 6.1,6.12,7.2 -seeds 5 PACKAGE...
+//	go run ./internal/soak/cmd/soak -kernels 6.1,6.12,7.2 PACKAGE...
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,64 +22,122 @@ import (
 	"github.com/mdkit/mdkit/internal/soak"
 )
 
+// options are the command line.
+type options struct {
+	kernels  []string
+	packages []string
+	seeds    int
+	page     string
+	log      string
+	keep     bool
+}
+
 func main() {
+	var o options
 	kernels := flag.String("kernels", "6.1,6.12,7.2", "lab kernels, separated by commas")
-	seeds := flag.Int("seeds", 3, "rounds with a new seed on each kernel")
-	page := flag.String("o", "docs/soak.md", "report `file`")
+	flag.IntVar(&o.seeds, "seeds", 1, "how many seeds to run each package with")
+	flag.StringVar(&o.page, "o", "docs/soak.md", "report `file`")
+	flag.StringVar(&o.log, "log", "bin/soak.jsonl", "`file` of what is done")
+	flag.BoolVar(&o.keep, "keep", false, "do not repeat what passed on an earlier commit")
 	flag.Parse()
+	o.kernels, o.packages = strings.Split(*kernels, ","), flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, strings.Split(*kernels, ","), *seeds, *page, flag.Args()); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, kernels []string, seeds int, page string, packages []string) error {
-	var rounds []soak.Round
-	var failed bool
-	for _, kernel := range kernels {
-		for range seeds {
-			round, err := runRound(ctx, kernel, rand.Uint64(), packages)
-			if err != nil {
-				return err
-			}
-			rounds = append(rounds, round)
-			failed = failed || len(round.Failures()) > 0
-		}
-	}
-	if err := os.WriteFile(page, []byte(soak.Report(time.Now(), packages, rounds)), 0o644); err != nil {
+func run(ctx context.Context, o options) error {
+	seed, err := firstSeed()
+	if err != nil {
 		return err
 	}
-	if failed {
-		return fmt.Errorf("tests failed; see %s", page)
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return fmt.Errorf("git describe: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(o.log), 0o755); err != nil {
+		return err
+	}
+	known, err := soak.Load(o.log)
+	if err != nil {
+		return err
+	}
+	steps := soak.Plan(o.kernels, o.packages, seed, o.seeds)
+	var done []soak.Done
+	failed := 0
+	for _, s := range steps {
+		d, ok := soak.Find(known, s, strings.TrimSpace(string(commit)), o.keep)
+		if !ok {
+			if d, err = runStep(ctx, s, strings.TrimSpace(string(commit))); err != nil {
+				return err
+			}
+			if err := soak.Append(o.log, d); err != nil {
+				return err
+			}
+		}
+		if d.Failed() {
+			failed++
+		}
+		done = append(done, d)
+		if err := os.WriteFile(o.page, []byte(soak.Report(time.Now(), len(steps), done)), 0o644); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), o.page)
 	}
 	return nil
 }
 
-// runRound runs the tests once and follows their JSON stream.
-func runRound(ctx context.Context, kernel string, seed uint64, packages []string) (soak.Round, error) {
-	fmt.Printf("== kernel %s, seed %d\n", kernel, seed)
+// firstSeed is $MDKIT_SEED, which the Makefile sets from the commit, or drawn.
+func firstSeed() (uint64, error) {
+	s := os.Getenv("MDKIT_SEED")
+	if s == "" {
+		return rand.Uint64() >> 32, nil
+	}
+	seed, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("MDKIT_SEED: %w", err)
+	}
+	return seed, nil
+}
+
+// runStep runs one package's tests and follows their JSON stream. Only an
+// interruption is an error: all else is a result.
+func runStep(ctx context.Context, s soak.Step, commit string) (soak.Done, error) {
+	fmt.Printf("== kernel %s, %s, seed %d\n", s.Kernel, s.Package, s.Seed)
 	start := time.Now()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-p=1", "-timeout=2h"}, packages...)...)
-	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", "MDKIT_SOAK=1", "MDKIT_LAB_KERNEL="+kernel, fmt.Sprintf("MDKIT_SEED=%d", seed))
+	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=3h", s.Package)
+	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", "MDKIT_SOAK=1", "MDKIT_LAB_KERNEL="+s.Kernel, fmt.Sprintf("MDKIT_SEED=%d", s.Seed))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return soak.Round{}, err
+		return soak.Done{}, err
 	}
 	if err := cmd.Start(); err != nil {
-		return soak.Round{}, err
+		return soak.Done{}, err
 	}
 	results := coverage.NewRun(os.Stdout)
 	readErr := results.Read(out)
 	results.Summary()
 	waitErr := cmd.Wait()
 	if ctx.Err() != nil {
-		return soak.Round{}, ctx.Err()
+		return soak.Done{}, ctx.Err()
 	}
-	if waitErr != nil && !results.Failed {
-		readErr = errors.Join(readErr, waitErr)
+	d := soak.Done{Step: s, Commit: commit}
+	switch {
+	case readErr != nil:
+		d.Broken = readErr.Error()
+	case waitErr != nil:
+		d.Broken = waitErr.Error()
 	}
-	return soak.Round{Kernel: kernel, Seed: seed, Took: time.Since(start), Results: results.Results}, readErr
+	d.Take(results.Results)
+	if len(d.Failures) > 0 {
+		d.Broken = "" // the tests say it better
+	}
+	d.Minutes = time.Since(start).Minutes()
+	return d, nil
 }

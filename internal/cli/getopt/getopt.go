@@ -61,8 +61,9 @@ func (e *Error) Error() string { return e.Program + ": " + e.Message }
 type Parser struct {
 	program string
 	args    []string
-	next    int    // index in args of the next argument
-	cluster string // letters of the current -abc still to come
+	next    int      // index in args of the next argument
+	cluster string   // letters of the current -abc still to come
+	rest    []string // what was behind "--"
 }
 
 // New starts at the first of args; program, the name the program was called
@@ -87,7 +88,7 @@ func (p *Parser) Next(short string, longs []Long) (Option, error) {
 	p.next++
 	switch {
 	case arg == "--":
-		p.next = len(p.args)
+		p.rest, p.next = p.args[p.next:], len(p.args)
 		return Option{}, io.EOF
 	case len(arg) < 2 || arg[0] != '-':
 		return Option{Val: Word, Arg: arg, HasArg: true}, nil
@@ -97,6 +98,11 @@ func (p *Parser) Next(short string, longs []Long) (Option, error) {
 	p.cluster = arg[1:]
 	return p.letter(short)
 }
+
+// Rest gives the words behind "--", once Next has come to it. A tool whose
+// getopt sorts its arguments, options first, takes them for words like those
+// before.
+func (p *Parser) Rest() []string { return p.rest }
 
 func (p *Parser) letter(short string) (Option, error) {
 	c := p.cluster[0]

@@ -85,8 +85,11 @@ func (m *Mapper) PlanLoad(dev dm.Device, req LoadRequest) *Change {
 }
 
 func (c *Change) load(dev dm.Device, req LoadRequest) {
-	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() (err error) {
-		c.info, err = c.m.Control.Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
+	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() error {
+		info, err := c.m.Control.Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
+		if err == nil {
+			c.info = info // else it still says which number the device has
+		}
 		return err
 	}, func() error {
 		_, err := c.m.Control.Clear(dev)
@@ -182,7 +185,7 @@ func (m *Mapper) PlanClear(dev dm.Device) *Change {
 // PlanWipe plans that every sector of a device answers with an error from now
 // on: I/O that hangs in its table ends. If the new table cannot go live the
 // inactive slot is emptied again.
-func (m *Mapper) PlanWipe(dev dm.Device, o dm.SuspendOptions) (*Change, error) {
+func (m *Mapper) PlanWipe(dev dm.Device, o dm.SuspendOptions, flags UdevFlags) (*Change, error) {
 	info, lines, err := m.Control.TableStatus(dev, dm.TableStatusOptions{Kind: dm.KindTable, NoFlush: true})
 	if err != nil {
 		return nil, err
@@ -191,7 +194,7 @@ func (m *Mapper) PlanWipe(dev dm.Device, o dm.SuspendOptions) (*Change, error) {
 	if sectors == 0 {
 		return nil, fmt.Errorf("%v: wipe its table: %w", dev, dm.ErrNoTable)
 	}
-	c := m.change(0)
+	c := m.change(flags)
 	c.info = info
 	c.load(dev, LoadRequest{Table: table.Table{{Length: sectors, Type: "error"}}})
 	c.resume(dev, info.Name, ResumeRequest{Suspend: o, Owner: DefaultOwner})

@@ -251,14 +251,14 @@ func labChange(t *testing.T, g *lab.Guest) {
 	if i := apply(t, m.PlanResume(dev, "b", ResumeRequest{}), nil).Info(); i.Suspended() || i.InactiveTable() {
 		t.Errorf("resumed: %+v", i)
 	}
-	c, err = m.PlanWipe(dev, dm.SuspendOptions{})
+	c, err = m.PlanWipe(dev, dm.SuspendOptions{}, 0)
 	apply(t, c, err)
 	_, lines, err := m.Control.TableStatus(dev, dm.TableStatusOptions{Kind: dm.KindTable})
 	if err != nil || len(lines) != 1 || lines[0].Type != "error" || lines[0].Length != 8 {
 		t.Errorf("wiped: %v, %v", lines, err)
 	}
 	create(t, m, CreateRequest{Name: "empty"})
-	if _, err := m.PlanWipe(dm.ByName("empty"), dm.SuspendOptions{}); !errors.Is(err, dm.ErrNoTable) {
+	if _, err := m.PlanWipe(dm.ByName("empty"), dm.SuspendOptions{}, 0); !errors.Is(err, dm.ErrNoTable) {
 		t.Errorf("wipe of nothing: %v", err)
 	}
 	// What follows in a plan and fails takes suspend and rename back.

@@ -40,7 +40,7 @@ func (c *Change) wipeIfPossible(dev dm.Device, name string) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: name, What: "wipe table"},
 		func(ctx context.Context) error {
-			wipe, err := c.m.PlanWipe(dev, dm.SuspendOptions{NoFlush: true, SkipLockFS: true})
+			wipe, err := c.m.PlanWipe(dev, dm.SuspendOptions{NoFlush: true, SkipLockFS: true}, c.flags)
 			if err == nil {
 				err = wipe.Apply(ctx, nil)
 			}

@@ -4,7 +4,7 @@
 # user's cache folder; no system package is installed.
 
 GO    ?= go
-FACES := mdadm
+FACES := mdadm dmsetup devmap_name
 
 # How long each parser is fuzzed by `make fuzz`, and how often by `make test`.
 T      ?= 10m

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/dmsetup"
 	"github.com/mdkit/mdkit/internal/cli/mdadm"
 	"github.com/mdkit/mdkit/internal/cli/native"
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -18,6 +19,8 @@ import (
 func faces() []ui.Face {
 	return []ui.Face{
 		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
+		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main},
+		{Name: "devmap_name", Usage: "name a device-mapper device by its number", Main: dmsetup.Main},
 	}
 }
 

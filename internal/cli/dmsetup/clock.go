@@ -1,0 +1,66 @@
+package dmsetup
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/cli/report"
+)
+
+// interval is the time between two reports.
+func (s *session) interval() time.Duration {
+	if s.args.has(optInterval) {
+		return time.Duration(s.args.number[optInterval]) * time.Second
+	}
+	return time.Second
+}
+
+// forever is the count of a command that is repeated until it is stopped.
+const forever = 0
+
+// count is how often the command is to run. It also refuses units that are
+// none, as the original does at this point.
+func (s *session) count() (int, error) {
+	a := s.args
+	if a.has(optUnits) {
+		if _, _, ok := report.ParseUnits(a.text[optUnits]); !ok {
+			return 0, s.refuse("Invalid --units argument.")
+		}
+	}
+	switch {
+	case a.command == "events":
+		return 1, nil // --count counts events there
+	case a.has(optCount) && a.number[optCount] > 0:
+		return a.number[optCount], nil
+	case a.has(optCount), a.has(optInterval):
+		return forever, nil
+	}
+	return 1, nil
+}
+
+// clock keeps reports at even intervals, however long each takes.
+type clock struct {
+	every time.Duration
+	next  time.Time
+}
+
+func newClock(every time.Duration) *clock { return &clock{every: every, next: time.Now().Add(every)} }
+
+// wait waits for the next interval to begin. If that moment has passed more
+// than once, it says so.
+func (c *clock) wait(ctx context.Context, warn func(string, ...any)) error {
+	t := time.NewTimer(time.Until(c.next))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+	}
+	late := math.Floor(float64(time.Since(c.next)) / float64(c.every))
+	c.next = c.next.Add(time.Duration(late+1) * c.every)
+	if late > 0 {
+		warn("WARNING: Try increasing --interval (%d missed timer events).", int(late))
+	}
+	return nil
+}

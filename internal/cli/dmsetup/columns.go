@@ -1,0 +1,328 @@
+package dmsetup
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// Sections of the report, as libdevmapper's DR_ constants: what must be asked
+// for to fill them.
+const (
+	sectionTask report.Sections = 1 << iota
+	sectionInfo
+	sectionDeps
+	sectionTree
+	sectionSplit
+	sectionStats
+	sectionRegion
+)
+
+// object is what a row of a report is about.
+type object struct {
+	s     *session
+	info  *dm.Info
+	deps  []dm.Number
+	node  *node
+	split *splitName
+}
+
+// defaultColumns are those of info -c.
+const (
+	defaultColumns      = "name,major,minor,attr,open,segments,events,uuid"
+	defaultSplitColumns = "vg_name,lv_name,lv_layer"
+)
+
+// table lists the columns of dmsetup's reports in the order of the original.
+func reportTable() *report.Table[*object] {
+	t := &report.Table[*object]{
+		Sections: []report.Section{
+			{ID: sectionTask, Name: "Mapped Device Name", Prefix: "name_"},
+			{ID: sectionInfo, Name: "Mapped Device Information", Prefix: "info_"},
+			{ID: sectionDeps, Name: "Mapped Device Relationship Information", Prefix: "deps_"},
+			{ID: sectionTree, Name: "Mapped Device Relationship Information", Prefix: "tree_"},
+			{ID: sectionSplit, Name: "Mapped Device Name Components", Prefix: "splitname_"},
+			{ID: sectionStats, Name: "Mapped Device Statistics", Prefix: "stats_"},
+			{ID: sectionRegion, Name: "Mapped Device Statistics Region Information", Prefix: "region_"},
+		},
+	}
+	for _, some := range [][]report.Field[*object]{nameColumns(), infoColumns(), relationColumns(), splitColumns()} {
+		t.Fields = append(t.Fields, some...)
+	}
+	return t
+}
+
+// text makes a column of text. One whose object lacks the section has no data.
+func text(section report.Sections, heading string, width int, id, help string, value func(*object) (string, error)) report.Field[*object] {
+	return report.Field[*object]{
+		Section: section, Kind: report.String, Heading: heading, Width: width, ID: id, Help: help,
+		Value: func(o *object) (report.Value, error) {
+			if !o.holds(section) {
+				return report.Value{}, report.ErrNoData
+			}
+			s, err := value(o)
+			return report.Text(s), err
+		},
+	}
+}
+
+func number(section report.Sections, heading string, width int, id, help string, value func(*object) int64) report.Field[*object] {
+	return report.Field[*object]{
+		Section: section, Kind: report.Number, Heading: heading, Width: width, ID: id, Help: help,
+		Value: func(o *object) (report.Value, error) {
+			if !o.holds(section) {
+				return report.Value{}, report.ErrNoData
+			}
+			return report.Int(value(o)), nil
+		},
+	}
+}
+
+// holds says whether the object can fill a section.
+func (o *object) holds(section report.Sections) bool {
+	switch section {
+	case sectionTask, sectionInfo, sectionDeps:
+		return o.info != nil
+	case sectionTree:
+		return o.node != nil
+	case sectionSplit:
+		return o.split != nil
+	}
+	return false
+}
+
+func nameColumns() []report.Field[*object] {
+	const t = sectionTask
+	return []report.Field[*object]{
+		text(t, "Name", 16, "name", "Name of mapped device.",
+			func(o *object) (string, error) { return o.info.Name, nil }),
+		text(t, "MangledName", 16, "mangled_name", "Mangled name of mapped device.",
+			func(o *object) (string, error) { return o.s.shownMangled("name", o.info.Name) }),
+		text(t, "UnmangledName", 16, "unmangled_name", "Unmangled name of mapped device.",
+			func(o *object) (string, error) { return o.s.shownUnmangled("name", o.info.Name) }),
+		text(t, "UUID", 32, "uuid", "Unique (optional) identifier for mapped device.",
+			func(o *object) (string, error) { return o.info.UUID, nil }),
+		text(t, "MangledUUID", 32, "mangled_uuid", "Mangled unique (optional) identifier for mapped device.",
+			func(o *object) (string, error) { return o.s.shownMangled("UUID", o.info.UUID) }),
+		text(t, "UnmangledUUID", 32, "unmangled_uuid", "Unmangled unique (optional) identifier for mapped device.",
+			func(o *object) (string, error) { return o.s.shownUnmangled("UUID", o.info.UUID) }),
+		number(t, "RAhead", 6, "read_ahead", "Read ahead value.", func(o *object) int64 {
+			n, _ := o.s.readAhead(o.info)
+			return int64(n)
+		}),
+	}
+}
+
+func infoColumns() []report.Field[*object] {
+	const i = sectionInfo
+	return []report.Field[*object]{
+		text(i, "BlkDevName", 16, "blkdevname", "Name of block device.",
+			func(o *object) (string, error) { return blockName(o.info.Number) }),
+		text(i, "Stat", 4, "attr", "(L)ive, (I)nactive, (s)uspended, (r)ead-only, read-(w)rite.",
+			func(o *object) (string, error) { return attributes(o.info), nil }),
+		text(i, "Tables", 6, "tables_loaded", "Which of the live and inactive table slots are filled.",
+			func(o *object) (string, error) { return tablesLoaded(o.info), nil }),
+		text(i, "Suspended", 9, "suspended", "Whether the device is suspended.",
+			func(o *object) (string, error) { return choose(o.info.Suspended(), "Suspended", "Active"), nil }),
+		text(i, "Read-only", 9, "readonly", "Whether the device is read-only or writeable.",
+			func(o *object) (string, error) { return choose(o.info.ReadOnly(), "Read-only", "Writeable"), nil }),
+		text(i, "DevNo", 5, "devno", "Device major and minor numbers",
+			func(o *object) (string, error) { return o.info.Number.String(), nil }),
+		number(i, "Maj", 3, "major", "Block device major number.",
+			func(o *object) int64 { return int64(o.info.Number.Major) }),
+		number(i, "Min", 3, "minor", "Block device minor number.",
+			func(o *object) int64 { return int64(o.info.Number.Minor) }),
+		number(i, "Open", 4, "open", "Number of references to open device, if requested.",
+			func(o *object) int64 { return int64(o.info.OpenCount) }),
+		number(i, "Targ", 4, "segments", "Number of segments in live table, if present.",
+			func(o *object) int64 { return int64(o.info.TargetCount) }),
+		number(i, "Event", 6, "events", "Number of most recent event.",
+			func(o *object) int64 { return int64(o.info.EventNr) }),
+	}
+}
+
+func relationColumns() []report.Field[*object] {
+	const d, t = sectionDeps, sectionTree
+	return []report.Field[*object]{
+		number(d, "#Devs", 5, "device_count", "Number of devices used by this one.",
+			func(o *object) int64 { return int64(len(o.deps)) }),
+		text(t, "DevNamesUsed", 16, "devs_used", "List of names of mapped devices used by this one.",
+			func(o *object) (string, error) { return nodeNames(o.node.uses), nil }),
+		text(d, "DevNosUsed", 16, "devnos_used", "List of device numbers of devices used by this one.",
+			func(o *object) (string, error) {
+				return joined(o.deps, func(n dm.Number) (string, error) { return n.String(), nil })
+			}),
+		text(d, "BlkDevNamesUsed", 16, "blkdevs_used", "List of names of block devices used by this one.",
+			func(o *object) (string, error) { return joined(o.deps, blockName) }),
+		number(t, "#Refs", 5, "device_ref_count", "Number of mapped devices referencing this one.",
+			func(o *object) int64 { return int64(len(o.node.children(o.s.devices, true))) }),
+		text(t, "RefNames", 8, "names_using_dev", "List of names of mapped devices using this one.",
+			func(o *object) (string, error) { return nodeNames(o.node.usedBy), nil }),
+		text(t, "RefDevNos", 9, "devnos_using_dev", "List of device numbers of mapped devices using this one.",
+			func(o *object) (string, error) {
+				var nums []dm.Number
+				for _, n := range o.node.usedBy {
+					if n.num != (dm.Number{}) {
+						nums = append(nums, n.num)
+					}
+				}
+				return joined(nums, func(n dm.Number) (string, error) { return n.String(), nil })
+			}),
+	}
+}
+
+func splitColumns() []report.Field[*object] {
+	const n = sectionSplit
+	return []report.Field[*object]{
+		text(n, "Subsys", 6, "subsystem", "Userspace subsystem responsible for this device.",
+			func(o *object) (string, error) { return o.split.subsystem, nil }),
+		text(n, "VG", 4, "vg_name", "LVM Volume Group name.",
+			func(o *object) (string, error) { return o.split.group, nil }),
+		text(n, "LV", 4, "lv_name", "LVM Logical Volume name.",
+			func(o *object) (string, error) { return o.split.volume, nil }),
+		text(n, "LVLayer", 7, "lv_layer", "LVM device layer.",
+			func(o *object) (string, error) { return o.split.layer, nil }),
+	}
+}
+
+func blockName(n dm.Number) (string, error) {
+	name, ok := kernelName(n)
+	if !ok {
+		return "", wrong("Could not resolve block device name for %v.", n)
+	}
+	return name, nil
+}
+
+// attributes are the four letters of the column Stat.
+func attributes(i *dm.Info) string {
+	return choose(i.LiveTable(), "L", "-") + choose(i.InactiveTable(), "I", "-") +
+		choose(i.Suspended(), "s", "-") + choose(i.ReadOnly(), "r", "w")
+}
+
+func tablesLoaded(i *dm.Info) string {
+	switch {
+	case i.LiveTable() && i.InactiveTable():
+		return "Both"
+	case i.LiveTable():
+		return "Live"
+	case i.InactiveTable():
+		return "Inactive"
+	}
+	return "None"
+}
+
+// nodeNames lists the mapped devices among nodes.
+func nodeNames(nodes []*node) string {
+	var names []string
+	for _, n := range nodes {
+		if n.name != "" {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func joined(nums []dm.Number, text func(dm.Number) (string, error)) (string, error) {
+	var list []string
+	for _, n := range nums {
+		s, err := text(n)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, s)
+	}
+	return strings.Join(list, ","), nil
+}
+
+// columns is the report under way.
+type columns = report.Report[*object]
+
+// startReport makes the report that the options ask for.
+func (s *session) startReport(c call) error {
+	r, err := s.newReport(c, s.reportOptions(c))
+	if err != nil {
+		return err
+	}
+	s.report = r
+	if r.Sections()&sectionTree != 0 {
+		return s.wholeTree()
+	}
+	return nil
+}
+
+func (s *session) newReport(c call, o report.Options) (*columns, error) {
+	if a := s.args; a.has(optSort) && (c.cmd.name == "status" || c.cmd.name == "table") {
+		return nil, wrong("--sort is not yet supported with status and table.")
+	}
+	r, err := report.New(reportTable(), o, s.out, s.std.Err)
+	if errors.Is(err, report.ErrSaid) {
+		err = &said{err}
+	}
+	return r, err
+}
+
+// reportOptions are the options of reports.
+func (s *session) reportOptions(c call) report.Options {
+	a := s.args
+	o := report.Options{
+		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
+		Unbuffered: a.has(optUnbuffered), Rows: a.has(optRows), Unquoted: a.has(optUnquoted),
+	}
+	switch c.cmd.name {
+	case "splitname":
+		o.Fields = defaultSplitColumns
+		o.Sections = sectionSplit
+	case "stats":
+		s.statsReport(c, &o)
+	}
+	if a.has(optNoHeadings) {
+		o.Separator, o.Aligned, o.Headings = ":", false, false
+	}
+	if a.has(optNamePrefixes) {
+		o.Aligned, o.NamePrefix = false, "dm_"
+	}
+	if a.has(optOptions) {
+		fields := a.text[optOptions]
+		if strings.Contains(fields, "help") {
+			delete(a.seen, optCount)
+			delete(a.seen, optInterval)
+			o.Headings = false
+		}
+		if more, ok := strings.CutPrefix(fields, "+"); ok {
+			fields = o.Fields + "," + more
+		}
+		o.Fields = fields
+	}
+	if a.has(optSort) {
+		o.Sort, o.Unbuffered = a.text[optSort], false
+	}
+	if a.has(optSeparator) {
+		o.Separator, o.Aligned = a.text[optSeparator], false
+	}
+	if a.has(optSelect) {
+		o.Select = a.text[optSelect]
+	}
+	return o
+}
+
+// fieldHelp lists the columns, for help -c.
+func (s *session) fieldHelp(c call) {
+	s.args.seen[optOptions], s.args.text[optOptions] = 1, "help"
+	delete(s.args.seen, optSort)
+	_, err := s.newReport(c, s.reportOptions(c))
+	_ = s.complain(err)
+}
+
+// showReport prints the rows that have come together.
+func (s *session) showReport() error {
+	if s.report == nil {
+		return nil
+	}
+	if s.args.number[optCount] != 1 && !s.report.Empty() {
+		s.report.Headings()
+	}
+	s.report.Output()
+	return nil
+}

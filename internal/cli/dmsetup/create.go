@@ -1,0 +1,256 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+)
+
+// create is the command create.
+func (s *session) create(ctx context.Context, c call) error {
+	if s.args.has(optConcise) {
+		if len(c.args) > 1 {
+			return s.refuse("dmsetup create --concise takes at most one argument")
+		}
+		return s.createConcise(ctx, c)
+	}
+	name, ok := c.first()
+	if !ok {
+		return s.refuse("Please provide a name for the new device.")
+	}
+	spec := newDevice{name: name, readOnly: s.args.has(optReadOnly)}
+	if s.args.has(optUUID) {
+		spec.uuid = s.args.text[optUUID]
+	}
+	if s.args.has(optMinor) {
+		spec.minor = &minorNumber{major: s.args.number[optMajor], minor: s.args.number[optMinor]}
+	}
+	return s.createOne(ctx, spec, func() (grammar.Table, error) {
+		if s.args.has(optNoTable) {
+			return nil, nil
+		}
+		return s.readTable(c.args[1:])
+	})
+}
+
+// newDevice is a device to be made.
+type newDevice struct {
+	name, uuid string
+	minor      *minorNumber
+	readOnly   bool
+}
+
+// minorNumber is the number that a device is to have. The major one is
+// defaulted if it is not given.
+type minorNumber struct{ major, minor int }
+
+// createOne makes one device. The table is read when the name has been found
+// good, which is when the original complains about it.
+func (s *session) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
+	d, err := s.newName(n.name)
+	if err != nil {
+		return err
+	}
+	d.creating = true
+	if n.uuid != "" {
+		if d.uuid, err = s.mangleUUID(n.uuid); err != nil {
+			return err
+		}
+	}
+	table, err := read()
+	if err != nil {
+		return err
+	}
+	req := mapper.CreateRequest{
+		Name: d.known, UUID: d.uuid, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
+		Owner: s.owner(), NodeAtOnce: s.args.has(optAddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
+	}
+	if n.minor != nil {
+		at, err := s.numbered(n.minor.major, n.minor.minor)
+		if err != nil {
+			return err
+		}
+		d.num, d.numText = at.num, at.numText
+		if at.byNum {
+			req.Number = &at.num
+		}
+	}
+	m, err := s.manager(!s.args.has(optNoTable))
+	if err != nil {
+		return err
+	}
+	change, err := m.PlanCreate(req)
+	if err != nil {
+		return s.failed(taskCreate, d, err)
+	}
+	return s.carryOut(ctx, change, d, tasks{
+		dm.CmdDevCreate: taskCreate, dm.CmdTableLoad: taskReload, anyCommand: taskResume,
+	}, true)
+}
+
+// readTable reads a table from --table, from the file named, or from standard
+// input. nil without an error is a table without a line.
+func (s *session) readTable(words []string) (grammar.Table, error) {
+	if s.args.has(optTable) {
+		return s.parseTable(s.args.text[optTable], "")
+	}
+	if len(words) == 0 {
+		text, err := io.ReadAll(s.std.In)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		return s.parseTable(string(text), "on stdin")
+	}
+	text, err := os.ReadFile(words[0])
+	if err != nil {
+		return nil, s.complain(&usageError{lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
+	}
+	return s.parseTable(string(text), words[0])
+}
+
+// parseTable reads a table; where says what it was read from.
+func (s *session) parseTable(text, where string) (grammar.Table, error) {
+	table, err := grammar.ParseTable(text)
+	var bad *grammar.Error
+	if errors.As(err, &bad) && bad.Line > 0 {
+		return nil, s.complain(&usageError{
+			lines: []string{fmt.Sprintf("Invalid format on line %d of table %s.", bad.Line, where)}, class: err,
+		})
+	}
+	for _, l := range table {
+		if len(l.Type) > dm.MaxType {
+			return nil, s.refuse("Target type name %s is too long.", l.Type)
+		}
+	}
+	if err != nil || len(table) == 0 {
+		return nil, err
+	}
+	return table, nil
+}
+
+// hasKeys says whether a table holds something that is not for everybody's eyes.
+func hasKeys(t grammar.Table) bool {
+	return slices.ContainsFunc(t, func(l grammar.Line) bool { return grammar.Mask(l) != l })
+}
+
+// createConcise makes the devices of a concise specification, in its order. The
+// whole of it is read before the first one is made.
+func (s *session) createConcise(ctx context.Context, c call) error {
+	a := s.args
+	if a.has(optTable) || a.has(optMinor) || a.has(optUUID) || a.has(optNoTable) || a.has(optInactive) {
+		return s.refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
+	}
+	spec, err := s.conciseText(c)
+	if err != nil {
+		return err
+	}
+	list, err := conciseFields(spec)
+	if err != nil {
+		return err
+	}
+	for i, f := range list {
+		// As in the original --readonly is for the first device only.
+		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.has(optReadOnly)}
+		if f[2] != "" {
+			n.minor = &minorNumber{major: int(mappedMajor()), minor: atoi(f[2])}
+		}
+		if err := s.createOne(ctx, n, func() (grammar.Table, error) { return s.parseTable(f[4], "") }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conciseText is a concise specification: the first word, or standard input.
+func (s *session) conciseText(c call) (string, error) {
+	if spec, ok := c.first(); ok {
+		return spec, nil
+	}
+	text, err := io.ReadAll(s.std.In)
+	if err != nil {
+		return "", s.refuse("Read from stdin aborted: %v", err)
+	}
+	return string(text), nil
+}
+
+// conciseFields takes a specification apart: name, UUID, minor, flags and table
+// of each device, the lines of the table with newlines between.
+func conciseFields(spec string) ([][5]string, error) {
+	var list [][5]string
+	var f [5]string
+	n := 0
+	var b strings.Builder
+	shown := func() string {
+		f[n] = b.String()
+		named := [5]string{}
+		for i := range named {
+			if named[i] = f[i]; i > n {
+				named[i] = "(null)"
+			}
+		}
+		return fmt.Sprintf("Parsed %d fields: name: %s uuid: %s minor: %s flags: %s table: %s",
+			n+1, named[0], named[1], named[2], named[3], named[4])
+	}
+	bad := func(what string) error { return &usageError{lines: []string{what, shown()}} }
+	pending := false
+	for i := 0; i < len(spec); i++ {
+		ch := spec[i]
+		switch {
+		case ch == '\\':
+			if i+1 == len(spec) {
+				return nil, bad("Backslash must be followed by another character at end of string.")
+			}
+			i++
+			b.WriteByte(spec[i])
+			pending = true
+			continue
+		case ch == ',' && n < 4:
+			f[n] = b.String()
+			b.Reset()
+			n++
+			i = skipSpace(spec, i+1) - 1
+			pending = true
+			continue
+		case ch == ',':
+			b.WriteByte('\n')
+			continue
+		case ch != ';' && i+1 < len(spec):
+			b.WriteByte(ch)
+			pending = true
+			continue
+		case ch != ';':
+			b.WriteByte(ch)
+		}
+		if n != 4 {
+			return nil, bad("Five comma-separated fields are required for each device")
+		}
+		f[4] = b.String()
+		if f[3] != "" && f[3] != "ro" && f[3] != "rw" {
+			return nil, wrong("Invalid flags parameter '%s' must be 'ro' or 'rw' or empty.", f[3])
+		}
+		list = append(list, f)
+		f, n, pending = [5]string{}, 0, false
+		b.Reset()
+		i = skipSpace(spec, i+1) - 1
+	}
+	if pending {
+		return nil, bad("Incomplete entry: five comma-separated fields are required for each device")
+	}
+	return list, nil
+}
+
+// skipSpace is the first place from i on that is not blank.
+func skipSpace(s string, i int) int {
+	for i < len(s) && strings.IndexByte(cSpace, s[i]) >= 0 {
+		i++
+	}
+	return i
+}

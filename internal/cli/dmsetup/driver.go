@@ -1,0 +1,229 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// version is the command version: whose words these are, and the version of
+// the driver's interface.
+func (s *session) version(_ context.Context, c call) error {
+	asJSON := s.args.has(optJSON)
+	if !asJSON {
+		fmt.Fprintf(s.out, "Library version:   %s\n", libraryVersion)
+	}
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	v, err := ctl.Version()
+	if err != nil {
+		return s.failed("version", device{}, err)
+	}
+	if asJSON {
+		s.rows = append(s.rows, versionJSON{Library: libraryVersion, Driver: v.String()})
+		return nil
+	}
+	fmt.Fprintf(s.out, "Driver version:    %v\n", v)
+	s.report = nil // dmstats version has no columns
+	return nil
+}
+
+type versionJSON struct {
+	Library string `json:"library"`
+	Driver  string `json:"driver"`
+}
+
+// targetJSON is a target type.
+type targetTypeJSON struct {
+	Type    string    `json:"type"`
+	Version [3]uint32 `json:"version"`
+}
+
+func (s *session) showTargetVersion(v dm.TargetVersion) {
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, targetTypeJSON{Type: v.Name, Version: v.Version})
+		return
+	}
+	fmt.Fprintf(s.out, "%-16s v%d.%d.%d\n", v.Name, v.Version[0], v.Version[1], v.Version[2])
+}
+
+// targets is the command targets: the types that the kernel has loaded.
+func (s *session) targets(context.Context, call) error {
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	list, err := ctl.TargetVersions()
+	if err != nil {
+		return s.failed(taskVersions, device{}, err)
+	}
+	for _, v := range list {
+		s.showTargetVersion(v)
+	}
+	return nil
+}
+
+// targetVersion is the command target-version.
+func (s *session) targetVersion(_ context.Context, c call) error {
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	d, err := s.named(c.args[0])
+	if err != nil {
+		return err
+	}
+	v, err := ctl.TargetVersion(d.known)
+	if err != nil {
+		return s.failed(taskTargetVersion, d, err)
+	}
+	s.showTargetVersion(v)
+	return nil
+}
+
+// message is the command message.
+func (s *session) message(_ context.Context, c call) error {
+	d, words, err := s.deviceAside(c)
+	if err != nil {
+		return err
+	}
+	sector, rest, overflow := strtoull(words[0])
+	if overflow || rest != "" {
+		return s.refuse("Invalid sector.")
+	}
+	if words = words[1:]; len(words) == 0 {
+		s.warn("No message supplied.")
+	}
+	text := strings.Join(words, " ")
+	if s.args.has(optDryRun) {
+		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)})
+		return nil
+	}
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	reply, replied, err := ctl.Message(d.selector(), sector, text, dm.MessageOptions{})
+	if err != nil {
+		return s.failed(taskMessage, d, err)
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, replyJSON{Device: d.String(), Replied: replied, Reply: reply})
+		return nil
+	}
+	s.out.WriteString(reply)
+	if reply != "" && !strings.HasSuffix(reply, "\n") {
+		s.out.WriteByte('\n')
+	}
+	return nil
+}
+
+type replyJSON struct {
+	Device  string `json:"device"`
+	Replied bool   `json:"replied"`
+	Reply   string `json:"reply"`
+}
+
+// strtoull reads the number at the start of s as strtoull(3) does: a minus sign
+// gives the number of which it is the two's complement. rest is all of s if
+// there is none.
+func strtoull(s string) (n uint64, rest string, overflow bool) {
+	t := strings.TrimLeft(s, cSpace)
+	negative := strings.HasPrefix(t, "-")
+	if negative || strings.HasPrefix(t, "+") {
+		t = t[1:]
+	}
+	end := 0
+	for end < len(t) && t[end] >= '0' && t[end] <= '9' {
+		end++
+	}
+	if end == 0 {
+		return 0, s + " ", false
+	}
+	n, err := strconv.ParseUint(t[:end], 10, 64)
+	if negative {
+		n = -n
+	}
+	return n, t[end:], err != nil
+}
+
+// setGeometry is the command setgeometry.
+func (s *session) setGeometry(_ context.Context, c call) error {
+	d, words, err := s.deviceAside(c)
+	if err != nil {
+		return err
+	}
+	g, err := geometry(words)
+	if err != nil {
+		return s.failed(taskGeometry, d, err)
+	}
+	if s.args.has(optDryRun) {
+		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "setgeometry", Value: strings.Join(words[:4], " ")})
+		return nil
+	}
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	return s.failed(taskGeometry, d, ctl.SetGeometry(d.selector(), g))
+}
+
+// geometry reads cylinders, heads, sectors and the start as the kernel does
+// (dm-ioctl.c, dev_set_geometry).
+func geometry(words []string) (g dm.Geometry, err error) {
+	limits := [4]uint64{1<<16 - 1, 1<<8 - 1, 1<<8 - 1, 1<<64 - 1}
+	var n [4]uint64
+	for i := range n {
+		var err2 error
+		if n[i], err2 = strconv.ParseUint(words[i], 10, 64); err2 != nil || n[i] > limits[i] {
+			err = errors.Join(err, fmt.Errorf("%q is no %s of a geometry: %w", words[i],
+				[]string{"number of cylinders", "number of heads", "number of sectors", "start"}[i], unix.EINVAL))
+		}
+	}
+	return dm.Geometry{Cylinders: uint16(n[0]), Heads: uint8(n[1]), Sectors: uint8(n[2]), Start: n[3]}, err
+}
+
+// wait is the command wait: until the device has had another number of events
+// than the one given, 0 by default.
+func (s *session) wait(ctx context.Context, c call) error {
+	d, words, err := s.deviceAside(c)
+	if err != nil {
+		return err
+	}
+	nr := 0
+	if len(words) > 0 {
+		nr = atoi(words[len(words)-1])
+	}
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	ctx, stop := s.std.Cancellable(ctx)
+	defer stop()
+	i, err := ctl.Wait(ctx, d.selector(), uint32(nr))
+	if err != nil {
+		return s.failed(taskWait, d, err)
+	}
+	if err := s.unmangleInfo(&i); err != nil {
+		return err
+	}
+	return s.afterwards(ctx, &i)
+}
+
+// afterwards shows the device that something was done to, if -v or --json asks
+// for it.
+func (s *session) afterwards(ctx context.Context, i *dm.Info) error {
+	if !s.args.has(optVerbose) && !s.args.has(optJSON) {
+		return nil
+	}
+	return s.showInfo(ctx, i)
+}

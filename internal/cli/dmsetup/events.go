@@ -1,0 +1,97 @@
+package dmsetup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// eventJSON is one line of the command events.
+type eventJSON struct {
+	ui.Document
+	Time    string `json:"time"`
+	Event   string `json:"event"`
+	Name    string `json:"name"`
+	UUID    string `json:"uuid"`
+	Major   uint32 `json:"major"`
+	Minor   uint32 `json:"minor"`
+	EventNr uint32 `json:"event_nr"`
+	OldName string `json:"old_name,omitempty"`
+}
+
+// events is the command events: a line of JSON for each device there is and for
+// everything that happens to one from then on. Words are names of devices that
+// it keeps to; --count ends it after so many happenings.
+func (s *session) events(ctx context.Context, c call) error {
+	s.streamed = true
+	ctl, err := s.control()
+	if err != nil {
+		return err
+	}
+	p, err := ctl.Poller()
+	if err != nil {
+		return s.failed("armpoll", device{}, err)
+	}
+	defer p.Close()
+	ctx, stop := s.std.Cancellable(ctx)
+	defer stop()
+	for _, e := range p.Devices() {
+		if err := s.event(c, "present", e, ""); err != nil {
+			return err
+		}
+	}
+	left := s.args.number[optCount]
+	for {
+		if err := s.out.Flush(); err != nil {
+			return err
+		}
+		changes, err := p.Next(ctx)
+		if errors.Is(err, context.Canceled) {
+			return nil // somebody has seen enough
+		}
+		if err != nil {
+			return s.failed(taskNames, device{}, err)
+		}
+		for _, ch := range changes {
+			old := ""
+			if ch.Kind == dm.Renamed {
+				old = ch.Old.Name
+			}
+			if !s.follows(c, ch.Name) && !s.follows(c, old) {
+				continue
+			}
+			if err := s.event(c, ch.Kind.String(), ch.Entry, old); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+	}
+}
+
+// follows says whether a device is one of those asked for.
+func (s *session) follows(c call, name string) bool {
+	_ = s.unmangle("name", &name)
+	return len(c.args) == 0 || slices.Contains(c.args, name)
+}
+
+func (s *session) event(c call, what string, e dm.Entry, old string) error {
+	if !s.follows(c, e.Name) && !s.follows(c, old) {
+		return nil
+	}
+	if err := errors.Join(s.unmangle("name", &e.Name), s.unmangle("UUID", &e.UUID), s.unmangle("name", &old)); err != nil {
+		return err
+	}
+	enc := json.NewEncoder(s.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(eventJSON{
+		Document: ui.Schema("dmsetup.events"), Time: time.Now().UTC().Format(time.RFC3339Nano), Event: what,
+		Name: e.Name, UUID: e.UUID, Major: e.Number.Major, Minor: e.Number.Minor, EventNr: e.EventNr, OldName: old,
+	})
+}

@@ -1,0 +1,63 @@
+package dmsetup
+
+import (
+	"errors"
+
+	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// Exit codes under --exit-codes; docs/exit-codes.md lists them. Without that
+// option every failure is exitFailed, as it is in the original.
+const (
+	exitFailed      = 1  // for a reason that has no code
+	exitUsage       = 2  // the command line is wrong
+	exitMissing     = 3  // there is no such device
+	exitBusy        = 4  // the device is in use
+	exitExists      = 5  // a device of that name or UUID exists
+	exitPermission  = 6  // not allowed
+	exitInvalid     = 7  // the table or the value is not accepted
+	exitUnsupported = 8  // this kernel has no such target or command
+	exitNoDriver    = 9  // there is no device mapper
+	exitTimeout     = 10 // the deadline has passed
+)
+
+// exitCode is the exit code for what main returned. As in the original, --help
+// and --version before a mistake still make it 0.
+func (s *session) exitCode(err error) int {
+	a := s.args
+	switch {
+	case err == nil, a.has(optHelp), a.has(optVersion):
+		return ui.ExitOK
+	case !a.has(optExitCodes):
+		return exitFailed
+	}
+	for _, class := range []struct {
+		is   error
+		code int
+	}{
+		{dm.ErrNoDriver, exitNoDriver},
+		{errTimeout, exitTimeout},
+		{dm.ErrExist, exitExists},
+		{dm.ErrNoTarget, exitUnsupported},
+		{dm.ErrUnsupported, exitUnsupported},
+		{dm.ErrBusy, exitBusy},
+		{dm.ErrNotExist, exitMissing},
+		{dm.ErrPermission, exitPermission},
+		{grammar.ErrUnknownTarget, exitUnsupported},
+		{grammar.ErrSyntax, exitInvalid},
+		{grammar.ErrInvalid, exitInvalid},
+		{grammar.ErrDevice, exitInvalid},
+		{dm.ErrInvalid, exitInvalid},
+	} {
+		if errors.Is(err, class.is) {
+			return class.code
+		}
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}

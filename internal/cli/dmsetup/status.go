@@ -1,0 +1,354 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// status is the commands status, table and measure, and ls where --target or
+// --exec is given: what the targets of devices are or do.
+func (s *session) status(ctx context.Context, c call) error {
+	if !s.all(c) {
+		return s.statusOf(ctx, c)
+	}
+	if !s.isConcise(c) {
+		return s.each(ctx, c, s.statusOf)
+	}
+	list, err := s.askList()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && !s.args.has(optJSON) {
+		fmt.Fprintln(s.out, "No devices found")
+	}
+	return s.among(ctx, c, s.restoreOrder(list), s.statusOf)
+}
+
+func (s *session) isConcise(c call) bool { return c.cmd.name == "table" && s.args.has(optConcise) }
+
+// restoreOrder puts devices behind those that they use, so that the list can
+// be made again from its beginning. Others stay where they are. A device that
+// cannot be asked uses nothing.
+func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
+	byNumber := make(map[dm.Number]dm.Entry, len(list))
+	for _, e := range list {
+		byNumber[e.Number] = e
+	}
+	ordered := make([]dm.Entry, 0, len(list))
+	seen := map[dm.Number]bool{}
+	var visit func(e dm.Entry)
+	visit = func(e dm.Entry) {
+		if seen[e.Number] {
+			return
+		}
+		seen[e.Number] = true
+		_, deps, err := s.ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.args.has(optInactive)})
+		if err == nil {
+			for _, n := range deps {
+				if below, ok := byNumber[n]; ok {
+					visit(below)
+				}
+			}
+		}
+		ordered = append(ordered, e)
+	}
+	for _, e := range list {
+		visit(e)
+	}
+	return ordered
+}
+
+// statusOf shows the targets of one device.
+func (s *session) statusOf(ctx context.Context, c call) error {
+	task, kind := taskStatus, dm.KindStatus
+	switch c.cmd.name {
+	case "table":
+		task, kind = taskTable, dm.KindTable
+	case "measure":
+		kind = dm.KindIMA
+	}
+	d, err := s.device(c)
+	if err != nil {
+		return err
+	}
+	i, targets, err := s.askTargets(task, d, kind)
+	switch {
+	case err != nil:
+		return err
+	case i == nil:
+		return s.missing()
+	}
+	name := d.name
+	if name == "" {
+		name = i.Name
+	}
+	v := &targetsView{s: s, c: c, info: i, name: name, hide: task == taskTable && !s.args.has(optShowKeys)}
+	matched, err := v.show(ctx, targets)
+	if err != nil || !matched || !s.executes() {
+		return err
+	}
+	return s.execute(ctx, name)
+}
+
+// executes says whether --exec asks for a command to be run.
+func (s *session) executes() bool { return s.args.has(optExec) }
+
+// targetsView shows the targets of one device.
+type targetsView struct {
+	s    *session
+	c    call
+	info *dm.Info
+	name string
+	hide bool // keys
+}
+
+// show shows the targets that are asked for, and says whether there was one. A
+// device without targets counts as one if no type is asked for.
+func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, error) {
+	s := v.s
+	wanted, only := s.args.text[optTarget], s.args.has(optTarget)
+	var shown []dm.Target
+	for _, t := range targets {
+		if !only || t.Type == wanted {
+			shown = append(shown, t)
+		}
+	}
+	if len(shown) == 0 && only {
+		return false, nil
+	}
+	quiet := s.executes() && !s.args.has(optVerbose)
+	switch {
+	case v.c.cmd.name == "ls":
+		if !quiet && s.args.has(optJSON) {
+			s.rows = append(s.rows, entryJSON{Name: v.name, Major: v.info.Number.Major, Minor: v.info.Number.Minor})
+		} else if !quiet {
+			fmt.Fprintf(s.out, "%s\t(%d, %d)\n", v.name, v.info.Number.Major, v.info.Number.Minor)
+		}
+		return true, nil
+	case quiet:
+		return true, nil
+	case s.args.has(optJSON):
+		s.rows = append(s.rows, v.json(shown))
+		return true, nil
+	}
+	if err := v.text(ctx, shown); err != nil {
+		return true, err
+	}
+	verbose := s.args.seen[optVerbose]
+	if v.c.multiple && verbose > 0 && (!s.isConcise(v.c) || verbose > 1) {
+		fmt.Fprintln(s.out)
+	}
+	return true, nil
+}
+
+func (v *targetsView) text(ctx context.Context, targets []dm.Target) error {
+	s := v.s
+	if s.isConcise(v.c) {
+		v.concise(targets)
+		return nil
+	}
+	var failed error
+	if s.args.has(optVerbose) {
+		failed = s.showInfo(ctx, v.info)
+	}
+	prefix := ""
+	if v.c.multiple && !s.args.has(optVerbose) {
+		prefix = v.name + ": "
+	}
+	if len(targets) == 0 {
+		fmt.Fprintln(s.out, prefix)
+	}
+	for _, t := range targets {
+		fmt.Fprintf(s.out, "%s%d %d %s %s\n", prefix, t.Start, t.Length, t.Type, v.params(t))
+	}
+	return failed
+}
+
+// concise adds the device to the one line of table --concise.
+func (v *targetsView) concise(targets []dm.Target) {
+	s := v.s
+	if s.concise {
+		s.out.WriteByte(';')
+	}
+	s.concise = true
+	d := grammar.Device{
+		Name: v.name, UUID: v.info.UUID, Minor: int(v.info.Number.Minor), ReadOnly: v.info.ReadOnly(),
+	}
+	for _, t := range targets {
+		d.Table = append(d.Table, grammar.Line{Start: t.Start, Length: t.Length, Type: t.Type, Params: v.params(t)})
+	}
+	s.out.WriteString(grammar.FormatConcise([]grammar.Device{d}))
+}
+
+// params are a target's parameters, without keys unless they are asked for.
+func (v *targetsView) params(t dm.Target) string {
+	if !v.hide {
+		return t.Params
+	}
+	return grammar.Mask(t).Params
+}
+
+// deps is the command deps.
+func (s *session) deps(ctx context.Context, c call) error {
+	if s.all(c) {
+		return s.each(ctx, c, s.deps)
+	}
+	d, err := s.device(c)
+	if err != nil {
+		return err
+	}
+	i, deps, err := s.askDeps(d, s.args.has(optInactive))
+	if err != nil {
+		return err
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, s.depsJSON(i, deps))
+		return nil
+	}
+	var failed error
+	if s.args.has(optVerbose) {
+		failed = s.complain(s.showInfo(ctx, i))
+	} else if c.multiple {
+		fmt.Fprintf(s.out, "%s: ", choose(d.name != "", d.name, i.Name))
+	}
+	fmt.Fprintf(s.out, "%d dependencies\t:", len(deps))
+	for _, n := range deps {
+		if name, ok := s.deviceName(n); ok {
+			fmt.Fprintf(s.out, " (%s)", name)
+		} else {
+			fmt.Fprintf(s.out, " (%d, %d)", n.Major, n.Minor)
+		}
+	}
+	fmt.Fprintln(s.out)
+	if c.multiple && s.args.has(optVerbose) {
+		fmt.Fprintln(s.out)
+	}
+	_ = failed // the original goes on
+	return nil
+}
+
+// naming is how deps and ls name a device besides its number.
+type naming int
+
+const (
+	byNumber    naming = iota // major and minor
+	byBlockName               // dm-0
+	byMapName                 // the name of a mapped device
+)
+
+// deviceName names a device as -o asks, unless that is by number.
+func (s *session) deviceName(n dm.Number) (string, bool) {
+	switch s.naming {
+	case byBlockName:
+		return kernelName(n)
+	case byMapName:
+		return mapName(n)
+	}
+	return "", false
+}
+
+// readOptions reads -o where it is not the columns of a report.
+func (s *session) readOptions() error {
+	a := s.args
+	options := a.text[optOptions]
+	if a.has(optTree) {
+		var err error
+		s.style, err = treeOptions(options, s.std.Out)
+		return err
+	}
+	if a.has(optColumns) || !a.has(optOptions) {
+		return nil
+	}
+	for rest := options; rest != ""; {
+		word, more, _ := strings.Cut(rest, ",")
+		switch {
+		case strings.HasPrefix("devno", word):
+			s.naming = byNumber
+		case strings.HasPrefix("blkdevname", word):
+			s.naming = byBlockName
+		case strings.HasPrefix("devname", word):
+			s.naming = byMapName
+		default:
+			return wrong("Option not recognised: %s.", rest)
+		}
+		rest = more
+	}
+	return nil
+}
+
+// ls is the command ls.
+func (s *session) ls(ctx context.Context, c call) error {
+	switch {
+	case s.args.has(optTarget) || s.executes():
+		return s.status(ctx, c)
+	case s.args.has(optTree):
+		return s.drawTree()
+	}
+	list, err := s.askList()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && !s.args.has(optJSON) {
+		fmt.Fprintln(s.out, "No devices found")
+	}
+	for _, e := range list {
+		if s.args.has(optJSON) {
+			s.rows = append(s.rows, entryJSON{Name: e.Name, UUID: e.UUID, Major: e.Number.Major, Minor: e.Number.Minor, EventNr: e.EventNr})
+			continue
+		}
+		name, ok := s.deviceName(e.Number)
+		fmt.Fprintf(s.out, "%s\t(%s)\n", e.Name, choose(ok, name, e.Number.String()))
+	}
+	return nil
+}
+
+// drawTree is ls --tree.
+func (s *session) drawTree() error {
+	failed := s.wholeTree()
+	if s.devices == nil {
+		return failed
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, s.treeJSON()...)
+		return failed
+	}
+	return errors.Join(failed, s.devices.draw(s.out, s.style, func(n *node) (string, bool) { return kernelName(n.num) }))
+}
+
+// wholeTree reads who stands on whom, once. What it found before a failure is
+// there all the same.
+func (s *session) wholeTree() error {
+	if s.devices != nil {
+		return nil
+	}
+	list, err := s.askList()
+	if err != nil {
+		return err
+	}
+	s.devices = newTree()
+	if len(list) == 0 && !s.args.has(optJSON) {
+		fmt.Fprintln(s.out, "No devices found")
+	}
+	major := mappedMajor()
+	var failed error
+	for _, e := range list {
+		err := s.devices.add(e.Number, func(n dm.Number) (*dm.Info, []dm.Number, error) {
+			if n.Major != major {
+				return nil, nil, nil
+			}
+			i, deps, err := s.askDeps(device{num: n, byNum: true}, false)
+			if err != nil {
+				_ = s.complain(err)
+				return nil, nil, s.refuse("_deps: task run failed for (%v)", n)
+			}
+			return i, deps, nil
+		})
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}

@@ -1,0 +1,273 @@
+package dmsetup
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// symbols are the pieces of which the lines of a tree are made.
+type symbols struct {
+	empty, branch, vertical, last string // two columns each
+	single, first                 string // three columns, in compact drawings
+	graphic                       bool   // has escapes: the width of the terminal is not asked for
+}
+
+func asciiSymbols() symbols {
+	return symbols{empty: "  ", branch: "|-", vertical: "| ", last: "`-", single: "---", first: "-+-"}
+}
+
+func utfSymbols() symbols {
+	return symbols{empty: "  ", branch: "├─", vertical: "│ ", last: "└─", single: "───", first: "─┬─"}
+}
+
+func vt100Symbols() symbols {
+	graphic := func(letters string) string { return "\x1b(0\x0f" + letters + "\x1b(B" }
+	return symbols{
+		empty: "  ", branch: graphic("tq"), vertical: graphic("x") + " ", last: graphic("mq"),
+		single: graphic("qqq"), first: graphic("qwq"), graphic: true,
+	}
+}
+
+// treeStyle is what -o asks for of a tree.
+type treeStyle struct {
+	symbols
+	device, kernelName       bool // what names a node besides its name
+	active, rw, open, uuid   bool // its attributes
+	targets                  bool // -o table and -o status: they undo compact and show nothing
+	compact, notrunc, upward bool
+	width                    int // columns
+}
+
+// attributes says whether something stands in brackets behind a node.
+func (s treeStyle) attributes() bool { return s.active || s.rw || s.open || s.uuid }
+
+// isCompact says whether the first child goes on its parent's line.
+func (s treeStyle) isCompact() bool { return s.compact && !s.attributes() && !s.targets }
+
+// treeOptions reads -o of ls --tree: words, which may be cut short.
+func treeOptions(options string, out io.Writer) (treeStyle, error) {
+	s := treeStyle{symbols: asciiSymbols(), device: true, width: 80}
+	if localeIsUTF8() {
+		s.symbols = utfSymbols()
+	}
+	for rest := options; rest != ""; {
+		word, more, _ := strings.Cut(rest, ",")
+		if !s.set(word) {
+			return s, wrong("Tree options not recognised: %s.", rest)
+		}
+		rest = more
+	}
+	if f, ok := out.(*os.File); ok && !s.graphic {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 3 {
+			s.width = w - 3
+		}
+	}
+	return s, nil
+}
+
+func (s *treeStyle) set(word string) bool {
+	for _, o := range []struct {
+		name string
+		do   func()
+	}{
+		{"device", func() { s.device = true }},
+		{"blkdevname", func() { s.kernelName = true }},
+		{"nodevice", func() { s.device = false }},
+		{"status", func() { s.targets = true }},
+		{"table", func() { s.targets = true }},
+		{"active", func() { s.active = true }},
+		{"open", func() { s.open = true }},
+		{"uuid", func() { s.uuid = true }},
+		{"rw", func() { s.rw = true }},
+		{"utf", func() { s.symbols = utfSymbols() }},
+		{"vt100", func() { s.symbols = vt100Symbols() }},
+		{"ascii", func() { s.symbols = asciiSymbols() }},
+		{"inverted", func() { s.upward = true }},
+		{"compact", func() { s.compact = true }},
+		{"notrunc", func() { s.notrunc = true }},
+	} {
+		if strings.HasPrefix(o.name, word) {
+			o.do()
+			return true
+		}
+	}
+	return false
+}
+
+// localeIsUTF8 says whether the environment asks for UTF-8, in the order in
+// which setlocale(3) looks.
+func localeIsUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			v = strings.ToLower(v)
+			return strings.HasSuffix(v, ".utf-8") || strings.HasSuffix(v, ".utf8")
+		}
+	}
+	return false
+}
+
+// maxDepth is how deep a tree is drawn.
+const maxDepth = 100
+
+// drawing is a tree on its way to paper.
+type drawing struct {
+	treeStyle
+	tree *tree
+	name kernelNamer
+	out  io.Writer
+
+	column  int  // where the next character goes, from 1
+	held    byte // the character on the last column, until it is known to be the last
+	indent  [maxDepth]int
+	more    [maxDepth]bool // there are more nodes to come at this depth
+	pending strings.Builder
+}
+
+// kernelNamer gives the kernel's name of a device, if it has one.
+type kernelNamer func(n *node) (string, bool)
+
+// draw writes the tree.
+func (t *tree) draw(out io.Writer, style treeStyle, name kernelNamer) error {
+	d := &drawing{treeStyle: style, tree: t, name: name, out: out, column: 1}
+	top := t.root.uses
+	if style.upward {
+		top = t.root.usedBy
+	}
+	d.level(top, 0)
+	_, err := io.WriteString(out, d.pending.String())
+	return err
+}
+
+func (d *drawing) level(nodes []*node, depth int) {
+	for i, n := range nodes {
+		below := n.children(d.tree, d.upward)
+		d.node(n, depth, i == len(nodes)-1, len(below) > 0)
+		if len(below) > 0 {
+			d.level(below, depth+1)
+		}
+	}
+}
+
+func (d *drawing) node(n *node, depth int, last, hasChildren bool) {
+	if depth+2 > maxDepth || n.name == "" && !d.device && !d.kernelName {
+		return
+	}
+	d.more[depth], d.indent[depth] = !last, 0
+	starts := d.column == 1
+	if !d.isCompact() || starts {
+		d.prefix(depth)
+	}
+	from := d.column
+	if d.isCompact() && !starts {
+		if last {
+			d.text(d.single)
+		} else {
+			d.text(d.first)
+		}
+	}
+	d.text(n.name)
+	if d.kernelName {
+		if name, ok := d.name(n); ok {
+			d.text(" <" + name + ">")
+		}
+	}
+	if d.device {
+		d.text(" (" + n.num.String() + ")")
+	}
+	d.bracket(n)
+	if d.isCompact() {
+		d.indent[depth] = d.column - from
+	}
+	if !d.isCompact() || !hasChildren {
+		d.newline()
+	}
+	if d.targets {
+		d.more[depth+1] = hasChildren
+	}
+}
+
+// bracket shows the attributes asked for, of mapped devices.
+func (d *drawing) bracket(n *node) {
+	if n.info == nil {
+		return
+	}
+	var words []string
+	if d.active {
+		words = append(words, choose(n.info.Suspended(), "SUSPENDED", "ACTIVE"))
+	}
+	if d.rw {
+		words = append(words, choose(n.info.ReadOnly(), "RO", "RW"))
+	}
+	if d.open {
+		words = append(words, strconv.FormatUint(uint64(uint32(n.info.OpenCount)), 10))
+	}
+	if d.uuid {
+		words = append(words, n.uuid)
+	}
+	if len(words) > 0 {
+		d.text(" [" + strings.Join(words, ", ") + "]")
+	}
+}
+
+func choose(cond bool, yes, no string) string {
+	if cond {
+		return yes
+	}
+	return no
+}
+
+func (d *drawing) prefix(depth int) {
+	for i := range depth {
+		d.text(strings.Repeat(" ", d.indent[i]+1))
+		switch {
+		case i == depth-1 && d.more[depth]:
+			d.text(d.branch)
+		case i == depth-1:
+			d.text(d.last)
+		case d.more[i+1]:
+			d.text(d.vertical)
+		default:
+			d.text(d.empty)
+		}
+	}
+}
+
+func (d *drawing) text(s string) {
+	for i := range len(s) {
+		d.char(s[i])
+	}
+}
+
+// char writes one byte; of a character of several bytes the first one counts as
+// a column. What goes beyond the width ends in dots.
+func (d *drawing) char(c byte) {
+	counts := c&0xc0 != 0x80
+	if counts {
+		d.column++
+	}
+	if d.notrunc || d.column <= d.width {
+		d.pending.WriteByte(c)
+	}
+	if d.notrunc || d.column != d.width+1 || !counts {
+		return
+	}
+	if d.held != 0 || c >= 0x80 {
+		d.pending.WriteString("...")
+		return
+	}
+	d.held = c
+	d.column--
+}
+
+func (d *drawing) newline() {
+	if d.held != 0 && d.column == d.width {
+		d.pending.WriteByte(d.held)
+	}
+	d.held = 0
+	d.pending.WriteByte('\n')
+	d.column = 1
+}

@@ -1,0 +1,252 @@
+package dmsetup
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mdkit/mdkit/manage/mapper"
+)
+
+// A cookie is a key of a semaphore, of which the upper half is always this; in
+// a uevent flags for udev's rules are there instead.
+const (
+	cookieMagic = 0x0D4D
+	cookieBase  = 0xFFFF
+)
+
+// udevFlagNames are the names of the flags of device-mapper itself.
+func udevFlagName(bit int) string {
+	names := []string{
+		"DISABLE_DM_RULES", "DISABLE_SUBSYSTEM_RULES", "DISABLE_DISK_RULES", "DISABLE_OTHER_RULES",
+		"LOW_PRIORITY", "DISABLE_LIBRARY_FALLBACK", "PRIMARY_SOURCE",
+	}
+	const own = 8 // bits below are device-mapper's, those above a subsystem's
+	switch {
+	case bit < len(names):
+		return "DM_UDEV_" + names[bit] + "_FLAG"
+	case bit < own:
+		return fmt.Sprintf("DM_UDEV_FLAG%d", bit)
+	}
+	return fmt.Sprintf("DM_SUBSYSTEM_UDEV_FLAG%d", bit-own)
+}
+
+// cookieWord reads a cookie of the command line.
+func (s *session) cookieWord(word string) (uint32, error) {
+	cookie, err := cookieValue(word)
+	if err != nil {
+		return 0, s.refuse("%v", err)
+	}
+	return cookie, nil
+}
+
+// showUdevFlags is the command udevflags: the flags of a cookie, as udev's rules
+// import them.
+func (s *session) showUdevFlags(_ context.Context, c call) error {
+	cookie, err := s.cookieWord(c.args[0])
+	if err != nil {
+		return err
+	}
+	for bit := range 16 {
+		if cookie>>16&(1<<bit) == 0 {
+			continue
+		}
+		if s.args.has(optJSON) {
+			s.rows = append(s.rows, udevFlagName(bit))
+		} else {
+			s.printf("%s='1'\n", udevFlagName(bit))
+		}
+	}
+	return nil
+}
+
+// udevComplete is the command udevcomplete, which udev's rules call in the end.
+func (s *session) udevComplete(_ context.Context, c call) error {
+	cookie, err := s.cookieWord(c.args[0])
+	if err != nil {
+		return err
+	}
+	if !s.args.has(optJSON) {
+		s.printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
+	}
+	base := cookie & cookieBase
+	if base == 0 || !s.synchronises() {
+		return nil // nobody waits
+	}
+	key := base | cookieMagic<<16
+	if s.args.has(optDryRun) {
+		s.printf("semaphore 0x%x: decrement\n", key)
+		return nil
+	}
+	return s.cookieError(mapper.CompleteCookie(key), key)
+}
+
+// cookiePrefix refuses what is no key of a cookie.
+func (s *session) cookiePrefix(cookie uint32) error {
+	if cookie>>16 == cookieMagic {
+		return nil
+	}
+	return s.refuse("Could not continue to access notification semaphore identified by cookie value %d (0x%x). Incorrect cookie prefix.",
+		cookie, cookie)
+}
+
+// cookieError words the failure of something about a cookie.
+func (s *session) cookieError(err error, key uint32) error {
+	if errors.Is(err, mapper.ErrNoCookie) {
+		return s.complain(&usageError{lines: []string{fmt.Sprintf(
+			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, class: err})
+	}
+	return err
+}
+
+// udevCreateCookie is the command udevcreatecookie. Where udev does not run
+// there is nothing to join, and it says nothing.
+func (s *session) udevCreateCookie(context.Context, call) error {
+	if !s.synchronises() {
+		return nil
+	}
+	if s.args.has(optDryRun) {
+		s.printf("semaphore: create\n")
+		return nil
+	}
+	cookie, err := mapper.CreateCookie()
+	if err != nil {
+		return err
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
+		return nil
+	}
+	s.printf("0x%08X\n", cookie)
+	return nil
+}
+
+// udevReleaseCookie is the command udevreleasecookie: it waits for udev.
+func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
+	if word, ok := c.first(); ok {
+		cookie, err := s.cookieWord(word)
+		if err != nil {
+			return err
+		}
+		s.cookie = cookie
+	}
+	if s.cookie == 0 {
+		return s.refuse("No udev transaction cookie given.")
+	}
+	if !s.synchronises() {
+		return nil
+	}
+	if err := s.cookiePrefix(s.cookie); err != nil {
+		return err
+	}
+	if s.args.has(optDryRun) {
+		s.printf("semaphore 0x%x: wait for udev, remove\n", s.cookie)
+		return nil
+	}
+	ctx, stop := s.std.Cancellable(ctx)
+	defer stop()
+	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.args.timeout), s.cookie)
+}
+
+// udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
+// before.
+func (s *session) udevCompleteAll(_ context.Context, c call) error {
+	age := 0
+	if word, ok := c.first(); ok {
+		n, rest, _ := strtol(word, 10)
+		if rest == word {
+			return s.refuse("Failed to read age_in_minutes parameter.")
+		}
+		age = int(uint32(n))
+	}
+	if !s.args.has(optYes) && !s.args.has(optDryRun) {
+		older := ""
+		if age > 0 {
+			older = fmt.Sprintf("older than %d minutes ", age)
+		}
+		s.warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
+			older, cookieMagic, cookieMagic)
+		if !s.confirm("Do you really want to continue? [y/n]: ") {
+			s.printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
+			return nil
+		}
+	}
+	if s.args.has(optDryRun) {
+		return s.udevCookies(context.Background(), c)
+	}
+	removed, skipped, err := mapper.CompleteAll(time.Duration(age) * time.Minute)
+	if err != nil {
+		return err
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, completedJSON{Removed: removed, Skipped: skipped})
+		return nil
+	}
+	s.printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
+	return nil
+}
+
+// confirm asks until it hears y or n, on standard output. The end of the input
+// is a no.
+func (s *session) confirm(question string) bool {
+	in := bufio.NewReader(s.std.In)
+	for {
+		s.printf("%s", question)
+		if err := s.out.Flush(); err != nil {
+			return false
+		}
+		line, err := in.ReadString('\n')
+		answer := byte(0)
+		for _, c := range []byte(line) {
+			if c |= 0x20; c == 'y' || c == 'n' {
+				answer = c
+			}
+		}
+		if errors.Is(err, io.EOF) || err != nil {
+			s.printf("\n")
+			return false
+		}
+		if answer != 0 {
+			return answer == 'y'
+		}
+	}
+}
+
+// udevCookies is the command udevcookies.
+func (s *session) udevCookies(context.Context, call) error {
+	list, err := mapper.Cookies()
+	if err != nil {
+		return err
+	}
+	if !s.args.has(optJSON) {
+		s.printf("Cookie       Semid      Value      Last semop time           Last change time\n")
+	}
+	for _, c := range list {
+		if s.args.has(optJSON) {
+			s.rows = append(s.rows, cookieJSON{
+				Cookie: fmt.Sprintf("0x%08X", c.Key), ID: c.ID, Value: c.Value,
+				LastOp: c.LastOp.UTC().Format(time.RFC3339), LastChange: c.LastWrite.UTC().Format(time.RFC3339),
+			})
+			continue
+		}
+		s.printf("0x%-10x %-10d %-10d %s  %s\n", c.Key, c.ID, c.Value,
+			c.LastOp.Local().Format(time.ANSIC), c.LastWrite.Local().Format(time.ANSIC))
+	}
+	return nil
+}
+
+type cookieJSON struct {
+	Cookie     string `json:"cookie"`
+	ID         int    `json:"semid,omitempty"`
+	Value      int    `json:"value,omitempty"`
+	LastOp     string `json:"last_operation,omitempty"`
+	LastChange string `json:"last_change,omitempty"`
+}
+
+type completedJSON struct {
+	Removed int `json:"removed"`
+	Skipped int `json:"skipped"`
+}

@@ -207,14 +207,14 @@ func TestHistogramFormat(t *testing.T) {
 	for want, s := range map[string]Show{
 		"     1     0     2     3": {Values: true},
 		"1:0:2:3":                  {Values: true, Tight: true},
-		"    0s:     1,  10ms:     0,  20ms:     2,1500ms:     3":    {Values: true, Lower: true},
-		"0s:1:10ms:0:20ms:2:1500ms:3":                                {Values: true, Lower: true, Tight: true},
+		"    0s:     1,  10ms:     0,  20ms:     2,1500ms:     3": {Values: true, Lower: true},
+		"0s:1:10ms:0:20ms:2:1500ms:3":                             {Values: true, Lower: true, Tight: true},
 		"0s-10ms:    1,10ms-20ms:  0,20ms-1500ms:2,>1500ms:    3": {Values: true, Ranges: true},
-		" 16.67%  0.00% 33.33% 50.00%":                               {Values: true, Percent: true},
-		"0s,10ms,20ms,1500ms":                                        {Lower: true},
-		"0s-10ms,10ms-20ms,20ms-1500ms,>1500ms":                      {Ranges: true},
-		"0,10000000,20000000,1500000000":                             {Lower: true, Plain: true},
-		"":                                                           {},
+		" 16.67%  0.00% 33.33% 50.00%":                            {Values: true, Percent: true},
+		"0s,10ms,20ms,1500ms":                                     {Lower: true},
+		"0s-10ms,10ms-20ms,20ms-1500ms,>1500ms":                   {Ranges: true},
+		"0,10000000,20000000,1500000000":                          {Lower: true, Plain: true},
+		"":                                                        {},
 	} {
 		if got := h.Format(s); got != want {
 			t.Errorf("%+v: %q, want %q", s, got, want)

@@ -1,0 +1,279 @@
+package stats
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// Program is the name under which dmstats makes regions.
+const Program = "dmstats"
+
+// Messenger sends messages to devices; *dm.Control does.
+type Messenger interface {
+	Message(dev dm.Device, sector uint64, message string, o dm.MessageOptions) (reply string, replied bool, err error)
+}
+
+// Handle is the statistics of one device.
+type Handle struct {
+	// Table is the device's regions, after List.
+	Table *table.Table
+
+	// DryRun makes the handle note the messages that would change something in
+	// Planned instead of sending them.
+	DryRun  bool
+	Planned []string
+
+	to  Messenger
+	dev dm.Device
+}
+
+// Open makes a handle; nothing is sent yet.
+func Open(to Messenger, dev dm.Device) *Handle {
+	return &Handle{Table: &table.Table{}, to: to, dev: dev}
+}
+
+// What cannot be done, by class.
+var (
+	ErrNoRegion  = errors.New("no such region")
+	ErrNoRegions = errors.New("no regions")
+	ErrNoGroup   = errors.New("no such group")
+	ErrReply     = errors.New("malformed reply")
+)
+
+// RegionError is a region or group that is not there.
+type RegionError struct {
+	ID    uint64
+	Group bool
+	Class error // ErrNoRegion, ErrNoRegions or ErrNoGroup
+}
+
+// Error names the region or group.
+func (e *RegionError) Error() string {
+	what := "region"
+	if e.Group {
+		what = "group"
+	}
+	return fmt.Sprintf("%s %d: %v", what, e.ID, e.Class)
+}
+
+// Unwrap gives the class.
+func (e *RegionError) Unwrap() error { return e.Class }
+
+// replyError is a reply that makes no sense.
+func replyError(err error) error { return fmt.Errorf("%w: %w", ErrReply, err) }
+
+// ask sends a message that may be sent again.
+func (h *Handle) ask(message string) (string, error) {
+	reply, _, err := h.to.Message(h.dev, 0, message, dm.MessageOptions{Repeat: true})
+	return reply, err
+}
+
+// tell sends a message that changes something, or notes it.
+func (h *Handle) tell(message string) (string, error) {
+	if h.DryRun {
+		h.Planned = append(h.Planned, message)
+		return "", nil
+	}
+	reply, _, err := h.to.Message(h.dev, 0, message, dm.MessageOptions{})
+	return reply, err
+}
+
+// List reads the regions that a program has made, or all of them. The warnings
+// are about descriptions of groups: they do not say what they should, or name
+// regions that are not there.
+func (h *Handle) List(program string) (warnings []error, err error) {
+	h.Table = &table.Table{}
+	reply, err := h.ask(table.ListMessage(program))
+	if err != nil {
+		return nil, err
+	}
+	regions, warnings, err := table.ParseList(reply)
+	if err != nil {
+		return nil, replyError(err)
+	}
+	h.Table.Regions = regions
+	for _, m := range h.Table.Missing() {
+		warnings = append(warnings, &MissingError{Group: m[0], Region: m[1]})
+	}
+	return warnings, nil
+}
+
+// MissingError is a member of a group that is not there.
+type MissingError struct{ Group, Region uint64 }
+
+// Error names both.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("group %d has the member %d, which does not exist", e.Group, e.Region)
+}
+
+// Populate reads the counters of all regions that were listed and sets them to
+// zero, so that the next time only what happens from now on is counted.
+func (h *Handle) Populate() error {
+	for _, r := range h.Table.Regions {
+		reply, err := h.ask(table.PrintMessage(r.ID, true))
+		if err != nil {
+			return err
+		}
+		if err := r.ParsePrint(reply); err != nil {
+			return replyError(err)
+		}
+	}
+	return nil
+}
+
+// Create makes a region and returns its id.
+func (h *Handle) Create(c table.Create) (uint64, error) {
+	message, err := c.Message()
+	if err != nil {
+		return 0, err
+	}
+	reply, err := h.tell(message)
+	if err != nil {
+		return 0, err
+	}
+	if h.DryRun {
+		return h.imagine(c), nil
+	}
+	id, err := table.ParseCreated(reply)
+	if err != nil {
+		return 0, replyError(err)
+	}
+	return id, nil
+}
+
+// imagine puts a region into the table that the kernel would have made.
+func (h *Handle) imagine(c table.Create) uint64 {
+	r := &table.Region{
+		ID: h.Table.Free(), Start: c.Start, Length: c.Length, Step: c.Step, Program: c.Program,
+		User: c.User, Precise: c.Precise || c.Bounds.Precise(), Bounds: c.Bounds,
+	}
+	h.Table.Regions = slices.Insert(h.Table.Regions, int(h.Table.Free()), r)
+	return r.ID
+}
+
+// Print returns a region's counters as the kernel writes them, and sets them to
+// zero if asked to.
+func (h *Handle) Print(id uint64, clear bool) (string, error) {
+	if clear && h.DryRun {
+		_, err := h.tell(table.PrintMessage(id, true))
+		return "", err
+	}
+	return h.ask(table.PrintMessage(id, clear))
+}
+
+// Clear sets a region's counters to zero.
+func (h *Handle) Clear(id uint64) error {
+	_, err := h.tell(table.ClearMessage(id))
+	return err
+}
+
+// writeUser writes a region's user data with the group that it leads.
+func (h *Handle) writeUser(r *table.Region) error {
+	_, err := h.tell(table.AuxMessage(r.ID, r.UserData()))
+	return err
+}
+
+// GroupLeft is a region that could not be taken out of its group.
+type GroupLeft struct {
+	Region, Group uint64
+	Err           error
+}
+
+// Error names both.
+func (e *GroupLeft) Error() string {
+	return fmt.Sprintf("region %d cannot leave group %d: %v", e.Region, e.Group, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *GroupLeft) Unwrap() error { return e.Err }
+
+// Delete removes a region, and takes it out of its group first. Without its
+// leader the group is no more. The regions must have been listed.
+func (h *Handle) Delete(id uint64) error {
+	if len(h.Table.Regions) == 0 {
+		return &RegionError{ID: id, Class: ErrNoRegions}
+	}
+	r := h.Table.Region(id)
+	if r == nil {
+		return &RegionError{ID: id, Class: ErrNoRegion}
+	}
+	if leader := h.Table.Leader(id); leader != nil {
+		if err := h.leave(leader, id); err != nil {
+			return &GroupLeft{id, leader.ID, err}
+		}
+	}
+	if _, err := h.tell(table.DeleteMessage(id)); err != nil {
+		return err
+	}
+	h.Table.Regions = slices.DeleteFunc(h.Table.Regions, func(o *table.Region) bool { return o == r })
+	return nil
+}
+
+// leave takes a region out of a group.
+func (h *Handle) leave(leader *table.Region, id uint64) error {
+	if leader.ID == id {
+		leader.Group = nil
+	} else {
+		leader.Group.Members = slices.DeleteFunc(leader.Group.Members, func(m uint64) bool { return m == id })
+	}
+	return h.writeUser(leader)
+}
+
+// Group makes regions a group, list being their ids as "0-2,5". What is odd but
+// possible is in the result.
+func (h *Handle) Group(list, alias string) (*table.NewGroup, error) {
+	g, err := h.Table.PlanGroup(list, alias)
+	if err != nil {
+		return nil, err
+	}
+	return g, h.makeGroup(g)
+}
+
+// makeGroup writes a group that has been checked.
+func (h *Handle) makeGroup(g *table.NewGroup) error {
+	leader := h.Table.Region(g.ID())
+	leader.Group = &g.Group
+	if err := h.writeUser(leader); err != nil {
+		leader.Group = nil
+		return err
+	}
+	return nil
+}
+
+// Ungroup removes a group, and its regions too if wanted. left are regions that
+// could not be removed; the rest was done all the same.
+func (h *Handle) Ungroup(id uint64, regions bool) (left []error, err error) {
+	leader := h.Table.Region(id)
+	if leader == nil || leader.Group == nil {
+		return nil, &RegionError{ID: id, Group: true, Class: ErrNoGroup}
+	}
+	members := leader.Group.Members
+	if regions {
+		for _, m := range slices.Backward(members[1:]) {
+			if err := h.Delete(m); err != nil {
+				left = append(left, &LeftError{m, err})
+			}
+		}
+	}
+	leader.Group = nil
+	if regions {
+		return left, h.Delete(id)
+	}
+	return left, h.writeUser(leader)
+}
+
+// LeftError is a region of a removed group that could not be removed.
+type LeftError struct {
+	Region uint64
+	Err    error
+}
+
+// Error names the region.
+func (e *LeftError) Error() string { return fmt.Sprintf("region %d is left: %v", e.Region, e.Err) }
+
+// Unwrap gives the reason.
+func (e *LeftError) Unwrap() error { return e.Err }

@@ -1,0 +1,166 @@
+package stats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Watch follows a file and keeps the regions of its group what the file's
+// extents are: what dmfilemapd(8) does.
+type Watch struct {
+	File       *os.File // the file, which Run closes
+	Path       string   // absolute
+	Group      uint64
+	FollowPath bool                    // the file that has the path, not the one that had it first
+	Mapped     func(major uint32) bool // says whether a major number is that of mapped devices
+	Every      time.Duration           // between two looks; 0 is half a second
+	Log        func(string)            // told what happens; may be nil
+
+	blocks int64 // of the file when it was looked at last; -1 for never
+}
+
+// lookEvery is how often a file is looked at, pathTries how many looks its path
+// may be missing.
+const (
+	lookEvery = time.Second / 2
+	pathTries = 5
+)
+
+func (w *Watch) log(format string, args ...any) {
+	if w.Log != nil {
+		w.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// Run follows the file until its group is removed, the file is gone or has no
+// extents, or ctx ends.
+func (w *Watch) Run(ctx context.Context, h *Handle) error {
+	defer func() { w.File.Close() }()
+	w.blocks = -1
+	every := w.Every
+	if every == 0 {
+		every = lookEvery
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	missing := 0
+	for {
+		if _, err := h.List(""); err != nil {
+			return err
+		}
+		if leader := h.Table.Region(w.Group); leader == nil || leader.Group == nil {
+			w.log("Filemap group removed: exiting.")
+			return nil
+		}
+		there, err := w.look()
+		if err != nil {
+			return err
+		}
+		if there {
+			missing = 0
+			if done, err := w.update(h); done || err != nil {
+				return err
+			}
+		} else if missing++; !w.FollowPath || missing >= pathTries {
+			w.log("File unlinked and closed: exiting.")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look finds out whether there still is a file to follow.
+func (w *Watch) look() (there bool, err error) {
+	at, err := os.Stat(w.Path)
+	now, err2 := w.File.Stat()
+	if err2 != nil {
+		return false, err2
+	}
+	if err == nil && os.SameFile(at, now) {
+		return true, nil
+	}
+	if w.FollowPath {
+		f, err := os.Open(w.Path)
+		if errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		w.File.Close()
+		w.File, w.blocks = f, -1
+		return true, nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(w.File.Fd()), &st); err != nil {
+		return false, err
+	}
+	return st.Nlink > 0 || openElsewhere(w.File), nil
+}
+
+// openElsewhere says whether another process has the file open.
+func openElsewhere(f *os.File) bool {
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return false
+	}
+	self := filepath.Join("/proc", strconv.Itoa(os.Getpid()), "fd")
+	for _, link := range links {
+		if filepath.Dir(link) == self {
+			continue
+		}
+		if other, err := os.Stat(link); err == nil && os.SameFile(mine, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// update brings the group up to date if the file has grown or shrunk; done says
+// that nothing is left to follow.
+func (w *Watch) update(h *Handle) (done bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(w.File.Fd()), &st); err != nil {
+		return false, err
+	}
+	if st.Blocks == w.blocks {
+		return false, nil
+	}
+	w.blocks = st.Blocks
+	ranges, err := FileRanges(w.File, w.Mapped)
+	if err != nil && !errors.Is(err, ErrNoExtents) {
+		return false, err
+	}
+	ids, err := h.UpdateFile(w.Group, ranges)
+	if err != nil {
+		return false, err
+	}
+	if len(ids) == 0 {
+		w.log("File contains no extents: exiting.")
+		return true, nil
+	}
+	if h.Table.Region(w.Group) == nil || h.Table.Region(w.Group).Group == nil {
+		leader := h.Table.Leader(ids[0])
+		if leader == nil {
+			return true, nil
+		}
+		w.log("group_id changed from %d to %d", w.Group, leader.ID)
+		w.Group = leader.ID
+	}
+	return false, nil
+}

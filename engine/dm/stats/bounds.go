@@ -41,7 +41,8 @@ func (e *BoundsError) Is(target error) bool { return target == ErrBounds }
 // ParseBounds reads bounds as users write them: numbers with commas between,
 // each with a unit of ns, us, ms or s if wanted. A bound without a unit has that
 // of the one before it, the first ns (libdm-stats.c
-// dm_histogram_bounds_from_string).
+// dm_histogram_bounds_from_string). There is one bound more than commas; what is
+// missing is 0.
 func ParseBounds(text string) (Bounds, error) {
 	var list Bounds
 	unit := uint64(1)
@@ -78,14 +79,19 @@ func ParseBounds(text string) (Bounds, error) {
 				return nil, &BoundsError{Text: text, Char: at(0)}
 			}
 			unit, s = u, s[2:]
-		case at(0) != ',' && at(0) != 0:
+		case at(0) == ',':
+			s = s[1:] // so that a second comma passes too
+		case at(0) != 0:
 			return nil, &BoundsError{Text: text, Char: at(0)}
 		}
-		if s != "" && s[0] != ',' {
-			return nil, &BoundsError{Text: text, Char: s[0]} // the original writes beyond its memory here
-		}
 		s = strings.TrimPrefix(s, ",")
+		if len(list) > strings.Count(text, ",") {
+			return nil, &BoundsError{Text: text, Char: at(0)} // the original writes beyond its memory here
+		}
 		list = append(list, value*unit)
+	}
+	for len(list) <= strings.Count(text, ",") {
+		list = append(list, 0) // which is refused for its order
 	}
 	return list, nil
 }

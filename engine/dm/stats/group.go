@@ -113,10 +113,21 @@ func parseID(text string) (uint64, error) {
 // GroupError is a description of a group, in a region's user data, that makes
 // no sense.
 type GroupError struct {
-	Region uint64
-	User   string // the user data as they are
-	Reason string
+	Region  uint64
+	User    string // the user data as they are
+	Problem GroupProblem
+	Reason  string
 }
+
+// GroupProblem is the kind of a GroupError.
+type GroupProblem int
+
+// What can be wrong with the description of a group.
+const (
+	NoAliasEnd GroupProblem = iota // there is no ':'
+	NoList                         // the members are no list of regions
+	NotLeader                      // the region is not the first member
+)
 
 // Error quotes the description.
 func (e *GroupError) Error() string {
@@ -129,18 +140,18 @@ func (r *Region) takeGroup() error {
 	if !ok {
 		return nil
 	}
-	fail := func(reason string) error { return &GroupError{r.ID, r.User, reason} }
+	fail := func(p GroupProblem, reason string) error { return &GroupError{r.ID, r.User, p, reason} }
 	alias, list, ok := strings.Cut(tag, ":")
 	if !ok {
-		return fail("there is no ':' behind the alias")
+		return fail(NoAliasEnd, "there is no ':' behind the alias")
 	}
 	list, user, _ := strings.Cut(list, "#")
 	runs, err := ParseMembers(list)
 	switch {
 	case err != nil:
-		return fail(err.Error())
+		return fail(NoList, err.Error())
 	case len(runs) == 0 || runs[0].First != r.ID:
-		return fail("the region is not its first member")
+		return fail(NotLeader, "the region is not its first member")
 	}
 	r.Group = &Group{Alias: alias, Members: expand(runs)}
 	if r.User = user; user == "-" {
@@ -174,4 +185,14 @@ func (r *Region) UserData() string {
 		return user
 	}
 	return groupTag + r.Group.Alias + ":" + r.Group.MemberList() + "#" + user
+}
+
+// JoinIDs writes region ids one by one, as dmstats names the regions of
+// segments.
+func JoinIDs(ids []uint64) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strconv.FormatUint(id, 10)
+	}
+	return strings.Join(words, ",")
 }

@@ -11,8 +11,8 @@ type Create struct {
 	Start  uint64 // 512-byte sectors
 	Length uint64 // 512-byte sectors; with Start 0 too it is the whole device
 
-	Step  uint64 // size of an area, 512-byte sectors; 0 if Areas says how many
-	Areas uint64 // number of areas, if Step is 0
+	Areas uint64 // number of areas; 0 if Step says how large they are
+	Step  uint64 // size of an area, 512-byte sectors, if Areas is 0
 
 	Precise bool   // count nanoseconds; bounds below a millisecond imply it
 	Bounds  Bounds // nil for no histogram
@@ -30,7 +30,7 @@ func (c Create) Message() (string, error) {
 		where = fmt.Sprintf("%d+%d", c.Start, c.Length)
 	}
 	step := strconv.FormatUint(c.Step, 10)
-	if c.Step == 0 {
+	if c.Areas != 0 {
 		step = "/" + strconv.FormatUint(c.Areas, 10)
 	}
 	var options []string
@@ -63,7 +63,7 @@ func (c Create) NumAreas(length uint64) uint64 {
 	switch {
 	case length == 0:
 		return 1
-	case c.Step == 0:
+	case c.Areas != 0:
 		return c.Areas
 	}
 	return numAreas(length, c.Step)

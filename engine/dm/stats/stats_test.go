@@ -90,14 +90,14 @@ func TestMembers(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	for in, want := range map[string]Bounds{
-		"10ms,20ms": {10e6, 20e6}, "1us,5ms,1s": {1e3, 5e6, 1e9}, "100": {100}, "1ms,2": {1e6, 2e6}, "1,2ms": {1, 2e6}, "5s": {5e9}, "1ns,": {1}, "ms": {0}, "30000,1s": {30000, 1e9},
+		"10ms,20ms": {10e6, 20e6}, "1us,5ms,1s": {1e3, 5e6, 1e9}, "100": {100}, "1ms,2": {1e6, 2e6}, "1,2ms": {1, 2e6}, "5s": {5e9}, "1ns,": {1, 0}, "1,,2": {1, 2, 0}, "ms": {0}, "30000,1s": {30000, 1e9},
 	} {
 		if got, err := ParseBounds(in); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v %v", in, got, err)
 		}
 	}
 	for in, want := range map[string]BoundsError{
-		"": {Char: 0}, ",1": {Empty: true}, "1,,2": {Empty: true}, "x": {Char: 'x'}, "1h": {Char: 'h'}, "1xs": {Char: 'x'}, "1m": {Char: 'm'}, "1 ": {Char: ' '}, "-1": {Char: '-'}, "1s2s": {Char: '2'},
+		"": {Char: 0}, ",1": {Empty: true}, "1ms,,2": {Empty: true}, "x": {Char: 'x'}, "1h": {Char: 'h'}, "1xs": {Char: 'x'}, "1m": {Char: 'm'}, "1 ": {Char: ' '}, "-1": {Char: '-'}, "1s2s": {Char: 0},
 	} {
 		_, err := ParseBounds(in)
 		var e *BoundsError
@@ -291,7 +291,7 @@ func FuzzParseBounds(f *testing.F) {
 	f.Add("1us,5ms,1s")
 	f.Fuzz(func(t *testing.T, text string) {
 		b, err := ParseBounds(text)
-		if err == nil && len(b) != strings.Count(strings.TrimSuffix(text, ","), ",")+1 {
+		if err == nil && len(b) != strings.Count(text, ",")+1 {
 			t.Errorf("%q: %v", text, b)
 		}
 	})

@@ -20,6 +20,8 @@ func faces() []ui.Face {
 	return []ui.Face{
 		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
 		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main},
+		{Name: "dmstats", Usage: "keep statistics of device-mapper devices, as dmstats(8) does", Main: dmsetup.Main},
+		{Name: "dmfilemapd", Usage: "follow a file that dmstats has mapped, as dmfilemapd(8) does", Main: dmsetup.Filemapd},
 		{Name: "devmap_name", Usage: "name a device-mapper device by its number", Main: dmsetup.Main},
 	}
 }

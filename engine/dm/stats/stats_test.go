@@ -196,10 +196,6 @@ func TestPlanGroup(t *testing.T) {
 	if _, err := (&Table{}).PlanGroup("0", ""); err == nil || err.Error() != "the device has no regions to group" {
 		t.Error(err)
 	}
-	tab.Region(6).Group.Members = []uint64{6, 7, 8}
-	if got := tab.Missing(); !slices.Equal(got, [][2]uint64{{6, 7}, {6, 8}}) || len(tab.Region(6).Group.Members) != 1 {
-		t.Error(got)
-	}
 }
 
 func TestHistogramFormat(t *testing.T) {
@@ -260,8 +256,6 @@ func FuzzParseList(f *testing.F) {
 		if err != nil {
 			return
 		}
-		tab := &Table{Regions: regions}
-		tab.Missing()
 		for _, r := range regions {
 			if r.Group == nil {
 				continue

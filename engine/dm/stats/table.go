@@ -59,24 +59,6 @@ func (t *Table) Leader(id uint64) *Region {
 	return nil
 }
 
-// Missing takes members of which there is no region out of the groups, and
-// returns them: pairs of group and region id.
-func (t *Table) Missing() (missing [][2]uint64) {
-	for _, r := range t.Regions {
-		if r.Group == nil {
-			continue
-		}
-		r.Group.Members = slices.DeleteFunc(r.Group.Members, func(id uint64) bool {
-			if t.Region(id) != nil {
-				return false
-			}
-			missing = append(missing, [2]uint64{r.ID, id})
-			return true
-		})
-	}
-	return missing
-}
-
 // Problem is why regions cannot be grouped.
 type Problem int
 

@@ -22,11 +22,12 @@ const (
 
 // object is what a row of a report is about.
 type object struct {
-	s     *session
-	info  *dm.Info
-	deps  []dm.Number
-	node  *node
-	split *splitName
+	s      *session
+	info   *dm.Info
+	deps   []dm.Number
+	node   *node
+	split  *splitName
+	region *statsRow // of dmstats
 }
 
 // defaultColumns are those of info -c.
@@ -48,7 +49,10 @@ func reportTable() *report.Table[*object] {
 			{ID: sectionRegion, Name: "Mapped Device Statistics Region Information", Prefix: "region_"},
 		},
 	}
-	for _, some := range [][]report.Field[*object]{nameColumns(), infoColumns(), relationColumns(), splitColumns()} {
+	for _, some := range [][]report.Field[*object]{
+		nameColumns(), infoColumns(), relationColumns(), splitColumns(),
+		counterColumns(), metricColumns(), histogramColumns(), timeColumns(), regionColumns(),
+	} {
 		t.Fields = append(t.Fields, some...)
 	}
 	return t
@@ -268,7 +272,7 @@ func (s *session) reportOptions(c call) report.Options {
 	a := s.args
 	o := report.Options{
 		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
-		Unbuffered: a.has(optUnbuffered), Rows: a.has(optRows), Unquoted: a.has(optUnquoted),
+		Rows: a.has(optRows), Unquoted: a.has(optUnquoted),
 	}
 	switch c.cmd.name {
 	case "splitname":
@@ -296,7 +300,7 @@ func (s *session) reportOptions(c call) report.Options {
 		o.Fields = fields
 	}
 	if a.has(optSort) {
-		o.Sort, o.Unbuffered = a.text[optSort], false
+		o.Sort = a.text[optSort]
 	}
 	if a.has(optSeparator) {
 		o.Separator, o.Aligned = a.text[optSeparator], false

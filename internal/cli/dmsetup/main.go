@@ -44,6 +44,7 @@ type session struct {
 	rows     []any     // what --json has to show so far
 	streamed bool      // --json has shown it already
 	report   *columns  // the rows of the report that -c asks for, nil without
+	sampling sampling  // of dmstats
 	chosen   *command  // the command that -S picks devices for
 }
 
@@ -208,6 +209,7 @@ func (s *session) repeatedly(ctx context.Context, c call, count int) error {
 			if err := clock.wait(ctx, s.warn); err != nil {
 				return err
 			}
+			s.sampling.fresh = true
 		}
 	}
 }

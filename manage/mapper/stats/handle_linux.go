@@ -83,8 +83,7 @@ func (h *Handle) tell(message string) (string, error) {
 }
 
 // List reads the regions that a program has made, or all of them. The warnings
-// are about descriptions of groups: they do not say what they should, or name
-// regions that are not there.
+// are about descriptions of groups that make no sense.
 func (h *Handle) List(program string) (warnings []error, err error) {
 	h.Table = &table.Table{}
 	reply, err := h.ask(table.ListMessage(program))
@@ -96,18 +95,7 @@ func (h *Handle) List(program string) (warnings []error, err error) {
 		return nil, replyError(err)
 	}
 	h.Table.Regions = regions
-	for _, m := range h.Table.Missing() {
-		warnings = append(warnings, &MissingError{Group: m[0], Region: m[1]})
-	}
 	return warnings, nil
-}
-
-// MissingError is a member of a group that is not there.
-type MissingError struct{ Group, Region uint64 }
-
-// Error names both.
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("group %d has the member %d, which does not exist", e.Group, e.Region)
 }
 
 // Populate reads the counters of all regions that were listed and sets them to

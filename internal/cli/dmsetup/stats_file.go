@@ -1,0 +1,305 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper/stats"
+)
+
+// fileOptions refuses the options that have no sense with files.
+func (s *session) fileOptions() error {
+	a := s.args
+	switch {
+	case a.has(optAreas) || a.has(optAreaSize):
+		return s.refuse("--filemap is incompatible with --areas and --area-size.")
+	case a.has(optStart) || a.has(optLength):
+		return s.refuse("--filemap is incompatible with --start and --length.")
+	case a.has(optSegments):
+		return s.refuse("--filemap and --segments are incompatible.")
+	case a.has(optUserData):
+		return s.refuse("--userdata is not yet supported with --filemap.")
+	case a.has(optUUID) || a.has(optMajor):
+		return s.refuse("--uuid and --major are incompatible with --filemap.")
+	case a.has(optAllDevices):
+		return s.refuse("--alldevices is incompatible with --filemap.")
+	}
+	return nil
+}
+
+// followMode reads --follow; false with --nomonitor.
+func (s *session) followMode() (path, follow bool, err error) {
+	a := s.args
+	if a.has(optNoMonitor) || a.has(optNoGroup) {
+		return false, false, nil
+	}
+	switch mode := a.text[optFollow]; {
+	case !a.has(optFollow), mode == "inode":
+		return false, true, nil
+	case mode == "path":
+		return true, true, nil
+	default:
+		return false, false, s.refuse("Could not parse dmfilemapd mode: %s", mode)
+	}
+}
+
+// mappedFile is a file on a mapped device, open.
+type mappedFile struct {
+	*os.File
+	given string // as the line has it
+	path  string // absolute
+	dev   device
+}
+
+// openFile opens the file that a line names.
+func (s *session) openFile(given, path string) (*mappedFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, s.refuse("Could not open %s for reading", path)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, s.refuse("fstat failed for fd %d.", f.Fd())
+	}
+	num := dm.Number{Major: unix.Major(uint64(st.Dev)), Minor: unix.Minor(uint64(st.Dev))}
+	return &mappedFile{File: f, given: given, path: path, dev: device{num: num, byNum: true}}, nil
+}
+
+// absolute is a path without links.
+func (s *session) absolute(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return "", s.refuse("Could not canonicalize file name: %s", path)
+	}
+	return abs, nil
+}
+
+// isMapped says whether a major number is that of mapped devices.
+func isMapped(major uint32) bool { return major != 0 && major == mappedMajor() }
+
+// ranges are the parts of its device that hold a file.
+func (s *session) ranges(f *mappedFile) ([]table.Range, error) {
+	ranges, err := stats.FileRanges(f.File, isMapped)
+	switch {
+	case errors.Is(err, stats.ErrNotRegular):
+		return nil, s.refuse("Not a regular file")
+	case errors.Is(err, stats.ErrNotMapped):
+		return nil, s.refuse("Cannot map file: not a device-mapper device.")
+	case errors.Is(err, stats.ErrBtrfs):
+		return nil, s.refuse("Cannot map file: btrfs does not provide physical FIEMAP extent data.")
+	case errors.Is(err, stats.ErrNoExtents):
+		return nil, s.refuse("Cannot map file: no allocated extents.")
+	}
+	return ranges, s.complain(err)
+}
+
+// statsCreateFile is create --filemap.
+func (s *session) statsCreateFile(ctx context.Context, c call) error {
+	a := s.args
+	if err := s.fileOptions(); err != nil {
+		return err
+	}
+	given, ok := c.first()
+	if !ok {
+		return s.refuse("--filemap requires a file path argument")
+	}
+	path, err := s.absolute(given)
+	if err != nil {
+		return err
+	}
+	o := stats.FileOptions{Program: s.programOption(), Group: !a.has(optNoGroup)}
+	if a.has(optProgramID) && a.text[optProgramID] != "" {
+		o.Program = stats.Program // the original forgets what was asked for
+	}
+	if a.has(optBounds) {
+		if o.Bounds, err = table.ParseBounds(a.text[optBounds]); err != nil {
+			return s.refuseBounds(err)
+		}
+	}
+	follow, monitor, err := s.followMode()
+	if err != nil || !monitor && !a.has(optNoMonitor) {
+		return errors.Join(err, &said{wrong("nothing to follow")})
+	}
+	f, err := s.openFile(given, path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	switch {
+	case o.Group && !a.has(optAlias):
+		o.Alias = filepath.Base(path)
+	case o.Group:
+		o.Alias = a.text[optAlias]
+	case a.has(optAlias):
+		return s.refuse("Cannot set alias with --nogroup.")
+	}
+	ids, h, err := s.mapFile(f, o)
+	if err != nil {
+		return err
+	}
+	if monitor && o.Group && !h.DryRun {
+		s.monitor(ctx, f, ids[0], follow)
+	}
+	s.fileMapped(h, f, ids, o)
+	return nil
+}
+
+// mapFile makes the regions of a file.
+func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Handle, error) {
+	failed := func() error { return s.refuse("Could not create regions from file %s.", f.path) }
+	ranges, err := s.ranges(f)
+	if err != nil {
+		return nil, nil, failed()
+	}
+	h, err := s.statisticsOf(f.dev)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.showPlanned(h, f.dev)
+	if h.DryRun {
+		if err := s.listRegions(h, f.dev, ""); err != nil {
+			return nil, nil, err
+		}
+	}
+	ids, err := h.CreateFile(ranges, o)
+	var e *stats.FileError
+	switch {
+	case errors.As(err, &e):
+		_ = s.complain(s.createFailed(f.dev, e.Err))
+		_ = s.refuse("Failed to create region %d of %d at %d.", e.At, e.Of, e.Start)
+		return nil, nil, failed()
+	case err != nil:
+		_ = s.complain(s.createFailed(f.dev, err))
+		return nil, nil, failed()
+	}
+	return ids, h, nil
+}
+
+// fileMapped says which regions were made for a file.
+func (s *session) fileMapped(h *stats.Handle, f *mappedFile, ids []uint64, o stats.FileOptions) {
+	if o.Group {
+		s.done(h, statsDone{Device: f.dev.num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
+			"%s: Created new group with %d region(s) as group ID %d.\n", f.given, len(ids), ids[0])
+		return
+	}
+	for _, id := range ids {
+		s.done(h, statsDone{Device: f.dev.num.String(), Action: "created", Regions: []uint64{id}, Areas: 1},
+			"%s: Created new region with 1 area as region ID %d.\n", f.given, id)
+	}
+}
+
+// statsUpdateFile is the subcommand update_filemap.
+func (s *session) statsUpdateFile(ctx context.Context, c call) error {
+	a := s.args
+	if err := s.fileOptions(); err != nil {
+		return err
+	}
+	given, ok := c.first()
+	switch {
+	case !ok:
+		return s.refuse("update_filemap requires a file path argument")
+	case !a.has(optGroupID):
+		return s.refuse("--groupid is required to update a filemap group.")
+	}
+	path, err := s.absolute(given)
+	if err != nil {
+		return err
+	}
+	follow, monitor, err := s.followMode()
+	if err != nil || !monitor && !a.has(optNoMonitor) {
+		return errors.Join(err, &said{wrong("nothing to follow")})
+	}
+	f, err := s.openFile(given, path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	group := s.unsigned(optGroupID)
+	if monitor && !a.has(optDryRun) && s.monitor(ctx, f, group, follow) {
+		return nil
+	}
+	return s.updateFile(f, group)
+}
+
+// updateFile brings the group of a file up to date once.
+func (s *session) updateFile(f *mappedFile, group uint64) error {
+	failed := func() error { return s.refuse("Could not update regions from file %s", f.path) }
+	h, err := s.statisticsOf(f.dev)
+	if err != nil {
+		return err
+	}
+	if err := s.listRegions(h, f.dev, s.programOption()); err != nil {
+		_ = s.refuse("Could not obtain region list while updating group %d.", group)
+		return failed()
+	}
+	if leader := h.Table.Region(group); leader == nil || leader.Group == nil {
+		_ = s.refuse("Group ID %d does not exist.", group)
+		return failed()
+	}
+	ranges, err := s.ranges(f)
+	if err != nil {
+		return failed()
+	}
+	defer s.showPlanned(h, f.dev)
+	ids, err := h.UpdateFile(group, ranges)
+	if err != nil {
+		s.regionFailed(f.dev, err)
+		return failed()
+	}
+	if group != ids[0] && !s.args.has(optJSON) && !h.DryRun {
+		fmt.Fprintf(s.out, "Group ID changed from %d to %d", group, ids[0])
+	}
+	s.done(h, statsDone{Device: f.dev.num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
+		"%s: Updated group ID %d with %d region(s).\n", f.given, ids[0], len(ids))
+	return nil
+}
+
+// monitor starts the daemon that follows a file, or follows it itself with
+// --foreground. It returns whether that worked.
+func (s *session) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
+	mode := choose(path, "path", "inode")
+	if s.args.has(optForeground) {
+		if err := s.out.Flush(); err != nil {
+			return false
+		}
+		args := []string{"dmfilemapd", strconv.Itoa(int(f.Fd())), strconv.FormatUint(group, 10), f.path, mode, "1"}
+		return Filemapd(ctx, args, s.std) == 0
+	}
+	if err := startFilemapd(f.File, group, f.path, mode); err != nil {
+		s.warn("dmfilemapd: %v", err)
+		s.warn("Failed to start filemap monitoring daemon.")
+		return false
+	}
+	return true
+}
+
+// startFilemapd starts this program as dmfilemapd in a session of its own, with
+// the file as descriptor 3.
+func startFilemapd(f *os.File, group uint64, path, mode string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := &exec.Cmd{
+		Path: self, Args: []string{"dmfilemapd", "3", strconv.FormatUint(group, 10), path, mode, "1"},
+		Dir: "/", ExtraFiles: []*os.File{f}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}

@@ -1,0 +1,530 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper/stats"
+)
+
+// statsCreate is the subcommand create.
+func (s *session) statsCreate(ctx context.Context, c call) error {
+	s.noReport()
+	a := s.args
+	switch {
+	case a.has(optAllRegions):
+		return s.refuse("Cannot use --allregions with create.")
+	case a.has(optAllPrograms):
+		return s.refuse("Cannot use --allprograms with create.")
+	case a.has(optAreas) && a.has(optAreaSize):
+		return s.refuse("Please specify one of --areas and --areasize.")
+	case a.has(optProgramID) && a.text[optProgramID] == "" && !a.has(optForce):
+		return s.refuse("Creating a region with no program id requires --force.")
+	case a.has(optFileMap):
+		return s.statsCreateFile(ctx, c)
+	}
+	if every, err := s.every(c, true); every || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, c, s.statsCreate)
+	}
+	region, err := s.newRegion()
+	if err != nil {
+		return err
+	}
+	if a.has(optAlias) && a.has(optNoGroup) {
+		return s.refuse("Cannot set alias with --nogroup.")
+	}
+	if a.has(optBounds) {
+		if region.Bounds, err = table.ParseBounds(a.text[optBounds]); err != nil {
+			return s.refuseBounds(err)
+		}
+	}
+	h, d, err := s.statistics(c)
+	if err != nil {
+		return err
+	}
+	defer s.showPlanned(h, d)
+	return s.createRegions(h, d, region)
+}
+
+// refuseBounds says what is wrong with bounds.
+func (s *session) refuseBounds(err error) error {
+	var e *table.BoundsError
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Empty:
+		return s.refuse("Empty histogram bin not allowed: %s", e.Text)
+	case e.Order:
+		return s.refuse("Histogram boundaries must be in order of increasing magnitude.")
+	}
+	return s.refuse("Invalid character in histogram: %s", string([]byte{e.Char}))
+}
+
+// programOption is the program that new regions are for.
+func (s *session) programOption() string {
+	if p := s.args.text[optProgramID]; s.args.has(optProgramID) && (p != "" || s.args.has(optForce)) {
+		return p
+	}
+	return stats.Program
+}
+
+// newRegion reads the options that describe a region.
+func (s *session) newRegion() (c table.Create, err error) {
+	a := s.args
+	c = table.Create{Precise: a.has(optPrecise), Program: s.programOption(), User: a.text[optUserData]}
+	areas := int64(a.number[optAreas])
+	var size uint64
+	if a.has(optAreaSize) {
+		if size, err = s.sizeOption(optAreaSize, "areasize"); err != nil {
+			return c, err
+		}
+	}
+	switch {
+	case size != 0:
+		c.Step = size / sectorSize
+	case areas < 0:
+		c.Step = uint64(-areas) // the original's sign for a number of areas, turned round
+	default:
+		c.Areas = uint64(max(areas, 1))
+	}
+	if a.has(optStart) {
+		if c.Start, err = s.sizeOption(optStart, "start"); err != nil {
+			return c, err
+		}
+	}
+	if a.has(optLength) {
+		if c.Length, err = s.sizeOption(optLength, "length"); err != nil {
+			return c, err
+		}
+	}
+	c.Start /= sectorSize
+	c.Length /= sectorSize
+	return c, nil
+}
+
+// sizeOption reads a size: sectors, or with a unit behind it that many bytes. A
+// unit that is none does not count.
+func (s *session) sizeOption(o option, name string) (uint64, error) {
+	text := s.args.text[o]
+	digits := strings.TrimLeft(text, cSpace)
+	negative := strings.HasPrefix(digits, "-")
+	digits = strings.TrimPrefix(strings.TrimPrefix(digits, "-"), choose(negative, "", "+"))
+	n := 0
+	value := uint64(0)
+	for n < len(digits) && digits[n] >= '0' && digits[n] <= '9' {
+		if d := uint64(digits[n] - '0'); value > (math.MaxUint64-d)/10 {
+			value = math.MaxUint64
+		} else {
+			value = value*10 + d
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, s.refuse("Invalid %s argument: \"%s\"", name, text)
+	}
+	if negative && value != math.MaxUint64 {
+		value = -value
+	}
+	if digits[n:] == "" {
+		return value * sectorSize, nil
+	}
+	if u, _, ok := report.ParseUnits(digits[n:]); ok {
+		value *= u.Factor
+	}
+	return value, nil
+}
+
+// createRegions makes the region, or one for each target of the device.
+func (s *session) createRegions(h *stats.Handle, d device, region table.Create) error {
+	a := s.args
+	info, targets, err := s.askTargets(taskTable, d, dm.KindTable)
+	if err != nil || info == nil {
+		return err
+	}
+	if h.DryRun {
+		if err := s.listRegions(h, d, ""); err != nil { // which ids are free
+			return err
+		}
+	}
+	segments := a.has(optSegments)
+	if !segments {
+		total := uint64(0)
+		for _, t := range targets {
+			total += t.Length
+		}
+		if region.Length == 0 {
+			region.Length = total
+		}
+		targets = []dm.Target{{Start: region.Start, Length: region.Length}}
+	}
+	if len(targets) == 0 {
+		targets = []dm.Target{{}}
+	}
+	var ids []uint64
+	for _, t := range targets {
+		region.Start, region.Length = t.Start, t.Length
+		id, err := h.Create(region)
+		if err != nil {
+			_ = s.complain(s.createFailed(d, err))
+			return s.refuse("%s: Could not create statistics region.", info.Name)
+		}
+		ids = append(ids, id)
+		areas := region.NumAreas(t.Length)
+		s.done(h, statsDone{Device: info.Name, Action: "created", Regions: []uint64{id}, Areas: areas},
+			"%s: Created new region with %d area(s) as region ID %d\n", info.Name, areas, id)
+	}
+	if a.has(optNoGroup) || !segments {
+		return nil
+	}
+	return s.groupSegments(h, d, info.Name, region.Program, ids)
+}
+
+// createFailed is the error of a region that could not be made.
+func (s *session) createFailed(d device, err error) error {
+	if errors.Is(err, table.ErrBounds) {
+		return s.refuseBounds(err)
+	}
+	return s.failed(taskMessage, d, err)
+}
+
+// groupSegments makes the regions of a device's targets a group.
+func (s *session) groupSegments(h *stats.Handle, d device, name, program string, ids []uint64) error {
+	list := table.JoinIDs(ids)
+	if !h.DryRun {
+		if program != "" {
+			program = stats.Program // the original looks nowhere else
+		}
+		if err := s.listRegions(h, d, program); err != nil {
+			return err
+		}
+	}
+	alias := s.args.text[optAlias]
+	g, err := s.group(h, d, list, alias)
+	if err != nil {
+		return s.refuse("Failed to create group for regions %s.", list)
+	}
+	id := g.ID()
+	with := ""
+	if s.args.has(optAlias) {
+		with = " with alias " + alias
+	}
+	s.done(h, statsDone{Device: name, Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
+		"Grouped regions %s as group ID %d%s\n", list, id, with)
+	return nil
+}
+
+// group makes regions a group; what is wrong or odd is said.
+func (s *session) group(h *stats.Handle, d device, list, alias string) (*table.NewGroup, error) {
+	g, err := h.Group(list, alias)
+	var e *table.MemberError
+	if errors.As(err, &e) {
+		return nil, s.refuse("%s", memberProblem(e))
+	}
+	if g == nil {
+		return nil, s.complain(s.failed(taskMessage, d, err))
+	}
+	if g.Mixed {
+		s.warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
+	}
+	for _, o := range g.Overlaps {
+		s.warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
+	}
+	return g, s.complain(s.failed(taskMessage, d, err))
+}
+
+// memberProblem is a group that cannot be made, in the words of the original.
+func memberProblem(e *table.MemberError) string {
+	switch e.Problem {
+	case table.NoRegions:
+		return "Could not create group: no regions found."
+	case table.BadList:
+		return "Could not parse list: '" + e.Text + "'"
+	case table.BeyondLast:
+		return fmt.Sprintf("Invalid region ID: %d", e.Region)
+	case table.NoSuchRegion:
+		return fmt.Sprintf("Region ID %d does not exist", e.Region)
+	case table.Grouped:
+		return fmt.Sprintf("Region ID %d already a member of group ID %d", e.Region, e.Group)
+	}
+	return "All region histogram bounds must match exactly"
+}
+
+// statsDelete is the subcommand delete.
+func (s *session) statsDelete(ctx context.Context, c call) error {
+	s.noReport()
+	a := s.args
+	all := a.has(optAllRegions)
+	switch {
+	case a.has(optRegionID) && a.has(optGroupID):
+		return s.refuse("Please use one of --regionid and --groupid.")
+	case !a.has(optRegionID) && !all && !a.has(optGroupID):
+		return s.refuse("Please specify a --regionid or --groupid, or use --allregions.")
+	}
+	if every, err := s.every(c, true); every || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, c, s.statsDelete)
+	}
+	program := stats.Program
+	if a.has(optProgramID) {
+		program = a.text[optProgramID]
+	}
+	if a.has(optAllPrograms) {
+		program = ""
+	}
+	h, d, err := s.listed(c, program)
+	if err != nil {
+		if a.has(optRegionID) {
+			_ = s.refuse("Could not obtain region list while deleting region ID %d", s.unsigned(optRegionID))
+			return s.refuse("Could not delete statistics region")
+		}
+		return err
+	}
+	defer s.showPlanned(h, d)
+	switch {
+	case a.has(optGroupID):
+		return s.deleteGroup(h, d)
+	case all:
+		return s.deleteAll(h, d)
+	}
+	id := s.unsigned(optRegionID)
+	if err := h.Delete(id); err != nil {
+		s.regionFailed(d, err)
+		return s.refuse("Could not delete statistics region")
+	}
+	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: []uint64{id}}, "")
+	return nil
+}
+
+func (s *session) deleteAll(h *stats.Handle, d device) error {
+	var ids []uint64
+	for _, r := range h.Table.Regions {
+		ids = append(ids, r.ID)
+	}
+	for _, id := range ids {
+		if err := h.Delete(id); err != nil {
+			s.regionFailed(d, err)
+			return s.refuse("Could not delete statistics region.")
+		}
+	}
+	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: ids}, "")
+	return nil
+}
+
+func (s *session) deleteGroup(h *stats.Handle, d device) error {
+	id := s.unsigned(optGroupID)
+	if err := s.ungroup(h, d, id, true); err != nil {
+		return s.refuse("Could not delete statistics group.")
+	}
+	s.done(h, statsDone{Device: d.String(), Action: "deleted", Group: &id}, "Deleted statistics group %d.\n", id)
+	return nil
+}
+
+// ungroup removes a group; what is wrong is said.
+func (s *session) ungroup(h *stats.Handle, d device, id uint64, regions bool) error {
+	if id > h.Table.Last() {
+		return s.refuse("Invalid group ID: %d", id)
+	}
+	left, err := h.Ungroup(id, regions)
+	for _, l := range left {
+		var e *stats.LeftError
+		if errors.As(l, &e) {
+			s.regionFailed(d, e.Err)
+			s.warn("WARNING: Failed to delete region %d on %s.", e.Region, d.name)
+		}
+	}
+	if err != nil {
+		s.regionFailed(d, err)
+		return &said{err}
+	}
+	return nil
+}
+
+// regionFailed says why a region could not be deleted.
+func (s *session) regionFailed(d device, err error) {
+	var left *stats.GroupLeft
+	if errors.As(err, &left) {
+		s.regionFailed(d, left.Err)
+		_ = s.refuse("Could not remove region ID %d from group ID %d", left.Region, left.Group)
+		return
+	}
+	var missing *stats.RegionError
+	switch {
+	case !errors.As(err, &missing):
+		_ = s.complain(s.failed(taskMessage, d, err))
+	case errors.Is(err, stats.ErrNoGroup):
+		_ = s.refuse("Group ID %d does not exist", missing.ID)
+	case errors.Is(err, stats.ErrNoRegions):
+		_ = s.refuse("Could not delete region ID %d: no regions found", missing.ID)
+	default:
+		_ = s.refuse("Region ID %d does not exist", missing.ID)
+	}
+}
+
+// statsClear is the subcommand clear.
+func (s *session) statsClear(ctx context.Context, c call) error {
+	s.noReport()
+	if err := s.wantsRegions(); err != nil {
+		return err
+	}
+	if s.all(c) {
+		return s.each(ctx, c, s.statsClear)
+	}
+	h, d, err := s.listed(c, stats.Program)
+	if err != nil || len(h.Table.Regions) == 0 {
+		return err
+	}
+	defer s.showPlanned(h, d)
+	ids := []uint64{s.unsigned(optRegionID)}
+	if s.args.has(optAllRegions) {
+		ids = nil
+		for _, r := range h.Table.Regions {
+			ids = append(ids, r.ID)
+		}
+	}
+	for _, id := range ids {
+		if h.Table.Region(id) == nil {
+			return s.refuse("No such region: %d.", id)
+		}
+		if err := h.Clear(id); err != nil {
+			_ = s.complain(s.failed(taskMessage, d, err))
+			return s.refuse("Clearing statistics region %d failed.", id)
+		}
+	}
+	s.done(h, statsDone{Device: d.String(), Action: "cleared", Regions: ids}, "")
+	return nil
+}
+
+// wantsRegions refuses a line that does not say which regions are meant.
+func (s *session) wantsRegions() error {
+	if !s.args.has(optRegionID) && !s.args.has(optAllRegions) {
+		return s.refuse("Please specify a --regionid or use --allregions.")
+	}
+	return nil
+}
+
+// printed is a region's counters as the kernel writes them.
+type printed struct {
+	Device string `json:"device"`
+	Region uint64 `json:"region"`
+	Lines  string `json:"lines"`
+}
+
+// statsPrint is the subcommand print. With --allregions the original prints
+// every region twice, and so does this.
+func (s *session) statsPrint(ctx context.Context, c call) error {
+	s.noReport()
+	if err := s.wantsRegions(); err != nil {
+		return err
+	}
+	if s.all(c) {
+		return s.each(ctx, c, s.statsPrint)
+	}
+	h, d, err := s.listed(c, stats.Program)
+	if err != nil {
+		return err
+	}
+	defer s.showPlanned(h, d)
+	if !s.args.has(optAllRegions) {
+		return s.printRegion(h, d, s.unsigned(optRegionID))
+	}
+	for _, r := range h.Table.Regions {
+		if err := s.printRegion(h, d, r.ID); err != nil {
+			return err
+		}
+		if s.args.has(optJSON) || h.DryRun {
+			continue
+		}
+		if err := s.printRegion(h, d, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) printRegion(h *stats.Handle, d device, id uint64) error {
+	text, err := h.Print(id, s.args.has(optClear))
+	if err != nil {
+		_ = s.complain(s.failed(taskMessage, d, err))
+		return s.refuse("Could not print statistics region.")
+	}
+	if s.args.has(optJSON) {
+		s.rows = append(s.rows, printed{d.String(), id, text})
+		return nil
+	}
+	s.out.WriteString(text)
+	return nil
+}
+
+// statsGroup is the subcommand group.
+func (s *session) statsGroup(ctx context.Context, c call) error {
+	s.noReport()
+	if !s.args.has(optRegions) {
+		return s.refuse("Group requires --regions.")
+	}
+	if every, err := s.every(c, true); every || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, c, s.statsGroup)
+	}
+	h, d, err := s.listed(c, stats.Program)
+	if err != nil {
+		return err
+	}
+	defer s.showPlanned(h, d)
+	list, alias := s.args.text[optRegions], s.args.text[optAlias]
+	g, err := s.group(h, d, list, alias)
+	if err != nil {
+		return s.refuse("Could not create group on %s: %s", calledBy(c), list)
+	}
+	id := g.ID()
+	s.done(h, statsDone{Device: d.String(), Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
+		"Grouped regions %s as group ID %d on %s\n", list, id, calledBy(c))
+	return nil
+}
+
+// calledBy is the name that the line has for the device; C's printf writes it
+// so where there is none.
+func calledBy(c call) string {
+	if name, ok := c.first(); ok {
+		return name
+	}
+	return "(null)"
+}
+
+// statsUngroup is the subcommand ungroup.
+func (s *session) statsUngroup(ctx context.Context, c call) error {
+	s.noReport()
+	if !s.args.has(optGroupID) {
+		return s.refuse("Please specify group id.")
+	}
+	if every, err := s.every(c, true); every || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.each(ctx, c, s.statsUngroup)
+	}
+	h, d, err := s.listed(c, stats.Program)
+	if err != nil {
+		return err
+	}
+	defer s.showPlanned(h, d)
+	id := s.unsigned(optGroupID)
+	if err = s.ungroup(h, d, id, false); err != nil {
+		_ = s.refuse("Could not delete group %d on %s.", id, calledBy(c))
+	}
+	// The original says so whether or not it is true.
+	s.done(h, statsDone{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))
+	return err
+}

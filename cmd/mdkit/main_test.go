@@ -11,6 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/native"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab/fixture"
@@ -53,6 +55,7 @@ func TestManPage(t *testing.T) {
 //	                    to NAME.0.img, NAME.1.img, ...
 //	untouched NAME      fail if a member of the array differs from what array wrote
 //	same NAME FILE      fail unless FILE is what the kernel read from the array
+//	put FILE NAME       write FILE to the start of the array NAME
 //	exitcode N CMD...   run CMD, which must end with exit code N
 //	pick OFF LEN IN OUT copy a part of a file
 //	poke FILE OFF TEXT  overwrite a part of a file
@@ -71,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"array":     s.array,
 			"untouched": s.untouched,
 			"same":      s.same,
+			"put":       s.put,
 			"exitcode":  exitcode,
 			"pick":      pick,
 			"poke":      poke,
@@ -133,6 +137,25 @@ func (s scripts) same(ts *testscript.TestScript, _ bool, args []string) {
 	if want := strings.TrimSpace(img.Said["sha256"]); got != want {
 		ts.Fatalf("sha256 of %s is %s, the kernel read %s", args[1], got, want)
 	}
+}
+
+func (s scripts) put(ts *testscript.TestScript, _ bool, args []string) {
+	data := []byte(ts.ReadFile(args[0]))
+	devices := make(map[*md.Member]block.Device)
+	var members []*md.Member
+	for _, path := range s.members(ts, args[1]) {
+		d, err := block.OpenFile(ts.MkAbs(imageName(path)), block.ForWriting)
+		ts.Check(err)
+		defer d.Close()
+		m, err := md.ReadMember(d)
+		ts.Check(err)
+		members, devices[m] = append(members, m), d
+	}
+	a, err := md.Open(md.Assess(members), devices, md.Options{})
+	ts.Check(err)
+	_, err = a.WriteAt(data, 0)
+	ts.Check(err)
+	ts.Check(a.Close()) // marks it clean
 }
 
 func exitcode(ts *testscript.TestScript, _ bool, args []string) {

@@ -86,26 +86,11 @@ func arraySize0(s *md.Super0) (bytes int64, ok bool) {
 }
 
 func examineReshape0(w writer, s *md.Super0) {
-	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", s.ReshapePosition/2, humanSize(int64(s.ReshapePosition<<9)))
-	if s.DeltaDisks != 0 {
-		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", s.DeltaDisks,
-			int32(s.RaidDisks)-s.DeltaDisks, int32(s.RaidDisks))
-	}
-	if s.NewLevel != s.Level {
-		fmt.Fprintf(w, "      New Level : %s\n", levelWord(s.NewLevel))
-	}
-	if s.NewLayout != s.Layout {
-		switch s.Level {
-		case md.LevelRAID5, md.LevelRAID6:
-			fmt.Fprintf(w, "     New Layout : %s\n", layoutWord(s.Level, s.NewLayout))
-		case md.LevelRAID10:
-			fmt.Fprintf(w, "     New Layout : %s\n", raid10NewLayout(s.NewLayout))
-		}
-	}
-	if s.NewChunk != s.ChunkSize {
-		fmt.Fprintf(w, "  New Chunksize : %d\n", int32(s.NewChunk))
-	}
-	w.WriteByte('\n')
+	examineReshape(w, reshapeText{
+		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
+		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
+		raid10: " " + raid10NewLayout(s.NewLayout), newChunk: fmt.Sprint(int32(s.NewChunk)), sameChunk: s.NewChunk == s.ChunkSize,
+	})
 }
 
 // examineDisks0 prints the table of devices: first the device itself, then

@@ -153,24 +153,42 @@ func examineSizes1(w writer, s *md.Super1) {
 }
 
 func examineReshape1(w writer, s *md.Super1) {
-	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", s.ReshapePosition/2, humanSize(int64(s.ReshapePosition<<9)))
-	if s.DeltaDisks != 0 {
-		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", s.DeltaDisks,
-			int32(s.RaidDisks)-s.DeltaDisks, int32(s.RaidDisks))
+	examineReshape(w, reshapeText{
+		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
+		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
+		raid10: raid10Layout(s.NewLayout), newChunk: fmt.Sprintf("%dK", s.NewChunk/2), sameChunk: s.NewChunk == s.ChunkSize,
+	})
+}
+
+// reshapeText is what --examine says of a reshape, whichever the format.
+type reshapeText struct {
+	position          uint64 // in sectors of the array
+	delta, disks      int32
+	level, newLevel   md.Level
+	layout, newLayout int32
+	raid10            string // the new layout, where it is one of raid10
+	newChunk          string // the formats have units of their own
+	sameChunk         bool
+}
+
+func examineReshape(w writer, r reshapeText) {
+	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", r.position/2, humanSize(int64(r.position<<9)))
+	if r.delta != 0 {
+		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", r.delta, r.disks-r.delta, r.disks)
 	}
-	if s.NewLevel != s.Level {
-		fmt.Fprintf(w, "      New Level : %s\n", levelWord(s.NewLevel))
+	if r.newLevel != r.level {
+		fmt.Fprintf(w, "      New Level : %s\n", levelWord(r.newLevel))
 	}
-	if s.NewLayout != s.Layout {
-		switch s.Level {
+	if r.newLayout != r.layout {
+		switch r.level {
 		case md.LevelRAID5, md.LevelRAID6:
-			fmt.Fprintf(w, "     New Layout : %s\n", layoutWord(s.Level, s.NewLayout))
+			fmt.Fprintf(w, "     New Layout : %s\n", layoutWord(r.level, r.newLayout))
 		case md.LevelRAID10:
-			fmt.Fprintf(w, "     New Layout :%s\n", raid10Layout(s.NewLayout))
+			fmt.Fprintf(w, "     New Layout :%s\n", r.raid10)
 		}
 	}
-	if s.NewChunk != s.ChunkSize {
-		fmt.Fprintf(w, "  New Chunksize : %dK\n", s.NewChunk/2)
+	if !r.sameChunk {
+		fmt.Fprintf(w, "  New Chunksize : %s\n", r.newChunk)
 	}
 	w.WriteByte('\n')
 }

@@ -14,6 +14,27 @@ import (
 // examineBadBlocks is --examine-badblocks for the named devices (Examine.c,
 // ExamineBadblocks; super1.c, examine_badblocks_super1).
 func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
+	doc := &badBlocksDocument{Document: ui.Schema("examine-badblocks"), Devices: []badBlockListJSON{}}
+	return c.examineEach(std, names, doc, func(w writer, name string, want []md.Version) int {
+		m, list, failed := c.readBadBlocks(name, want)
+		switch {
+		case m == nil:
+			for _, line := range failed.lines {
+				fmt.Fprintf(std.Err, "mdadm: %s\n", line)
+			}
+			return failed.code
+		case c.JSON:
+			doc.Devices = append(doc.Devices, badBlocksDocumentOf(name, m, list))
+		default:
+			badBlocksText(w, name, m, list)
+		}
+		return 0
+	})
+}
+
+// examineEach has one examine each of the named devices and gives the sum of
+// the exit codes. With --json the document, to which one adds, is printed last.
+func (c *Command) examineEach(std ui.IO, names []string, doc any, one func(w writer, name string, want []md.Version) int) int {
 	want, err := wantedVersions(c.Shape.Metadata)
 	if err != nil {
 		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
@@ -21,21 +42,9 @@ func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	}
 	w := bufio.NewWriter(std.Out)
 	defer w.Flush()
-	doc := badBlocksDocument{Document: ui.Schema("examine-badblocks"), Devices: []badBlockListJSON{}}
 	code := 0
 	for _, name := range names {
-		m, list, failed := c.readBadBlocks(name, want)
-		switch {
-		case m == nil:
-			for _, line := range failed.lines {
-				fmt.Fprintf(std.Err, "mdadm: %s\n", line)
-			}
-			code |= failed.code
-		case c.JSON:
-			doc.Devices = append(doc.Devices, badBlocksDocumentOf(name, m, list))
-		default:
-			badBlocksText(w, name, m, list)
-		}
+		code |= one(w, name, want)
 	}
 	if c.JSON {
 		code |= printDocument(std, doc)

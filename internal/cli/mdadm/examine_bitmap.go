@@ -1,7 +1,6 @@
 package mdadm
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 
@@ -14,35 +13,23 @@ import (
 // examineBitmap is --examine-bitmap for the named devices or bitmap files
 // (bitmap.c, ExamineBitmap).
 func (c *Command) examineBitmap(std ui.IO, names ...string) int {
-	want, err := wantedVersions(c.Shape.Metadata)
-	if err != nil {
-		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
-		return 1
-	}
-	w := bufio.NewWriter(std.Out)
-	defer w.Flush()
-	doc := examineBitmapDocument{Document: ui.Schema("examine-bitmap"), Devices: []bitmapReportJSON{}}
-	code := 0
-	for _, name := range names {
+	doc := &examineBitmapDocument{Document: ui.Schema("examine-bitmap"), Devices: []bitmapReportJSON{}}
+	return c.examineEach(std, names, doc, func(w writer, name string, want []md.Version) int {
 		x, err := c.readBitmap(name, want)
 		var none *array.NoBitmapError
 		switch {
 		case errors.As(err, &none) && none.Array && !c.JSON:
 			ofArray(w, std, name, none)
-			code |= 1
+			return 1
 		case err != nil:
 			fmt.Fprintf(std.Err, "mdadm: %v\n", err)
-			code |= 1
+			return 1
 		case c.JSON:
 			doc.Devices = append(doc.Devices, bitmapReportDocument(name, x))
-		default:
-			code |= c.bitmapText(w, std, name, x)
+			return 0
 		}
-	}
-	if c.JSON {
-		code |= printDocument(std, doc)
-	}
-	return code
+		return c.bitmapText(w, std, name, x)
+	})
 }
 
 // readBitmap reads the bitmap of one device. Its errors are the whole line to

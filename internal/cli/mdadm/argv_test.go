@@ -59,6 +59,9 @@ func describe(b *strings.Builder, c *Command) {
 
 func diff(b *strings.Builder, prefix string, zero, v reflect.Value) {
 	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue // what a run keeps, not what the line says
+		}
 		name := prefix + v.Type().Field(i).Name
 		f := v.Field(i)
 		switch {

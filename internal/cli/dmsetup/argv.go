@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +106,9 @@ func parse(args []string, warn io.Writer) (*arguments, error) {
 			break
 		}
 		if err != nil {
+			if slices.Contains(args, "--exit-codes") {
+				a.seen[optExitCodes] = 1 // wherever it is: the reading ends here
+			}
 			return a, &usageError{lines: []string{err.Error()}}
 		}
 		if opt.Val == getopt.Word {

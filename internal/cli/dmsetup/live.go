@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // suspend is the command suspend.
@@ -244,12 +245,17 @@ func (s *session) mangle(ctx context.Context, c call) error {
 	case uuid != i.UUID:
 		s.warn("%s: %s: UUID in incorrect form. ", name, i.UUID)
 		return s.refuse("Unable to change device UUID. The device must be deactivated first.")
+	case wanted == name && s.args.has(optJSON):
+		s.rows = append(s.rows, changed{Device: name, Steps: []plan.StepInfo{}})
+		return nil
 	case wanted == name:
 		s.printf("%s: %s: name %salready in correct form\n", name,
 			choose(i.UUID != "", i.UUID, "[no UUID]"), choose(i.UUID != "", "and UUID ", ""))
 		return nil
 	}
-	s.printf("%s: renaming to %s\n", name, wanted)
+	if !s.args.has(optJSON) {
+		s.printf("%s: renaming to %s\n", name, wanted)
+	}
 	return s.renameTo(ctx, d, wanted, false)
 }
 

@@ -167,7 +167,7 @@ func stories() []story {
 		}},
 		{"busy", []string{
 			create + "a" + lin, "hold /dev/dm-0", "dmsetup remove a", "dmsetup info a", "dmsetup remove -f a", "dmsetup table a", "dmsetup remove --deferred a", "dmsetup info a", "dmsetup remove_all", "dmsetup remove_all --force",
-			"dmsetup info a", "release", "dmsetup ls", create + "b" + lin, create + "c --table '0 8 linear MAJ:0 0'", "dmsetup remove b", "dmsetup remove --deferred b", "dmsetup info b", "dmsetup message b 0 @cancel_deferred_remove", "dmsetup info b", "dmsetup rename c b", "dmsetup remove b c", "dmsetup remove c b", "dmsetup remove_all --deferred",
+			"dmsetup info a", "release", "dmsetup ls", create + "b -j MAJ -m 20" + lin, create + "c -j MAJ -m 21 --table '0 8 linear MAJ:20 0'", "dmsetup remove b", "dmsetup remove --deferred b", "dmsetup info b", "dmsetup message b 0 @cancel_deferred_remove", "dmsetup info b", "dmsetup rename c b", "dmsetup remove b c", "dmsetup remove c b", "dmsetup remove_all --deferred",
 		}},
 		{"suspended", []string{
 			create + "a" + lin, create + "b --table '0 8 linear MAJ:0 0'", "dmsetup suspend a", "dmsetup suspend a", "dmsetup suspend --checks b", "dmsetup info", "dmsetup resume b", "dmsetup resume a", "dmsetup suspend --noflush --nolockfs a", "dmsetup resume --noflush --nolockfs a", "dmsetup suspend a b", "dmsetup resume a b", "dmsetup suspend --checks b", "dmsetup resume b", "dmsetup resume b",

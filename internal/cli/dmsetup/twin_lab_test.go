@@ -33,9 +33,18 @@ func TestTwins(t *testing.T) {
 	}
 	lab.Run(t, lab.Spec{
 		Files:   lab.Peer(t, "dmsetup").Files,
-		Modules: []string{"brd rd_nr=4 rd_size=8192", "dm-mod", "aes_generic", "cbc", "xts", "ecb", "sha256_generic", "hmac", "dm-crypt", "dm-snapshot", "dm-mirror", "dm-thin-pool", "dm-flakey", "dm-delay", "dm-zero", "dm-integrity", "loop"},
+		Modules: labModules(),
 		Timeout: 10 * time.Minute,
 	}, cases...)
+}
+
+// labModules are what the stories need. dm-crypt and dm-integrity do not load
+// without the ciphers.
+func labModules() []string {
+	return []string{
+		"brd rd_nr=4 rd_size=8192", "loop", "aes_generic", "cbc", "xts", "ecb", "sha256_generic", "hmac", "dm-mod", "dm-crypt",
+		"dm-snapshot", "dm-mirror", "dm-thin-pool", "dm-flakey", "dm-delay", "dm-zero", "dm-integrity",
+	}
 }
 
 // sample picks n of the list by MDKIT_SEED, or by chance; all of them with
@@ -130,11 +139,38 @@ type world struct {
 	held []*os.File
 }
 
+// release closes what is held, and waits for devices to go that were to be
+// removed then: the kernel does that on its own time.
 func (w *world) release() {
+	t := w.t
+	t.Helper()
+	if len(w.held) == 0 {
+		return
+	}
 	for _, f := range w.held {
 		f.Close()
 	}
 	w.held = nil
+	c, err := dm.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		list, err := c.List(dm.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(list, func(e dm.Entry) bool {
+			i, err := c.Status(dm.ByName(e.Name), dm.StatusOptions{})
+			return err == nil && i.DeferredRemove() && i.OpenCount == 0
+		}) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a device does not go")
+		}
+	}
 }
 
 // step takes one step:

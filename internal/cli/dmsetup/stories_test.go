@@ -125,6 +125,11 @@ func stories() []story {
 			"dmsetup info -c --count 2 --interval 1 a", "dmsetup info --count 2 a", "dmsetup ls --count 2", "dmsetup status --count 2 a", "dmsetup info -c -o name,selected", "dmsetup table -c", "dmsetup status -c --sort name",
 			"devmap_name MAJ 0", "devmap_name MAJ:1", "devmap_name MAJ", "devmap_name MAJ 77", "devmap_name",
 		}},
+		{"columns of all kinds", []string{
+			create + "a -u LVM-abc" + lin, create + "b --table '0 8 linear MAJ:0 0'", "dmsetup info -c -o all", "dmsetup info -c -o all a", "dmsetup info -c -o name -O bogus", "dmsetup info -c -o bogus",
+			"dmsetup info -c -o help", "dmsetup info -c -o '?'", "dmsetup info -c -S help", "dmsetup info -c -S 'bogus=1'", "dmsetup help -c", "dmsetup splitname -o help x", "dmsetup info -c -o stats_all", "dmsetup info -c -o region_all", "dmsetup info -c -O help",
+			"dmsetup info -c -o name,region_id", "dmsetup info -c -S 'region_id=0'", "dmsetup -h -c", "dmstats -h", "dmstats help -c", "dmsetup stats", "dmstats", "dmsetup stats bogus",
+		}},
 		{"selections", []string{
 			create + "a -u LVM-abc" + lin, create + "b" + lin, create + "c --table '0 8 error'", "dmsetup suspend b",
 			"dmsetup info -c -S name=a", "dmsetup info -c -S 'name=~[ab]'", "dmsetup info -c -S 'suspended=Suspended'", "dmsetup info -c -S 'minor>=1 && minor<2'",

@@ -66,28 +66,56 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	steps := soak.Plan(o.kernels, o.packages, seed, o.seeds)
-	var done []soak.Done
-	failed := 0
-	for _, s := range steps {
-		d, ok := soak.Find(known, s, strings.TrimSpace(string(commit)), o.keep)
-		if !ok {
-			if d, err = runStep(ctx, s, strings.TrimSpace(string(commit))); err != nil {
-				return err
-			}
-			if err := soak.Append(o.log, d); err != nil {
-				return err
-			}
+	version := strings.TrimSpace(string(commit))
+	done := make([]*soak.Done, len(steps)) // nil for those to run
+	for i, s := range steps {
+		if d, ok := soak.Find(known, s, version, o.keep); ok {
+			done[i] = &d
 		}
-		if d.Failed() {
-			failed++
+	}
+	for i, s := range steps {
+		if done[i] != nil {
+			continue
 		}
-		done = append(done, d)
-		if err := os.WriteFile(o.page, []byte(soak.Report(time.Now(), len(steps), done)), 0o644); err != nil {
+		d, err := runStep(ctx, s, version)
+		if err != nil {
+			return err
+		}
+		if err := soak.Append(o.log, d); err != nil {
+			return err
+		}
+		done[i] = &d
+		if err := writePage(o.page, done); err != nil {
 			return err
 		}
 	}
+	return settle(o.page, done)
+}
+
+// writePage writes the report of what is done so far.
+func writePage(path string, steps []*soak.Done) error {
+	var done []soak.Done
+	for _, d := range steps {
+		if d != nil {
+			done = append(done, *d)
+		}
+	}
+	return os.WriteFile(path, []byte(soak.Report(time.Now(), len(steps), done)), 0o644)
+}
+
+// settle writes the page of a soak that is through, and fails if a step has.
+func settle(page string, steps []*soak.Done) error {
+	failed := 0
+	for _, d := range steps {
+		if d.Failed() {
+			failed++
+		}
+	}
+	if err := writePage(page, steps); err != nil {
+		return err
+	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), o.page)
+		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), page)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package dm
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -91,7 +92,7 @@ func (r *request) about() string {
 func (r *request) refused(err error) error {
 	var no syscall.Errno
 	if !errors.As(err, &no) {
-		return fmt.Errorf("%v %s: %w", r.cmd, r.about(), err)
+		return fmt.Errorf("%s: %w", strings.TrimSpace(r.cmd.String()+" "+r.about()), err)
 	}
 	return &Error{Command: r.cmd, Device: r.about(), Errno: no}
 }

@@ -1,6 +1,11 @@
 package dm
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // Versions of the interface that brought a flag (dm-ioctl.h, and the checks of
 // libdm/ioctl/libdm-iface.c).
@@ -29,6 +34,10 @@ func (c *Control) Create(name string, o CreateOptions) (Info, error) {
 		r.dev.num = o.Number
 	}
 	rep, err := c.call(r)
+	var e *Error
+	if errors.As(err, &e) && e.Errno == unix.ENXIO && o.Persistent {
+		e.Class = ErrExist // dm.c alloc_dev loses the EBUSY of a number that is taken
+	}
 	if err != nil {
 		return Info{}, err
 	}
@@ -90,7 +99,11 @@ func (c *Control) RemoveAll(o RemoveOptions) error {
 // to be renamed by their name only. It fails with [ErrExist] if the new name is
 // taken.
 func (c *Control) Rename(name, newName string, o RenameOptions) (Info, error) {
-	return c.rename(name, "name", newName, MaxName, 0, o)
+	info, err := c.rename(name, "name", newName, MaxName, 0, o)
+	if err == nil {
+		info.Name = newName // the kernel still says the old one
+	}
+	return info, err
 }
 
 // RenameOptions are the choices of [Control.Rename].
@@ -105,7 +118,11 @@ func (c *Control) SetUUID(name, uuid string, o RenameOptions) (Info, error) {
 	if err := c.need(CmdDevRename, "setting a UUID", sinceSetUUID); err != nil {
 		return Info{}, err
 	}
-	return c.rename(name, "UUID", uuid, MaxUUID, FlagUUID, o)
+	info, err := c.rename(name, "UUID", uuid, MaxUUID, FlagUUID, o)
+	if err == nil {
+		info.UUID = uuid
+	}
+	return info, err
 }
 
 func (c *Control) rename(name, what, text string, most int, flags Flags, o RenameOptions) (Info, error) {

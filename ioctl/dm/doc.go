@@ -30,5 +30,6 @@
 //
 // # Tests without a kernel
 //
-// A Control speaks through a [Transport], which a test can supply.
+// A Control speaks through a [Transport]. [Record] notes what goes through one,
+// and a [Script] plays such notes back. [Kernel] opens the one to record.
 package dm

@@ -86,6 +86,16 @@ func (e *Error) Is(target error) bool {
 	case ErrExist:
 		return e.Errno == unix.EEXIST ||
 			e.Errno == unix.EBUSY && (e.Command == CmdDevCreate || e.Command == CmdDevRename)
+	case ErrNotExist:
+		if e.Command == CmdDevCreate {
+			return false // it is the minor number that is not to be had
+		}
+	case ErrUnsupported:
+		// Before the probe was known, multipath passed it on to a path, whose
+		// driver says what it says to ioctls it does not know.
+		if e.Command == CmdMpathProbePaths && e.Errno == unix.EINVAL {
+			return true
+		}
 	case ErrNoTarget:
 		return e.Errno == unix.EINVAL && e.Command == CmdGetTargetVersion
 	case ErrNoPath:
@@ -145,8 +155,7 @@ var meanings = map[commandErrno]string{
 
 	{CmdDevCreate, unix.EBUSY}:  "a device of that name, UUID or minor number exists already",
 	{CmdDevCreate, unix.EINVAL}: "not a name or a minor number for a device",
-	{CmdDevCreate, unix.ENXIO}:  "no minor number is left, or the device mapper is going away",
-	{CmdDevCreate, unix.ENOSPC}: "no minor number is left",
+	{CmdDevCreate, unix.ENXIO}:  "the minor number is taken, or none is left",
 
 	{CmdDevRemove, unix.EBUSY}: "still in use: mounted, under another device, or open in a process",
 
@@ -177,4 +186,5 @@ var meanings = map[commandErrno]string{
 
 	{CmdMpathProbePaths, unix.ENOTCONN}: "no path is usable",
 	{CmdMpathProbePaths, unix.ENOTTY}:   "not a multipath device, or a kernel before 6.16",
+	{CmdMpathProbePaths, unix.EINVAL}:   "not a multipath device, or a kernel before 6.16",
 }

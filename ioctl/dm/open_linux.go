@@ -35,13 +35,23 @@ func Open() (*Control, error) { return OpenIn(Folder) }
 
 // OpenIn is Open with the control device in another folder than /dev/mapper.
 func OpenIn(dir string) (*Control, error) {
+	t, err := Kernel(dir)
+	if err != nil {
+		return nil, err
+	}
+	return NewControl(t), nil
+}
+
+// Kernel opens the way to the kernel that OpenIn uses, for those who want to
+// put something between: NewControl(Record(t)).
+func Kernel(dir string) (Transport, error) {
 	path := filepath.Join(dir, "control")
 	open := func() (*os.File, error) { return openControl(path) }
 	f, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return NewControl(&kernel{f: f, path: path, open: open}), nil
+	return &kernel{f: f, path: path, open: open}, nil
 }
 
 func openControl(path string) (*os.File, error) {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +20,8 @@ import (
 func faces() []ui.Face {
 	return []ui.Face{
 		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
-		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main},
-		{Name: "dmstats", Usage: "keep statistics of device-mapper devices, as dmstats(8) does", Main: dmsetup.Main},
+		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main, Complete: dmsetup.Complete},
+		{Name: "dmstats", Usage: "keep statistics of device-mapper devices, as dmstats(8) does", Main: dmsetup.Main, Complete: dmsetup.CompleteStats},
 		{Name: "dmfilemapd", Usage: "follow a file that dmstats has mapped, as dmfilemapd(8) does", Main: dmsetup.Filemapd},
 		{Name: "devmap_name", Usage: "name a device-mapper device by its number", Main: dmsetup.Main},
 	}
@@ -36,9 +37,16 @@ func run(argv []string, std ui.IO) int {
 	}
 	name := strings.TrimSuffix(filepath.Base(argv[0]), ".exe")
 	for _, f := range faces() {
-		if f.Name == name {
-			return f.Main(ctx, argv, std)
+		if f.Name != name {
+			continue
 		}
+		if last := len(argv) - 1; argv[last] == ui.CompletionFlag && f.Complete != nil {
+			for _, word := range f.Complete(argv[1:last]) {
+				fmt.Fprintln(std.Out, word)
+			}
+			return ui.ExitOK
+		}
+		return f.Main(ctx, argv, std)
 	}
 	return native.Main(ctx, argv[1:], std, faces()...)
 }

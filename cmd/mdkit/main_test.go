@@ -20,8 +20,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"mdkit": func() { os.Exit(run(append([]string{"mdkit"}, os.Args[1:]...), ui.Process())) },
-		"mdadm": func() { os.Exit(run(append([]string{"/sbin/mdadm"}, os.Args[1:]...), ui.Process())) },
+		"mdkit":   func() { os.Exit(run(append([]string{"mdkit"}, os.Args[1:]...), ui.Process())) },
+		"dmsetup": func() { os.Exit(run(append([]string{"dmsetup"}, os.Args[1:]...), ui.Process())) },
+		"mdadm":   func() { os.Exit(run(append([]string{"/sbin/mdadm"}, os.Args[1:]...), ui.Process())) },
 	})
 }
 

@@ -18,9 +18,9 @@ const (
 	[[ $cur == -* ]] && words+=("$cur")
 	COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
 }
-complete -o default -F _mdkit mdkit
+complete -o default -F _mdkit %s
 `
-	zshCompletion = `#compdef mdkit
+	zshCompletion = `#compdef %[1]s
 _mdkit() {
 	local -a given options
 	given=("${(@)words[1,CURRENT-1]}")
@@ -32,11 +32,22 @@ _mdkit() {
 		_files
 	fi
 }
-compdef _mdkit mdkit
+compdef _mdkit %[1]s
 `
 )
 
-func completionCommand(std ui.IO) *cli.Command {
+// completed are the names whose command lines can be completed.
+func completed(faces []ui.Face) string {
+	names := "mdkit"
+	for _, f := range faces {
+		if f.Complete != nil {
+			names += " " + f.Name
+		}
+	}
+	return names
+}
+
+func completionCommand(std ui.IO, faces []ui.Face) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "print the script that teaches a shell to complete mdkit's command lines",
@@ -47,8 +58,8 @@ func completionCommand(std ui.IO) *cli.Command {
 			"Exit code: 0 done; 16 wrong usage.",
 		Action: func(c *cli.Context) error {
 			shells := map[string]func() (string, error){
-				"bash": func() (string, error) { return bashCompletion, nil },
-				"zsh":  func() (string, error) { return zshCompletion, nil },
+				"bash": func() (string, error) { return fmt.Sprintf(bashCompletion, completed(faces)), nil },
+				"zsh":  func() (string, error) { return fmt.Sprintf(zshCompletion, completed(faces)), nil },
 				"fish": c.App.ToFishCompletion,
 			}
 			script, ok := shells[c.Args().First()]

@@ -51,7 +51,7 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 			}
 			return usage("there is no verb %q; mdkit help lists them", c.Args().First())
 		},
-		Commands: []*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), completionCommand(std)},
+		Commands: []*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), completionCommand(std, faces)},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
@@ -80,6 +80,14 @@ func faceCommand(f ui.Face, std ui.IO) *cli.Command {
 				return &failure{code: code}
 			}
 			return nil
+		},
+		BashComplete: func(c *cli.Context) {
+			if f.Complete == nil {
+				return
+			}
+			for _, word := range f.Complete(c.Args().Slice()) {
+				fmt.Fprintln(c.App.Writer, word)
+			}
 		},
 	}
 }
@@ -136,7 +144,7 @@ func verdict(err error) (code int, message string) {
 // flag package wants them, so that people may write them anywhere. Whatever
 // follows "--" is no flag. Drop-in tools get their arguments as they are.
 func interspersed(app *cli.App, args []string) []string {
-	if len(args) == 0 || slices.Contains(args, "--generate-bash-completion") {
+	if len(args) == 0 || slices.Contains(args, ui.CompletionFlag) {
 		return args
 	}
 	cmd := app.Command(args[0])

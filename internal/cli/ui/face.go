@@ -10,4 +10,12 @@ type Face struct {
 	Name  string
 	Usage string // one line
 	Main  func(ctx context.Context, args []string, std IO) int
+
+	// Complete returns what can come behind words, a command line without its
+	// first word, for a shell to offer; nothing means file names. It may be nil.
+	Complete func(words []string) []string
 }
+
+// CompletionFlag is the last argument of a command line that a shell wants
+// completed.
+const CompletionFlag = "--generate-bash-completion"

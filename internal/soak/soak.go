@@ -29,7 +29,7 @@ type Step struct {
 // Done is a step with what came of it.
 type Done struct {
 	Step
-	Commit   string  // git describe of what was tested
+	Commit   string  // what was tested, by its commit
 	Minutes  float64 // wall time, with the build
 	Passed   int
 	Skipped  int

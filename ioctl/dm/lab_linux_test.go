@@ -388,7 +388,12 @@ func labMessages(t *testing.T, g *lab.Guest) {
 	_, err = c.Create("empty", CreateOptions{})
 	must(t, err)
 	_, _, err = c.Message(ByName("empty"), 0, "hello", MessageOptions{})
-	refused(t, err, ErrNoTable)
+	// dm-ioctl.c target_message: 6.1 returns its own 2, later ones EINVAL.
+	noTable := ErrInvalid
+	if g.Kernel == "6.1" {
+		noTable = ErrNoTable
+	}
+	refused(t, err, noTable)
 	_, _, err = c.Message(ByName("zz"), 0, "hello", MessageOptions{})
 	refused(t, err, ErrNotExist)
 }

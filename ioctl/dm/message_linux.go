@@ -12,7 +12,8 @@ import (
 // is. replied is false if there was no reply, which is not the same as an empty
 // one.
 //
-// It fails with [ErrNoTable] if the device has no live table, and with
+// It fails with [ErrNoTable] if the device has no live table, where the kernel
+// lets that be told apart (6.1; 6.12 says EINVAL, which is [ErrInvalid]), and with
 // [ErrReplyLost] if the target has done what it was told and its reply was
 // longer than o.Room.
 func (c *Control) Message(dev Device, sector uint64, message string, o MessageOptions) (reply string, replied bool, err error) {

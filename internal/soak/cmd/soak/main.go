@@ -54,9 +54,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	version, err := commit(ctx, o.page)
 	if err != nil {
-		return fmt.Errorf("git describe: %w", err)
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(o.log), 0o755); err != nil {
 		return err
@@ -66,7 +66,6 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	steps := soak.Plan(o.kernels, o.packages, seed, o.seeds)
-	version := strings.TrimSpace(string(commit))
 	done := make([]*soak.Done, len(steps)) // nil for those to run
 	for i, s := range steps {
 		if d, ok := soak.Find(known, s, version, o.keep); ok {
@@ -118,6 +117,23 @@ func settle(page string, steps []*soak.Done) error {
 		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), page)
 	}
 	return nil
+}
+
+// commit names what is tested: the commit, and whether files were changed since,
+// the page itself left out.
+func commit(ctx context.Context, page string) (string, error) {
+	id, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "", fmt.Errorf("git rev-parse: %w", err)
+	}
+	changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ".", ":!"+page).Output()
+	if err != nil {
+		return "", fmt.Errorf("git status: %w", err)
+	}
+	if len(changed) > 0 {
+		return strings.TrimSpace(string(id)) + " and changes", nil
+	}
+	return strings.TrimSpace(string(id)), nil
 }
 
 // firstSeed is $MDKIT_SEED, which the Makefile sets from the commit, or drawn.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -100,6 +101,27 @@ func (s *session) failedPlan(err error, d device, names tasks, i dm.Info) error 
 		}
 	}
 	return out
+}
+
+// loads applies a change that loads a table. If the kernel refuses that, the
+// reasons that are known here come first; under --dry-run they are warnings, for
+// the devices that the table is about may be yet to come.
+func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d device, t grammar.Table, readOnly bool, names tasks) error {
+	if s.args.has(optDryRun) {
+		for _, p := range problems(m.Check(t, readOnly)) {
+			s.warn("WARNING: %v", p)
+		}
+	}
+	err := s.carryOut(ctx, c, d, names, true)
+	var refused *taskError
+	if errors.As(err, &refused) && refused.task == taskReload {
+		var reasons []string
+		for _, p := range problems(m.Check(t, readOnly)) {
+			reasons = append(reasons, p.Error())
+		}
+		refused.more = append(reasons, refused.more...)
+	}
+	return err
 }
 
 // noteText says what went wrong beside a change that was made.

@@ -91,9 +91,11 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 	if err != nil {
 		return s.failed(taskCreate, d, err)
 	}
-	return s.carryOut(ctx, change, d, tasks{
-		dm.CmdDevCreate: taskCreate, dm.CmdTableLoad: taskReload, anyCommand: taskResume,
-	}, true)
+	names := tasks{dm.CmdDevCreate: taskCreate, dm.CmdTableLoad: taskReload, anyCommand: taskResume}
+	if table == nil {
+		return s.carryOut(ctx, change, d, names, true)
+	}
+	return s.loads(ctx, m, change, d, table, n.readOnly, names)
 }
 
 // readTable reads a table from --table, from the file named, or from standard

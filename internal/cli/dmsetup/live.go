@@ -161,9 +161,8 @@ func (s *session) load(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	return s.carryOut(ctx, m.PlanLoad(d.selector(), mapper.LoadRequest{
-		Table: table, ReadOnly: a.has(optReadOnly), Secure: hasKeys(table),
-	}), d, oneTask(taskReload), true)
+	req := mapper.LoadRequest{Table: table, ReadOnly: a.has(optReadOnly), Secure: hasKeys(table)}
+	return s.loads(ctx, m, m.PlanLoad(d.selector(), req), d, table, req.ReadOnly, oneTask(taskReload))
 }
 
 // rename is the command rename. The kernel finds devices to be renamed by name

@@ -155,7 +155,7 @@ func (s *session) execute(ctx context.Context, name string) error {
 	if err := cmd.Run(); err != nil {
 		var ended *exec.ExitError
 		if !errors.As(err, &ended) {
-			s.warn("%s: %v", words[0], err)
+			s.warn("  %s cannot be run: %s", words[0], choose(errnoOf(err) != 0, errnoOf(err).Error(), "it is not found"))
 		}
 	}
 	return nil

@@ -235,6 +235,8 @@ func testReasons(t *testing.T, w *world) {
 	w.do("dmsetup create b --table '0 8 linear MAJ:0 0'")
 	for _, c := range [][2]string{
 		{"dmsetup load a --table '0 8 linear 1:0'", "  kernel: device-mapper: table: "},
+		{"dmsetup load a --table '0 8 linear 1:0 x'", "  table line 1: linear: offset: Invalid device sector\n"},
+		{"dmsetup create c --table '0 8 zero\n8 8 linear 1:0 x'", "  table line 2: linear: offset: Invalid device sector\n"},
 		{"dmsetup create c --table '0 8 linear 9:99 0'", "linear: Device lookup failed"},
 		{"dmsetup remove a", "dm-0 is held by dm-1"},
 	} {
@@ -243,6 +245,9 @@ func testReasons(t *testing.T, w *world) {
 		if !strings.Contains(o.err, c[1]) && !strings.Contains(o.err, want) {
 			t.Errorf("%v\nlacks %q", o, c[1])
 		}
+	}
+	if o := w.do("dmsetup create c --dry-run --table '0 8 linear 1:0 x'"); !strings.Contains(o.err, "Invalid device sector") {
+		t.Errorf("%v", o)
 	}
 	w.do("dmsetup remove b")
 	w.do("hold /dev/dm-0")

@@ -81,6 +81,10 @@ func stories() []story {
 			"dmsetup remove --verifyudev b", create + "c --noudevrules" + lin, create + "d --noudevsync" + lin, create + "e --noudevrules --verifyudev" + lin,
 			"dmsetup remove z c d e",
 		}},
+		{"commands run", []string{
+			create + "a" + lin, create + "b --table '0 8 zero'", "dmsetup ls --exec '/sbin/dmsetup splitname --noheadings'", "dmsetup table --exec '/sbin/dmsetup splitname --noheadings' a", "dmsetup status --target zero --exec '/sbin/dmsetup splitname --noheadings'",
+			"dmsetup ls --target linear --exec '/sbin/dmsetup splitname --noheadings'", "dmsetup ls --exec /none/such", "dmsetup ls --exec ' '", "dmsetup ls --exec '/sbin/dmsetup nonsense'",
+		}},
 		{"mknodes", []string{
 			create + "a" + lin, create + "b" + lin, "dmsetup mknodes a", "dmsetup mknodes", "dmsetup remove a", "dmsetup mknodes", "dmsetup mknodes c",
 			"file /dev/mapper/stray x", "dmsetup mknodes", create + "d" + lin, "dmsetup mknodes d b",

@@ -36,7 +36,7 @@ func (c *Control) Create(name string, o CreateOptions) (Info, error) {
 	rep, err := c.call(r)
 	var e *Error
 	if errors.As(err, &e) && e.Errno == unix.ENXIO && o.Persistent {
-		e.Class = ErrExist // dm.c alloc_dev loses the EBUSY of a number that is taken
+		e.Class = errMinorTaken // dm.c alloc_dev loses the EBUSY of a number that is taken
 	}
 	if err != nil {
 		return Info{}, err

@@ -28,6 +28,9 @@ var (
 	ErrPoll        = errors.New("the control device cannot be waited for here") // Transport without a descriptor
 )
 
+// errMinorTaken is what ENXIO means to Create with a number.
+var errMinorTaken = fmt.Errorf("the minor number is taken: %w", ErrExist)
+
 // Error is a refused command. It prints as one line: the command, the device,
 // what the errno means for this command, and the errno.
 type Error struct {
@@ -56,11 +59,11 @@ func (e *Error) Error() string {
 
 // Meaning says what the refusal means for this command.
 func (e *Error) Meaning() string {
-	if m, ok := meanings[commandErrno{e.Command, e.Errno}]; ok && e.Errno != 0 {
-		return m
-	}
 	if e.Class != nil {
 		return e.Class.Error()
+	}
+	if m, ok := meanings[commandErrno{e.Command, e.Errno}]; ok {
+		return m
 	}
 	if m, ok := meanings[commandErrno{anyCommand, e.Errno}]; ok {
 		return m

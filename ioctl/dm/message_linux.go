@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Message sends a message to the target at a sector of the device, in units of
@@ -38,10 +40,26 @@ func (c *Control) Message(dev Device, sector uint64, message string, o MessageOp
 	if errors.Is(err, ErrReplyLost) {
 		return "", true, fmt.Errorf("%w into %d bytes; the message was not sent again because it may have changed something", err, r.room)
 	}
-	if err != nil || rep.info.Flags&FlagDataOut == 0 {
-		return "", false, err
+	if err != nil {
+		return "", false, c.noTable(dev, err)
+	}
+	if rep.info.Flags&FlagDataOut == 0 {
+		return "", false, nil
 	}
 	return text(rep.data), true, nil
+}
+
+// noTable tells a message that was refused for want of a table from one that
+// the target does not take: newer kernels say EINVAL to both.
+func (c *Control) noTable(dev Device, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Errno != unix.EINVAL {
+		return err
+	}
+	if info, failed := c.Status(dev, StatusOptions{NoOpenCount: true}); failed == nil && !info.LiveTable() {
+		e.Class = ErrNoTable
+	}
+	return err
 }
 
 // messageRoom is the room for a reply, in bytes: more than any message but

@@ -58,11 +58,11 @@ unit: seed
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=20m $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=1h $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md
 
 coverage: lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=20m $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=1h $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md -write
 
 # Each fuzz test for T.

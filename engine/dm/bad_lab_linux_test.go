@@ -42,7 +42,7 @@ func labSpec() lab.Spec {
 	return lab.Spec{
 		Modules: append(slices.Clone(allTargets), "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=8"),
 		Disks:   []lab.Disk{{Size: 16 << 20}, {Size: 16 << 20}, {Size: 1 << 20}, {Size: 16 << 20}},
-		Timeout: 3 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}
 }
 

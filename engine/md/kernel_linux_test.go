@@ -35,7 +35,7 @@ func kernelSpec(t *testing.T) lab.Spec {
 	for i := range disks {
 		disks[i] = lab.Disk{Size: memberSize}
 	}
-	return lab.Spec{Modules: allModules, Disks: disks, Files: lab.Peer(t, "mdadm").Files, Timeout: 5 * time.Minute}
+	return lab.Spec{Modules: allModules, Disks: disks, Files: lab.Peer(t, "mdadm").Files, Timeout: 15 * time.Minute}
 }
 
 // rig drives mdadm in a guest and reads the members with the package.

@@ -56,7 +56,7 @@ func TestOddStatesLikeTheKernel(t *testing.T) {
 		disks = append(disks, lab.Disk{Size: 3 << 20})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 10 * time.Minute,
+		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

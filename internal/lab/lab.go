@@ -37,8 +37,9 @@ type Spec struct {
 	// Env is passed to the cases, in the environment and in Guest.Env; so is
 	// what Seed and Soak need.
 	Env map[string]string
-	// Timeout is the machine's lifetime, 0 means 2 minutes. Then it is killed
-	// and the test fails with the end of the console.
+	// Timeout is the machine's lifetime, 0 means 10 minutes; four times that in
+	// a soak. Then it is killed and the test fails with the end of the console.
+	// It is there for machines that hang, not for hosts that are slow.
 	Timeout time.Duration
 	// NICs are the machine's network cards: Guest.NICs, in this order.
 	NICs []*Port
@@ -85,7 +86,10 @@ func (s Spec) withDefaults() (Spec, error) {
 		s.Memory = 512 << 20
 	}
 	if s.Timeout == 0 {
-		s.Timeout = 2 * time.Minute
+		s.Timeout = 10 * time.Minute
+	}
+	if Soak() {
+		s.Timeout *= 4 // all cases, and nobody waits
 	}
 	if s.CPUs == 0 {
 		s.CPUs = 1

@@ -42,7 +42,7 @@ func TestBeyond(t *testing.T) {
 			c.run(t, w)
 		}})
 	}
-	lab.Run(t, lab.Spec{Files: files, Modules: labModules(), Timeout: 5 * time.Minute}, cases...)
+	lab.Run(t, lab.Spec{Files: files, Modules: labModules(), Timeout: 15 * time.Minute}, cases...)
 }
 
 // do takes a step that has to work.

@@ -113,7 +113,7 @@ func TestStatsTwins(t *testing.T) {
 		Disks:   []lab.Disk{{Size: 16 << 20}},
 		Modules: []string{"dm-mod", "dm-zero"},
 		Env:     map[string]string{"STATS_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
-		Timeout: 10 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

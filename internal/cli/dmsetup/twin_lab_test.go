@@ -34,7 +34,7 @@ func TestTwins(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Files:   lab.Peer(t, "dmsetup").Files,
 		Modules: labModules(),
-		Timeout: 10 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

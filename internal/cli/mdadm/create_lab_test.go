@@ -252,6 +252,6 @@ func TestCreateWritesLikeMdadm(t *testing.T) {
 		Modules: []string{"md-mod", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
-		Timeout: 5 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }

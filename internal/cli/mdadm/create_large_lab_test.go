@@ -34,7 +34,7 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Modules: []string{"md-mod", "loop max_loop=8"},
 		Files:   mdadm.Files,
-		Timeout: 5 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, lab.Sample(t, cases, 20)...)
 }
 

@@ -55,7 +55,7 @@ func TestCreateLikeMdadm(t *testing.T) {
 		},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
-		Timeout: 5 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

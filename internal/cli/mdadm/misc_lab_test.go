@@ -82,7 +82,7 @@ func TestMiscLikeMdadm(t *testing.T) {
 		Disks:   []lab.Disk{{Size: tiny}, {Size: tiny}},
 		Files:   lab.Peer(t, "mdadm").Files,
 		Memory:  1 << 30,
-		Timeout: 4 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

@@ -168,7 +168,7 @@ func monitorSpec(t *testing.T) lab.Spec {
 		Modules: []string{"raid0", "raid1", "raid10", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   files,
 		Memory:  1 << 30,
-		Timeout: 6 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}
 }
 

@@ -121,7 +121,7 @@ func TestRunningLikeMdadm(t *testing.T) {
 		Disks:   []lab.Disk{{Size: tiny}, {Size: tiny}},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
-		Timeout: 4 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

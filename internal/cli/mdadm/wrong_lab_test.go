@@ -93,7 +93,7 @@ func TestWrongInputOnArrays(t *testing.T) {
 		Disks:   []lab.Disk{{Size: tiny}},
 		Files:   files,
 		Memory:  1 << 30,
-		Timeout: 5 * time.Minute,
+		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 

@@ -100,8 +100,8 @@ func (a *Array) supported(f *Member) error {
 		return fmt.Errorf("open %s: %w: %s", a.name, ErrUnsupported, what)
 	}
 	switch {
-	case f.Reshape() != nil:
-		return refuse("a reshape is under way; let the kernel finish it")
+	case f.Reshape() != nil && !a.opt.ReadOnly:
+		return refuse(errReshaping.Error())
 	case f.Features()&FeatureJournal != 0:
 		return refuse("it has a write journal, which may hold newer data than the members")
 	case f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0 && !a.opt.ReadOnly:
@@ -143,13 +143,22 @@ func (a *Array) startable(f *Member) error {
 		}
 	}
 	err := &StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Missing: missing}
-	if !Enough(a.level, f.RaidDisks(), f.Layout(), true, avail) {
-		err.Err = ErrNotEnough
-		return err
+	geometries := []geometry{f.geometry()}
+	if r := f.Reshape(); r != nil {
+		geometries = append(geometries, f.newGeometry(r))
+		for i := f.geometry().slots; i < len(a.slots); i++ {
+			avail[i] = len(a.slots[i]) > 0 // see movedSlots
+		}
 	}
-	if !a.opt.Dirty && !Enough(a.level, f.RaidDisks(), f.Layout(), f.Clean(), avail) {
-		err.Err = ErrDirtyDegraded
-		return err
+	for _, g := range geometries {
+		if !Enough(a.level, g.slots, g.layout, true, avail) {
+			err.Err = ErrNotEnough
+			return err
+		}
+		if !a.opt.Dirty && !Enough(a.level, g.slots, g.layout, f.Clean(), avail) {
+			err.Err = ErrDirtyDegraded
+			return err
+		}
 	}
 	return nil
 }
@@ -161,14 +170,25 @@ const minGrain = 256 << 10
 // setUp chooses the personality and works out the size.
 func (a *Array) setUp(f *Member) (err error) {
 	stripe := int64(1)
+	reshape := f.Reshape()
 	switch a.level {
 	case LevelLinear, LevelRAID0:
 		a.how, a.size, err = a.newStriped(f)
-	case LevelRAID1, LevelRAID10:
-		a.how, a.size, err = a.newMirrored(f)
+	case LevelRAID1:
+		a.how, a.size, err = a.newMirrored(f, a.slots, f.geometry())
+	case LevelRAID10:
+		if reshape != nil {
+			a.how, a.size, err = a.newReshaping(f, reshape)
+			break
+		}
+		a.how, a.size, err = a.newMirrored(f, a.slots, f.geometry())
 	case LevelRAID4, LevelRAID5, LevelRAID6:
+		if reshape != nil {
+			a.how, a.size, err = a.newReshaping(f, reshape)
+			break
+		}
 		var p *parityArray
-		if p, err = a.newParity(f); err == nil {
+		if p, err = a.newParity(f, a.slots, f.geometry()); err == nil {
 			a.how, a.size = p, p.geometry.Size()
 			stripe = p.geometry.Chunk() * int64(p.geometry.DataSlots())
 		}

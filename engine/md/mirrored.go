@@ -22,25 +22,23 @@ type mirrored struct {
 	locks    rangeLock // of array offsets being written
 }
 
-// newMirrored makes raid1 or raid10.
-func (a *Array) newMirrored(f *Member) (personality, int64, error) {
+// newMirrored makes raid1 or raid10 of geometry geo over slots.
+func (a *Array) newMirrored(f *Member, slots []slot, geo geometry) (personality, int64, error) {
 	used, err := a.usedBytes(f)
 	if err != nil {
 		return nil, 0, err
 	}
-	m := &mirrored{slots: a.slots, copies: len(a.slots)}
+	m := &mirrored{slots: slots, copies: len(slots)}
 	size := used
 	if a.level == LevelRAID1 {
 		m.at = func(off int64, places []raid.Place) []raid.Place {
-			for i := range a.slots {
+			for i := range slots {
 				places = append(places, raid.Place{Slot: i, Off: off, Len: used - off})
 			}
 			return places
 		}
 	} else {
-		l := ParseRAID10Layout(f.Layout())
-		g, err := raid.NewRAID10(len(a.slots), used, int64(f.ChunkSectors())*SectorSize,
-			raid.RAID10Layout{Near: l.Near, Far: l.Far, Offset: l.Offset, FarSets: l.FarSets})
+		g, err := raid10Of(geo, used)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -50,7 +48,7 @@ func (a *Array) newMirrored(f *Member) (personality, int64, error) {
 	if at := f.ResyncOffset(); at < uint64(size)/SectorSize {
 		m.resynced = int64(at) * SectorSize
 	}
-	m.pending = pendingSpans(f, a.slots)
+	m.pending = pendingSpans(f, slots)
 	return m, size, nil
 }
 

@@ -19,21 +19,22 @@ type parityArray struct {
 	buffers  sync.Pool // of *[]byte, one chunk long
 }
 
-func (a *Array) newParity(f *Member) (*parityArray, error) {
+// newParity makes the array that has geometry geo over slots.
+func (a *Array) newParity(f *Member, slots []slot, geo geometry) (*parityArray, error) {
 	used, err := a.usedBytes(f)
 	if err != nil {
 		return nil, err
 	}
-	g, err := raid.NewParity(int(a.level), len(a.slots), used, int64(f.ChunkSectors())*SectorSize, int(f.Layout()))
+	g, err := raid.NewParity(int(a.level), len(slots), used, geo.chunk, int(geo.layout))
 	if err != nil {
 		return nil, err
 	}
-	p := &parityArray{slots: a.slots, geometry: g, parities: len(a.slots) - g.DataSlots()}
+	p := &parityArray{slots: slots, geometry: g, parities: len(slots) - g.DataSlots()}
 	p.buffers.New = func() any {
 		b := make([]byte, g.Chunk())
 		return &b
 	}
-	p.pending = pendingSpans(f, a.slots)
+	p.pending = pendingSpans(f, slots)
 	return p, nil
 }
 

@@ -148,7 +148,11 @@ func (a *Array) ScrubExtent() int64 {
 func (a *Array) Scrub(ctx context.Context, opt ScrubOptions) iter.Seq2[Mismatch, error] {
 	return func(yield func(Mismatch, error) bool) {
 		s, ok := a.how.(scrubber)
+		_, moving := a.how.(*reshaping)
 		switch {
+		case moving:
+			yield(Mismatch{}, fmt.Errorf("scrub %s: %w: a reshape is under way", a.name, ErrUnsupported))
+			return
 		case !ok:
 			yield(Mismatch{}, fmt.Errorf("scrub %s: %w: %v has no redundancy to check", a.name, ErrUnsupported, a.level))
 			return

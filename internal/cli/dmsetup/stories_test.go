@@ -34,7 +34,7 @@ func stories() []story {
 			"dmsetup load a --table '0 128 linear 1:1 0'", "dmsetup info a", "dmsetup table a", "dmsetup table --inactive a", "dmsetup deps --inactive a",
 			"dmsetup resume a", "dmsetup table a", "dmsetup reload a --table '0 32 error'", "dmsetup clear a", "dmsetup info -c a",
 			"dmsetup rename a b", "dmsetup info b", "dmsetup rename b --setuuid UU", "dmsetup info -u UU", "dmsetup table -u UU",
-			"dmsetup rename b --setuuid VV", "dmsetup wipe_table b", "dmsetup table b", "dmsetup remove b", "dmsetup ls",
+			"dmsetup rename b --setuuid VV", "dmsetup measure b", "dmsetup measure", "dmsetup wipe_table b", "dmsetup table b", "dmsetup remove b", "dmsetup ls",
 		}},
 		{"verbose", []string{
 			create + "a -v" + lin, "dmsetup load -v a --table '0 8 error'", "dmsetup suspend -v a", "dmsetup resume -v a", "dmsetup clear -v a",
@@ -51,6 +51,9 @@ func stories() []story {
 			create + "j --table '0 8 nosuch'", create + "k --table '0 0 error'", create + "l --table '1 8 error'",
 			create + "m --table '0 8 linear 1:0'", create + "n --table '0 8 linear 9:99 0'", create + "o --table '0 99999999 linear 1:0 0'",
 			"dmsetup load c < ", "dmsetup load c --table ''", "dmsetup info",
+		}},
+		{"many targets", []string{
+			"targets /tmp/many 1500", create + "many /tmp/many", "dmsetup table many", "dmsetup status many", "dmsetup info many", "dmsetup deps many", "dmsetup table --concise", "dmsetup wipe_table many", "dmsetup table many", "dmsetup load many /tmp/many", "dmsetup table --inactive many",
 		}},
 		{"created wrongly", []string{
 			create + "a" + lin, create + "a" + lin, create + "b -u U" + lin, create + "c -u U" + lin, create + "''" + lin, create + "a/b" + lin,

@@ -3,6 +3,7 @@ package mapper
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -141,9 +142,18 @@ func (c *Change) readAhead(name string, r ReadAhead) {
 	)
 }
 
+// undoWait is how long a change that is taken back waits for udev: whoever asked
+// for it has given up, or has waited long enough.
+const undoWait = 3 * time.Second
+
 // removeNow removes a device while a change is taken back.
 func (c *Change) removeNow(dev dm.Device, name string) error {
-	gone := c.m.change(c.flags)
+	m := *c.m
+	if udev, ok := m.Udev.(Semaphores); ok && (udev.Deadline <= 0 || udev.Deadline > undoWait) {
+		udev.Deadline = undoWait
+		m.Udev = udev
+	}
+	gone := m.change(c.flags)
 	gone.remove(dev, name, RemoveRequest{Retry: true})
 	return gone.Apply(context.Background(), nil)
 }

@@ -41,6 +41,11 @@ func (s *session) carryOut(ctx context.Context, c *mapper.Change, d device, task
 		s.showSteps(d.String(), c.Describe()...)
 		return nil
 	}
+	if s.synchronises() { // who is impatient with udev leaves no semaphore behind
+		var stop context.CancelFunc
+		ctx, stop = s.std.Cancellable(ctx)
+		defer stop()
+	}
 	err := c.Apply(ctx, nil)
 	for _, note := range c.Notes() {
 		s.warn("%s", s.noteText(note))

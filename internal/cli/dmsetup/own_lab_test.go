@@ -32,6 +32,7 @@ func TestBeyond(t *testing.T) {
 		{"restore", testRestore},
 		{"events", testEvents},
 		{"udev timeout", testUdevTimeout},
+		{"interrupted", testInterrupted},
 		{"lost output", testLostOutput},
 	} {
 		cases = append(cases, lab.Case{Name: c.name, Run: func(t *testing.T, _ *lab.Guest) {
@@ -344,6 +345,33 @@ func joinedCookie(t *testing.T, w *world) string {
 	cookie := strings.TrimSpace(w.do("dmsetup udevcreatecookie").out)
 	w.do("dmsetup rename a b --udevcookie " + cookie)
 	return cookie
+}
+
+// testInterrupted gives up waiting for a udev that never answers.
+func testInterrupted(t *testing.T, w *world) {
+	w.do("mkdir /run/udev")
+	w.do("file /run/udev/control x")
+	before := state(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan outcome, 1)
+	go func() {
+		var out, errs bytes.Buffer
+		code := Main(ctx, []string{"dmsetup", "create", "a", "--table", "0 8 zero"}, ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
+		done <- outcome{line: "create", code: code, out: out.String(), err: errs.String()}
+	}()
+	for deadline := time.Now().Add(30 * time.Second); state(t) == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing happens")
+		}
+	}
+	cancel()
+	if o := <-done; o.code != 1 || !strings.Contains(o.err, "Interrupted.") {
+		t.Errorf("%v", o)
+	}
+	if after := state(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
 }
 
 func testLostOutput(t *testing.T, w *world) {

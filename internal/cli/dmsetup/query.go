@@ -1,6 +1,7 @@
 package dmsetup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -87,6 +88,8 @@ func (s *session) lines(err error) []string {
 		task   *taskError
 	)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return []string{"Interrupted."}
 	case errors.As(err, &usage):
 		return usage.lines
 	case errors.As(err, &driver):

@@ -11,25 +11,34 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/live"
+	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/sysfs"
-	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // AssembleRequest asks to put an array together from devices and start it.
 type AssembleRequest struct {
-	Array    string   // as the user gave it: "/dev/md0", "/dev/md/home"
-	Devices  []string // paths, or "major:minor"
+	Array    string   // as the user gave it: "/dev/md0", "/dev/md/home"; "" for any array there is
+	Devices  []string // paths, or "major:minor"; none for those of List
+	List     func() []string
 	Identity Identity
 	Version  *md.Version // look for this superblock format only
+	Swapped  bool        // look for 0.90 of machines of the other byte order only
 	Newest1  bool        // look for format 1 only, and take the newest of its versions
 	Home     Home
+	Conf     *mdconf.Config // nil for none
+	Update   *Update        // of the superblocks, before anything else; nil for none
 
 	Run        bool // start even if members are missing
 	NoDegraded bool // do not start if members are missing
 	Force      bool // bring members up to date that fell behind, if that makes it start
 	ReadOnly   bool
 	DryRun     bool
+	BackupDir  string // keep what is overwritten there; see Backup
 	Report     Reporter
+
+	pool   pool // nil for Devices, or what List gives
+	probes *probes
+	locked bool // the map of arrays is locked already
 }
 
 // AssembleResult tells what an AssembleRequest did, or would do.
@@ -65,50 +74,158 @@ var (
 //
 // The error matches ErrNoMembers if no device was found to begin with.
 func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error) {
-	req.Report.say(Chatty, "looking for devices for %s", req.Array)
-	sel := &selector{
-		id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1, say: req.Report,
-		probe: probeDevice, claim: claimDevice,
+	label := req.Array
+	if label == "" {
+		label = "further assembly"
 	}
-	found, err := sel.run(req.Devices)
-	if err != nil {
-		return nil, err
+	auto := req.Array == "" && !req.Identity.single()
+	listed := len(req.Devices) > 0 && req.Array != ""
+	if req.pool == nil && len(req.Devices) == 0 {
+		if !req.Identity.single() && req.Identity.Devices == "" {
+			return nil, req.Report.fail(ErrNotStarted, "No identity information available for %s - cannot assemble.", label)
+		}
+		req.pool = newPool(req.List())
+	} else if req.pool == nil {
+		req.pool = newPool(req.Devices)
 	}
-	if len(found) == 0 {
-		return nil, &Said{ErrNoMembers}
+	if req.probes == nil {
+		req.probes = &probes{}
 	}
-	a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host}
-	if err := a.decide(); err != nil {
-		return nil, err
+	for {
+		req.Report.say(Chatty, "looking for devices for %s", label)
+		sel := &selector{
+			id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1,
+			update: req.Update.word(), auto: auto, listed: listed, conf: req.Conf, say: req.Report,
+			probe: req.probes.probe, claim: claimDevice,
+		}
+		if req.Swapped {
+			sel.probe = probeSwapped
+		}
+		found, err := sel.run(req.pool)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, &Said{ErrNoMembers}
+		}
+		a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host, auto: auto, listed: listed}
+		result, again, err := a.run(ctx)
+		if !again {
+			return result, err
+		}
 	}
-	return a.result, a.carryOut(ctx)
 }
 
 // assembler works through one request.
 type assembler struct {
 	AssembleRequest
+	auto   bool // no particular array was asked for
+	listed bool // the members were listed one by one
 	fs     sysfs.FS
+	arrays Map
 	found  []*contender
 	node   *Node
+	merges bool // with an array that --incremental began
 	s      *settled
 	result *AssembleResult
 
+	update  *updated
 	working int // in-sync members the kernel has taken
 	spares  int
 	log     *live.KernelLog
 }
 
-// decide makes the plan: nothing has been changed when it returns.
-func (a *assembler) decide() error {
-	first := infoOf(a.found[0].member)
-	if err := a.alreadyThere(first.UUID); err != nil {
+// run decides and acts while nobody else may change the map of arrays. again
+// asks for another try with other devices.
+func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ error) {
+	a.arrays = Map{held: a.locked}
+	if !a.DryRun && !a.locked {
+		held, unlock, err := a.arrays.Lock()
+		if err != nil {
+			a.Report.say(Always, "failed to get exclusive lock on mapfile - continue anyway...")
+		} else {
+			a.arrays = held
+			defer unlock()
+			a.arrays.ensure(a.Home, a.Conf)
+		}
+	}
+	if err := a.chooseNode(); err != nil {
+		return nil, a.auto && errors.Is(err, errNode), err
+	}
+	if err := a.decide(); err != nil {
+		return nil, false, err
+	}
+	return a.result, false, a.carryOut(ctx)
+}
+
+// errNode marks an array for which no device could be had.
+var errNode = errors.New("no device for the array")
+
+// chooseNode finds the device of the array: the one that --incremental has
+// begun, or a new one.
+func (a *assembler) chooseNode() error {
+	begun, err := a.alreadyThere()
+	if err != nil {
 		return err
 	}
-	node, err := PlanNode(a.fs, NodeRequest{Device: a.Array, Name: plainName(first.Name), Trust: TrustLocal}, a.Report)
+	if begun != nil {
+		return a.merge(begun)
+	}
+	first := a.found[0].member
+	if rest, ok := strings.CutPrefix(a.Array, namesDir+"/"); ok || a.Array != "" && !strings.HasPrefix(a.Array, "/") {
+		if !ok {
+			rest = a.Array
+		}
+		if nameTaken(a.fs, a.arrays, rest) && !ok {
+			return a.Report.fail(ErrArrayExists, "Cannot create device with %s because is in use", a.Array)
+		}
+	}
+	name, trust := a.trust(first)
+	node, err := PlanNode(a.fs, NodeRequest{Device: a.Array, Name: name, Trust: trust, Create: createOf(a.Conf)}, a.Report)
 	if err != nil {
-		return &Said{err}
+		return &Said{errors.Join(errNode, err)}
 	}
 	a.node = node
+	return nil
+}
+
+// createOf gives what the configuration says of new nodes.
+func createOf(cf *mdconf.Config) *mdconf.Create {
+	if cf == nil {
+		return nil
+	}
+	return &cf.Create
+}
+
+// trust says by which name the array may be known here, and how far to believe
+// it: entirely if it was asked for or belongs to this host, or to any.
+func (a *assembler) trust(m *md.Member) (name string, trust Trust) {
+	return trustName(m, a.Home, a.Conf, !a.auto)
+}
+
+func trustName(m *md.Member, home Home, cf *mdconf.Config, known bool) (name string, trust Trust) {
+	info := infoOf(m)
+	name, trust = info.Name, TrustForeign
+	if home.owns(m) || (Home{Host: "any"}).owns(m) {
+		name, trust = plainName(name), TrustLocal
+	}
+	if known {
+		trust = TrustLocal
+	}
+	if name != "" && trust != TrustLocal && home.Ignored && (cf == nil || cf.NameIsFree(name)) {
+		trust = TrustLocal
+	}
+	if trust == TrustLocal {
+		name = plainName(name)
+	}
+	return name, trust
+}
+
+// decide makes the plan: nothing has been changed when it returns.
+func (a *assembler) decide() error {
+	if err := a.planUpdate(); err != nil {
+		return err
+	}
 	infos := make([]memberInfo, len(a.found))
 	members := make([]*md.Member, len(a.found))
 	for i, c := range a.found {
@@ -116,7 +233,7 @@ func (a *assembler) decide() error {
 		infos[i] = infoOf(c.member)
 		infos[i].Major, infos[i].Minor = c.major, c.minor
 		a.Report.say(Chatty, "%s is identified as a member of %s, slot %d%s.",
-			c.path, node.Chosen, infos[i].kernelSlot(), replacementWord(infos[i].State.Replacement))
+			c.path, a.node.Chosen, infos[i].kernelSlot(), replacementWord(infos[i].State.Replacement))
 	}
 	c, err := choose(infos, a.Force)
 	if err != nil {
@@ -126,12 +243,15 @@ func (a *assembler) decide() error {
 	for _, d := range c.dropped {
 		a.Report.say(Normal, "ignoring %s as it reports %s as failed", d.Device, d.Reports)
 	}
-	a.s = c.settle(members, settleOptions{Run: a.Run, NoDegraded: a.NoDegraded, Force: a.Force})
+	a.s = c.settle(members, settleOptions{
+		Run: a.Run, NoDegraded: a.NoDegraded, Force: a.Force,
+		Partial: !a.NoDegraded && (a.Force || !a.listed),
+	})
 	if a.s == nil {
-		a.Report.say(Always, "No suitable drives found for %s", node.Chosen)
+		a.Report.say(Always, "No suitable drives found for %s", a.node.Chosen)
 		return &Said{ErrNotStarted}
 	}
-	a.result = a.describe(first.UUID)
+	a.result = a.describe(infoOf(a.found[0].member).UUID)
 	return nil
 }
 
@@ -153,32 +273,15 @@ func replacementWord(is bool) string {
 func (a *assembler) reportTwins(err error) {
 	var twins *errTwins
 	if errors.As(err, &twins) {
+		from := "the\n      DEVICE list in mdadm.conf"
+		if a.listed {
+			from = "the list"
+		}
 		a.Report.say(Always, "WARNING %s and %s appear to have very similar superblocks.\n"+
 			"      If they are really different, please --zero the superblock on one\n"+
-			"      If they are the same or overlap, please remove one from the list.",
-			twins.First, twins.Second)
+			"      If they are the same or overlap, please remove one from %s.",
+			twins.First, twins.Second, from)
 	}
-}
-
-// alreadyThere refuses if an array with that uuid is set up.
-func (a *assembler) alreadyThere(uuid md.UUID) error {
-	stat, err := sysmd.ReadMdstat(a.fs)
-	if err != nil {
-		return nil // without md there is no array
-	}
-	entries, err := Map{}.Read()
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		if e.UUID != mapUUID(a.found[0].member) || stat.Array(e.Name) == nil {
-			continue
-		}
-		a.Report.say(Always, "Found some drive for an array that is already active: %s", e.Path)
-		a.Report.say(Always, "giving up.")
-		return &Said{fmt.Errorf("array %v is %s already: %w", uuid, e.Path, ErrArrayExists)}
-	}
-	return nil
 }
 
 // mapUUID is a member's array uuid as mdadm's map has it.
@@ -250,4 +353,23 @@ func (c *candidate) diskInfo() mdctl.DiskInfo {
 // that it does not know.
 func mayBeInvalid(err error, info *memberInfo) bool {
 	return errors.Is(err, unix.EINVAL) && info.Level == md.LevelRAID0 && info.Layout != 0
+}
+
+// ForLine makes the request one for the array of a line of the configuration.
+// It fails if the line asks for metadata that mdkit does not know.
+func (r *AssembleRequest) ForLine(line *mdconf.Array) error {
+	r.Array, r.Identity, r.Devices = line.Device, IdentityOf(line), nil
+	if line.Metadata == "" || r.Version != nil || r.Newest1 {
+		return nil
+	}
+	if line.Metadata == "1" {
+		r.Newest1 = true
+		return nil
+	}
+	v, err := md.ParseVersion(line.Metadata)
+	if err != nil {
+		return fmt.Errorf("%s, line %d: metadata %s is not supported: %w", line.File, line.Line, line.Metadata, err)
+	}
+	r.Version = &v
+	return nil
 }

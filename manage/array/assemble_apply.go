@@ -20,7 +20,11 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	a.reportForced()
 	if a.DryRun {
 		a.result.Steps = described(plan.Describe())
-		if a.s.start == startNow {
+		switch a.s.start {
+		case startNow:
+			return nil
+		case startNotWanted:
+			_ = a.notStarted()
 			return nil
 		}
 		return a.notStarted()
@@ -36,7 +40,9 @@ func (a *assembler) carryOut(ctx context.Context) error {
 			a.Report.extra(Always, "could not take back %s: %v", l.Step, l.Err)
 		}
 	}
-	if err == nil {
+	if a.s.start == startNotWanted {
+		a.result.Started = false
+	} else if err == nil {
 		waitForName(ctx, a.node.Chosen, a.Report)
 	}
 	return errors.Join(err, a.node.Close())
@@ -46,15 +52,25 @@ func (a *assembler) carryOut(ctx context.Context) error {
 // members, the start. The superblocks are among them only if the array then
 // starts, and come back if it does not.
 func (a *assembler) plan() *Plan {
-	var steps []Step
+	steps := a.updateSteps()
 	for _, j := range a.s.writes() {
 		m := a.found[j].member
-		steps = append(steps, NewWrite(a.memberPath(j), "superblock "+m.Version.String(), m.Offset, a.s.edits[j].bytes()))
+		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, a.s.edits[j].bytes()))
 	}
+	backup := newBackup(a.BackupDir, mapUUID(a.found[0].member).String(), steps)
+	steps = append(backup.before(), steps...)
 	steps = append(steps, a.node.Steps()...)
-	steps = append(steps, a.mapStep(), a.setStep())
+	steps = append(steps, a.mapStep())
+	if !a.merges {
+		steps = append(steps, a.setStep())
+	}
 	for _, o := range a.s.order() {
 		steps = append(steps, a.memberSteps(o)...)
+	}
+	if a.s.start == startNotWanted {
+		// It stays there, for whoever brings the rest.
+		steps = append(steps, sayStep(func() { _ = a.notStarted() }))
+		return &Plan{Steps: append(steps, backup.after()...)}
 	}
 	if a.s.start != startNow {
 		// The kernel has had its say about the members; that is all.
@@ -62,10 +78,22 @@ func (a *assembler) plan() *Plan {
 			func(context.Context) error { return a.notStarted() }, nil))}
 	}
 	steps = append(steps, a.runStep())
+	steps = append(steps, a.attrSteps()...)
+	steps = append(steps, sayStep(a.started))
+	steps = append(steps, a.returnSteps()...)
 	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
 		steps = append(steps, a.repairStep())
 	}
-	return &Plan{Steps: steps}
+	return &Plan{Steps: append(steps, backup.after()...)}
+}
+
+// writeStep writes to a candidate. One that an array holds already can not be
+// claimed for that.
+func (a *assembler) writeStep(j int, what string, off int64, b []byte) Step {
+	if a.found[j].included {
+		return newSharedWrite(a.memberPath(j), what, off, b)
+	}
+	return NewWrite(a.memberPath(j), what, off, b)
 }
 
 // memberPath is a path for a candidate that may have been named by number.
@@ -119,11 +147,14 @@ func (a *assembler) mapStep() Step {
 	return NewStep(StepInfo{Kind: KindMap, Target: MapDir + "/map", What: entry.Name, Value: entry.Path},
 		func(context.Context) error {
 			// An array without a line in the map is no worse an array.
-			_ = Map{}.Update(entry)
+			entry.Path = a.node.Chosen
+			_ = a.arrays.Update(entry)
 			return nil
 		},
 		func(context.Context) error {
-			_ = Map{}.Remove(entry.Name)
+			if !a.merges {
+				_ = a.arrays.Remove(entry.Name)
+			}
 			return nil
 		})
 }
@@ -158,6 +189,11 @@ func (a *assembler) memberSteps(o orderedMember) []Step {
 	}
 	c := &s.cands[o.cand]
 	disk := c.diskInfo()
+	if a.found[o.cand].included {
+		return []Step{sayStep(func() {
+			a.Report.say(Chatty, "%s is already in %s as %d", c.Device, a.node.Chosen, disk.RaidDisk)
+		})}
+	}
 	path := a.memberPath(o.cand)
 	add := NewStep(StepInfo{
 		Kind: KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
@@ -224,7 +260,6 @@ func (a *assembler) runStep() Step {
 			a.startFailed(err)
 			return &Said{err}
 		}
-		a.started()
 		return nil
 	}, nil)
 }

@@ -11,28 +11,52 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
 // Identity says which array is meant. Nil and empty fields match any.
 type Identity struct {
 	UUID       *md.UUID
 	Name       string
-	SuperMinor *int // the minor number in a 0.90 superblock
+	SuperMinor *int   // the minor number in a 0.90 superblock
+	Devices    string // patterns for its members, with commas between them
+	Level      *md.Level
+	RaidDisks  *int
+	Container  string // path or uuid of the container it is in
+	Member     string // its name there
 }
 
-// named reports whether anything is given; devices without a superblock are
-// then passed over instead of ending the command.
+// IdentityOf takes the identity from an ARRAY line.
+func IdentityOf(a *mdconf.Array) Identity {
+	return Identity{
+		UUID: a.UUID, Name: a.Name, SuperMinor: a.SuperMinor, Devices: a.Devices,
+		Level: a.Level, RaidDisks: a.RaidDisks, Container: a.Container, Member: a.Member,
+	}
+}
+
+// named reports whether anything is given that only one array has; devices
+// without a superblock are then passed over instead of ending the command.
 func (id *Identity) named() bool { return id.UUID != nil || id.Name != "" || id.SuperMinor != nil }
 
-// mismatch says what of a member does not match, in mdadm's words, or "".
-func (id *Identity) mismatch(m *memberInfo, home Home) string {
+// single reports whether one array is meant, be it one in a container.
+func (id *Identity) single() bool { return id.named() || id.Container != "" && id.Member != "" }
+
+// mismatch says what of a member does not match, in mdadm's words, or "". What
+// an update is about to change need not match (Assemble.c, ident_matches).
+func (id *Identity) mismatch(m *memberInfo, home Home, update string) string {
 	switch {
-	case id.UUID != nil && *id.UUID != m.UUID && !m.UUID.IsZero():
+	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID && !m.UUID.IsZero():
 		return "has wrong uuid."
-	case id.Name != "" && !home.nameMatches(m.Name, id.Name):
+	case id.Name != "" && update != "name" && !home.nameMatches(m.Name, id.Name):
 		return "has wrong name."
 	case id.SuperMinor != nil && *id.SuperMinor != m.SuperMinor:
 		return "has wrong super-minor."
+	case id.Level != nil && *id.Level != m.Level:
+		return "has wrong raid level."
+	case id.RaidDisks != nil && m.RaidDisks != 0 && *id.RaidDisks != m.RaidDisks:
+		return "requires wrong number of drives."
+	case id.Member != "":
+		return "is not a container and one is required."
 	}
 	return ""
 }
@@ -72,14 +96,40 @@ func (h Home) owns(m *md.Member) bool {
 	return len(h.Host) < 32 && strings.HasPrefix(name1(m.Super1), h.Host+":")
 }
 
-// contender is a device from the command line and what was found on it.
+// contender is a device and what was found on it.
 type contender struct {
-	path   string
-	member *md.Member
-	major  uint32
-	minor  uint32
-	usable bool // of the array
-	asides []string
+	path     string
+	member   *md.Member
+	major    uint32
+	minor    uint32
+	included bool // in the array already, by way of --incremental
+	asides   []string
+}
+
+// pool is the devices that assemblies choose from. Those that one assembly has
+// taken, successful or not, are not for the next one.
+type pool []*poolDevice
+
+type poolDevice struct {
+	path string
+	used usage
+}
+
+// usage is what became of a device in a pool.
+type usage int
+
+const (
+	unused  usage = iota
+	chosen        // by the assembly that is going on
+	useless       // for this and all further assemblies
+)
+
+func newPool(paths []string) pool {
+	p := make(pool, len(paths))
+	for i, path := range paths {
+		p[i] = &poolDevice{path: path}
+	}
+	return p
 }
 
 // selector goes through devices and keeps those that make up one array, as
@@ -90,12 +140,16 @@ type selector struct {
 	home    Home
 	version *md.Version // the only one looked for, if given
 	newest1 bool        // of format 1, until a version is known
+	update  string      // what is about to be updated
+	auto    bool        // no particular array is looked for
+	listed  bool        // the devices were named one by one
+	conf    *mdconf.Config
 	say     Reporter
 	probe   func(path string, v *md.Version, newest1 bool) (*contender, *probeError)
 	claim   func(path string) error // nil if nobody holds the device
 
 	first *md.Member
-	found []*contender
+	found map[*poolDevice]*contender
 }
 
 // probeError is why nothing usable was found on a device.
@@ -109,87 +163,176 @@ type probeError struct {
 // reported.
 var errSelect error = &Said{errors.New("the devices do not make up one array")}
 
-// run selects. The result is in the order given.
-func (s *selector) run(paths []string) ([]*contender, error) {
-	for _, path := range paths {
-		if err := s.consider(path); err != nil {
+// run selects. The result is in the order of the pool.
+func (s *selector) run(devices pool) ([]*contender, error) {
+	s.found = make(map[*poolDevice]*contender)
+	for _, d := range devices {
+		if d.used != unused {
+			d.used = useless
+		}
+	}
+	for _, d := range devices {
+		if d.used == useless {
+			continue
+		}
+		if err := s.consider(d); err != nil {
 			return nil, err
 		}
 	}
 	var out []*contender
-	for _, c := range s.found {
-		if c.usable {
-			out = append(out, c)
+	for _, d := range devices {
+		if d.used == chosen {
+			out = append(out, s.found[d])
 		}
 	}
 	return out, nil
 }
 
-func (s *selector) sayAll(notes []string) {
-	for _, n := range notes {
-		s.say.say(Normal, "%s", n)
+// because says why a device is passed over. Unless it was named that is of
+// little interest.
+func (s *selector) because(format string, args ...any) {
+	l := Chatty
+	if s.listed {
+		l = Normal
 	}
+	s.say.say(l, format, args...)
 }
 
-func (s *selector) consider(path string) error {
+func (s *selector) consider(d *poolDevice) error {
+	if why := s.misplaced(d.path); why != "" {
+		s.because("%s", why)
+		return nil
+	}
 	want := s.version
 	if s.first != nil {
 		want = &s.first.Version
 	}
-	c, bad := s.probe(path, want, s.newest1)
+	c, bad := s.probe(d.path, want, s.newest1)
 	if c != nil {
-		s.sayAll(c.asides)
+		for _, n := range c.asides {
+			s.because("%s", n)
+		}
+		bad = s.forbidden(c)
 	}
 	if bad != nil {
-		for _, n := range bad.loud {
-			s.say.say(Always, "%s", n)
-		}
-		s.sayAll(bad.notes)
-		if bad.extra != "" {
-			s.say.extra(Normal, "%s", bad.extra)
-		}
-		if s.id.named() {
-			return nil
-		}
-		s.say.say(Always, "%s has no superblock - assembly aborted", path)
-		return fmt.Errorf("%s: %w", path, errSelect)
+		d.used = useless
+		return s.noMember(d, bad)
 	}
 	info := infoOf(c.member)
-	if why := s.id.mismatch(&info, s.home); why != "" {
-		s.say.say(Normal, "%s %s", path, why)
+	if why := s.id.mismatch(&info, s.home, s.update); why != "" {
+		s.because("%s %s", d.path, why)
 		return nil
 	}
-	if err := s.claim(path); err != nil {
-		s.say.say(Normal, "%s is busy - skipping", path)
-		s.say.holders(Normal, path, err)
+	if s.auto && s.conflicts(&info) {
 		return nil
 	}
-	c.usable = true
+	if err := s.claim(d.path); err != nil {
+		s.because("%s is busy - skipping", d.path)
+		if s.listed {
+			s.say.holders(Normal, d.path, err)
+		}
+		return nil
+	}
 	switch {
 	case s.first == nil:
 		s.first = c.member
-	case !sameArray(s.first, c.member):
-		return s.resolve(c)
+	case sameArray(s.first, c.member):
+	case s.auto:
+		return nil // its turn comes
+	default:
+		return s.resolve(d, c)
 	}
-	s.found = append(s.found, c)
+	d.used, s.found[d] = chosen, c
 	return nil
+}
+
+// misplaced says why a device cannot be meant, by its name alone.
+func (s *selector) misplaced(path string) string {
+	switch {
+	case strings.HasPrefix(s.id.Container, "/"):
+		return fmt.Sprintf("%s is not the container required (%s)", path, s.id.Container)
+	case s.id.Container == "" && s.id.Devices != "" && !mdconf.MatchOne(s.id.Devices, path):
+		return fmt.Sprintf("%s is not one of %s", path, s.id.Devices)
+	}
+	return ""
+}
+
+// forbidden holds AUTO and POLICY against what nobody asked for by name.
+func (s *selector) forbidden(c *contender) *probeError {
+	if !s.auto || s.first != nil || s.conf == nil {
+		return nil
+	}
+	format := formatFamily(c.member.Version)
+	if policiesOf(s.conf, c.major, c.minor).AutoAllowed(format, s.home.owns(c.member)) {
+		return nil
+	}
+	return &probeError{notes: []string{fmt.Sprintf(
+		"%s has metadata type %s for which auto-assembly is disabled", c.path, format)}}
+}
+
+// noMember passes over a device that is of no use, or ends the assembly.
+func (s *selector) noMember(d *poolDevice, bad *probeError) error {
+	for _, n := range bad.loud {
+		s.say.say(Always, "%s", n)
+	}
+	for _, n := range bad.notes {
+		s.because("%s", n)
+	}
+	if bad.extra != "" && s.listed {
+		s.say.extra(Normal, "%s", bad.extra)
+	}
+	if s.auto || !s.listed || s.id.named() {
+		return nil
+	}
+	s.say.say(Always, "%s has no superblock - assembly aborted", d.path)
+	return fmt.Errorf("%s: %w", d.path, errSelect)
+}
+
+// conflicts holds what nobody asked for by name against the ARRAY lines of the
+// configuration.
+func (s *selector) conflicts(info *memberInfo) bool {
+	if s.conf == nil {
+		return false
+	}
+	line, two := s.conf.Match(mdconf.Facts{
+		UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor, Device: info.Device,
+	}, func(why string) { s.say.say(veryChatty, "%s", why) })
+	switch {
+	case two != nil && line.Device != "" && two.Device != "":
+		s.because("we match both %s and %s - cannot decide which to use.", line.Device, two.Device)
+		return true
+	case two != nil:
+		s.because("multiple lines in mdadm.conf match")
+		return true
+	case line == nil:
+		return false
+	case line.Ignored():
+		s.because("%s is a member of an explicitly ignored array", info.Device)
+		return true
+	}
+	id := IdentityOf(line)
+	if why := id.mismatch(info, s.home, s.update); why != "" {
+		s.because("%s %s", info.Device, why)
+		return true
+	}
+	return false
 }
 
 // resolve settles a clash between two arrays if exactly one of them is this
 // host's.
-func (s *selector) resolve(c *contender) error {
+func (s *selector) resolve(d *poolDevice, c *contender) error {
 	first, this := s.home.owns(s.first), s.home.owns(c.member)
 	switch {
 	case first && !this:
-		s.say.say(Normal, "%s misses out due to wrong homehost", c.path)
+		s.because("%s misses out due to wrong homehost", c.path)
 		return nil
 	case this && !first:
-		s.say.say(Normal, "%s overrides previous devices due to good homehost", c.path)
-		for _, o := range s.found {
-			o.usable = false
+		s.because("%s overrides previous devices due to good homehost", c.path)
+		for o := range s.found {
+			o.used = unused
 		}
 		s.first = c.member
-		s.found = append(s.found, c)
+		d.used, s.found[d] = chosen, c
 		return nil
 	}
 	s.say.say(Always, "superblock on %s doesn't match others - assembly aborted", c.path)
@@ -259,6 +402,24 @@ func probeDevice(path string, v *md.Version, newest1 bool) (*contender, *probeEr
 	}
 	c.member.Name = path
 	return c, nil
+}
+
+// probeSwapped looks for a 0.90 superblock of the other byte order.
+func probeSwapped(path string, _ *md.Version, _ bool) (*contender, *probeError) {
+	d, err := openDevice(path, block.ForReading)
+	if err != nil {
+		return nil, &probeError{notes: []string{fmt.Sprintf("cannot open device %s: %s", path, errnoText(err))}}
+	}
+	defer d.Close()
+	if !d.IsBlockDevice() {
+		return nil, &probeError{loud: []string{path + " is not a block device."}}
+	}
+	m, bad := loadSwapped(d)
+	if bad != nil {
+		return nil, &probeError{notes: []string{bad.text, "no RAID superblock on " + path}}
+	}
+	m.Name = path
+	return &contender{path: path, member: m, major: d.major, minor: d.minor}, nil
 }
 
 // claimDevice tries whether the device is free.

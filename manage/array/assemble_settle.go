@@ -60,6 +60,7 @@ type settleOptions struct {
 	Run        bool // start even if degraded
 	NoDegraded bool
 	Force      bool
+	Partial    bool // start whatever has been missing for longer than since it last ran
 }
 
 // settle decides the rest: whose superblock the kernel goes by, which
@@ -192,7 +193,7 @@ func (s *settled) verdict(opt settleOptions) startVerdict {
 		return startNow
 	}
 	enoughDirty := s.enoughOf(s.clean)
-	if !opt.NoDegraded && enoughDirty && (opt.Force || s.working+s.rebuilding >= s.content.Working) {
+	if enoughDirty && (opt.Partial || s.working+s.rebuilding >= s.content.Working) {
 		return startNow
 	}
 	switch {

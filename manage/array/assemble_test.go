@@ -115,7 +115,7 @@ func orders(members []*md.Member) func(func([]*md.Member) bool) {
 
 func TestDecideAssembly(t *testing.T) {
 	const r1, r5, r6, r10 = md.LevelRAID1, md.LevelRAID5, md.LevelRAID6, md.LevelRAID10
-	force := settleOptions{Force: true}
+	force := settleOptions{Force: true, Partial: true}
 	for _, tc := range []struct {
 		name    string
 		members []*md.Member
@@ -230,7 +230,7 @@ func TestForceInEveryOrder(t *testing.T) {
 	tried := 0
 	for order := range orders(members) {
 		tried++
-		s := plan(t, order, settleOptions{Force: true})
+		s := plan(t, order, settleOptions{Force: true, Partial: true})
 		if got := s.in(); got != "b d newest" || s.start != startNow || s.working != 3 {
 			t.Fatalf("%s: in %q, %d working, start %v", namesOf(order), got, s.working, s.start)
 		}
@@ -249,7 +249,7 @@ func TestForceWritesWhatItSays(t *testing.T) {
 		believes(member("a", md.LevelRAID5, 3, 0, 32), 1),
 		member("b", md.LevelRAID5, 3, 1, 24),
 	}
-	s := plan(t, members, settleOptions{Force: true})
+	s := plan(t, members, settleOptions{Force: true, Partial: true})
 	for _, j := range s.writes() {
 		parsed, err := md.ParseSuper1(append(s.edits[j].bytes(), make([]byte, md.Super1Size)...))
 		if err != nil {
@@ -325,7 +325,7 @@ func TestSelect(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var said []string
 			s := &selector{
-				id: tc.id, home: tc.home, say: func(n Note) { said = append(said, n.Text) },
+				id: tc.id, home: tc.home, listed: true, say: func(n Note) { said = append(said, n.Text) },
 				probe: func(path string, _ *md.Version, _ bool) (*contender, *probeError) {
 					m := on[path]
 					if path == "busy" {
@@ -343,7 +343,7 @@ func TestSelect(t *testing.T) {
 					return nil
 				},
 			}
-			found, err := s.run(strings.Fields(tc.paths))
+			found, err := s.run(newPool(strings.Fields(tc.paths)))
 			var got []string
 			for _, c := range found {
 				got = append(got, c.path)

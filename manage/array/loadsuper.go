@@ -99,3 +99,21 @@ func nativeOrder(m *md.Member) bool {
 	return m.Super0 == nil || m.Super0.Order == nil ||
 		m.Super0.Order.Uint32([]byte{1, 2, 3, 4}) == binary.NativeEndian.Uint32([]byte{1, 2, 3, 4})
 }
+
+// loadSwapped reads a 0.90 superblock that a machine of the other byte order
+// has written.
+func loadSwapped(d block.Device) (*md.Member, *loadError) {
+	m, err := md.ReadMember(d, md.V090)
+	if err == nil && !nativeOrder(m) {
+		return m, nil
+	}
+	if err == nil { // this machine's own, which looks odd the other way round
+		swapped := m.Super0.AppendTo(nil)[:8]
+		for i := 0; i < len(swapped); i += 4 {
+			binary.BigEndian.PutUint32(swapped[i:], binary.LittleEndian.Uint32(swapped[i:]))
+		}
+		return nil, &loadError{text: explainForeign(block.Name(d), md.V090, swapped), foreign: true}
+	}
+	_, bad := loadSuper(d, md.V090)
+	return nil, bad
+}

@@ -60,6 +60,23 @@ type MapEntry struct {
 // if empty.
 type Map struct {
 	Dir string
+
+	held bool // under Lock
+}
+
+// Lock keeps everyone else, mdadm included, from changing the map, which also
+// keeps two assemblies of one array apart. The map it returns is for changes
+// under the lock.
+func (m Map) Lock() (held Map, unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(m.path("map")), 0o755); err != nil {
+		return m, nil, fmt.Errorf("lock the map of arrays: %w", err)
+	}
+	unlock, err = m.lock()
+	if err != nil {
+		return m, nil, fmt.Errorf("lock the map of arrays: %w", err)
+	}
+	m.held = true
+	return m, unlock, nil
 }
 
 func (m Map) path(name string) string {
@@ -142,11 +159,13 @@ func (m Map) change(edit func([]MapEntry) []MapEntry) error {
 	if err := os.MkdirAll(filepath.Dir(m.path("map")), 0o755); err != nil {
 		return fmt.Errorf("change the map of arrays: %w", err)
 	}
-	unlock, err := m.lock()
-	if err != nil {
-		return fmt.Errorf("change the map of arrays: %w", err)
+	if !m.held {
+		unlock, err := m.lock()
+		if err != nil {
+			return fmt.Errorf("change the map of arrays: %w", err)
+		}
+		defer unlock()
 	}
-	defer unlock()
 	entries, err := m.Read()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -32,6 +33,7 @@ type NodeRequest struct {
 	Device string // as the user gave it: "/dev/md0", "/dev/md/home", "home"; may be empty
 	Name   string // the array's own name; may be empty
 	Trust  Trust
+	Create *mdconf.Create // whose nodes are, and how they are called; nil for the defaults
 }
 
 // ErrBadName marks a name that cannot be an md device's.
@@ -45,13 +47,24 @@ type Node struct {
 	fs     sysfs.FS
 	report Reporter
 	given  bool // Chosen is what the user gave
+	begun  bool // it is there already
+	create mdconf.Create
 	dev    *mdctl.Device
 }
 
 // PlanNode chooses the device of an array as mdadm does. What is wrong with
 // the names is reported before it fails.
 func PlanNode(fs sysfs.FS, req NodeRequest, report Reporter) (*Node, error) {
-	n := &Node{fs: fs, report: report}
+	n := &Node{fs: fs, report: report, create: mdconf.Create{GID: -1}}
+	if req.Create != nil {
+		n.create = *req.Create
+	}
+	if n.create.GID < 0 {
+		n.create.GID = diskGroup
+	}
+	if n.create.Mode == 0 {
+		n.create.Mode = nodeMode
+	}
 	short, num, err := n.shortName(req.Device)
 	if err != nil {
 		return nil, err
@@ -78,6 +91,8 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report Reporter) (*Node, error) {
 				n.Kernel, newArrayPath)
 			return nil, report.fail(fmt.Errorf("%s: %w", req.Device, ErrArrayExists), "%s is already in use.", req.Device)
 		}
+	case n.create.Names && short != "" && !busy("md_"+short):
+		n.Kernel = "md_" + short
 	default:
 		if n.Kernel = freeNumber(busy); n.Kernel == "" {
 			return nil, report.fail(errors.New("no free number for an md device"), "No avail md devices - aborting")
@@ -90,8 +105,17 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report Reporter) (*Node, error) {
 		n.Chosen = n.path()
 	default:
 		n.Chosen = namesDir + "/" + short
+		if !hasUdev() && n.occupied() {
+			report.say(Always, "%s exists - ignoring", n.Chosen)
+			n.Chosen = n.path()
+		}
 	}
 	return n, nil
+}
+
+// begunNode is the device of an array that is there already.
+func begunNode(fs sysfs.FS, kernel, chosen string, report Reporter) *Node {
+	return &Node{Kernel: kernel, Chosen: chosen, fs: fs, report: report, begun: true}
 }
 
 // ErrArrayExists marks the name of an array that exists already.
@@ -163,14 +187,7 @@ func numberOf(name string) int {
 func ownName(req NodeRequest, stat sysmd.Mdstat) string {
 	name := strings.NewReplacer("/", "-", " ", "_", "\t", "_").Replace(req.Name[:min(len(req.Name), 200)])
 	entries, _ := Map{}.Read() // without a map there are no conflicts
-	taken := func(name string) bool {
-		for _, e := range entries {
-			if e.Path == namesDir+"/"+name && stat.Array(e.Name) != nil {
-				return true
-			}
-		}
-		return false
-	}
+	taken := func(name string) bool { return namedIn(entries, stat, name) }
 	if (req.Trust == TrustLocal || strings.Contains(name, ":")) && !taken(name) {
 		return name
 	}
@@ -179,6 +196,26 @@ func ownName(req NodeRequest, stat sysmd.Mdstat) string {
 			return numbered
 		}
 	}
+}
+
+// namedIn reports whether a running array has the name in /dev/md.
+func namedIn(entries []MapEntry, stat sysmd.Mdstat, name string) bool {
+	for _, e := range entries {
+		if e.Path == namesDir+"/"+name && stat.Array(e.Name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// nameTaken is namedIn for what is there now.
+func nameTaken(fs sysfs.FS, arrays Map, name string) bool {
+	stat, err := sysmd.ReadMdstat(fs)
+	if err != nil {
+		return false
+	}
+	entries, _ := arrays.Read()
+	return namedIn(entries, stat, name)
 }
 
 // freeNumber is the first name not in use, in mdadm's order: 127 down to 0,
@@ -230,7 +267,11 @@ func hasOtherName(kernel string) bool {
 // Steps make the device known to the kernel and open it for oneself and,
 // where no udev does that, make its nodes. Device gives it afterwards.
 func (n *Node) Steps() []Step {
-	steps := []Step{NewStep(StepInfo{Kind: KindDevice, Target: n.Kernel, What: "create the device"}, n.create, nil)}
+	if n.begun {
+		return []Step{NewStep(StepInfo{Kind: KindDevice, Target: n.Chosen, What: "open for exclusive use"},
+			n.open, func(context.Context) error { return n.Close() })}
+	}
+	steps := []Step{NewStep(StepInfo{Kind: KindDevice, Target: n.Kernel, What: "create the device"}, n.ask, nil)}
 	if !hasUdev() {
 		steps = append(steps, n.nodeStep())
 		if n.Chosen != n.path() {
@@ -274,9 +315,9 @@ func hasUdev() bool {
 	return false
 }
 
-// create asks the module for the device. Where that does not work, opening
+// ask asks the module for the device. Where that does not work, opening
 // its node can still do it.
-func (n *Node) create(ctx context.Context) error {
+func (n *Node) ask(ctx context.Context) error {
 	params := sysmd.ModuleParams(n.fs)
 	err := params.NewArray(n.Kernel)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, sysfs.ErrNotSupported) {
@@ -312,7 +353,7 @@ const (
 
 func (n *Node) nodeStep() Step {
 	made := false
-	return NewStep(StepInfo{Kind: KindMknod, Target: n.path(), What: "device node", Value: "mode 0660, group 6"},
+	return NewStep(StepInfo{Kind: KindMknod, Target: n.path(), What: "device node", Value: fmt.Sprintf("mode %#o, group %d", n.create.Mode, n.create.GID)},
 		func(context.Context) error {
 			num, err := n.number()
 			if err != nil {
@@ -331,7 +372,7 @@ func (n *Node) nodeStep() Step {
 				return n.report.fail(err, "failed to create %s", n.path())
 			}
 			made = true
-			return errors.Join(os.Chown(n.path(), 0, diskGroup), os.Chmod(n.path(), nodeMode))
+			return errors.Join(os.Chown(n.path(), n.create.UID, n.create.GID), os.Chmod(n.path(), n.create.Mode))
 		},
 		func(context.Context) error {
 			if !made {
@@ -349,7 +390,8 @@ func (n *Node) linkStep() Step {
 		func(context.Context) error {
 			if err := os.Mkdir(namesDir, 0o700); err == nil {
 				madeDir = true
-				if err := errors.Join(os.Chown(namesDir, 0, diskGroup), os.Chmod(namesDir, 0o770)); err != nil {
+				if err := errors.Join(os.Chown(namesDir, n.create.UID, n.create.GID),
+					os.Chmod(namesDir, n.create.Mode|n.create.Mode>>2&0o111)); err != nil {
 					return err
 				}
 			}
@@ -359,7 +401,7 @@ func (n *Node) linkStep() Step {
 				}
 			}
 			if _, err := os.Lstat(n.Chosen); err == nil {
-				if to, err := os.Readlink(n.Chosen); err != nil || to != n.path() {
+				if n.occupied() { // it has come since
 					n.report.say(Always, "%s exists - ignoring", n.Chosen)
 					n.Chosen = n.path()
 				}
@@ -382,6 +424,15 @@ func (n *Node) linkStep() Step {
 			}
 			return err
 		})
+}
+
+// occupied reports whether the name is there and leads elsewhere.
+func (n *Node) occupied() bool {
+	if _, err := os.Lstat(n.Chosen); err != nil {
+		return false
+	}
+	to, err := os.Readlink(n.Chosen)
+	return err != nil || to != n.path()
 }
 
 func removeIfThere(path string) error {

@@ -15,6 +15,8 @@ const (
 	Warning Loudness = -1       // hidden by -qq
 	Normal  Loudness = 0        // hidden by -q
 	Chatty  Loudness = 1        // shown by -v
+
+	veryChatty Loudness = 2 // shown by -vv
 )
 
 // Note is something a library call has to say to people while it works or

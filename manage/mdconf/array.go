@@ -217,7 +217,7 @@ func (c *Config) Twice() string {
 				continue
 			}
 			if a.UUID != nil && b.UUID != nil {
-				return "Devices " + a.UUID.String() + " and " + b.UUID.String() + " have the same name: " + a.Device
+				return "Devices UUID-" + a.UUID.String() + " and UUID-" + b.UUID.String() + " have the same name: " + a.Device
 			}
 			return "Device " + a.Device + " given twice in config file"
 		}

@@ -321,6 +321,10 @@ func (p *parser) misc(opt getopt.Option) (bool, error) {
 		c.Sparc = true
 		return true, nil
 	}
+	if opt.Val == optRestoreMetadata {
+		c.RestoreMetadata = opt.Arg
+		return true, nil
+	}
 	op := miscOp(opt.Val)
 	if op == NoOp {
 		return false, nil

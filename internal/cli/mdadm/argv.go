@@ -156,6 +156,8 @@ func (p *parser) anywhere(opt getopt.Option) (done bool, err error) {
 		c.DryRun = true
 	case optJSON:
 		c.JSON = true
+	case optBackupMetadata:
+		c.BackupMetadata = opt.Arg
 	default:
 		return false, nil
 	}
@@ -197,7 +199,7 @@ func (p *parser) modeOf(opt int) Mode {
 	case optMisc, 'D', 'E', 'X', 'Q', optExamineBadBlocks, optDump, optRestore, optAction:
 		return Misc
 	case 'R', 'S', 'o', 'w', 'W', optWait, optWaitClean, optDetailPlatform, optKillSubarray,
-		optUpdateSubarray, optUdevRules, optZeroSuperblock:
+		optUpdateSubarray, optUdevRules, optZeroSuperblock, optRestoreMetadata:
 		if p.cmd.Mode == NoMode {
 			return Misc
 		}

@@ -11,75 +11,158 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
-// assemble is --assemble of one array from the devices listed.
+// assemble is --assemble: of one array from the devices listed, or of arrays
+// that the configuration knows or that are found (mdadm.c, main).
 func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 	t := c.teller(std)
-	req, code := c.assembleRequest(t)
-	if code != 0 || req == nil {
+	cf := c.readConf(std)
+	req, code := c.assembleRequest(t, cf)
+	switch {
+	case req == nil:
 		return c.assembled(t, nil, code)
+	case c.Scan && len(c.Devices) == 0:
+		return c.assembleScan(ctx, t, *req)
+	case c.Scan || len(c.Devices) == 1 && !c.identified():
+		return c.assembleListed(ctx, t, cf, *req)
 	}
 	result, err := array.Assemble(ctx, *req)
+	return c.assembled(t, result, assembleCode(t, err))
+}
+
+// assembleCode is the exit code for the outcome of one assembly.
+func assembleCode(t *teller, err error) int {
 	t.failed(err)
 	switch {
 	case errors.Is(err, array.ErrNoMembers):
-		code = 2 // nothing matched: mdadm's own code for it, which no text goes with
+		return 2 // nothing matched: mdadm's own code for it, which no text goes with
 	case err != nil:
-		code = 1
+		return 1
 	}
-	return c.assembled(t, result, code)
+	return 0
+}
+
+// identified reports whether the command line says which array is meant by
+// more than a name in /dev.
+func (c *Command) identified() bool { return c.UUID != "" || c.Name != "" || c.SuperMinor != Unset }
+
+// assembleListed puts together the arrays named, as the configuration
+// describes them.
+func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Config, req array.AssembleRequest) int {
+	code := 0
+	scan := &array.ScanResult{}
+	for _, d := range c.Devices {
+		line := cf.Array(d.Name)
+		if line == nil {
+			t.say("%s not identified in config file.", d.Name)
+			code |= 1
+			continue
+		}
+		one := req
+		if err := one.ForLine(line); err != nil {
+			t.failed(err)
+			code |= 1
+			continue
+		}
+		one.Array = d.Name
+		result, err := array.Assemble(ctx, one)
+		if result != nil {
+			scan.Arrays = append(scan.Arrays, result)
+		}
+		code |= assembleCode(t, err)
+	}
+	if !c.Scan && len(scan.Arrays) == 1 {
+		return c.assembled(t, scan.Arrays[0], code)
+	}
+	scan.Code = code
+	return c.scanned(t, scan)
+}
+
+// assembleScan puts together whatever there is.
+func (c *Command) assembleScan(ctx context.Context, t *teller, req array.AssembleRequest) int {
+	return c.scanned(t, array.AssembleScan(ctx, req))
+}
+
+// scanDocument is what --assemble --scan --json prints.
+type scanDocument struct {
+	change
+	Arrays []assembledArray `json:"arrays"`
+}
+
+// assembledArray is one array of a document.
+type assembledArray struct {
+	Array   string                 `json:"array,omitempty"`
+	Kernel  string                 `json:"kernel_name,omitempty"`
+	UUID    *md.UUID               `json:"uuid,omitempty"`
+	Started bool                   `json:"started"`
+	Members []array.AssembleMember `json:"members"`
+}
+
+func arrayOf(r *array.AssembleResult) assembledArray {
+	a := assembledArray{Array: r.Array, Kernel: r.Kernel, Started: r.Started, Members: r.Members}
+	if !r.UUID.IsZero() {
+		a.UUID = &r.UUID
+	}
+	if a.Members == nil {
+		a.Members = []array.AssembleMember{}
+	}
+	return a
+}
+
+// scanned ends a command that may have found many arrays.
+func (c *Command) scanned(t *teller, r *array.ScanResult) int {
+	var steps []array.StepInfo
+	doc := scanDocument{Arrays: []assembledArray{}}
+	for _, a := range r.Arrays {
+		steps = append(steps, a.Steps...)
+		doc.Arrays = append(doc.Arrays, arrayOf(a))
+	}
+	switch {
+	case c.JSON:
+		doc.change = t.change(c, "assemble-scan", r.Code, steps)
+		t.document(doc)
+	case c.DryRun:
+		printPlan(t.std.Out, steps)
+	}
+	return r.Code
 }
 
 // assembleRequest turns the command line into a request. It returns nil and an
 // exit code for those that are refused.
-func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
-	cf := c.readConf(t.std)
+func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.AssembleRequest, int) {
 	refuse := func(what string) (*array.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
+	if code := c.assembleCheck(t); code != 0 {
+		return nil, code
+	}
 	switch {
-	case c.Scan:
-		return refuse("--assemble --scan")
-	case c.Update != "":
-		return refuse("--assemble --update=" + c.Update)
-	case c.Config != "":
-		return refuse("--assemble --config")
 	case c.BackupFile != "":
 		return refuse("--assemble --backup-file")
 	case c.BitmapFileOpen != "":
 		return refuse("--assemble with a bitmap in a file")
-	case c.Nodes != 0 || c.HomeCluster != "":
-		return refuse("--assemble of clustered arrays")
 	}
-	minor, err := c.arrayNode(t)
-	switch {
-	case err != nil:
-		return nil, 1
-	case c.SuperMinor == superMinorDev && minor < 0:
-		t.say("--super-minor=dev given, and listed device %s doesn't exist.", c.Devices[0].Name)
-		return nil, 1
-	case !c.superUser(t.std):
-		return nil, 1
-	case c.RunStop < 0:
-		t.say("--no-degraded not meaningful without a --scan assembly.")
-		return nil, 1
-	case len(c.Devices) == 1 && c.UUID == "" && c.Name == "" && c.SuperMinor == Unset && len(cf.Arrays) == 0:
-		t.say("%s not identified in config file.", c.Devices[0].Name)
-		return nil, 1
-	case len(c.Devices) == 1:
-		return refuse("--assemble without a list of devices")
-	}
+	nodes := &array.Nodes{}
 	req := &array.AssembleRequest{
-		Array: c.Devices[0].Name,
-		Home:  c.home(cf),
-		Run:   c.RunStop > 0, Force: c.Force, ReadOnly: c.ReadOnly,
-		DryRun: c.DryRun, Report: t.report,
+		Home: c.home(cf), Conf: cf,
+		List: func() []string { return scanDevices(cf, nodes, t.std) },
+		Run:  c.RunStop > 0, NoDegraded: c.RunStop < 0, Force: c.Force, ReadOnly: c.ReadOnly,
+		DryRun: c.DryRun, BackupDir: c.BackupMetadata, Report: t.report,
 		Identity: array.Identity{Name: c.Name},
 	}
-	for _, d := range c.Devices[1:] {
-		req.Devices = append(req.Devices, d.Name)
+	if len(c.Devices) > 0 {
+		req.Array = c.Devices[0].Name
+		for _, d := range c.Devices[1:] {
+			req.Devices = append(req.Devices, d.Name)
+		}
+	}
+	if c.Update != "" {
+		req.Update = &array.Update{What: c.Update, Nodes: c.Nodes, Cluster: c.cluster(cf)}
 	}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {
+	case c.Shape.Metadata == "0.swap":
+		req.Swapped = true
 	case !ok:
 		return refuse("--assemble --metadata=" + c.Shape.Metadata)
 	case versioned:
@@ -87,22 +170,69 @@ func (c *Command) assembleRequest(t *teller) (*array.AssembleRequest, int) {
 	default:
 		req.Newest1 = c.Shape.Metadata == "1" // "default" is 1.2 to mdadm, and read as such
 	}
+	return req, c.assembleIdentity(t, req)
+}
+
+// assembleCheck refuses what cannot be asked for.
+func (c *Command) assembleCheck(t *teller) int {
+	refuse := func(format string, args ...any) int {
+		t.say(format, args...)
+		return 1
+	}
+	if len(c.Devices) > 0 && !c.Scan {
+		minor, err := c.arrayNode(t)
+		switch {
+		case err != nil:
+			return 1
+		case c.SuperMinor == superMinorDev && minor < 0:
+			return refuse("--super-minor=dev given, and listed device %s doesn't exist.", c.Devices[0].Name)
+		case c.SuperMinor == superMinorDev:
+			c.SuperMinor = minor
+		}
+	}
+	switch {
+	case !c.superUser(t.std):
+		return 1
+	case !c.Scan && c.RunStop < 0:
+		return refuse("--no-degraded not meaningful without a --scan assembly.")
+	case c.Scan && len(c.Devices) > 1 && c.Update != "":
+		return refuse("can only update a single array at a time")
+	case c.Scan && len(c.Devices) > 1 && c.BackupFile != "":
+		return refuse("can only assemble a single array when providing a backup file.")
+	case c.Scan && len(c.Devices) == 0 && c.Update != "":
+		return refuse("--update not meaningful with a --scan assembly.")
+	case c.Scan && len(c.Devices) == 0 && c.BackupFile != "":
+		return refuse("--backup_file not meaningful with a --scan assembly.")
+	}
+	return 0
+}
+
+// assembleIdentity takes the options that say which array is meant.
+func (c *Command) assembleIdentity(t *teller, req *array.AssembleRequest) int {
 	if c.UUID != "" {
 		uuid, err := md.ParseUUID(c.UUID)
 		if err != nil {
 			t.say("Bad uuid: %s", c.UUID)
-			return nil, 2
+			return 2
 		}
 		req.Identity.UUID = &uuid
 	}
-	switch c.SuperMinor {
-	case Unset:
-	case superMinorDev:
-		req.Identity.SuperMinor = &minor
-	default:
+	if c.SuperMinor != Unset {
 		req.Identity.SuperMinor = &c.SuperMinor
 	}
-	return req, 0
+	return 0
+}
+
+// cluster is the name of the cluster, "" for none.
+func (c *Command) cluster(cf *mdconf.Config) string {
+	name := c.HomeCluster
+	if name == "" {
+		name = cf.HomeCluster
+	}
+	if isWord(name, "<none>") {
+		return ""
+	}
+	return name
 }
 
 // arrayNode looks at the array's node, which need not exist, and gives its
@@ -142,28 +272,17 @@ func formatOf(word string) (v md.Version, versioned, ok bool) {
 // assembleDocument is what --assemble --json prints.
 type assembleDocument struct {
 	change
-	Array   string                 `json:"array,omitempty"`
-	Kernel  string                 `json:"kernel_name,omitempty"`
-	UUID    *md.UUID               `json:"uuid,omitempty"`
-	Started bool                   `json:"started"`
-	Members []array.AssembleMember `json:"members"`
+	assembledArray
 }
 
 // assembled ends the command.
 func (c *Command) assembled(t *teller, r *array.AssembleResult, code int) int {
 	if r == nil {
-		r = &array.AssembleResult{Members: []array.AssembleMember{}}
+		r = &array.AssembleResult{}
 	}
 	switch {
 	case c.JSON:
-		doc := assembleDocument{
-			change: t.change(c, "assemble", code, r.Steps),
-			Array:  r.Array, Kernel: r.Kernel, Started: r.Started, Members: r.Members,
-		}
-		if !r.UUID.IsZero() {
-			doc.UUID = &r.UUID
-		}
-		t.document(doc)
+		t.document(assembleDocument{change: t.change(c, "assemble", code, r.Steps), assembledArray: arrayOf(r)})
 	case c.DryRun:
 		printPlan(t.std.Out, r.Steps)
 	}

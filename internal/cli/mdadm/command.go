@@ -137,6 +137,9 @@ type Command struct {
 	ArraySize      int64  // sectors, SizeMax or 0
 	BitmapFileOpen string // --assemble --bitmap=FILE
 
+	BackupMetadata  string // folder of --backup-metadata
+	RestoreMetadata string // file of --restore-metadata
+
 	Shape    Shape
 	Watching Watching
 

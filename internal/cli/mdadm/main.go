@@ -57,6 +57,10 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.misc(ctx, std)
 	case Monitor:
 		return c.monitor(ctx, std)
+	case AutoDetect:
+		return c.autoDetect(std)
+	case Incremental:
+		return c.incremental(ctx, std)
 	}
 	return c.notBuilt(std, "--"+c.Mode.String())
 }
@@ -72,6 +76,9 @@ func (c *Command) misc(ctx context.Context, std ui.IO) int {
 	}
 	if c.Op == DetailPlatform {
 		return c.detailPlatform(std)
+	}
+	if c.RestoreMetadata != "" {
+		return c.restoreMetadata(ctx, std)
 	}
 	if len(c.Devices) == 0 {
 		return c.miscScan(ctx, std)

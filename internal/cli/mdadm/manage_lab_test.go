@@ -153,11 +153,30 @@ func arrayState(t *testing.T) string {
 		}
 	}
 	describeMembers(t, &b)
+	describeNames(&b, string(stat))
 	for _, path := range []string{"/dev/md0", "/dev/md1", "/dev/md", "/run/mdadm/map"} {
 		_, err := os.Stat(path)
 		fmt.Fprintf(&b, "%s exists: %v\n", path, err == nil)
 	}
 	return b.String()
+}
+
+// describeNames lists the names of the arrays of mdstat.
+func describeNames(b *strings.Builder, stat string) {
+	links, _ := filepath.Glob("/dev/md/*")
+	for _, link := range links {
+		to, _ := os.Readlink(link)
+		fmt.Fprintf(b, "%s leads to %s\n", link, to)
+	}
+	text, _ := os.ReadFile("/run/mdadm/map")
+	lines := strings.Split(string(text), "\n")
+	slices.Sort(lines)
+	for _, line := range lines {
+		// mdadm leaves lines of arrays behind that did not start.
+		if w := strings.Fields(line); len(w) == 4 && strings.Contains(stat, "\n"+w[0]+" : ") {
+			fmt.Fprintf(b, "map: %s %s %s\n", w[0], w[1], w[3])
+		}
+	}
 }
 
 func describeAttr(b *strings.Builder, path string) {
@@ -243,13 +262,16 @@ func TestAssembleLikeMdadm(t *testing.T) {
 	runTwins(t, assembleTwins())
 }
 
-func runTwins(t *testing.T, twins []twin) {
+func runTwins(t *testing.T, twins []twin) { runSomeTwins(t, 3, twins) }
+
+// runSomeTwins runs some of the stories, see lab.Sample.
+func runSomeTwins(t *testing.T, some int, twins []twin) {
 	t.Helper()
 	var cases []lab.Case
 	for _, tw := range twins {
 		cases = append(cases, lab.Case{Name: tw.name, Run: func(t *testing.T, _ *lab.Guest) { tw.run(t) }})
 	}
-	runSome(t, 3, cases)
+	runSome(t, some, cases)
 }
 
 // runSome runs some of the cases, see lab.Sample.

@@ -75,10 +75,12 @@ const (
 	optWriteJournal
 	optDryRun
 	optJSON
+	optBackupMetadata
+	optRestoreMetadata
 )
 
 // longOptions lists mdadm's long options in mdadm's order, which shows in the
-// list of possibilities for an ambiguous abbreviation. The last two are ours.
+// list of possibilities for an ambiguous abbreviation. The last four are ours.
 func longOptions() []getopt.Long {
 	const (
 		none     = getopt.NoArgument
@@ -191,5 +193,7 @@ func longOptions() []getopt.Long {
 		{Name: "path", Arity: required, Val: optPath},
 		{Name: "dry-run", Arity: none, Val: optDryRun, Exact: true},
 		{Name: "json", Arity: none, Val: optJSON, Exact: true},
+		{Name: "backup-metadata", Arity: required, Val: optBackupMetadata, Exact: true},
+		{Name: "restore-metadata", Arity: required, Val: optRestoreMetadata, Exact: true},
 	}
 }

@@ -191,12 +191,28 @@ func do(t *testing.T, step string) {
 		}
 		defer f.Close()
 		fmt.Fprintln(f, strings.Join(strings.Fields(step)[1:], " "))
+	case "conf": // the text of a configuration, lines with " | " between them
+		text := strings.ReplaceAll(strings.TrimPrefix(step, "conf "), " | ", "\n") + "\n"
+		if err := os.WriteFile(labConf, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case "tidy": // stops all arrays, and leaves no names
+		for range 3 {
+			for _, md := range arraysUp(t) {
+				peers(t, "--stop", md)
+			}
+		}
+		os.Remove("/run/mdadm/map")
+		os.RemoveAll("/dev/md")
 	case "sleep":
 		time.Sleep(1100 * time.Millisecond)
 	default:
 		t.Fatalf("unknown step %q", step)
 	}
 }
+
+// labConf is the configuration that steps write.
+const labConf = "/run/lab.conf"
 
 // wipe blanks both ends of a disk, where all metadata is.
 func wipe(t *testing.T, dev string) {

@@ -45,6 +45,7 @@ func run(ctx context.Context, bin, out, only string) error {
 		bench.ReadDegraded(filepath.Join(bin, "mdkit")),
 		bench.NBDRandRead(filepath.Join(bin, "mdkit")),
 	}
+	benchmarks = append(benchmarks, bench.Arrays(".")...)
 	var results []bench.Result
 	for _, b := range benchmarks {
 		if !wanted.MatchString(b.Name) {

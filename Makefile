@@ -32,13 +32,42 @@ export CGO_ENABLED = 0
 ALL   = $$($(GO) list ./... | grep -v /internal/house$$)
 UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 
-.PHONY: build test seed unit kernel check fuzz bench soak demo lab coverage clean
+.PHONY: build install test seed unit kernel check fuzz bench soak demo lab coverage clean
 
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
 build:
 	$(GO) build -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit ./cmd/mdkit
 	for face in $(FACES); do ln -sf mdkit bin/$$face; done
+
+# Where things go; DESTDIR in front of it all is for packages.
+PREFIX     ?= /usr
+DESTDIR    ?=
+BINDIR     ?= $(PREFIX)/sbin
+MANDIR     ?= $(PREFIX)/share/man
+SHAREDIR   ?= $(PREFIX)/share/mdadm
+UDEVDIR    ?= $(PREFIX)/lib/udev/rules.d
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SHUTDOWN   ?= $(PREFIX)/lib/systemd/system-shutdown
+COMPLETION ?= $(PREFIX)/share/bash-completion/completions
+
+PLACES = sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SHAREDIR@,$(SHAREDIR),g'
+
+# The program with its faces, rules for udev, units for systemd, manual pages
+# and completion.
+install: build
+	install -D -m 755 bin/mdkit $(DESTDIR)$(BINDIR)/mdkit
+	for face in $(FACES); do ln -sf mdkit $(DESTDIR)$(BINDIR)/$$face; done
+	install -d $(DESTDIR)$(UDEVDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SHUTDOWN)
+	set -e; for f in dist/udev/*.rules; do $(PLACES) $$f > $(DESTDIR)$(UDEVDIR)/$${f##*/}; done
+	set -e; for f in dist/systemd/*.service dist/systemd/*.timer; do $(PLACES) $$f > $(DESTDIR)$(UNITDIR)/$${f##*/}; done
+	$(PLACES) dist/systemd/mdadm.shutdown > $(DESTDIR)$(SHUTDOWN)/mdadm.shutdown
+	chmod 755 $(DESTDIR)$(SHUTDOWN)/mdadm.shutdown
+	install -D -m 755 dist/share/mdcheck $(DESTDIR)$(SHAREDIR)/mdcheck
+	install -D -m 644 docs/mdadm.8 $(DESTDIR)$(MANDIR)/man8/mdadm.8
+	install -D -m 644 docs/mdkit.8 $(DESTDIR)$(MANDIR)/man8/mdkit.8
+	install -D -m 644 docs/mdadm.conf.5 $(DESTDIR)$(MANDIR)/man5/mdadm.conf.5
+	install -D -m 644 dist/completion/mdadm.bash $(DESTDIR)$(COMPLETION)/mdadm
 
 # The gate: what CI runs.
 test: seed check unit kernel

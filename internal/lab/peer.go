@@ -34,7 +34,11 @@ var peers = map[string]peerDef{
 		programs: []string{"sbin/mdadm", "sbin/mdmon"},
 		opened:   []string{"libdlm_lt.so.3", "libcmap.so.4"},
 	},
-	"dmsetup":    {packages: []string{"dmsetup"}, programs: []string{"sbin/dmsetup", "sbin/dmstats"}},
+	"dmsetup": {packages: []string{"dmsetup"}, programs: []string{"sbin/dmsetup", "sbin/dmstats"}},
+	"blkdeactivate": {
+		packages: []string{"dmsetup", "bash", "util-linux", "mount", "coreutils", "grep", "mdadm"},
+		programs: []string{"sbin/blkdeactivate", "bin/bash", "bin/lsblk", "bin/mountpoint", "bin/findmnt", "bin/umount", "bin/cat", "usr/bin/sort", "bin/grep", "sbin/dmsetup", "sbin/mdadm"},
+	},
 	"thin":       {packages: []string{"thin-provisioning-tools"}, programs: []string{"usr/sbin/pdata_tools", "usr/sbin/*"}},
 	"bcache":     {packages: []string{"bcache-tools"}, programs: []string{"usr/sbin/make-bcache", "usr/sbin/bcache*"}},
 	"cryptsetup": {packages: []string{"cryptsetup-bin"}, programs: []string{"sbin/cryptsetup", "sbin/*setup*"}},
@@ -60,9 +64,9 @@ type Tool struct {
 	main string // host path of the main program
 }
 
-// Peer returns the named peer ("mdadm", "dmsetup", "thin", "bcache",
-// "cryptsetup", "lvm2", "e2fsprogs", "busybox", "cluster") from the cache. If
-// it is not there, the test ends as it does without a kernel: see the package
+// Peer returns the named peer ("mdadm", "dmsetup", "blkdeactivate", "thin",
+// "bcache", "cryptsetup", "lvm2", "e2fsprogs", "busybox", "cluster") from the
+// cache. If it is not there, the test ends as it does without a kernel: see the package
 // comment.
 func Peer(t testing.TB, name string) *Tool {
 	t.Helper()

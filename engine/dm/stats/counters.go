@@ -65,6 +65,9 @@ func (c *Counters) Add(o *Counters) {
 // ParsePrint reads the reply to @stats_print of a region: a line for each area,
 //
 //	<start>+<length> <13 numbers>[ <bin>:<bin>:...]
+//
+// The kernel gives the last area the length of the others, even if it is cut
+// short; as in libdm the region counts as that much longer from then on.
 func (r *Region) ParsePrint(reply string) error {
 	r.Areas = nil
 	number := 0
@@ -79,6 +82,8 @@ func (r *Region) ParsePrint(reply string) error {
 	if len(r.Areas) == 0 {
 		return &Error{Message: "@stats_print", Reason: "it is empty"}
 	}
+	first, last := r.Areas[0], r.Areas[len(r.Areas)-1]
+	r.Start, r.Step, r.Length = first.Start, first.Length, last.Start+last.Length-first.Start
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -51,6 +52,7 @@ func statsStories() []statsStory {
 		{"dmstats create one", "dmstats report --count 2 one", "dmstats list --count 2 --rows"},
 		{"dmstats create --filemap nosuchfile", "dmstats create --filemap", "dmstats create --filemap --areas 2 /etc", "dmstats create --filemap --start 2 /etc", "dmstats create --filemap --segments /etc", "dmstats create --filemap --userdata x /etc", "dmstats create --filemap -u x /etc", "dmstats create --filemap --alldevices /etc", "dmstats create --filemap --nomonitor /proc/version", "dmstats create --filemap --nomonitor /dev", "dmstats create --filemap --nomonitor --bounds x /proc/version", "dmstats update_filemap /etc", "dmstats update_filemap --groupid 0 nosuch", "dmstats create --filemap --nomonitor --nogroup --alias x /proc/version"},
 		{"dmstats create one", "dmstats create one", "message one @stats_set_aux 1 DMS_GROUP=x:1,5,9#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=noend", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=x:2#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=x:zz#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=:1#user", "dmstats list -o +user_data one", "dmstats delete --regionid 1 one"},
+		{"fs one", "dmstats create --filemap --nomonitor /tmp/fs/a", "dmstats list one", "dmstats report --group one", "dmstats update_filemap --nomonitor --groupid 0 /tmp/fs/a", "dmstats list -v one", "dmstats create --filemap --nomonitor --nogroup /tmp/fs/b", "dmstats create --filemap --nomonitor --alias other --bounds 1ms --precise /tmp/fs/b", "dmstats list --histogram one", "dmstats create --filemap --nomonitor /tmp/fs/empty", "dmstats create --filemap --nomonitor /tmp/fs/link", "dmstats update_filemap --nomonitor --groupid 77 /tmp/fs/a", "dmstats update_filemap --groupid 0 --follow x /tmp/fs/a", "dmstats create --filemap --nomonitor --programid p /tmp/fs/a", "dmstats list --allprograms one", "dmstats create --filemap --nomonitor --nogroup --alias x /tmp/fs/a", "dmstats delete --groupid 0 one", "dmstats update_filemap --nomonitor /tmp/fs/a"},
 		{"dmsetup stats create one", "dmsetup stats list one", "dmsetup stats report one", "dmsetup stats delete --allregions one", "dmsetup stats nosuch", "dmsetup stats create --programid '' one"},
 	}
 	return s
@@ -91,7 +93,7 @@ func TestStatsTwins(t *testing.T) {
 	if s := os.Getenv("STATS_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
-	told, random := 7, 3
+	told, random := 5, 2
 	if os.Getenv("MDKIT_SOAK") != "" {
 		told, random = len(stories), 100
 	}
@@ -108,12 +110,14 @@ func TestStatsTwins(t *testing.T) {
 		s := randomStatsStory(rng)
 		cases = append(cases, lab.Case{Name: fmt.Sprintf("random-%03d", i), Run: func(t *testing.T, g *lab.Guest) { s.tell(t, g) }})
 	}
+	files := maps.Clone(lab.Peer(t, "dmsetup").Files)
+	maps.Copy(files, lab.Peer(t, "e2fsprogs").Files)
 	lab.Run(t, lab.Spec{
-		Files:   lab.Peer(t, "dmsetup").Files,
+		Files:   files,
 		Disks:   []lab.Disk{{Size: 16 << 20}},
-		Modules: []string{"dm-mod", "dm-zero"},
+		Modules: []string{"dm-mod", "dm-zero", "ext4"},
 		Env:     map[string]string{"STATS_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
-		Timeout: 15 * time.Minute,
+		Timeout: 20 * time.Minute,
 	}, cases...)
 }
 
@@ -221,6 +225,9 @@ func (w *statsWorld) line(t *testing.T, line string, run func(*testing.T, []stri
 	switch words[0] {
 	case "io":
 		w.io(t, words[1])
+		return ""
+	case "fs":
+		w.fileSystem(t, words[1])
 		return ""
 	case "message":
 		if _, _, err := w.ctl.Message(dm.ByName(words[1]), 0, strings.Join(words[2:], " "), dm.MessageOptions{}); err != nil {

@@ -78,12 +78,12 @@ seed:
 
 # The rules of the house: floors, portability, format, linters, dead code.
 check:
-	$(GO) test -count=1 ./internal/house
+	$(GO) test -count=1 -timeout=1h ./internal/house
 
 # Everything that needs no kernel, under the race detector.
 unit: seed
 	MDKIT_LAB=off CGO_ENABLED=1 CC="$$($(GO) run ./internal/lab/cmd/labcc)" \
-		$(GO) test -race -json $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
+		$(GO) test -race -json -timeout=1h $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab

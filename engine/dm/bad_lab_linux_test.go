@@ -134,7 +134,7 @@ func (m *machine) world(t *testing.T) dm.World {
 		w.versions[v.Name] = v.Version
 	}
 	for name, sectors := range map[string]uint64{"a": 32768, "b": 32768, "c": 2048, "d": 32768, "k": 16384} {
-		info := dm.DeviceInfo{Size: sectors}
+		info := dm.DeviceInfo{Size: sectors, Mapped: "-"}
 		info.Major, info.Minor, _ = dm.Ref(m.numbers[name]).Number()
 		if name == "k" {
 			info.LogicalBlockSize = 4096
@@ -190,7 +190,7 @@ func (m *machine) refuses(t *testing.T, w dm.World, b badTable) {
 	}
 	dev := kernel.ByName("bad")
 	m.g.KernelLog(t)
-	info, err := m.Load(dev, []kernel.Target{b.line}, kernel.LoadOptions{ReadOnly: b.readOnly})
+	_, err := m.Load(dev, []kernel.Target{b.line}, kernel.LoadOptions{ReadOnly: b.readOnly})
 	said := m.g.KernelLog(t)
 	if err == nil {
 		if want != "takes" {
@@ -209,7 +209,7 @@ func (m *machine) refuses(t *testing.T, w dm.World, b badTable) {
 	}) {
 		t.Errorf("%s\nwant %q, the kernel says:\n%s", b.line, want, strings.Join(said, "\n"))
 	}
-	if info, err = m.Status(dev, kernel.StatusOptions{}); err != nil || info.InactiveTable() || info.LiveTable() {
+	if info, err := m.Status(dev, kernel.StatusOptions{}); err != nil || info.InactiveTable() || info.LiveTable() {
 		t.Errorf("%s: left behind: %+v, %v", b.line, info, err)
 	}
 }

@@ -51,6 +51,7 @@ func badTables(t *testing.T, devices map[string]string) []badTable {
 		if len(words) == 3 {
 			b.line.Params = words[2]
 		}
+		b.line.Params = strings.ReplaceAll(b.line.Params, "{254 pairs}", strings.Repeat("- - ", 254))
 		for name, dev := range devices {
 			b.line.Params = strings.ReplaceAll(b.line.Params, "{"+name+"}", dev)
 		}
@@ -87,13 +88,15 @@ var refs = map[string]string{"a": "8:1", "b": "8:2", "c": "8:3", "k": "8:4", "x"
 func bookWorld() world {
 	w := world{
 		devices: map[string]dm.DeviceInfo{
-			"8:1": {Major: 8, Minor: 1, Size: 32768},
+			"8:1": {Major: 8, Minor: 1, Size: 32768, Mapped: "-"},
 			"8:2": {Major: 8, Minor: 2, Size: 32768, LogicalBlockSize: 512},
 			"8:3": {Major: 8, Minor: 3, Size: 2048},
 			"8:4": {Major: 8, Minor: 4, Size: 16384, LogicalBlockSize: 4096},
 			"8:5": {Major: 8, Minor: 5, Size: 32768, ZoneSectors: 512},
 			"8:6": {Major: 8, Minor: 6, Size: 32768, ZoneSectors: 1024},
 			"8:7": {Major: 8, Minor: 7, Size: 32768, IntegrityTag: 8},
+			"8:8": {Major: 8, Minor: 8, Size: 1 << 50, LogicalBlockSize: 16384},
+			"8:9": {Major: 8, Minor: 9, Size: 1 << 50, Mapped: "linear"},
 		},
 		versions: map[string][3]uint32{"error": {1, 7, 0}, "cache": {2, 3, 0}},
 	}
@@ -128,6 +131,32 @@ func TestBadTables(t *testing.T) {
 		}
 		if e.Line != 1 || !errors.Is(err, dm.ErrInvalid) && !errors.Is(err, dm.ErrDevice) {
 			t.Errorf("%s: line %d, %v", b.line, e.Line, e.Err)
+		}
+	}
+}
+
+// worldTables are bad because of devices that no lab machine has: 8:5 and 8:6
+// have zones, of different sizes, 8:7 has room for 8 bytes of integrity data in
+// a block, 8:8 has blocks of 16 KiB, 8:9 is a large linear device.
+var worldTables = []struct{ typ, params, reason string }{
+	{"zoned", "8:5 8:6", "First device must be a regular device"},
+	{"zoned", "8:1 8:5 8:6", "Zone nr sectors mismatch"},
+	{"integrity", "8:7 0 16 I 1 internal_hash:sha256", "The integrity profile is smaller than tag size"},
+	{"clone", "8:1 8:8 8:8 8", "Region size is not a multiple of device logical block size"},
+	{"clone", "8:1 8:9 8:9 8", "Too many regions. Consider increasing the region size"},
+	{"thin", "8:9 0", "Couldn't find pool object"},
+}
+
+// TestWorldTables answers tables over devices that no lab machine has.
+func TestWorldTables(t *testing.T) {
+	for _, b := range worldTables {
+		l := dm.Line{Length: 32768, Type: b.typ, Params: b.params}
+		if strings.HasPrefix(b.reason, "Too many") {
+			l.Length = 1 << 40
+		}
+		var e *dm.Error
+		if err := dm.Check(dm.Table{l}, bookWorld()); !errors.As(err, &e) || e.Reason != b.reason {
+			t.Errorf("%s\n got %v\nwant %s", l, err, b.reason)
 		}
 	}
 }

@@ -254,8 +254,13 @@ func (a Crypt) parseNewCipher(s string) (cipher, string) {
 		}
 		spec.keys = 64
 	}
-	if spec.ivMode == "essiv" && !spec.hasOpt {
-		return spec, "Digest algorithm missing for ESSIV mode"
+	if spec.ivMode == "essiv" {
+		switch {
+		case !spec.hasOpt:
+			return spec, "Digest algorithm missing for ESSIV mode"
+		case len("essiv("+spec.api+","+spec.ivOption+")") >= maxAlgName:
+			return spec, "Cannot allocate cipher string"
+		}
 	}
 	return spec, ""
 }

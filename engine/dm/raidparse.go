@@ -411,6 +411,10 @@ func (p *raidParser) parseDisks() error {
 	p.c.next() // their number
 	for i := range p.disks {
 		d := RaidDisk{p.c.next(), p.c.next()}
+		if d.Data == "" {
+			// An option took the number of devices for its value.
+			return p.c.because("params", "Unknown error", "the number of raid parameters is wrong")
+		}
 		if d.Metadata != "-" {
 			if _, err := p.c.device("metadata", d.Metadata, "RAID metadata device lookup failure"); err != nil {
 				return err

@@ -225,7 +225,8 @@ func parseThin(c *ctr) (Args, error) {
 			return nil, err
 		}
 	}
-	if _, err := c.device("pool", a.Pool, "Error opening pool device"); err != nil {
+	pool, err := c.device("pool", a.Pool, "Error opening pool device")
+	if err != nil {
 		return nil, err
 	}
 	n, ok := kstrtou(id, 64)
@@ -233,7 +234,13 @@ func parseThin(c *ctr) (Args, error) {
 		return nil, c.fail("id", "Invalid device id")
 	}
 	a.ID = uint32(n)
-	return a, nil
+	switch pool.Mapped {
+	case "", "thin-pool":
+		return a, nil
+	case "-":
+		return nil, c.fail("pool", "Couldn't get pool mapped device")
+	}
+	return nil, c.fail("pool", "Couldn't find pool object")
 }
 
 // ThinStatus is the state of a thin device.

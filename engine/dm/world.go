@@ -24,7 +24,10 @@ type DeviceInfo struct {
 	LogicalBlockSize uint32 // bytes; 0 means 512
 	ZoneSectors      uint32 // 512-byte sectors of a zone; 0 for a device without zones
 	IntegrityTag     uint32 // bytes of integrity data that each logical block can carry; 0 for none
-	ReadOnly         bool
+	// Mapped is the target type of a mapped device's table, "-" for a device
+	// that is none, and empty where that is not known.
+	Mapped   string
+	ReadOnly bool
 }
 
 // blockSectors is the logical block size in sectors, at least 1.

@@ -125,7 +125,25 @@ func parseWritecache(c *ctr) (Args, error) {
 	if err := a.parseOptions(c, cache); err != nil {
 		return nil, err
 	}
+	if c.world != nil && !a.Persistent && !a.fits(cache.Size<<9) {
+		return nil, c.fail("cache", "Invalid device size")
+	}
 	return a, nil
+}
+
+// fits reports whether a cache of so many bytes has room for one block, its
+// entry of 16 bytes, and the superblock of 64 (calculate_memory_size).
+func (a *Writecache) fits(size uint64) bool {
+	if a.StartSector != nil {
+		size -= *a.StartSector << 9
+	}
+	block := uint64(a.Block)
+	for n := size / (block + 16); n > 0; n-- {
+		if head := (64 + 16*n + block - 1) / block * block; head+n*block <= size {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *Writecache) parseOptions(c *ctr, cache DeviceInfo) error {

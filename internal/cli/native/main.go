@@ -51,7 +51,10 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 			}
 			return usage("there is no verb %q; mdkit help lists them", c.Args().First())
 		},
-		Commands: []*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), completionCommand(std, faces)},
+		Commands: []*cli.Command{
+			probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), recoverCommand(std),
+			completionCommand(std, faces),
+		},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError

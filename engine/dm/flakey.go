@@ -9,13 +9,13 @@ import (
 type Flakey struct {
 	Span
 	Up, Down      uint32 // seconds; both together at least 1
-	ErrorReads    bool   // while down, reads fail (6.5 and later)
+	ErrorReads    bool   // while down, reads fail (6.12 has it, 6.1 has not)
 	DropWrites    bool   // while down, writes are lost
 	ErrorWrites   bool   // while down, writes fail
 	Corrupt       *CorruptByte
 	RandomRead    uint32 // a billionth is the unit of this chance to corrupt what is read
 	RandomWrite   uint32 // the same for writes
-	trailingBlank bool   // printed by a kernel before 6.5
+	trailingBlank bool   // as Linux 6.1 prints it
 }
 
 // CorruptByte changes one byte of each matching request.
@@ -198,8 +198,8 @@ func (a *Flakey) corrupt(c *ctr, left int) error {
 	return nil
 }
 
-// conflicts judges the features together. Kernels before 6.13 do not look at
-// random_write_corrupt and error_reads here.
+// conflicts judges the features together. Linux 6.12 does not look at
+// random_write_corrupt and error_reads here; 7.2 does.
 func (a *Flakey) conflicts(c *ctr) error {
 	if a.Corrupt == nil || a.Corrupt.Direction != "w" {
 		return nil

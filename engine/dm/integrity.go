@@ -84,7 +84,7 @@ func (a Integrity) lastOptions() []string {
 	return append(o, text("journal_mac", a.JournalMAC)...)
 }
 
-// options is the order of kernels since 6.17.
+// options is the order of Linux 7.2.
 func (a Integrity) options() []string {
 	o := append(a.firstOptions(), setting("interleave_sectors", a.Interleave)...)
 	o = append(o, setting("buffer_sectors", a.BufferSectors)...)
@@ -94,7 +94,7 @@ func (a Integrity) options() []string {
 	return append(o, a.lastOptions()...)
 }
 
-// oldOptions is the order of kernels before that.
+// oldOptions is the order of Linux 6.12 and before.
 func (a Integrity) oldOptions() []string {
 	o := append(a.firstOptions(), setting("journal_sectors", a.JournalSectors)...)
 	o = append(o, setting("interleave_sectors", a.Interleave)...)

@@ -262,13 +262,21 @@ func (d *device) read(off int64, n int) ([]byte, error) {
 // pattern is a block to be written.
 func pattern(b byte) []byte { return bytes.Repeat([]byte{b}, 4096) }
 
-// keeps writes a block and reads it again.
+// keeps writes a block and reads it again, and asks for the status meanwhile.
 func (d *device) keeps(off int64) {
 	d.t.Helper()
 	want := pattern(byte(off>>12) + 0x5a)
-	d.must(errors.Join(d.write(off, want), d.flush()))
-	got, err := d.read(off, len(want))
-	d.must(err)
+	var got []byte
+	done := make(chan error, 1)
+	go func() {
+		err := errors.Join(d.write(off, want), d.flush())
+		if err == nil {
+			got, err = d.read(off, len(want))
+		}
+		done <- err
+	}()
+	d.show()
+	d.must(<-done)
 	if !bytes.Equal(got, want) {
 		d.t.Errorf("%s: at %d another thing was read than written", d.name, off)
 	}

@@ -12,7 +12,7 @@ type Multipath struct {
 	QueueIfNoPath bool
 	PgInitRetries uint32   // 1 to 50; 0 for none
 	PgInitDelay   *uint32  // milliseconds, at most 60000; nil for the default, 2000
-	RetainHandler bool     // retain_attached_hw_handler; without effect since 4.3, gone from tables in 6.16
+	RetainHandler bool     // retain_attached_hw_handler; without effect, and not printed, in Linux 7.2
 	QueueMode     string   // "bio", "rq", "mq"; empty for the default. No kernel prints rq
 	Handler       []string // hardware handler and its arguments; kernels print just its name
 	InitialGroup  uint32   // from 1; 0 without groups

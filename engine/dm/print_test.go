@@ -3,6 +3,7 @@ package dm_test
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -215,6 +216,22 @@ func TestMask(t *testing.T) {
 	} {
 		if got := dm.Mask(dm.Line{Type: c[0], Params: c[1]}).Params; got != c[2] {
 			t.Errorf("%s %s: %s", c[0], c[1], got)
+		}
+	}
+}
+
+// TestTargetsDoc holds docs/dm-targets.md against the targets.
+func TestTargetsDoc(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/dm-targets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range dm.Types() {
+		if !slices.ContainsFunc(strings.Split(string(doc), "\n"), func(l string) bool {
+			first, _, _ := strings.Cut(strings.TrimPrefix(l, "| "), " | ")
+			return strings.HasPrefix(l, "| ") && strings.Contains(first, "`"+typ+"`")
+		}) {
+			t.Errorf("docs/dm-targets.md has no line for %s", typ)
 		}
 	}
 }

@@ -362,7 +362,7 @@ func (p *verityParser) hashEnd() (uint64, bool) {
 type VerityStatus struct {
 	Corrupted bool    // something that was read did not match
 	Corrected *uint64 // blocks that error correction mended; nil without it
-	counts    bool    // the kernel says how many (6.19)
+	counts    bool    // the kernel says how many, as Linux 7.2 does
 }
 
 // Type is "verity".

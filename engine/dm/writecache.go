@@ -223,7 +223,7 @@ type WritecacheStatus struct {
 	Writes, WriteHitsUncommitted, WriteHitsCommitted uint64
 	WritesAround, WritesAllocated, WritesBlocked     uint64
 	Flushes, Discards                                uint64
-	short                                            bool // from kernels before 5.16: no more than the first four
+	short                                            bool // from old kernels: no more than the first four numbers
 }
 
 // Type is "writecache".

@@ -4,7 +4,7 @@
 # user's cache folder; no system package is installed.
 
 GO    ?= go
-FACES := mdadm dmsetup devmap_name
+FACES := mdadm dmsetup dmstats dmfilemapd blkdeactivate devmap_name
 
 # How long each parser is fuzzed by `make fuzz`, and how often by `make test`.
 T      ?= 10m
@@ -66,6 +66,8 @@ install: build
 	install -D -m 755 dist/share/mdcheck $(DESTDIR)$(SHAREDIR)/mdcheck
 	install -D -m 644 docs/mdadm.8 $(DESTDIR)$(MANDIR)/man8/mdadm.8
 	install -D -m 644 docs/mdkit.8 $(DESTDIR)$(MANDIR)/man8/mdkit.8
+	install -D -m 644 docs/dmstats.8 $(DESTDIR)$(MANDIR)/man8/dmstats.8
+	install -D -m 644 docs/blkdeactivate.8 $(DESTDIR)$(MANDIR)/man8/blkdeactivate.8
 	install -D -m 644 docs/mdadm.conf.5 $(DESTDIR)$(MANDIR)/man5/mdadm.conf.5
 	install -D -m 644 dist/completion/mdadm.bash $(DESTDIR)$(COMPLETION)/mdadm
 

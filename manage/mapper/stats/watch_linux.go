@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	table "github.com/mdkit/mdkit/engine/dm/stats"
 )
 
 // Watch follows a file and keeps the regions of its group what the file's
@@ -147,6 +149,11 @@ func (w *Watch) update(h *Handle) (done bool, err error) {
 		return false, err
 	}
 	ids, err := h.UpdateFile(w.Group, ranges)
+	var member *table.MemberError
+	if errors.Is(err, ErrNoGroup) || errors.As(err, &member) {
+		w.log("Filemap group removed: exiting.") // meanwhile
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}

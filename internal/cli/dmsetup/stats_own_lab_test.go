@@ -1,0 +1,114 @@
+package dmsetup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// runStats runs a command line and returns exit code and standard output.
+func runStats(line string) (code int, out string) {
+	var stdout, stderr bytes.Buffer
+	code = Main(context.Background(), statsWords(line), ui.IO{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
+	return code, stdout.String() + stderr.String()
+}
+
+// TestStatsOwn shows what the original does not have: documents and dry runs.
+func TestStatsOwn(t *testing.T) {
+	lab.Run(t, lab.Spec{Disks: []lab.Disk{{Size: 16 << 20}}, Modules: []string{"dm-mod", "dm-zero"}},
+		lab.Case{Name: "json", Run: statsJSONCase},
+		lab.Case{Name: "dry run", Run: statsDryRunCase},
+	)
+}
+
+func statsJSONCase(t *testing.T, g *lab.Guest) {
+	newStatsWorld(t, g)
+	statsDocument(t, "dmstats create --json --segments --alias pair one", `{"schema":"mdkit.dmsetup.stats/1","result":[`+
+		`{"device":"one","action":"created","regions":[0],"areas":1},{"device":"one","action":"created","regions":[1],"areas":1},`+
+		`{"device":"one","action":"grouped","regions":[0,1],"group":0,"alias":"pair"}]}`)
+	statsDocument(t, "dmstats list --json -o stats_name,region_id,region_len,group_id one", `{"schema":"mdkit.dmsetup.stats/1","result":[`+
+		`{"stats_name":"pair","region_id":0,"region_len":4194304,"group_id":0},{"stats_name":"pair","region_id":1,"region_len":2097152,"group_id":0},`+
+		`{"stats_name":"pair","region_id":[0,1],"region_len":6291456,"group_id":0}]}`)
+	statsDocument(t, "dmstats report --json -o obj_type,read_count,util --group", `{"schema":"mdkit.dmsetup.stats/1","result":[{"obj_type":"group","read_count":0,"util":0}]}`)
+	statsDocument(t, "dmstats print --json --regionid 1 one", `{"schema":"mdkit.dmsetup.stats/1","result":[{"device":"one","region":1,"lines":"8192+4096 0 0 0 0 0 0 0 0 0 0 0 0 0\n"}]}`)
+	statsDocument(t, "dmstats clear --json --allregions one", `{"schema":"mdkit.dmsetup.stats/1","result":[{"device":"one","action":"cleared","regions":[0,1]}]}`)
+	statsDocument(t, "dmstats ungroup --json --groupid 0 one", `{"schema":"mdkit.dmsetup.stats/1","result":[{"device":"one","action":"ungrouped","regions":[],"group":0}]}`)
+	statsDocument(t, "dmstats delete --json --allregions one", `{"schema":"mdkit.dmsetup.stats/1","result":[{"device":"one","action":"deleted","regions":[0,1]}]}`)
+	statsDocument(t, "dmstats list --json one", `{"schema":"mdkit.dmsetup.stats/1","result":[]}`)
+}
+
+// statsDocument runs a line that must print that document.
+func statsDocument(t *testing.T, line, want string) {
+	t.Helper()
+	code, out := runStats(line)
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(out)); code != 0 || err != nil || compact.String() != want {
+		t.Errorf("%s: exit %d, %v\n got %s\nwant %s", line, code, err, out, want)
+	}
+}
+
+func statsDryRunCase(t *testing.T, g *lab.Guest) {
+	w := newStatsWorld(t, g)
+	before := w.regions(t)
+	code, out := runStats("dmstats create --dry-run --segments --alias pair --areas 2 one")
+	for _, message := range []string{"@stats_create 0+8192 /2 dmstats", "@stats_create 8192+4096 /2 dmstats", "@stats_set_aux 0 DMS_GROUP=pair:0-1#-"} {
+		if !strings.Contains(out, message) {
+			t.Errorf("the dry run does not show %s: %s", message, out)
+		}
+	}
+	if code != 0 || w.regions(t) != before {
+		t.Errorf("exit %d; the dry run has changed the regions to %s", code, w.regions(t))
+	}
+	if code, out := runStats("dmstats create one"); code != 0 {
+		t.Fatal(out)
+	}
+	before = w.regions(t)
+	for line, message := range map[string]string{
+		"dmstats delete --dry-run --allregions one":        "@stats_delete 0",
+		"dmstats clear --dry-run --regionid 0 one":         "@stats_clear 0",
+		"dmstats print --dry-run --clear --regionid 0 one": "@stats_print_clear 0",
+		"dmstats group --dry-run --regions 0 one":          "@stats_set_aux 0 DMS_GROUP=:0#-",
+	} {
+		code, out := runStats(line)
+		if code != 0 || !strings.Contains(out, message) || w.regions(t) != before {
+			t.Errorf("%s: exit %d, %s", line, code, out)
+		}
+	}
+	w.reset(t)
+	if _, _, err := w.ctl.Message(dm.ByName("one"), 0, "@stats_delete 0", dm.MessageOptions{}); err == nil {
+		t.Error("a region is left")
+	}
+}
+
+// TestFilemapdArguments shows that the daemon refuses what it cannot follow.
+func TestFilemapdArguments(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                      "Wrong number of arguments.\n" + filemapdUsage,
+		"x 0 /f inode":          "Could not parse file descriptor: x",
+		"3 x /f inode":          "Could not parse group identifier: x",
+		"3 0 f inode":           "Path argument must specify an absolute path.",
+		"3 0 /f what":           "Could not parse dmfilemapd mode: what",
+		"3 0 /f inode x":        "Could not parse debug argument: x.",
+		"3 0 /f path 1 x":       "Could not parse verbose argument: x",
+		"3 0 /f path 1 9":       "Verbose argument out of range: 9.",
+		"3 0 '' inode":          "Path argument is required.",
+		"3 0 /f ''":             "Mode argument is required.",
+		"987654321 0 /f path 1": "/f: fstat: bad file descriptor\nExiting",
+	} {
+		var out, errs bytes.Buffer
+		code := Filemapd(t.Context(), append([]string{"dmfilemapd"}, statsWords(line)...), ui.IO{Out: &out, Err: &errs})
+		if code != 1 || errs.String() != want+"\n" {
+			t.Errorf("%q: exit %d, %q", line, code, errs.String())
+		}
+	}
+	f, complaint := parseFilemapd([]string{"3", "7", "/f", "path", "1", "2"})
+	if complaint != "" || f != (filemapd{fd: 3, group: 7, path: "/f", follow: true, foreground: true, verbose: 2}) {
+		t.Error(f, complaint)
+	}
+}

@@ -53,6 +53,12 @@ func (m *manager) add(ctx context.Context, t *target) (bool, error) {
 		return false, &Said{err}
 	}
 	defer d.Close()
+	if err := m.refuseExternal(t, d); err != nil {
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		return false, err
+	}
 	m.freeze(ctx)
 	if m.live.Info.NotPersistent != 0 || !m.live.HasFormat {
 		return m.addBare(ctx, t, d)

@@ -125,6 +125,9 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 			return nil
 		}
 		req.Report.say(Normal, "Unrecognised md component device - %s", req.Device)
+		if format := ExternalMetadata(d); format != "" {
+			req.Report.extra(Normal, "it carries %s metadata, which mdkit leaves alone", format)
+		}
 		return &Said{errors.Join(ErrNoSuperblock, err)}
 	}
 }

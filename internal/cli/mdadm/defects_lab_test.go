@@ -1,6 +1,9 @@
 package mdadm
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +25,7 @@ func TestKnownDefects(t *testing.T) {
 	},
 		lab.Case{Name: "last member by any name", Run: func(t *testing.T, _ *lab.Guest) { lastMember(t) }},
 		lab.Case{Name: "bitmap of anything", Run: func(t *testing.T, _ *lab.Guest) { bitmapOfAnything(t) }},
+		lab.Case{Name: "external metadata", Run: func(t *testing.T, _ *lab.Guest) { externalMetadata(t) }},
 		lab.Case{Name: "zeroing a blank device", Run: func(t *testing.T, _ *lab.Guest) { zeroBlank(t) }},
 	)
 }
@@ -111,4 +115,68 @@ func zeroBlank(t *testing.T) {
 	if quiet := peers(t, "--zero-superblock", "-q", "/dev/ram9"); quiet != (outcome{}) {
 		t.Errorf("mdadm tells a script: %v", quiet)
 	}
+}
+
+// externalMetadata has a member of an IMSM container met by what would damage
+// it. mdadm adds it to another array without a word.
+func externalMetadata(t *testing.T) {
+	reset(t)
+	const name = "/dev/ram9"
+	anchor := make([]byte, 512)
+	copy(anchor, "Intel Raid ISM Cfg Sig. 1.3.00")
+	anchor[37], anchor[56] = 2, 1 // 512 bytes of metadata, of one disk
+	var sum uint32
+	for i := 0; i < len(anchor); i += 4 {
+		sum += binary.LittleEndian.Uint32(anchor[i:])
+	}
+	binary.LittleEndian.PutUint32(anchor[32:], sum)
+	put := func() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt(anchor, ramSize-1024)
+		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := func() bool {
+		flush(t, name)
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Equal(b[ramSize-1024:ramSize-512], anchor) && len(bytes.Trim(b[:1<<20], "\x00")) == 0
+	}
+	put()
+	do(t, quickCreate+"md9 -l1 -n2 r0 r1")
+	for _, c := range []struct {
+		says string
+		code int
+		line []string
+	}{
+		{"carries imsm metadata", 1, []string{"/dev/md9", "--add", name}},
+		{"carries imsm metadata", 1, []string{"/dev/md9", "--add-spare", name}},
+		{"isw_raid_member", 1, []string{"--create", "/dev/md8", "-l1", "-n2", name, "missing"}},
+		{"carries imsm metadata", 0, []string{"--zero-superblock", name}},
+		{"carries imsm metadata", 1, []string{"--examine", name}},
+	} {
+		o := ours(c.line...)
+		if o.code != c.code || !strings.Contains(o.err, c.says) {
+			t.Errorf("%v: %v", c.line, o)
+		}
+		if !whole() {
+			t.Fatalf("%v has written to it", c.line)
+		}
+	}
+	if o := peers(t, "/dev/md9", "--add", name); o.code != 0 || whole() {
+		t.Errorf("mdadm has spared it: %v", o)
+	}
+	do(t, "mdadm md9 -q --fail "+name+" --remove "+name)
+	wipe(t, name)
+	put()
+	if o := ours("/dev/md9", "--add", "--force", name); o.code != 0 {
+		t.Errorf("with --force: %v", o)
+	}
+	reset(t)
 }

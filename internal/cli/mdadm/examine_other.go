@@ -31,6 +31,9 @@ func (e *examiner) nothing(d *block.File, err error) int {
 	case e.partitions(d):
 	case !e.brief:
 		fmt.Fprintf(e.std.Err, "mdadm: No md superblock detected on %s.\n", name)
+		if format := array.ExternalMetadata(d); format != "" {
+			fmt.Fprintf(e.std.Err, "       it carries %s metadata, which mdkit does not read\n", format)
+		}
 		return 1
 	}
 	return 0

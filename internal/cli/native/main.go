@@ -51,10 +51,11 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 			}
 			return usage("there is no verb %q; mdkit help lists them", c.Args().First())
 		},
-		Commands: []*cli.Command{
-			probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), recoverCommand(std),
-			completionCommand(std, faces),
-		},
+		Commands: slices.Concat(
+			[]*cli.Command{probeCommand(std), verifyCommand(std), inspectCommand(std), openCommand(std), recoverCommand(std)},
+			platformCommands(std),
+			[]*cli.Command{completionCommand(std, faces)},
+		),
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError

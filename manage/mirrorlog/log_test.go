@@ -1,0 +1,189 @@
+package mirrorlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/ioctl/dm/userlog"
+)
+
+func TestParseArgs(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want Args
+		ok   bool
+	}{
+		{"2048 clustered-core 64", Args{Sectors: 2048, Region: 64}, true},
+		{"2048 clustered-core 1 64", Args{Sectors: 2048, Region: 64}, true},
+		{"2048 clustered-core 2 64 sync", Args{Sectors: 2048, Region: 64, Sync: SyncNever}, true},
+		{"2048 clustered-core 2 nosync", Args{Sectors: 2048, Region: 2, Sync: SyncAlways}, true},
+		{"2048 clustered-disk 7:1 64 nosync", Args{Sectors: 2048, Device: "7:1", Region: 64, Sync: SyncAlways}, true},
+		{"2048 clustered-disk 2 /dev/x 64", Args{Sectors: 2048, Device: "/dev/x", Region: 64}, true},
+		{"2048 clustered-core", Args{}, false},
+		{"x clustered-core 64", Args{}, false},
+		{"0 clustered-core 64", Args{}, false},
+		{"2048 clustered-core 63", Args{}, false},
+		{"2048 clustered-core 1", Args{}, false},
+		{"2048 clustered-core 4096", Args{}, false},
+		{"2048 clustered-core 64 maybe", Args{}, false},
+		{"2048 clustered-disk /dev/x", Args{}, false},
+		{"2048 core 64", Args{}, false},
+	} {
+		got, err := ParseArgs(c.text)
+		if c.ok && (got != c.want || err != nil) || !c.ok && !errors.Is(err, ErrArgs) {
+			t.Errorf("%q: %+v, %v", c.text, got, err)
+		}
+	}
+}
+
+// memory is a device of a log in memory that can fail.
+type memory struct {
+	b      []byte
+	broken bool
+	closed int
+}
+
+func (d *memory) ReadAt(p []byte, off int64) (int, error) { return copy(p, d.b[off:]), nil }
+
+func (d *memory) WriteAt(p []byte, off int64) (int, error) {
+	if d.broken {
+		return 0, unix.EIO
+	}
+	return copy(d.b[off:], p), nil
+}
+
+func (d *memory) Sync() error    { return nil }
+func (d *memory) Close() error   { d.closed++; return nil }
+func (d *memory) Size() int64    { return int64(len(d.b)) }
+func (d *memory) Number() string { return "7:0" }
+
+func ask(t *testing.T, h interface {
+	Handle(*userlog.Request) userlog.Reply
+}, typ userlog.Type, args ...uint64,
+) []uint64 {
+	t.Helper()
+	req := &userlog.Request{UUID: "u", LUID: 1, Type: typ, Data: userlog.Numbers(args...).Data}
+	r := h.Handle(req)
+	if r.Errno != 0 {
+		t.Fatalf("%v%v: %v", typ, args, unix.Errno(r.Errno))
+	}
+	return (&userlog.Request{Data: r.Data}).Regions()
+}
+
+// A log that is never flushed after a mark, as at a power cut, recovers that
+// region and no other.
+func TestPowerCut(t *testing.T) {
+	disk := &memory{b: make([]byte, 8192)}
+	start := func(sync Sync) *Log {
+		l, err := New(Args{Sectors: 1000, Region: 10, Device: "x", Sync: sync}, disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask(t, l, userlog.Resume)
+		return l
+	}
+	l := start(SyncAlways)
+	if n := ask(t, l, userlog.GetSyncCount); n[0] != 100 {
+		t.Errorf("%d in sync", n[0])
+	}
+	ask(t, l, userlog.MarkRegion, 3, 77)
+	ask(t, l, userlog.Flush)
+	ask(t, l, userlog.ClearRegion, 3) // never flushed
+	ask(t, l, userlog.MarkRegion, 5)  // never flushed, so never written to
+	l = start(SyncUnknown)
+	if n := ask(t, l, userlog.GetSyncCount); n[0] != 98 {
+		t.Errorf("%d in sync", n[0])
+	}
+	if ask(t, l, userlog.InSync, 77)[0] != 0 || ask(t, l, userlog.InSync, 5)[0] != 1 || ask(t, l, userlog.IsClean, 3)[0] != 0 {
+		t.Error("other regions than those written to are out of sync")
+	}
+	if r := ask(t, l, userlog.IsRemoteRecovering, 4); r[0] != 0 || r[1] != 3 {
+		t.Errorf("remote %v", r)
+	}
+	for _, want := range []uint64{3, 77} {
+		if w := ask(t, l, userlog.GetResyncWork); w[0] != 1 || w[1] != want {
+			t.Errorf("work %v, want %d", w, want)
+		}
+		ask(t, l, userlog.SetRegionSync, want, 1)
+		ask(t, l, userlog.ClearRegion, want)
+	}
+	if w := ask(t, l, userlog.GetResyncWork); w[0] != 0 {
+		t.Errorf("work %v", w)
+	}
+	ask(t, l, userlog.PostSuspend)
+	if n := ask(t, start(SyncUnknown), userlog.GetSyncCount); n[0] != 100 {
+		t.Errorf("%d in sync", n[0])
+	}
+	if n := ask(t, start(SyncNever), userlog.GetSyncCount); n[0] != 0 {
+		t.Errorf("%d in sync", n[0])
+	}
+	if binary.LittleEndian.Uint32(disk.b) != storeMagic {
+		t.Error("no log on the device")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	disk := &memory{b: make([]byte, 8192)}
+	l, err := New(Args{Sectors: 1000, Region: 10, Device: "x"}, disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, req := range []*userlog.Request{
+		{Type: userlog.IsClean},
+		{Type: userlog.IsClean, Data: userlog.Numbers(100).Data},
+		{Type: userlog.MarkRegion, Data: userlog.Numbers(1, 1<<60).Data},
+		{Type: userlog.SetRegionSync, Data: userlog.Numbers(1).Data},
+	} {
+		if r := l.Handle(req); unix.Errno(r.Errno) != unix.EINVAL {
+			t.Errorf("%v: %v", req.Type, unix.Errno(r.Errno))
+		}
+	}
+	if r := l.Handle(&userlog.Request{Type: userlog.StatusTable}); unix.Errno(r.Errno) != unix.EOPNOTSUPP {
+		t.Errorf("%v", unix.Errno(r.Errno))
+	}
+	disk.broken = true
+	if r := l.Handle(&userlog.Request{Type: userlog.Resume}); unix.Errno(r.Errno) != unix.EIO {
+		t.Errorf("%v", unix.Errno(r.Errno))
+	}
+	if l.info() != "3 clustered-disk 7:0 D" {
+		t.Error(l.info())
+	}
+	if _, err := New(Args{Sectors: 1 << 30, Region: 2, Device: "x"}, disk); !errors.Is(err, ErrTooSmall) {
+		t.Error(err)
+	}
+	if _, err := New(Args{Sectors: 8, Region: 2, Device: "x"}, nil); !errors.Is(err, ErrArgs) {
+		t.Error(err)
+	}
+}
+
+// A table that is loaded again makes a log of the same name before the old one
+// is given up.
+func TestServer(t *testing.T) {
+	disk := &memory{b: make([]byte, 8192)}
+	var told []Report
+	s := &Server{Open: func(string) (Disk, error) { return disk, nil }, Report: func(r Report) { told = append(told, r) }}
+	make1 := &userlog.Request{UUID: "u", LUID: 1, Type: userlog.Construct, Data: userlog.Text("1000 clustered-disk x 8").Data}
+	if r := s.Handle(make1); r.Errno != 0 || string(r.Data) != "7:0\x00" {
+		t.Errorf("%+v", r)
+	}
+	make2 := *make1
+	make2.LUID = 2
+	s.Handle(&make2)
+	s.Handle(&userlog.Request{UUID: "u", LUID: 1, Type: userlog.Destroy})
+	if n := ask(t, s, userlog.GetRegionSize); n[0] != 8 {
+		t.Errorf("%v", n)
+	}
+	s.Handle(&userlog.Request{UUID: "u", LUID: 2, Type: userlog.Destroy})
+	if r := s.Handle(&userlog.Request{UUID: "u", LUID: 2, Type: userlog.Flush}); unix.Errno(r.Errno) != unix.ENOENT {
+		t.Errorf("%+v", r)
+	}
+	if disk.closed != 2 || len(told) != 4 || told[3].Err == nil {
+		t.Errorf("closed %d times, told %v", disk.closed, told)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,81 @@
+package mirrorlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Disk is the device of a log.
+type Disk interface {
+	ReadAt(p []byte, off int64) (int, error)
+	WriteAt(p []byte, off int64) (int, error)
+	Sync() error
+	Close() error
+	Size() int64    // bytes
+	Number() string // "major:minor"
+}
+
+// Layout of a log on its device, the same that the kernel's own disk log has
+// (dm-log.c struct log_header_disk, LOG_OFFSET): little endian, offsets in
+// bytes.
+const (
+	storeMagic   = 0x4d695272 // "MiRr"
+	storeVersion = 2
+	offRegions   = 8
+	storeHeader  = 512
+	offBits      = 1024
+	storeAlign   = 4096 // what is read and written at once
+)
+
+// store is a log on its device.
+type store struct {
+	disk   Disk
+	n      uint64 // regions
+	buf    []byte // the whole of it
+	failed bool   // the device did not take the last write
+}
+
+// ErrTooSmall marks a device that has no room for the log.
+var ErrTooSmall = errors.New("the log does not fit its device")
+
+func openStore(disk Disk, n uint64) (*store, error) {
+	if disk == nil {
+		return nil, fmt.Errorf("a log on a device: %w: none given", ErrArgs)
+	}
+	size := (offBits + len(newBitmap(n)) + storeAlign - 1) &^ (storeAlign - 1)
+	if int64(size) > disk.Size() {
+		return nil, fmt.Errorf("%s: %w: %d bytes wanted, %d there", disk.Number(), ErrTooSmall, size, disk.Size())
+	}
+	return &store{disk: disk, n: n, buf: make([]byte, size)}, nil
+}
+
+// read fills in the bits of the regions that the log on the device knows, and
+// says how many it knows: 0 if there is no log.
+func (s *store) read(clean bitmap) (uint64, error) {
+	if _, err := s.disk.ReadAt(s.buf, 0); err != nil {
+		return 0, fmt.Errorf("read log of %s: %w", s.disk.Number(), err)
+	}
+	if binary.LittleEndian.Uint32(s.buf) != storeMagic || binary.LittleEndian.Uint32(s.buf[4:]) != storeVersion {
+		return 0, nil
+	}
+	copy(clean, s.buf[offBits:])
+	return min(binary.LittleEndian.Uint64(s.buf[offRegions:]), s.n), nil
+}
+
+// write puts the log on the device, to stay.
+func (s *store) write(clean bitmap) error {
+	clear(s.buf)
+	binary.LittleEndian.PutUint32(s.buf, storeMagic)
+	binary.LittleEndian.PutUint32(s.buf[4:], storeVersion)
+	binary.LittleEndian.PutUint64(s.buf[offRegions:], s.n)
+	copy(s.buf[offBits:], clean)
+	_, err := s.disk.WriteAt(s.buf, 0)
+	if err == nil {
+		err = s.disk.Sync()
+	}
+	if s.failed = err != nil; s.failed {
+		return fmt.Errorf("write log of %s: %w", s.disk.Number(), err)
+	}
+	return nil
+}

@@ -19,8 +19,8 @@ func TestArraysBusy(t *testing.T) {
 		{"recovering", map[string]string{"sync_action": "recover", "array_state": "clean"}, "md0: sync_action is recover"},
 		{"written to", map[string]string{"sync_action": "idle", "array_state": "active", "safe_mode_delay": "0.203"}, "md0: array_state is active"},
 		{"never marked clean", map[string]string{"sync_action": "idle", "array_state": "active", "safe_mode_delay": "0.000"}, ""},
-		{"waits for its superblock", map[string]string{"array_state": "write-pending"}, "md0: array_state is write-pending"},
-		{"failure not recorded", map[string]string{"array_state": "clean", "dev-sda/state": "faulty,blocked"}, "is faulty,blocked"},
+		{"failed while it was written to", map[string]string{"sync_action": "idle", "array_state": "write-pending", "safe_mode_delay": "0.203"}, ""},
+		{"failure the kernel does not record", map[string]string{"array_state": "clean", "dev-sda/state": "faulty,blocked"}, ""},
 		{"failure recorded", map[string]string{"array_state": "clean", "dev-sda/state": "faulty"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

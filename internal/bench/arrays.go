@@ -14,7 +14,9 @@ import (
 // in a lab machine, beside Debian's mdadm in the same machine. The test of the
 // package arrays does them all in one go; module is the folder of this module.
 func Arrays(module string) []Benchmark {
-	all := sync.OnceValues(func() (map[string][2]float64, error) { return raceArrays(module) })
+	all := sync.OnceValues(func() (map[string][2]float64, error) {
+		return raceInLab(module, "./internal/bench/arrays", "MDKIT_BENCH_ARRAYS=64")
+	})
 	var list []Benchmark
 	for _, name := range []string{"assemble.scan64", "examine.scan256", "detail.one"} {
 		list = append(list, Benchmark{
@@ -35,14 +37,15 @@ func Arrays(module string) []Benchmark {
 	return list
 }
 
-// raceArrays runs the test with as many arrays as are measured.
-func raceArrays(module string) (map[string][2]float64, error) {
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=20m", "./internal/bench/arrays")
+// raceInLab runs the test of a package in full size, which setting asks for, and
+// reads what it has measured: ours and the peer's.
+func raceInLab(module, pkg, setting string) (map[string][2]float64, error) {
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=20m", pkg)
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", "MDKIT_BENCH_ARRAYS=64")
+	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", setting)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("measure arrays in the lab: %w\n%s", err, out)
+		return nil, fmt.Errorf("measure in the lab: %w\n%s", err, out)
 	}
 	times := make(map[string][2]float64)
 	for _, m := range regexp.MustCompile(`measured (\S+) ([0-9.]+) ([0-9.]+)`).FindAllSubmatch(out, -1) {

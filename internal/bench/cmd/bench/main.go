@@ -46,6 +46,7 @@ func run(ctx context.Context, bin, out, only string) error {
 		bench.NBDRandRead(filepath.Join(bin, "mdkit")),
 	}
 	benchmarks = append(benchmarks, bench.Arrays(".")...)
+	benchmarks = append(benchmarks, bench.Mapped(".")...)
 	var results []bench.Result
 	for _, b := range benchmarks {
 		if !wanted.MatchString(b.Name) {

@@ -2,15 +2,14 @@ package dm_test
 
 import (
 	"errors"
-	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // printed are tables as kernels print them, beyond those that the lab has them
@@ -280,9 +279,7 @@ func stays(t *testing.T, typ, params string) {
 // TestMutations does to tables what people do: words left out, twice, changed
 // for others, and numbers that are too large.
 func TestMutations(t *testing.T) {
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(uint64(seed), 0))
+	r := lab.Rand(t)
 	var lines []dm.Line
 	var words []string
 	for _, p := range printed {

@@ -439,11 +439,17 @@ func (a *analyst) restripe() {
 		t.backup = noBackup
 		return
 	}
-	old := a.now.chunk / md.SectorSize * uint64(t.before.data)
+	t.unit(a.now.chunk)
+	t.newSize = a.now.size * uint64(t.after.data)
+}
+
+// unit works out the smallest unit of a restripe from chunks of the given size
+// in bytes.
+func (t *transition) unit(chunk uint64) {
+	old := chunk / md.SectorSize * uint64(t.before.data)
 	next := t.toChunk / md.SectorSize * uint64(t.after.data)
 	t.backup = old / gcd(old, next) * next
 	t.minOffset = t.backup / uint64(t.before.data)
-	t.newSize = a.now.size * uint64(t.after.data)
 }
 
 func gcd(a, b uint64) uint64 {

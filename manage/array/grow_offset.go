@@ -28,7 +28,7 @@ func (g *grower) moveData(ctx context.Context, delta int, least uint64, fallback
 	if err != nil || !ok {
 		return false, err
 	}
-	if delta == 0 {
+	if delta <= 0 { // mdadm forgets it where members leave, and the kernel refuses
 		_ = g.do(ctx, g.attr(g.live.Dir, "reshape_direction", direction(moves[0].to > moves[0].offset)))
 	}
 	for i, m := range moves {

@@ -381,13 +381,17 @@ func (g *grower) carryOn(ctx context.Context, t *transition, backup string) erro
 	if next.Level != nil {
 		info.Value = "then level " + levelWord(*next.Level)
 	}
-	return g.do(ctx, NewStep(info, func(ctx context.Context) error {
+	err := g.do(ctx, NewStep(info, func(ctx context.Context) error {
 		if g.Background != nil {
 			return g.Background(next)
 		}
 		g.GrowRequest = next
 		return g.resume(ctx)
 	}, nil))
+	if err != nil && !WasSaid(err) {
+		return g.Report.fail(err, "the reshape of %s waits for mdadm --grow --continue: %v", g.Array, err)
+	}
+	return err
 }
 
 // tooBig is what the kernel answers if a data offset cannot be.

@@ -2,6 +2,9 @@ package array
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
@@ -11,6 +14,9 @@ import (
 // resume sees a reshape through that is under way, and changes to the level
 // that was to follow.
 func (g *grower) resume(ctx context.Context) error {
+	if err := g.guard(ctx); err != nil {
+		return err
+	}
 	if err := waitReshape(ctx, g.live.Dir); err != nil {
 		return err
 	}
@@ -39,11 +45,67 @@ func waitReshape(ctx context.Context, dir sysfs.Dir) error {
 	}
 }
 
-// restripeInPlace restripes within the space that the data takes already.
-func (g *grower) restripeInPlace(ctx context.Context, _ geometry, t *transition, _ uint64) error {
-	if t.after.data <= t.before.data && g.BackupFile == "" {
-		g.Report.say(Always, "%s: Cannot grow - need backup-file", g.Array)
-		return g.failed(ctx, errGrow, " Please provide one with \"--backup=...\"")
+// running is a reshape that is under way, as sysfs shows it.
+type running struct {
+	now      geometry // before it
+	t        transition
+	position uint64 // sectors of the array
+	aside    bool   // data moves to another offset, so that nothing needs to be kept elsewhere
+}
+
+// reshaping reads what the array is being reshaped to; nil if it is not.
+func (g *grower) reshaping() (*running, error) {
+	dir := g.live.Dir
+	position, err := dir.ReadUint("reshape_position")
+	if err != nil {
+		return nil, nil // "none", or a level that never does
 	}
-	return g.failed(ctx, errGrow, "%s: Cannot grow - need a spare or backup-file to backup critical section", g.Array)
+	r := &running{position: position, now: geometry{path: g.Array, level: md.Level(g.live.Info.Level), size: g.live.Size}}
+	level := r.now.level
+	newDisks, oldDisks, err1 := pair(dir, "raid_disks")
+	newLayout, oldLayout, err2 := pair(dir, "layout")
+	newChunk, oldChunk, err3 := pair(dir, "chunk_size")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	parity := 1
+	if level == md.LevelRAID6 {
+		parity = 2
+	}
+	r.now.disks, r.now.layout, r.now.chunk = int(oldDisks), int32(oldLayout), uint64(oldChunk)
+	r.t = transition{
+		level: level, toLevel: level, parity: parity, toChunk: uint64(newChunk), delta: int(newDisks - oldDisks),
+		before: arrangement{data: int(oldDisks) - parity, layout: int32(oldLayout)},
+		after:  arrangement{data: int(newDisks) - parity, layout: int32(newLayout)},
+	}
+	if level == md.LevelRAID10 {
+		r.aside = true
+		return r, nil
+	}
+	r.t.unit(r.now.chunk)
+	members, err := g.live.members()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		if to, err := m.dir.ReadUint("new_offset"); err == nil && to != m.offset {
+			r.aside = true
+		}
+	}
+	return r, nil
+}
+
+// pair reads an attribute that shows "new (old)" during a reshape, and else
+// the one value.
+func pair(dir sysfs.Dir, name string) (next, old int64, err error) {
+	text, err := dir.Read(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	first, rest, both := strings.Cut(text, " ")
+	if next, err = strconv.ParseInt(first, 10, 64); err != nil || !both {
+		return next, next, err
+	}
+	old, err = strconv.ParseInt(strings.Trim(rest, "() "), 10, 64)
+	return next, old, err
 }

@@ -1,0 +1,99 @@
+package md
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// BackupSize is the size of the header of a reshape's backup, in bytes.
+const BackupSize = 512
+
+// BackupSection is a stretch of the array that a backup holds: sectors of
+// data. It is empty where Length is 0.
+type BackupSection struct {
+	Start, Length uint64
+}
+
+// End is the sector after the last.
+func (s BackupSection) End() uint64 { return s.Start + s.Length }
+
+// Backup is the header that mdadm writes 4 KiB before, and again after, data
+// that a reshape is about to overwrite (Grow.c, struct mdp_backup_super):
+// little-endian, sectors.
+type Backup struct {
+	Second   bool             // it can hold two sections
+	UUID     UUID             // the array's, as Member.NativeUUID gives it
+	MTime    uint64           // when it was written: seconds
+	DevStart uint64           // where the first section's data is on the device or in the file
+	Offset2  uint64           // where the second's is, from there
+	Sections [2]BackupSection // the second only counts with Second
+}
+
+// ErrBackup marks bytes that are no header of a backup.
+var ErrBackup = errors.New("no backup of a reshape")
+
+const (
+	backupMagic = "md_backup_data-"
+	backupSum1  = 64 // where the first checksum is: it covers what is before
+	backupSum2  = 96
+)
+
+// backupSum is mdadm's checksum: it takes the first byte over and over, so it
+// depends on nothing but the length (Grow.c, bsb_csum). Whoever wants to read
+// its backups has to accept that.
+func backupSum(b []byte, n int) uint32 {
+	var sum uint32
+	for range n {
+		sum = sum<<3 + uint32(b[0])
+	}
+	return sum
+}
+
+// ParseBackup reads a header from the first 512 bytes of b. It fails with
+// ErrBackup.
+func ParseBackup(b []byte) (*Backup, error) {
+	if len(b) < BackupSize {
+		return nil, fmt.Errorf("%w: %d bytes", ErrBackup, len(b))
+	}
+	order := binary.LittleEndian
+	if !bytes.HasPrefix(b, []byte(backupMagic)) || b[15] != '1' && b[15] != '2' {
+		return nil, fmt.Errorf("%w: magic at byte 0 is %q", ErrBackup, b[:16])
+	}
+	v := &Backup{Second: b[15] == '2', MTime: order.Uint64(b[32:]), DevStart: order.Uint64(b[40:])}
+	copy(v.UUID[:], b[16:])
+	if got, want := order.Uint32(b[backupSum1:]), backupSum(b, backupSum1); got != want {
+		return nil, fmt.Errorf("%w: checksum at byte %d is %#x, not %#x", ErrBackup, backupSum1, got, want)
+	}
+	v.Sections[0] = BackupSection{Start: order.Uint64(b[48:]), Length: order.Uint64(b[56:])}
+	v.Offset2 = order.Uint64(b[72:])
+	if v.Second {
+		if got, want := order.Uint32(b[backupSum2:]), backupSum(b, backupSum2); got != want {
+			return nil, fmt.Errorf("%w: checksum at byte %d is %#x, not %#x", ErrBackup, backupSum2, got, want)
+		}
+		v.Sections[1] = BackupSection{Start: order.Uint64(b[80:]), Length: order.Uint64(b[88:])}
+	}
+	return v, nil
+}
+
+// AppendTo appends the 512 bytes of the header.
+func (v *Backup) AppendTo(b []byte) []byte {
+	head := make([]byte, BackupSize)
+	order := binary.LittleEndian
+	copy(head, backupMagic+"1")
+	copy(head[16:], v.UUID[:])
+	order.PutUint64(head[32:], v.MTime)
+	order.PutUint64(head[40:], v.DevStart)
+	order.PutUint64(head[48:], v.Sections[0].Start)
+	order.PutUint64(head[56:], v.Sections[0].Length)
+	order.PutUint64(head[72:], v.Offset2)
+	if v.Second {
+		head[15] = '2'
+		order.PutUint64(head[80:], v.Sections[1].Start)
+		order.PutUint64(head[88:], v.Sections[1].Length)
+		order.PutUint32(head[backupSum2:], backupSum(head, backupSum2))
+	}
+	order.PutUint32(head[backupSum1:], backupSum(head, backupSum1))
+	return append(b, head...)
+}

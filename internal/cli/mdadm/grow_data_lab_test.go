@@ -1,0 +1,164 @@
+package mdadm
+
+import (
+	"crypto/sha256"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/lab"
+)
+
+// growth is a chain of changes to one array, by ours: after each the data has
+// to be what it was, and redundancy what it should be. Lines that begin with
+// "mdadm" are ours; all others are steps as scenario knows them.
+type growth struct {
+	name   string
+	create string
+	lines  []string
+}
+
+func growths() []growth {
+	const level = "await /sys/block/md0/md/level "
+	return []growth{
+		{"raid5 up", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -n4 --add r3", "mdadm --grow md0 -n5 --add r4", "mdadm --grow md0 -z max"}},
+		{"raid5 big chunk", "-l5 -n3 r0 r1 r2", []string{"mdadm --grow md0 -n4 --add r3"}},
+		{"raid5 no room", "-l5 -n4 r0 r1 r2 r3", []string{"mdadm --grow md0 -n5 --add r4"}},
+		{"raid5 0.90", "-l5 -n3 -c64 -e0.90 r0 r1 r2", []string{"mdadm --grow md0 -n4 --add r3"}},
+		{"raid5 1.0", "-l5 -n3 -c64 -e1.0 r0 r1 r2", []string{"mdadm --grow md0 -n4 --add r3 --backup-file=/run/backup"}},
+		{"raid5 down", "-l5 -n4 -c64 --size=30M r0 r1 r2 r3", []string{"mdadm --grow md0 --array-size=44M", "mdadm --grow md0 -n3", "mdadm md0 --remove r3"}},
+		{"raid5 down by file", "-l5 -n4 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 --array-size=80M", "mdadm --grow md0 -n3 --backup-file=/run/backup"}},
+		{"raid5 layout", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -p ra", "mdadm --grow md0 -c 128", "mdadm --grow md0 -c 32"}},
+		{"raid5 layout by file", "-l5 -n3 -c64 --size=12M r0 r1 r2", []string{"mdadm --grow md0 -p ra --backup-file=/run/backup"}},
+		{"raid5 to raid6", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -l6 --add r3", "mdadm --grow md0 -l5", level + "raid5"}},
+		{"raid5 to raid6 by file", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -l6 --add r3 --backup-file=/run/backup"}},
+		{"raid6", "-l6 -n4 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 -n5 --add r4", "mdadm --grow md0 -p rs"}},
+		{"raid0 up", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -n3 --add r2", level + "raid0"}},
+		{"raid0 to raid5", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l5 --add r2", "mdadm --grow md0 -n4 --add r3"}},
+		{"raid5 to raid0", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -l0", level + "raid0"}},
+		{"raid1 to raid5", "-l1 -n2 r0 r1", []string{"mdadm --grow md0 -l5", "mdadm --grow md0 -n3 --add r2"}},
+		{"raid10 up", "-l10 -n4 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 -n5 --add r4", "mdadm --grow md0 -c 128"}},
+		{"raid10 down", "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", []string{"mdadm --grow md0 --array-size=80M", "mdadm --grow md0 -n4"}},
+		{"raid10 odd", "-l10 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 --data-offset=512K"}},
+		{"raid0 to raid10", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l10 --add r2 r3", "mdadm --grow md0 -l0"}},
+		{"raid1", "-l1 -n2 -b internal r0 r1", []string{"mdadm --grow md0 -n3 --add r2", "mdadm --grow md0 -b none", "mdadm --grow md0 -b internal", "mdadm --grow md0 -b none", "mdadm --grow md0 -l0"}},
+		{"linear", "-llinear -n2 r0 r1", []string{"mdadm --grow md0 --add r2", "mdadm --grow md0 --add r3"}},
+	}
+}
+
+// TestGrowKeepsData takes arrays through changes of shape and looks at the
+// data after each.
+func TestGrowKeepsData(t *testing.T) {
+	var cases []lab.Case
+	for _, gr := range growths() {
+		cases = append(cases, lab.Case{Name: strings.ReplaceAll(gr.name, " ", "_"), Run: func(t *testing.T, _ *lab.Guest) { gr.run(t) }})
+	}
+	runSome(t, 2, cases)
+}
+
+func (gr growth) run(t *testing.T) {
+	defer reset(t)
+	defer os.Remove("/run/backup")
+	reset(t)
+	do(t, "mdadm --create --run --quiet md0 "+gr.create)
+	lab.ArraysIdle(t)
+	const kept = 20 << 20
+	scribble(t, "/dev/md0", 7)
+	want := prefix(t, "/dev/md0", kept)
+	for _, line := range gr.lines {
+		if rest, ours := strings.CutPrefix(line, "mdadm "); ours {
+			if got := oursLine(rest); got.code != 0 {
+				t.Fatalf("%s: %v", line, got)
+			}
+			reshaped(t)
+		} else {
+			do(t, line)
+		}
+		gone(t, "/run/backup")
+		reshaped(t)
+		if prefix(t, "/dev/md0", kept) != want {
+			t.Fatalf("other data after %s", line)
+		}
+		if b, err := os.ReadFile("/sys/block/md0/md/degraded"); err == nil && string(b) != "0\n" {
+			stat, _ := os.ReadFile("/proc/mdstat")
+			t.Fatalf("after %s: degraded %s\n%s", line, b, stat)
+		}
+	}
+	gone(t, "/run/backup")
+	members, _ := filepath.Glob("/sys/block/md0/md/dev-*")
+	for i, m := range members {
+		members[i] = "/dev/" + strings.TrimPrefix(filepath.Base(m), "dev-")
+	}
+	do(t, "mdadm --stop md0")
+	do(t, "mdadm --assemble md0 "+strings.Join(members, " "))
+	lab.ArraysIdle(t)
+	if prefix(t, "/dev/md0", kept) != want {
+		t.Error("other data after assembly")
+	}
+	if _, err := os.Stat("/sys/block/md0/md/sync_action"); err == nil {
+		do(t, "write /sys/block/md0/md/sync_action check")
+		lab.ArraysIdle(t)
+		if b, _ := os.ReadFile("/sys/block/md0/md/mismatch_cnt"); string(b) != "0\n" {
+			t.Errorf("mismatches: %s", b)
+		}
+	}
+}
+
+// gone waits until a file is no longer there.
+func gone(t *testing.T, path string) {
+	t.Helper()
+	patiently(t, func() string {
+		if _, err := os.Stat(path); err != nil {
+			return ""
+		}
+		return path + " is still there"
+	})
+}
+
+// reshaped waits until the array does nothing: in place and under load a
+// reshape takes its time.
+func reshaped(t *testing.T) {
+	t.Helper()
+	patiently(t, func() string {
+		b, err := os.ReadFile("/sys/block/md0/md/sync_action")
+		if err != nil || string(b) == "idle\n" {
+			return ""
+		}
+		return "md0 is at " + string(b)
+	})
+	lab.ArraysIdle(t)
+}
+
+// patiently waits until busy has nothing to say.
+func patiently(t *testing.T, busy func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		text := busy()
+		if text == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			stat, _ := os.ReadFile("/proc/mdstat")
+			t.Fatalf("%s\n%s", text, stat)
+		}
+	}
+}
+
+// prefix sums the first n bytes of a device, not from the cache.
+func prefix(t *testing.T, path string, n int64) [32]byte {
+	t.Helper()
+	flush(t, path)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyN(h, f, n); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return [32]byte(h.Sum(nil))
+}

@@ -1,0 +1,312 @@
+package powercut
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/cli/mdadm"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
+)
+
+// TestMain is mdadm if it is called so: --grow carries on in a process of its
+// own.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "mdadm" {
+		os.Exit(mdadm.Main(context.Background(), os.Args, ui.Process()))
+	}
+	lab.Main(m)
+}
+
+// operation is something during which the power may fail. Lines are run by
+// ours; s0 to s5 are the disks. Lines that begin with "await" wait until an
+// attribute of the array has a value.
+type operation struct {
+	name   string
+	create string
+	lines  []string
+	judge  string // "engine", or "kernel" where only that can read what is left
+}
+
+const (
+	disks     = 6
+	sliceSize = 24 << 20
+	diskSize  = disks * sliceSize
+	logSize   = 1 << 30
+)
+
+func operations() []operation {
+	const idle = "await sync_action idle"
+	return []operation{
+		{"create raid1", "-l1 -n2 s0 s1", nil, "engine"},
+		{"create raid5", "-l5 -n3 -c64 --assume-clean s0 s1 s2", nil, "engine"},
+		{"size", "-l1 -n2 --assume-clean --size=17M s0 s1", []string{"--grow md0 --size=max", idle}, "engine"},
+		{"raid1 up", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -n3 --add s2", idle}, "engine"},
+		{"raid1 down", "-l1 -n3 --assume-clean s0 s1 s2", []string{"md0 --fail s2", "md0 --remove s2", "--grow md0 -n2"}, "engine"},
+		{"bitmap", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -b internal --bitmap-chunk=64K", "--grow md0 -b none", "--grow md0 -b internal"}, "engine"},
+		{"policy", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -k ppl", "--grow md0 -k resync"}, "engine"},
+		{"replace", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"md0 --add s3", "md0 --replace s1 --with s3", idle, "md0 --remove faulty"}, "engine"},
+		{"re-add", "-l1 -n2 --assume-clean -b internal --bitmap-chunk=64K s0 s1", []string{"md0 --fail s1 --remove s1", "pause", "md0 --re-add s1", idle}, "engine"},
+		{"level", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -l6 -p preserve --add s3", idle}, "engine"},
+		{"reshape", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -n4 --add s3", idle}, "kernel"},
+		{"reshape raid10", "-l10 -n4 -c64 --assume-clean s0 s1 s2 s3", []string{"--grow md0 -n5 --add s4", idle}, "kernel"},
+	}
+}
+
+// guestCases are what the machines of this package can run.
+func guestCases() []lab.Case {
+	cases := []lab.Case{kernelCase()}
+	for _, op := range operations() {
+		cases = append(cases, lab.Case{Name: caseName(op), Run: func(t *testing.T, g *lab.Guest) {
+			op.record(t, g.Disks[0], g.Disks[1])
+		}}, lab.Case{Name: "killed_" + caseName(op), Run: func(t *testing.T, g *lab.Guest) {
+			op.run(t, g.Disks[0], func(text string) error { g.Publish(text, nil); return nil })
+			g.Publish("over", nil)
+			g.Await("never")
+		}})
+	}
+	return cases
+}
+
+func caseName(op operation) string { return strings.ReplaceAll(op.name, " ", "_") }
+
+// TestPowerCut runs operations under write load and judges what power cuts
+// would have left.
+func TestPowerCut(t *testing.T) {
+	seed := lab.Seed(t)
+	set := lab.Cases(t, guestCases()...)
+	states := 60
+	if lab.Soak() {
+		states = 2000
+	}
+	for _, op := range lab.Sample(t, operations(), 1) {
+		m := set.Start(t, spec(t, lab.Disk{Size: diskSize}, lab.Disk{Size: logSize}), caseName(op))
+		m.Wait()
+		if t.Failed() {
+			t.Fatalf("%s did not run to its end", op.name)
+		}
+		op.judgeAll(t, set, m.Disks[1], states, rand.New(rand.NewPCG(seed, 0)))
+	}
+}
+
+func spec(t *testing.T, disks ...lab.Disk) lab.Spec {
+	t.Helper()
+	files := map[string]string{}
+	maps.Copy(files, lab.Peer(t, "dmsetup").Files)
+	return lab.Spec{
+		Modules: []string{"dm-mod", "dm-log-writes", "raid0", "raid1", "raid10", "raid456"},
+		Files:   files, Disks: disks, Memory: 512 << 20, Timeout: 10 * time.Minute,
+	}
+}
+
+// dmsetup runs Debian's.
+func dmsetup(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("dmsetup", append([]string{"--noudevsync", "--noudevrules"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("dmsetup %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// node is the device of a mapped device; nobody makes /dev/mapper here.
+func node(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", name).CombinedOutput()
+	if err != nil {
+		t.Fatalf("dmsetup info %s: %v\n%s", name, err, out)
+	}
+	return "/dev/" + strings.TrimSpace(string(out))
+}
+
+// cutUp makes slices of a device.
+func cutUp(t *testing.T, dev, prefix string) {
+	t.Helper()
+	for i := range disks {
+		dmsetup(t, "create", fmt.Sprintf("%s%d", prefix, i), "--table",
+			fmt.Sprintf("0 %d linear %s %d", sliceSize/512, dev, i*sliceSize/512))
+	}
+}
+
+// run runs a command line by ours.
+func run(t *testing.T, line string) {
+	t.Helper()
+	w := strings.Fields(line)
+	for i := range w {
+		switch {
+		case w[i] == "md0":
+			w[i] = "/dev/md0"
+		case len(w[i]) == 2 && w[i][0] == 's':
+			w[i] = node(t, w[i])
+		}
+	}
+	var out bytes.Buffer
+	if code := mdadm.Main(t.Context(), append([]string{"mdadm"}, w...), ui.IO{In: strings.NewReader(""), Out: &out, Err: &out}); code != 0 {
+		stat, _ := os.ReadFile("/proc/mdstat")
+		t.Fatalf("mdadm %s: exit %d\n%s%s", line, code, out.Bytes(), stat)
+	}
+}
+
+func await(t *testing.T, attr, value string) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		b, err := os.ReadFile("/sys/block/md0/md/" + attr)
+		if err == nil && strings.TrimSpace(string(b)) == value {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is %q, %v", attr, b, err)
+		}
+	}
+}
+
+// record runs the operation on slices of a logged disk, under write load.
+func (op operation) record(t *testing.T, disk, log string) {
+	dmsetup(t, "create", "logged", "--table", fmt.Sprintf("0 %d log-writes %s %s", diskSize/512, disk, log))
+	op.run(t, node(t, "logged"), func(text string) error {
+		out, err := exec.Command("dmsetup", "--noudevsync", "--noudevrules", "message", "logged", "0", "mark "+text).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("mark %s: %w\n%s", text, err, out)
+		}
+		return nil
+	})
+	for i := range disks {
+		dmsetup(t, "remove", fmt.Sprintf("s%d", i))
+	}
+	dmsetup(t, "remove", "logged")
+}
+
+// run runs the operation on slices of a disk, under write load, and says by
+// mark what it has been promised.
+func (op operation) run(t *testing.T, disk string, mark func(string) error) {
+	cutUp(t, disk, "s")
+	say := func(text string) {
+		if err := mark(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "--create --run --quiet md0 "+op.create)
+	say("ready")
+	w := &writer{stop: make(chan struct{}), mark: mark}
+	w.start(t)
+	w.await(t, 4)
+	for _, line := range op.lines {
+		switch f := strings.Fields(line); f[0] {
+		case "await":
+			await(t, f[1], f[2])
+		case "pause":
+			w.await(t, w.count()+4)
+		default:
+			run(t, line)
+		}
+	}
+	w.await(t, w.count()+4)
+	w.end(t)
+	await(t, "sync_action", "idle")
+	run(t, "--stop md0")
+	say("stopped")
+}
+
+// The load: generation after generation writes a few blocks of the array, and
+// marks that they are safe.
+const (
+	loadBlocks = 256
+	loadStride = 64 << 10
+	loadBlock  = 4096
+	loadAtOnce = 4
+)
+
+// blocksOf gives the blocks that a generation writes.
+func blocksOf(generation int) (list [loadAtOnce]int) {
+	for k := range list {
+		list[k] = (generation*loadAtOnce + k) % loadBlocks
+	}
+	return list
+}
+
+// loadContent is what a generation writes to a block.
+func loadContent(block, generation int) []byte {
+	b := make([]byte, loadBlock)
+	binary.LittleEndian.PutUint32(b[4:], uint32(block))
+	binary.LittleEndian.PutUint32(b[8:], uint32(generation))
+	for i := 12; i < len(b); i++ {
+		b[i] = byte(i * (block + 3) * (generation + 5))
+	}
+	binary.LittleEndian.PutUint32(b, crc32.ChecksumIEEE(b[4:]))
+	return b
+}
+
+type writer struct {
+	stop  chan struct{}
+	mark  func(string) error
+	group sync.WaitGroup
+	mu    sync.Mutex
+	done  int
+}
+
+func (w *writer) start(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/md0", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.group.Go(func() {
+		defer f.Close()
+		for g := 1; ; g++ {
+			select {
+			case <-w.stop:
+				return
+			default:
+			}
+			for _, block := range blocksOf(g) {
+				if _, err := f.WriteAt(loadContent(block, g), int64(block)*loadStride); err != nil {
+					t.Errorf("write: %v", err)
+					return
+				}
+			}
+			if err := f.Sync(); err != nil {
+				t.Errorf("sync: %v", err)
+				return
+			}
+			if err := w.mark(fmt.Sprintf("ack%d", g)); err != nil {
+				t.Error(err)
+				return
+			}
+			w.mu.Lock()
+			w.done = g
+			w.mu.Unlock()
+		}
+	})
+}
+
+func (w *writer) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.done
+}
+
+// await waits until so many generations are written.
+func (w *writer) await(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); w.count() < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) || t.Failed() {
+			t.Fatalf("the load has come to generation %d, not %d", w.count(), n)
+		}
+	}
+}
+
+func (w *writer) end(t *testing.T) {
+	t.Helper()
+	close(w.stop)
+	w.group.Wait()
+}

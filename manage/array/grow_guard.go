@@ -1,0 +1,392 @@
+package array
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/raid"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// guard sees to it that a reshape in place can be taken up again wherever it is
+// cut off: it holds writes off a section, keeps its data elsewhere, lets the
+// kernel go over it, and goes on to the next (Grow.c, child_monitor).
+func (g *grower) guard(ctx context.Context) error {
+	r, err := g.reshaping()
+	if err != nil || r == nil || r.aside {
+		return err
+	}
+	if g.BackupFile == "" {
+		if path, err := os.Readlink(g.backupLink()); err == nil {
+			g.BackupFile = path
+		}
+	}
+	w := &warden{g: g, r: r, dir: g.live.Dir, blocks: r.t.blocks(r.now.size)}
+	if err := w.prepare(); err != nil {
+		return err
+	}
+	if err := w.run(ctx); err != nil {
+		// The kernel stays where it was allowed to go.
+		return errors.Join(g.Report.fail(err, "%s: the reshape is held until mdadm --grow --continue: %v", g.Array, err), w.unsuspend())
+	}
+	err = w.release()
+	if err == nil && g.BackupFile != "" {
+		err = g.dropBackup(g.BackupFile)
+	}
+	return err
+}
+
+// warden guards one reshape.
+type warden struct {
+	g       *grower
+	r       *running
+	dir     sysfs.Dir
+	parity  *raid.Parity // the old shape
+	blocks  uint64       // sectors of data kept at a time
+	keepers []keeper
+	head    md.Backup
+	next    int // the section to use next
+	speed   string
+}
+
+func (w *warden) prepare() error {
+	s := readSample(w.g.live)
+	if s == nil {
+		return w.g.refuse("Cannot find a superblock")
+	}
+	if w.g.BackupFile != "" {
+		w.keepers = []keeper{{path: w.g.BackupFile, at: backupHead}}
+	} else {
+		var err error
+		if w.keepers, err = w.g.spareKeepers(w.r.now.disks, w.blocks); err != nil {
+			return err
+		}
+	}
+	if len(w.keepers) == 0 {
+		return w.g.refuse("%s: Need a backup file to complete reshape of this array.", w.g.Array)
+	}
+	now := &w.r.now
+	var err error
+	w.parity, err = raid.NewParity(int(now.level), now.disks, int64(now.size)*md.SectorSize, int64(now.chunk), int(now.layout))
+	w.head = md.Backup{UUID: s.member.NativeUUID(), Offset2: w.blocks}
+	return err
+}
+
+// advancing reports whether the reshape begins at the start of the array.
+func (w *warden) advancing() bool { return w.r.t.after.data >= w.r.t.before.data }
+
+// run guards the reshape for as long as it needs that.
+func (w *warden) run(ctx context.Context) error {
+	t := &w.r.t
+	if !w.advancing() {
+		return w.retreat(ctx)
+	}
+	need := t.backup
+	if t.before.data == t.after.data {
+		need = w.r.now.size * uint64(t.before.data)
+		w.speed, _ = w.dir.Read("sync_speed_min")
+		_ = w.dir.Write("sync_speed_min", "200000")
+	}
+	kept := w.r.position
+	if err := w.suspend(kept, kept); err != nil {
+		return err
+	}
+	for done := kept; done < need; {
+		for kept < need && w.head.Sections[w.next].Length == 0 {
+			length := min(w.blocks, w.total(t.before.data)-kept)
+			if err := w.keep(kept, length); err != nil {
+				return err
+			}
+			kept += length
+			if t.before.data != t.after.data {
+				break // one section is all there is
+			}
+		}
+		var err error
+		if done, err = w.advance(ctx, kept, w.oldest()); err != nil {
+			return err
+		}
+		if done == finished {
+			return nil
+		}
+		if err := w.drop(done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *warden) total(data int) uint64 { return w.r.now.size * uint64(data) }
+
+// retreat guards a reshape that begins at the end of the array and writes to
+// where it still has to read only when it comes to the start.
+func (w *warden) retreat(ctx context.Context) error {
+	t := &w.r.t
+	need := t.backup
+	if w.r.position > need {
+		done, err := w.advance(ctx, need, need)
+		if err != nil || done == finished {
+			return err
+		}
+	}
+	if err := w.keep(0, need); err != nil {
+		return err
+	}
+	_, err := w.advance(ctx, 0, 0)
+	return err
+}
+
+// oldest is the end of the section that has been kept longest.
+func (w *warden) oldest() uint64 {
+	end := uint64(math.MaxUint64)
+	for _, s := range w.head.Sections {
+		if s.Length > 0 {
+			end = min(end, s.End())
+		}
+	}
+	return end
+}
+
+// suspend holds off writes to sectors of the array.
+func (w *warden) suspend(from, to uint64) error {
+	// A window that is to shrink is moved away first: older kernels know no
+	// other way.
+	low, err := w.dir.ReadUint("suspend_lo")
+	if err != nil {
+		return err
+	}
+	if low > from || to <= from {
+		_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
+	}
+	return errors.Join(
+		w.dir.Write("suspend_hi", strconv.FormatUint(to, 10)),
+		w.dir.Write("suspend_lo", strconv.FormatUint(from, 10)))
+}
+
+// keep holds writes off a section and keeps its data elsewhere.
+func (w *warden) keep(start, length uint64) error {
+	low := start
+	for _, s := range w.head.Sections {
+		if s.Length > 0 {
+			low = min(low, s.Start)
+		}
+	}
+	if err := w.suspend(low, start+length); err != nil {
+		return err
+	}
+	data, err := w.read(start, length)
+	if err != nil {
+		return err
+	}
+	part := w.next
+	w.head.Sections[part] = md.BackupSection{Start: start, Length: length}
+	w.head.Second = w.head.Second || part == 1
+	w.head.MTime = uint64(time.Now().Unix())
+	for _, k := range w.keepers {
+		if err := k.write(w.head, part, data); err != nil {
+			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
+		}
+	}
+	w.next = 1 - part
+	return nil
+}
+
+// drop lets go of the sections that the reshape is through with.
+func (w *warden) drop(done uint64) error {
+	changed := false
+	for i := range w.head.Sections {
+		s := &w.head.Sections[i]
+		if s.Length > 0 && s.End() <= done {
+			*s, changed = md.BackupSection{}, true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	for _, k := range w.keepers {
+		if err := k.forget(w.head); err != nil {
+			return err
+		}
+	}
+	_, err := w.dir.ReadUint("suspend_lo")
+	if err != nil {
+		return err
+	}
+	return w.dir.Write("suspend_lo", strconv.FormatUint(done, 10))
+}
+
+// finished is where a reshape is that is done.
+const finished = math.MaxUint64
+
+// advance lets the reshape go as far as limit and waits until it has come to
+// until, both in sectors of the array. It gives where the metadata says it is.
+func (w *warden) advance(ctx context.Context, limit, until uint64) (uint64, error) {
+	after := uint64(w.r.t.after.data)
+	toMember := func(pos uint64) uint64 { // sectors of each member done
+		if pos = min(pos/after, w.r.now.size); !w.advancing() {
+			pos = w.r.now.size - pos
+		}
+		return pos
+	}
+	most := toMember(limit)
+	for _, chunk := range []uint64{w.r.t.toChunk, w.r.now.chunk} {
+		most -= most % (chunk / md.SectorSize)
+	}
+	value := strconv.FormatUint(most, 10)
+	if !w.advancing() && limit == 0 {
+		value = "max"
+	}
+	if err := w.dir.Write("sync_max", value); err != nil {
+		return 0, err
+	}
+	goal := min(most, toMember(until))
+	for {
+		text, err := w.dir.Read("sync_completed")
+		if err != nil {
+			return 0, err
+		}
+		var done, total uint64
+		if n, _ := fmt.Sscanf(text, "%d / %d", &done, &total); n == 2 {
+			if w.g.Progress != nil {
+				w.g.Progress(done, total)
+			}
+			if done >= goal && done > 0 || done >= most {
+				return w.position(done), nil
+			}
+		}
+		if over, err := w.over(ctx); over || err != nil {
+			return finished, err
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// position turns sectors done on each member into sectors of the array.
+func (w *warden) position(done uint64) uint64 {
+	chunk := w.r.t.toChunk / md.SectorSize
+	done -= done % chunk
+	if !w.advancing() {
+		done = w.r.now.size - done
+	}
+	return done * uint64(w.r.t.after.data)
+}
+
+// over reports whether the reshape is done. It fails if it was given up.
+func (w *warden) over(ctx context.Context) (bool, error) {
+	for range 100 {
+		if action, err := w.dir.Read("sync_action"); err != nil || action == "reshape" {
+			return false, err
+		}
+		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+			return true, err
+		}
+		// It may only have been interrupted by the failure of a member.
+		if !pause(ctx, 100*time.Millisecond) {
+			return false, ctx.Err()
+		}
+	}
+	return false, w.g.Report.fail(unix.EIO, "%s: the reshape has stopped before its end", w.g.Array)
+}
+
+// release lets the kernel go on by itself.
+func (w *warden) release() error {
+	err := w.unsuspend()
+	_ = w.dir.Write("sync_min", "0")
+	if text, readErr := w.dir.Read("sync_max"); readErr == nil && text != "max" {
+		err = errors.Join(err, w.dir.Write("sync_max", "max"))
+	}
+	return err
+}
+
+// unsuspend no longer holds off writes.
+func (w *warden) unsuspend() error {
+	if w.speed != "" {
+		speed, _, _ := strings.Cut(w.speed, " ")
+		_ = w.dir.Write("sync_speed_min", speed)
+	}
+	_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
+	_ = w.dir.Write("suspend_hi", "0")
+	return w.dir.Write("suspend_lo", "0")
+}
+
+// read takes a section of the array, whole stripes of the old shape, from its
+// members: the array itself may have newer data in memory, and would wait for
+// the writes that are held off.
+func (w *warden) read(start, length uint64) ([]byte, error) {
+	members, err := w.g.live.members()
+	if err != nil {
+		return nil, err
+	}
+	devs := make([]*device, w.r.now.disks)
+	offsets := make([]int64, w.r.now.disks)
+	defer func() {
+		for _, d := range devs {
+			if d != nil {
+				d.Close()
+			}
+		}
+	}()
+	for _, m := range members {
+		if m.slot < 0 || m.slot >= len(devs) || m.is("faulty") || !m.is("in_sync") {
+			continue
+		}
+		d, err := openDevice(m.path, block.ForReading)
+		if err != nil {
+			return nil, err
+		}
+		devs[m.slot], offsets[m.slot] = d, int64(m.offset)*md.SectorSize
+	}
+	chunk := int64(w.r.now.chunk)
+	row := chunk * int64(w.r.t.before.data)
+	data := make([]byte, 0, length*md.SectorSize)
+	first := int64(start) * md.SectorSize / row
+	for n := range int64(length) * md.SectorSize / row {
+		stripe, err := w.readStripe(devs, offsets, first+n, chunk)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, stripe...)
+	}
+	return data, nil
+}
+
+// readStripe reads the data of one row of chunks, and computes what is missing.
+func (w *warden) readStripe(devs []*device, offsets []int64, row, chunk int64) ([]byte, error) {
+	s := w.parity.Stripe(row)
+	blocks := make([][]byte, len(s.Blocks))
+	var lost []int
+	for i, slot := range s.Blocks {
+		blocks[i] = make([]byte, chunk)
+		if slot < 0 {
+			continue // a hole, which counts as zeroes
+		}
+		if devs[slot] == nil || block.ReadFull(devs[slot], blocks[i], offsets[slot]+row*chunk) != nil {
+			lost = append(lost, i)
+		}
+	}
+	switch {
+	case len(lost) > w.r.t.parity:
+		return nil, fmt.Errorf("%s: %w: stripe %d", w.g.Array, unix.EIO, row)
+	case len(lost) > 0 && w.r.t.parity == 2:
+		raid.RecoverPQ(blocks, lost[0], lost[len(lost)-1])
+	case len(lost) > 0:
+		raid.RecoverP(blocks, lost[0])
+	}
+	out := make([]byte, 0, chunk*int64(len(s.Data)))
+	for _, slot := range s.Data {
+		out = append(out, blocks[s.Index[slot]]...)
+	}
+	return out, nil
+}

@@ -71,7 +71,7 @@ func TestTwins(t *testing.T) {
 		files["/bin/sort"] = sort // one folder in Debian
 	}
 	var cases []lab.Case
-	for _, s := range sample(t, stories(), 3) {
+	for _, s := range sample(t, stories(), 2) {
 		cases = append(cases, lab.Case{Name: s.name, Run: s.run})
 	}
 	lab.Run(t, lab.Spec{

@@ -406,6 +406,10 @@ func TestDryRun(t *testing.T) {
 		check("md0 --replace r1 --with r3")
 		do(t, "mdadm --stop md0")
 		check("--assemble md0 r0 r1 r2 r3")
+		check("--assemble --scan -c partitions")
+		check("--assemble md0 --update=name -N other r0 r1 r2 r3")
+		check("--incremental r0 -c none")
+		check("--incremental --run r0 -c none")
 		check("--zero-superblock r0")
 	}}})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 )
 
 // reAddByAttr asks the kernel to take back a failed member that it still
@@ -60,6 +61,8 @@ func (m *manager) reAdd(ctx context.Context, t *target, d *device, s *sample) (b
 		edit.setFlags(t.Subdev)
 		steps = append(steps, NewWrite(path, "superblock "+old.Version.String(), old.Offset, edit.bytes()))
 	}
+	log := live.ListenToKernel()
+	defer log.Close()
 	err := m.apply(ctx, append(steps, m.addStep(disk))...)
 	switch {
 	case err == nil:
@@ -68,6 +71,7 @@ func (m *manager) reAdd(ctx context.Context, t *target, d *device, s *sample) (b
 		return true, nil
 	case errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EROFS):
 		m.Report.say(Always, "add new device failed for %s: %s", t.Name, errnoText(err))
+		m.Report.kernelSaid(log, m.live.Name)
 		if t.Verb == verbReAddMissing {
 			return false, nil
 		}

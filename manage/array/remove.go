@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/live"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -30,9 +31,12 @@ func (m *manager) remove(ctx context.Context, t *target) (bool, error) {
 				return m.patiently(func() error { return t.detached.Write("state", "remove") })
 			}, nil)
 	}
+	log := live.ListenToKernel()
+	defer log.Close()
 	if err := m.apply(ctx, step); err != nil {
 		m.Report.say(Always, "hot remove failed for %s: %s", t.Name, errnoText(err))
 		m.explainRemove(t, err)
+		m.Report.kernelSaid(log, m.live.Name)
 		return false, &Said{err}
 	}
 	m.live.drop(t)

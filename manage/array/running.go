@@ -100,9 +100,12 @@ func (r *Running) PlanReadOnly(readOnly bool) (*Plan, error) {
 		name, word, do = "STOP_ARRAY_RO", "readonly", (*mdctl.Device).StopArrayReadOnly
 	}
 	return &Plan{Steps: []Step{r.ioctlStep(name, func(dev *mdctl.Device) error {
+		log := live.ListenToKernel()
+		defer log.Close()
 		err := do(dev)
 		if err != nil {
 			r.report.say(Always, "failed to set %s for %s: %s", word, r.Path, errnoText(err))
+			r.report.kernelSaid(log, r.Kernel)
 			r.report.holders(Always, r.Path, err)
 			return &Said{err}
 		}

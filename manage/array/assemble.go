@@ -96,7 +96,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 		sel := &selector{
 			id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1,
 			update: req.Update.word(), auto: auto, listed: listed, conf: req.Conf, say: req.Report,
-			probe: req.probes.probe, claim: claimDevice,
+			probe: req.probes.probe, claim: req.probes.claim,
 		}
 		if req.Swapped {
 			sel.probe = probeSwapped

@@ -424,6 +424,13 @@ func probeSwapped(path string, _ *md.Version, _ bool) (*contender, *probeError) 
 
 // claimDevice tries whether the device is free.
 func claimDevice(path string) error {
+	if _, _, byNumber := parseDevNumber(path); !byNumber {
+		d, err := block.OpenFile(path, block.ForReading|block.Exclusive) // what is cached of it may stay
+		if err != nil {
+			return err
+		}
+		return d.Close()
+	}
 	d, err := openDevice(path, block.ForReading|block.Exclusive)
 	if err != nil {
 		return err

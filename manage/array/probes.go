@@ -12,6 +12,23 @@ import (
 type probes struct {
 	mu   sync.Mutex
 	seen map[probeKey]probed
+	free map[string]bool // devices that nobody held a moment ago
+}
+
+// claim is claimDevice, once for each device that is free: nobody but this scan
+// takes one while it has the lock on the map of arrays.
+func (p *probes) claim(path string) error {
+	if p.free[path] {
+		return nil
+	}
+	err := claimDevice(path)
+	if err == nil {
+		if p.free == nil {
+			p.free = make(map[string]bool)
+		}
+		p.free[path] = true
+	}
+	return err
 }
 
 type probeKey struct {
@@ -87,6 +104,7 @@ func (p *probes) prefetch(devices pool, v *md.Version, newest1 bool) {
 func (p *probes) forget(path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.free, path)
 	for k := range p.seen {
 		if k.path == path {
 			delete(p.seen, k)

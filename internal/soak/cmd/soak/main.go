@@ -72,6 +72,9 @@ func run(ctx context.Context, o options) error {
 			done[i] = &d
 		}
 	}
+	if err := writePage(o.page, done); err != nil {
+		return err
+	}
 	for i, s := range steps {
 		if done[i] != nil {
 			continue

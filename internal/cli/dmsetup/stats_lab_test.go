@@ -48,11 +48,11 @@ func statsStories() []statsStory {
 		{"dmstats create --alldevices --areas 2", "dmstats list -o all", "dmstats list -o region_all", "dmstats list -o stats_all one", "dmstats report -o region_all", "dmstats list -o id,start", "dmstats list -o name,obj_type", "dmstats list -o nosuch", "dmstats report -o id", "dmstats report -o all --noheadings --separator ;", "dmstats list -o +name,uuid,major,minor,attr", "dmstats list -O -stats_name,region_id", "dmstats list --nameprefixes", "dmstats list --nameprefixes --unquoted --noheadings", "dmstats list --rows", "dmstats report --rows --noheadings", "dmstats list --unbuffered", "dmstats list --noheadings", "dmstats list -S region_id=0", "dmstats list -S 'stats_name=one && area_count>1'", "dmstats list -S 'region_len>1m'", "dmstats list -S 'region_len=8192s'", "dmstats list -S 'program_id=~dm'", "dmstats list -S help", "dmstats list -S nosuch=1", "dmstats list -S obj_type=area -v", "dmstats list -o help", "dmstats list -c", "dmstats report -o +selected -S stats_name=one"},
 		{"dmstats list --units x", "dmstats list --units h one", "dmstats report --count -1", "dmstats report --interval 0", "dmstats list --allregions --regionid 0", "dmstats create --allregions one", "dmstats create --allprograms one", "dmstats delete --regionid 0 --groupid 0 one", "dmstats create --nosuchoption one", "dmstats list --filemap", "dmstats create --follow x --nomonitor one"},
 		{"dmstats create one", "io one", "dmstats report -o stats_name,read_count,read_sector_count,write_count,write_sector_count one", "dmstats report --raw -o stats_name,read_count,read_sector_count,write_count,write_sector_count one", "io one", "dmstats report -o read_size_per_sec,write_size_per_sec,avg_request_size,reads_per_sec,writes_per_sec,throughput,interval,interval_ns one"},
-		{"dmstats create --segments --alias seg one", "dmstats create --areas 2 --bounds 1s one", "io one", "dmstats report -o stats_name,obj_type,read_count,read_sector_count,write_count,write_sector_count one", "io one", "dmstats report --histogram -o obj_type,hist_count,hist_percent one", "io one", "dmstats report --count 1 --noheadings -o read_count,write_count one", "dmstats report --units k -o read_size_per_sec,write_size_per_sec one"},
+		{"dmstats create --segments --alias seg one", "dmstats create --areas 2 --bounds 1000s one", "io one", "dmstats report -o stats_name,obj_type,read_count,read_sector_count,write_count,write_sector_count one", "io one", "dmstats report --histogram -o obj_type,hist_count,hist_percent one", "io one", "dmstats report --count 1 --noheadings -o read_count,write_count one", "dmstats report --units k -o read_size_per_sec,write_size_per_sec one"},
 		{"dmstats create one", "dmstats report --count 2 one", "dmstats list --count 2 --rows"},
 		{"dmstats create --filemap nosuchfile", "dmstats create --filemap", "dmstats create --filemap --areas 2 /etc", "dmstats create --filemap --start 2 /etc", "dmstats create --filemap --segments /etc", "dmstats create --filemap --userdata x /etc", "dmstats create --filemap -u x /etc", "dmstats create --filemap --alldevices /etc", "dmstats create --filemap --nomonitor /proc/version", "dmstats create --filemap --nomonitor /dev", "dmstats create --filemap --nomonitor --bounds x /proc/version", "dmstats update_filemap /etc", "dmstats update_filemap --groupid 0 nosuch", "dmstats create --filemap --nomonitor --nogroup --alias x /proc/version"},
 		{"dmstats create one", "dmstats create one", "message one @stats_set_aux 1 DMS_GROUP=x:1,5,9#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=noend", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=x:2#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=x:zz#-", "dmstats list one", "message one @stats_set_aux 1 DMS_GROUP=:1#user", "dmstats list -o +user_data one", "dmstats delete --regionid 1 one"},
-		{"fs one", "dmstats create --filemap --nomonitor /tmp/fs/a", "dmstats list one", "dmstats report --group one", "dmstats update_filemap --nomonitor --groupid 0 /tmp/fs/a", "dmstats list -v one", "dmstats create --filemap --nomonitor --nogroup /tmp/fs/b", "dmstats create --filemap --nomonitor --alias other --bounds 1ms --precise /tmp/fs/b", "dmstats list --histogram one", "dmstats create --filemap --nomonitor /tmp/fs/empty", "dmstats create --filemap --nomonitor /tmp/fs/link", "dmstats update_filemap --nomonitor --groupid 77 /tmp/fs/a", "dmstats update_filemap --groupid 0 --follow x /tmp/fs/a", "dmstats create --filemap --nomonitor --programid p /tmp/fs/a", "dmstats list --allprograms one", "dmstats create --filemap --nomonitor --nogroup --alias x /tmp/fs/a", "dmstats delete --groupid 0 one", "dmstats update_filemap --nomonitor /tmp/fs/a"},
+		{"fs one", "dmstats create --filemap --nomonitor /tmp/fs/a", "dmstats list one", "dmstats update_filemap --nomonitor --groupid 0 /tmp/fs/a", "dmstats list -v one", "dmstats create --filemap --nomonitor --nogroup /tmp/fs/b", "dmstats create --filemap --nomonitor --alias other --bounds 1ms --precise /tmp/fs/b", "dmstats list --histogram one", "dmstats create --filemap --nomonitor /tmp/fs/empty", "dmstats create --filemap --nomonitor /tmp/fs/link", "dmstats update_filemap --nomonitor --groupid 77 /tmp/fs/a", "dmstats update_filemap --groupid 0 --follow x /tmp/fs/a", "dmstats create --filemap --nomonitor --programid p /tmp/fs/a", "dmstats list --allprograms one", "dmstats create --filemap --nomonitor --nogroup --alias x /tmp/fs/a", "dmstats delete --groupid 0 one", "dmstats update_filemap --nomonitor /tmp/fs/a"},
 		{"dmsetup stats create one", "dmsetup stats list one", "dmsetup stats report one", "dmsetup stats delete --allregions one", "dmsetup stats nosuch", "dmsetup stats create --programid '' one"},
 	}
 	return s
@@ -95,7 +95,7 @@ func TestStatsTwins(t *testing.T) {
 	}
 	told, random := 5, 2
 	if os.Getenv("MDKIT_SOAK") != "" {
-		told, random = len(stories), 100
+		told, random = len(stories), 40
 	}
 	if !lab.InGuest() {
 		t.Logf("seed %d: STATS_SEED=%d repeats it, MDKIT_SOAK=1 takes all", seed, seed)
@@ -298,5 +298,10 @@ func statsOurs(t *testing.T, words []string) string {
 // its memory is not in order.
 var leaks = regexp.MustCompile(`You have a memory leak .*\n( \[0x.*\n)+Internal error: Unreleased memory pool\(s\) found\.\n`)
 
+// missed is what both say of an interval that a slow machine has missed.
+var missed = regexp.MustCompile(`WARNING: Try increasing --interval .*\n`)
+
 // settleStats takes out what is not an answer.
-func settleStats(text string) string { return leaks.ReplaceAllString(text, "") }
+func settleStats(text string) string {
+	return missed.ReplaceAllString(leaks.ReplaceAllString(text, ""), "")
+}

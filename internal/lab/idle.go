@@ -14,14 +14,6 @@ import (
 // hosts that are slow.
 const idleLimit = 2 * time.Minute
 
-// Quiet waits until the kernel does nothing by itself: none of its threads
-// runs, has been woken, or waits for a device. What a thread was woken for is
-// done then; what a timer will start is not. In a guest only.
-func Quiet(t testing.TB) {
-	t.Helper()
-	pollFor(t, kernelBusy)
-}
-
 // ArraysIdle waits until no md array does anything or is about to: no sync
 // runs or waits, a spare that will be used is in use, what can be written of a
 // failure is written, and what was written to is marked clean again. An array

@@ -23,8 +23,15 @@ import (
 // kernel go over it, and goes on to the next (Grow.c, child_monitor).
 func (g *grower) guard(ctx context.Context) error {
 	r, err := g.reshaping()
-	if err != nil || r == nil || r.aside {
+	if err != nil || r == nil {
 		return err
+	}
+	if r.aside {
+		step, err := g.paceOf(r)
+		if err != nil || step == 0 {
+			return err
+		}
+		return g.pace(ctx, r, step)
 	}
 	if g.BackupFile == "" {
 		if path, err := os.Readlink(g.backupLink()); err == nil {
@@ -251,18 +258,12 @@ func (w *warden) advance(ctx context.Context, limit, until uint64) (uint64, erro
 	}
 	goal := min(most, toMember(until))
 	for {
-		text, err := w.dir.Read("sync_completed")
+		done, total, err := w.completed()
 		if err != nil {
 			return 0, err
 		}
-		var done, total uint64
-		if n, _ := fmt.Sscanf(text, "%d / %d", &done, &total); n == 2 {
-			if w.g.Progress != nil {
-				w.g.Progress(done, total)
-			}
-			if done >= goal && done > 0 || done >= most {
-				return w.position(done), nil
-			}
+		if total > 0 && (done >= goal && done > 0 || done >= most) {
+			return w.position(done), nil
 		}
 		if over, err := w.over(ctx); over || err != nil {
 			return finished, err

@@ -345,10 +345,14 @@ func (g *grower) restripeAside(ctx context.Context, now geometry, t *transition,
 	if err := g.announce(ctx, now, t); err != nil {
 		return err
 	}
+	held, err := g.hold(ctx, now, t)
+	if err != nil {
+		return g.failed(ctx, err, "cannot limit the reshape of %s", g.Array)
+	}
 	if err := g.start(ctx); err != nil {
 		return g.failed(ctx, err, "Failed to initiate reshape!")
 	}
-	if t.toLevel == t.level {
+	if t.toLevel == t.level && !held {
 		return nil
 	}
 	return g.carryOn(ctx, t, "")

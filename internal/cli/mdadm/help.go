@@ -13,8 +13,12 @@ func helpText(m Mode) string {
 		return helpManage
 	case Misc:
 		return helpMisc
-	case Grow, Monitor, Incremental, AutoDetect:
-		return "mdadm --" + m.String() + ": this mode is not part of this build.\n"
+	case Grow:
+		return helpGrow
+	case Monitor:
+		return helpMonitor
+	case Incremental:
+		return helpIncremental
 	}
 	return helpGeneral
 }
@@ -27,10 +31,50 @@ const helpGeneral = `mdadm, as answered by mdkit: make, start, inspect and manag
   mdadm --manage ARRAY OPTIONS DEVICES    change the members of a running array
   mdadm --misc OPTIONS DEVICES            report on, or act on, single devices
   mdadm ARRAY OPTIONS DEVICES             short for --manage
+  mdadm --grow ARRAY OPTIONS              change the shape of a running array
+  mdadm --incremental DEVICE              add a device as it appears
+  mdadm --monitor OPTIONS ARRAYS          watch arrays, and tell of what happens
+  mdadm --auto-detect                     have the kernel start what it finds
 
 Words that do not start with '-' name devices; the first is often the array.
 --help behind one of these modes explains it; --help-options lists options
 that all of them share.
+`
+
+const helpGrow = `mdadm --grow ARRAY OPTIONS [DEVICES]
+Changes the shape of a running array; data stays where the changed array has it.
+  -n --raid-devices=N   how many members hold data and redundancy
+  -z --size=KIB         space used of each member, or max
+  -Z --array-size=KIB   what the array shows of itself, until it is started again
+  -l --level=LEVEL      another level
+  -p --layout=WORD      another layout; -c --chunk=KIB another chunk
+  -b --bitmap=WORD      internal or none
+  -k --consistency-policy=WORD  ppl or resync
+     --backup-file=FILE where data is kept that a reshape in place overwrites
+     --continue         see a reshape through that was interrupted
+  -a --add              add the devices first
+     --dry-run          say what would be done
+`
+
+const helpMonitor = `mdadm --monitor OPTIONS [ARRAYS]
+Watches arrays and tells of events, by mail, program, syslog or on stdout.
+  -s --scan             all arrays of mdadm.conf and of the system
+  -m --mail=ADDRESS     mail failures; -p --program=PATH run for each event
+  -y --syslog           write events to the system's log
+  -d --delay=SECONDS    how often to look when nothing calls
+  -r --increment=N      report a rebuild at every N percent
+  -1 --oneshot          look once; -t --test a message for each array
+  -f --daemonise        in the background; -i --pid-file=FILE
+     --json             one line of JSON for each event
+`
+
+const helpIncremental = `mdadm --incremental OPTIONS DEVICE
+Adds a device to its array as it appears, and starts the array when it can be.
+  -R --run              start it even though members are missing
+  -r --rebuild-map      write /run/mdadm/map anew
+  -f --fail             the device has gone; --path=ID where it was
+  -s --scan             with -R: start all arrays that wait
+     --export           say what came of it as udev reads it
 `
 
 const helpOptions = `Options that work everywhere:

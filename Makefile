@@ -66,6 +66,7 @@ install: build
 	install -D -m 755 dist/share/mdcheck $(DESTDIR)$(SHAREDIR)/mdcheck
 	install -D -m 644 docs/mdadm.8 $(DESTDIR)$(MANDIR)/man8/mdadm.8
 	install -D -m 644 docs/mdkit.8 $(DESTDIR)$(MANDIR)/man8/mdkit.8
+	install -D -m 644 docs/dmsetup.8 $(DESTDIR)$(MANDIR)/man8/dmsetup.8
 	install -D -m 644 docs/dmstats.8 $(DESTDIR)$(MANDIR)/man8/dmstats.8
 	install -D -m 644 docs/blkdeactivate.8 $(DESTDIR)$(MANDIR)/man8/blkdeactivate.8
 	install -D -m 644 docs/mdadm.conf.5 $(DESTDIR)$(MANDIR)/man5/mdadm.conf.5

@@ -86,15 +86,15 @@ check:
 # Everything that needs no kernel, under the race detector.
 unit: seed
 	MDKIT_LAB=off CGO_ENABLED=1 CC="$$($(GO) run ./internal/lab/cmd/labcc)" \
-		$(GO) test -race -json -timeout=1h $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
+		$(GO) test -race -json -timeout=10m $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=1h $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=25m $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md
 
 coverage: lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=1h $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=25m $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md -write
 
 # Each fuzz test for T.

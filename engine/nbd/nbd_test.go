@@ -283,6 +283,29 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestStopDeaf ends the server while a client that takes no answers is
+// connected: it must not wait for it for ever.
+func TestStopDeaf(t *testing.T) {
+	server, client := net.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	s := &nbd.Server{Exports: []nbd.Export{{Device: block.NewMemory("disk", 1<<20)}}}
+	done := make(chan error)
+	go func() { done <- s.ServeConn(ctx, server) }()
+	greet(t, client)
+	go func() {
+		_, _ = client.Write([]byte("IHAVEOPT\x00\x00\x00\x03\x00\x00\x00\x00")) // list
+		stop()
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server does not stop")
+	}
+}
+
 // FuzzConnection feeds a server whatever a client may send. It must neither
 // panic nor stay, nor take memory that nobody sends data for.
 func FuzzConnection(f *testing.F) {
@@ -303,10 +326,11 @@ type script struct {
 	in io.Reader
 }
 
-func (s *script) Read(p []byte) (int, error)      { return s.in.Read(p) }
-func (s *script) Write(p []byte) (int, error)     { return len(p), nil }
-func (s *script) Close() error                    { return nil }
-func (s *script) SetReadDeadline(time.Time) error { return nil }
+func (s *script) Read(p []byte) (int, error)       { return s.in.Read(p) }
+func (s *script) Write(p []byte) (int, error)      { return len(p), nil }
+func (s *script) Close() error                     { return nil }
+func (s *script) SetReadDeadline(time.Time) error  { return nil }
+func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
 // Example serves a disk in memory to one client.
 func Example() {

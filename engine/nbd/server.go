@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 )
@@ -42,6 +43,9 @@ type Server struct {
 	Log func(line string)
 }
 
+// grace is how long a client may take to read the last answers.
+const grace = 5 * time.Second
+
 // Serve takes connections until ctx ends or the listener fails, and then waits
 // until all connections are done with the requests they have read. It closes
 // the listener. When ctx ends it returns nil.
@@ -69,13 +73,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // ServeConn serves one connection until the client leaves, which is no error, or
-// ctx ends; then the requests that have been read are answered first. It closes
-// the connection.
+// ctx ends; then the requests that have been read are answered first, if the
+// client takes the answers within five seconds. It closes the connection.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	c := newConn(s, conn)
 	// Whoever waits for the client's next word stops waiting.
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(past) })
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.SetReadDeadline(past)
+		_ = conn.SetWriteDeadline(time.Now().Add(grace))
+	})
 	defer stop()
 	export, err := c.handshake()
 	if err == nil && export != nil {

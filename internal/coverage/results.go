@@ -104,6 +104,9 @@ func (r *Run) end(key string, e event) {
 	if outcome == Failed {
 		r.Failed = true
 		r.show(key)
+		if e.Test == "" {
+			r.unended(key)
+		}
 	}
 	if outcome == Skipped && e.Test != "" {
 		reason := reasonOf(r.buffer(key).String())
@@ -115,12 +118,24 @@ func (r *Run) end(key string, e event) {
 	}
 }
 
+// unended shows the tests of a failed package that never ended, with what they
+// said: a package that runs out of time prints its stacks as theirs.
+func (r *Run) unended(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(r.pending)) {
+		if strings.HasPrefix(key, pkg+" ") {
+			r.Results[key] = Failed
+			r.show(key)
+			delete(r.pending, key)
+		}
+	}
+}
+
 func (r *Run) show(key string) {
 	fmt.Fprintf(r.out, "--- %s\n%s", key, r.buffer(key).String())
 }
 
-// Summary prints how many tests ended how, and every reason for a skip with
-// the tests it stopped: a skip must not hide.
+// Summary prints how many tests ended how, every reason for a skip with the
+// tests it stopped, as a skip must not hide, and last the names of what failed.
 func (r *Run) Summary() {
 	count := map[Outcome]int{}
 	for _, o := range r.Results {
@@ -129,6 +144,11 @@ func (r *Run) Summary() {
 	for _, reason := range slices.Sorted(maps.Keys(r.skips)) {
 		names := r.skips[reason]
 		fmt.Fprintf(r.out, "skip %d tests: %s: %s\n", len(names), reason, strings.Join(names, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Results)) {
+		if r.Results[name] == Failed {
+			fmt.Fprintln(r.out, "failed:", name)
+		}
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", count[Passed], count[Failed], count[Skipped])
 }

@@ -39,6 +39,19 @@ func TestRunShowsFailuresAndSkips(t *testing.T) {
 	}
 }
 
+// TestRunShowsWhatHung has a package whose time is over before its test ends.
+func TestRunShowsWhatHung(t *testing.T) {
+	run, out := readStream(t, `{"Action":"run","Package":"github.com/mdkit/mdkit/engine/nbd","Test":"TestHangs"}
+{"Action":"output","Package":"github.com/mdkit/mdkit/engine/nbd","Test":"TestHangs","Output":"panic: test timed out\n"}
+{"Action":"fail","Package":"github.com/mdkit/mdkit/engine/nbd"}
+`)
+	for _, want := range []string{"panic: test timed out", "failed: engine/nbd TestHangs", "0 passed, 1 failed"} {
+		if !run.Failed || !strings.Contains(out, want) {
+			t.Errorf("output lacks %q:\n%s", want, out)
+		}
+	}
+}
+
 func TestBrokenBuildFailsTheRun(t *testing.T) {
 	run, out := readStream(t, `{"ImportPath":"x","Action":"build-output","Output":"x.go:1: syntax\n"}
 {"ImportPath":"x","Action":"build-fail"}

@@ -27,7 +27,11 @@ type Client struct {
 	conn       net.Conn
 	structured bool
 
-	mu      sync.Mutex
+	// sending is held while a request goes out. It is not mu: the server may
+	// stop reading until its replies are taken, and taking them needs mu.
+	sending sync.Mutex
+
+	mu      sync.Mutex // guards what follows
 	cookie  uint64
 	waiting map[uint64]*call
 	broken  error
@@ -128,19 +132,22 @@ func (c *Client) Do(kind, flags uint16, off int64, length uint32, p []byte) erro
 		return c.broken
 	}
 	c.cookie++
-	c.waiting[c.cookie] = k
+	cookie := c.cookie
+	c.waiting[cookie] = k
+	c.mu.Unlock()
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, 28), 0x25609513)
 	b = binary.BigEndian.AppendUint16(b, flags)
 	b = binary.BigEndian.AppendUint16(b, kind)
-	b = binary.BigEndian.AppendUint64(b, c.cookie)
+	b = binary.BigEndian.AppendUint64(b, cookie)
 	b = binary.BigEndian.AppendUint64(b, uint64(off))
 	b = binary.BigEndian.AppendUint32(b, length)
 	buffers := net.Buffers{b}
 	if kind == 1 {
 		buffers = append(buffers, p)
 	}
+	c.sending.Lock()
 	_, err := buffers.WriteTo(c.conn)
-	c.mu.Unlock()
+	c.sending.Unlock()
 	if err != nil {
 		return err
 	}
@@ -158,9 +165,9 @@ func (c *Client) Close() error {
 	b := make([]byte, 28)
 	binary.BigEndian.PutUint32(b, 0x25609513)
 	b[7] = 2
-	c.mu.Lock()
+	c.sending.Lock()
 	_, err := c.conn.Write(b)
-	c.mu.Unlock()
+	c.sending.Unlock()
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 //     back, so events_cleared is moved past them.
 type keeper struct {
 	slots []slot
+	log   writeLog // nil if there is none
 	now   func() time.Time
 	began atomic.Bool
 
@@ -89,6 +90,11 @@ func (k *keeper) begin() error {
 	if k.began.Load() {
 		return nil
 	}
+	if k.log != nil {
+		if err := k.log.start(); err != nil {
+			return err
+		}
+	}
 	if err := k.record(false); err != nil {
 		return err
 	}
@@ -113,6 +119,11 @@ func (k *keeper) end() error {
 	defer k.mu.Unlock()
 	if !k.began.Load() {
 		return nil
+	}
+	if k.log != nil {
+		if err := k.log.stop(); err != nil {
+			return err
+		}
 	}
 	if err := k.record(true); err != nil {
 		return err

@@ -20,6 +20,7 @@ type mirrored struct {
 	copies   int       // how many there are of each byte
 	pending  []span    // of the array: what awaits a resync
 	locks    rangeLock // of array offsets being written
+	log      writeLog  // nil if there is none
 }
 
 // newMirrored makes raid1 or raid10 of geometry geo over slots.
@@ -123,6 +124,12 @@ func (l *leg) readable(off, length int64) int64 {
 
 func (m *mirrored) write(p []byte, off int64) error {
 	defer m.locks.lock(off, off+int64(len(p)), false)()
+	w := writing{from: off, to: off + int64(len(p))}
+	return logged(m.log, w, func() error { return m.writeAll(p, off) })
+}
+
+// writeAll writes p to every copy.
+func (m *mirrored) writeAll(p []byte, off int64) error {
 	var buffer [8]raid.Place
 	for len(p) > 0 {
 		places := m.at(off, buffer[:0])

@@ -16,6 +16,7 @@ type parityArray struct {
 	parities int
 	pending  []span    // of each member: what awaits a resync
 	locks    rangeLock // of rows
+	log      writeLog  // nil if there is none
 	buffers  sync.Pool // of *[]byte, one chunk long
 }
 
@@ -135,7 +136,8 @@ func (a *parityArray) writeRow(row int64, pieces []piece) error {
 		}
 		r.generate()
 	}
-	return r.store(pieces)
+	w := writing{from: r.base + r.from, to: r.base + r.to, row: r, pieces: pieces}
+	return logged(a.log, w, func() error { return r.store(pieces) })
 }
 
 // rowWork is a row being worked on: the bytes [from, to) of each chunk.

@@ -55,8 +55,10 @@ type Array struct {
 	grain int64 // reads are cut up at multiples of this
 	opt   Options
 	slots []slot
-	how   personality
-	keep  *keeper // nil for levels without redundancy and for reading only
+	// journal is the device of the write journal, or nil.
+	journal *leg
+	how     personality
+	keep    *keeper // nil for levels without redundancy and for reading only
 
 	busy   sync.RWMutex // shared by writes, so that Close waits for them
 	closed bool
@@ -85,6 +87,9 @@ func Open(asm *Assembly, devs map[*Member]block.Device, opt Options) (*Array, er
 	if err := a.seat(asm, devs); err != nil {
 		return nil, fmt.Errorf("open %s: %w", a.name, err)
 	}
+	if f.Features()&FeatureJournal != 0 && a.journal == nil && (!opt.ReadOnly || !opt.Dirty) {
+		return nil, &StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Err: ErrNoJournal}
+	}
 	if err := a.startable(f); err != nil {
 		return nil, err
 	}
@@ -102,10 +107,8 @@ func (a *Array) supported(f *Member) error {
 	switch {
 	case f.Reshape() != nil && !a.opt.ReadOnly:
 		return refuse(errReshaping.Error())
-	case f.Features()&FeatureJournal != 0:
-		return refuse("it has a write journal, which may hold newer data than the members")
-	case f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0 && !a.opt.ReadOnly:
-		return refuse("it has a partial parity log, which writes would have to keep; open it read-only")
+	case f.Features()&(FeatureJournal|FeaturePPL|FeatureMultiplePPLs) != 0 && f.Reshape() != nil:
+		return refuse("a reshape of an array with a journal or a partial parity log")
 	case f.Features()&FeatureClustered != 0 && !a.opt.ReadOnly:
 		return refuse("other nodes of its cluster may be writing to it; open it read-only")
 	}
@@ -128,6 +131,13 @@ func (a *Array) seat(asm *Assembly, devs map[*Member]block.Device) error {
 			a.slots[i] = append(a.slots[i], l)
 		}
 	}
+	if d := devs[asm.Journal]; asm.Journal != nil && d != nil {
+		l, err := newLeg(asm.Journal, d)
+		if err != nil {
+			return err
+		}
+		a.journal = l
+	}
 	return nil
 }
 
@@ -143,6 +153,8 @@ func (a *Array) startable(f *Member) error {
 		}
 	}
 	err := &StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Missing: missing}
+	// A partial parity log says what a cut left of the parity.
+	clean := f.Clean() || f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0
 	geometries := []geometry{f.geometry()}
 	if r := f.Reshape(); r != nil {
 		geometries = append(geometries, f.newGeometry(r))
@@ -155,7 +167,7 @@ func (a *Array) startable(f *Member) error {
 			err.Err = ErrNotEnough
 			return err
 		}
-		if !a.opt.Dirty && !Enough(a.level, g.slots, g.layout, f.Clean(), avail) {
+		if !a.opt.Dirty && !Enough(a.level, g.slots, g.layout, clean, avail) {
 			err.Err = ErrDirtyDegraded
 			return err
 		}
@@ -170,6 +182,7 @@ const minGrain = 256 << 10
 // setUp chooses the personality and works out the size.
 func (a *Array) setUp(f *Member) (err error) {
 	stripe := int64(1)
+	var log writeLog
 	reshape := f.Reshape()
 	switch a.level {
 	case LevelLinear, LevelRAID0:
@@ -191,13 +204,14 @@ func (a *Array) setUp(f *Member) (err error) {
 		if p, err = a.newParity(f, a.slots, f.geometry()); err == nil {
 			a.how, a.size = p, p.geometry.Size()
 			stripe = p.geometry.Chunk() * int64(p.geometry.DataSlots())
+			log, err = a.openLog(f, p)
 		}
 	default:
 		err = fmt.Errorf("%w: level %v", ErrUnsupported, a.level)
 	}
 	a.grain = max(stripe, minGrain/stripe*stripe)
 	if err == nil && a.level.Redundant() && !a.opt.ReadOnly {
-		a.keep, err = newKeeper(f, a.slots)
+		err = a.keepRecords(f, log)
 	}
 	return err
 }

@@ -479,18 +479,21 @@ func TestDirtyAndDegraded(t *testing.T) {
 }
 
 func TestOpenRefusesByName(t *testing.T) {
-	for word, change := range map[string]func(int, *md.Super1){
-		"reshape": func(_ int, s *md.Super1) { s.FeatureMap |= md.FeatureReshapeActive; s.NewLevel = 5; s.NewChunk = 8 },
-		"journal": func(_ int, s *md.Super1) { s.FeatureMap |= md.FeatureJournal },
-		"partial parity log": func(_ int, s *md.Super1) {
-			s.FeatureMap |= md.FeaturePPL
-			s.BitmapOffset = 8 | 16<<16
-		},
+	for _, c := range []struct {
+		word   string
+		want   error
+		change func(int, *md.Super1)
+	}{
+		{"reshape", md.ErrUnsupported, func(_ int, s *md.Super1) {
+			s.FeatureMap |= md.FeatureReshapeActive
+			s.NewLevel, s.NewChunk = 5, 8
+		}},
+		{"journal", md.ErrNoJournal, func(_ int, s *md.Super1) { s.FeatureMap |= md.FeatureJournal }},
 	} {
-		spec := arraySpec{level: md.LevelRAID5, layout: 2, chunk: 8, sizes: same(3, 100), change: change}
+		spec := arraySpec{level: md.LevelRAID5, layout: 2, chunk: 8, sizes: same(4, 100), change: c.change}
 		_, err := openArray(devices(makeArray(t, spec)), md.Options{})
-		if !errors.Is(err, md.ErrUnsupported) || !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: Open gave %v; want %v, by name", word, err, md.ErrUnsupported)
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.word) {
+			t.Errorf("%s: Open gave %v; want %v, by name", c.word, err, c.want)
 		}
 	}
 }

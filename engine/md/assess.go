@@ -204,6 +204,9 @@ func (a *Assembly) judge(m *Member) Verdict {
 		return out(m, ruleSplit, own, "its superblock says that slot %d is missing, which is %s", slot, f.Name)
 	}
 	switch {
+	case own == RoleJournal && m.Events() == f.Events()+1:
+		// A cut while all superblocks were being written. The journal is none
+		// that mdadm or the kernel go by, so it is the others that are behind.
 	case m.Events() > f.Events():
 		return out(m, ruleAhead, own, "has event count %d, ahead of %s with %d", m.Events(), f.Name, f.Events())
 	case m.Events()+1 < f.Events():

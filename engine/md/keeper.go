@@ -19,10 +19,11 @@ import (
 //   - Writes to a degraded array make a bitmap useless for members that come
 //     back, so events_cleared is moved past them.
 type keeper struct {
-	slots []slot
-	log   writeLog // nil if there is none
-	now   func() time.Time
-	began atomic.Bool
+	slots   []slot
+	journal *leg     // nil if there is none
+	log     writeLog // nil if there is none
+	now     func() time.Time
+	began   atomic.Bool
 
 	mu       sync.Mutex
 	events   uint64
@@ -41,10 +42,14 @@ const (
 	faulty  outcome = true  // it refused a write
 )
 
-// newKeeper reads the bitmaps, and copies the superblocks.
-func newKeeper(f *Member, slots []slot) (*keeper, error) {
+// errNoSuperblock is why a write is refused when all members went out.
+var errNoSuperblock = errors.New("no member takes a superblock")
+
+// newKeeper reads the bitmaps, and copies the superblocks. There need be no
+// journal.
+func newKeeper(f *Member, slots []slot, journal *leg) (*keeper, error) {
 	k := &keeper{
-		slots: slots, now: time.Now, events: f.Events(), resync: f.ResyncOffset(),
+		slots: slots, journal: journal, now: time.Now, events: f.Events(), resync: f.ResyncOffset(),
 		supers: make(map[*leg]*Member), bitmaps: make(map[*leg]*Bitmap), roles: make(map[uint32]outcome),
 	}
 	for l := range k.legs {
@@ -69,7 +74,7 @@ func newKeeper(f *Member, slots []slot) (*keeper, error) {
 	return k, nil
 }
 
-// legs yields every leg.
+// legs yields every leg, and then that of the journal.
 func (k *keeper) legs(yield func(*leg) bool) {
 	for _, s := range k.slots {
 		for _, l := range s {
@@ -77,6 +82,9 @@ func (k *keeper) legs(yield func(*leg) bool) {
 				return
 			}
 		}
+	}
+	if k.journal != nil {
+		yield(k.journal)
 	}
 }
 
@@ -162,7 +170,7 @@ func (k *keeper) record(clean bool) error {
 		}
 		switch {
 		case alive == 0:
-			return fmt.Errorf("no member takes a superblock: %w", errors.Join(errs...))
+			return errors.Join(append(errs, errNoSuperblock)...)
 		case k.failures() == k.recorded:
 			return nil
 		}
@@ -214,7 +222,7 @@ func (k *keeper) write(l *leg, clean bool) error {
 		}
 	}
 	resync := uint64(0)
-	if clean {
+	if clean || k.journal != nil && k.resync == MaxSector { // MD_JOURNAL_CLEAN
 		resync = k.resync
 	}
 	if m.Super0 != nil {
@@ -226,6 +234,22 @@ func (k *keeper) write(l *leg, clean bool) error {
 		return err
 	}
 	return l.dev.Sync()
+}
+
+// tail sets where the journal begins, to be recorded next.
+func (k *keeper) tail(journal *leg, pos uint64) {
+	k.supers[journal].Super1.RecoveryOffset = pos
+}
+
+// writeTail records where the journal begins, and members that went out.
+func (k *keeper) writeTail(journal *leg, pos uint64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.tail(journal, pos)
+	if k.failures() != k.recorded {
+		return k.record(false)
+	}
+	return k.write(journal, false)
 }
 
 // update1 is super_1_sync.

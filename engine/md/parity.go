@@ -17,6 +17,8 @@ type parityArray struct {
 	pending  []span    // of each member: what awaits a resync
 	locks    rangeLock // of rows
 	log      writeLog  // nil if there is none
+	window   int64     // bytes of each chunk that a logged write may touch; 0 for any number
+	unit     int64     // bytes that the log counts in; of use only with a window
 	buffers  sync.Pool // of *[]byte, one chunk long
 }
 
@@ -114,30 +116,58 @@ func (a *parityArray) write(p []byte, off int64) error {
 	return nil
 }
 
-// writeRow puts new data into a row and computes parity anew from all data, so
-// that parity which was wrong before is right afterwards. What is read for it
-// is only the part of the row that the new data leaves over.
+// writeRow puts new data into a row.
 func (a *parityArray) writeRow(row int64, pieces []piece) error {
 	defer a.locks.lock(row, row+1, false)()
-	r := a.newRow(row, pieces)
+	for step := range a.steps(row, pieces) {
+		if err := a.writeStep(row, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeStep puts new data into a row, with parity.
+func (a *parityArray) writeStep(row int64, pieces []piece) error {
+	stored := pieces
+	if a.window > 0 {
+		stored = wholeUnits(pieces, a.unit)
+	}
+	r := a.newRow(row, stored)
 	defer r.release()
-	covered := make([]bool, a.geometry.DataSlots())
+	if a.window > 0 || r.parityWanted() {
+		if err := r.renew(pieces); err != nil {
+			return err
+		}
+	}
+	for i := range stored {
+		if pc := &stored[i]; pc.p == nil {
+			pc.p = r.data(pc.index)[pc.from-r.from : pc.to-r.from]
+		}
+	}
+	w := writing{from: r.base + r.from, to: r.base + r.to, row: r, pieces: stored}
+	return logged(a.log, w, func() error { return r.store(stored) })
+}
+
+// renew fills the row with what it holds, puts new data into it, and computes
+// parity anew from all data, so that parity which was wrong before is right
+// afterwards. What is read for it is only the part of the row that the new data
+// leaves over.
+func (r *rowWork) renew(pieces []piece) error {
+	covered := make([]bool, r.a.geometry.DataSlots())
 	for _, pc := range pieces {
 		if pc.from == r.from && pc.to == r.to {
 			covered[pc.index] = true
 		}
 	}
-	if r.parityWanted() {
-		if err := r.load(covered); err != nil {
-			return err
-		}
-		for _, pc := range pieces {
-			copy(r.data(pc.index)[pc.from-r.from:], pc.p)
-		}
-		r.generate()
+	if err := r.load(covered); err != nil {
+		return err
 	}
-	w := writing{from: r.base + r.from, to: r.base + r.to, row: r, pieces: pieces}
-	return logged(a.log, w, func() error { return r.store(pieces) })
+	for _, pc := range pieces {
+		copy(r.data(pc.index)[pc.from-r.from:], pc.p)
+	}
+	r.generate()
+	return nil
 }
 
 // rowWork is a row being worked on: the bytes [from, to) of each chunk.

@@ -1,5 +1,7 @@
 package md
 
+import "iter"
+
 // writeLog is what an array keeps so that a power cut during a write can be made
 // good: a write-intent bitmap, a partial parity log or a write journal. An
 // array without one relies on a full resync.
@@ -45,4 +47,72 @@ func logged(log writeLog, w writing, write func() error) error {
 	err = write()
 	end(err)
 	return err
+}
+
+// steps yields the parts in which new data of a row is to be written one after
+// the other: all at once, unless a log takes only so much. With a log, data
+// whose member is missing goes alone: in a mix with other new data it could not
+// be told apart after a cut.
+func (a *parityArray) steps(row int64, pieces []piece) iter.Seq[[]piece] {
+	return func(yield func([]piece) bool) {
+		if a.window == 0 {
+			yield(pieces)
+			return
+		}
+		from, to := a.geometry.Chunk(), int64(0)
+		for _, pc := range pieces {
+			from, to = min(from, pc.from), max(to, pc.to)
+		}
+		for at := from / a.window * a.window; at < to; at += a.window {
+			for _, group := range a.together(row, clip(pieces, at, at+a.window)) {
+				if !yield(group) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// clip gives the parts of pieces within [from, to) of their chunks.
+func clip(pieces []piece, from, to int64) (parts []piece) {
+	for _, pc := range pieces {
+		start, end := max(pc.from, from), min(pc.to, to)
+		if start < end {
+			parts = append(parts, piece{pc.index, start, end, pc.p[start-pc.from : end-pc.from]})
+		}
+	}
+	return parts
+}
+
+// together puts those pieces into one group that can be written at once.
+func (a *parityArray) together(row int64, pieces []piece) (groups [][]piece) {
+	stripe, base := a.geometry.Stripe(row), row*a.geometry.Chunk()
+	alone := true
+	for _, pc := range pieces {
+		missing := !a.slots[stripe.Data[pc.index]].holds(base+pc.from, pc.to-pc.from)
+		if alone || missing {
+			groups = append(groups, nil)
+		}
+		alone = missing
+		groups[len(groups)-1] = append(groups[len(groups)-1], pc)
+	}
+	return groups
+}
+
+// wholeUnits are the pieces of whole units that hold pieces, without content.
+func wholeUnits(pieces []piece, unit int64) []piece {
+	whole := make([]piece, len(pieces))
+	for i, pc := range pieces {
+		whole[i] = piece{index: pc.index, from: pc.from / unit * unit, to: (pc.to + unit - 1) / unit * unit}
+	}
+	return whole
+}
+
+// row is the number of the row.
+func (r *rowWork) row() int64 { return r.base / r.a.geometry.Chunk() }
+
+// arrayOffset is where in the array a data chunk of the row starts.
+func (r *rowWork) arrayOffset(index int) int64 {
+	g := r.a.geometry
+	return (r.row()*int64(g.DataSlots()) + int64(index)) * g.Chunk()
 }

@@ -157,16 +157,11 @@ func (k *keeper) record(clean bool) error {
 		k.advance()
 		var errs []error
 		alive := 0
-		for l := range k.legs {
-			if l.failed.Load() {
-				continue
-			}
-			if err := k.write(l, clean); err != nil {
-				l.failed.Store(true)
+		for events := k.lowest() + 1; events <= k.events; events++ {
+			var err error
+			if alive, err = k.recordAll(events, clean); err != nil {
 				errs = append(errs, err)
-				continue
 			}
-			alive++
 		}
 		switch {
 		case alive == 0:
@@ -175,6 +170,36 @@ func (k *keeper) record(clean bool) error {
 			return nil
 		}
 	}
+}
+
+// lowest is the event count of the member that is most behind. A cut must never
+// leave one two behind another, or it would be taken for stale.
+func (k *keeper) lowest() uint64 {
+	low := k.events - 1
+	for l := range k.legs {
+		if !l.failed.Load() {
+			low = min(low, k.supers[l].Events())
+		}
+	}
+	return low
+}
+
+// recordAll writes the superblocks of all members that are behind the given
+// event count, or of all if it is the last one, and counts those that took it.
+func (k *keeper) recordAll(events uint64, clean bool) (alive int, err error) {
+	var errs []error
+	for l := range k.legs {
+		if l.failed.Load() || events < k.events && k.supers[l].Events() >= events {
+			continue
+		}
+		if err := k.write(l, events, clean); err != nil {
+			l.failed.Store(true)
+			errs = append(errs, err)
+			continue
+		}
+		alive++
+	}
+	return alive, errors.Join(errs...)
 }
 
 // advance moves the event count. If members went out it moves by two: one
@@ -210,7 +235,7 @@ func (k *keeper) goOut(number uint32, why outcome) {
 }
 
 // write brings one member's bitmap and superblock up to date.
-func (k *keeper) write(l *leg, clean bool) error {
+func (k *keeper) write(l *leg, events uint64, clean bool) error {
 	m := k.supers[l]
 	if b := k.bitmaps[l]; b != nil && clean {
 		b.Events = k.events
@@ -226,9 +251,9 @@ func (k *keeper) write(l *leg, clean bool) error {
 		resync = k.resync
 	}
 	if m.Super0 != nil {
-		k.update0(m.Super0, resync)
+		k.update0(m.Super0, events, resync)
 	} else {
-		k.update1(m.Super1, resync)
+		k.update1(m.Super1, events, resync)
 	}
 	if _, err := l.dev.WriteAt(m.AppendSuper(nil), m.Offset); err != nil {
 		return err
@@ -249,12 +274,12 @@ func (k *keeper) writeTail(journal *leg, pos uint64) error {
 	if k.failures() != k.recorded {
 		return k.record(false)
 	}
-	return k.write(journal, false)
+	return k.write(journal, k.events, false)
 }
 
 // update1 is super_1_sync.
-func (k *keeper) update1(s *Super1, resync uint64) {
-	s.Events, s.UTime, s.ResyncOffset = k.events, uint64(k.now().Unix()), resync
+func (k *keeper) update1(s *Super1, events, resync uint64) {
+	s.Events, s.UTime, s.ResyncOffset = events, uint64(k.now().Unix()), resync
 	for number, why := range k.roles {
 		if uint64(number) >= uint64(len(s.DevRoles)) {
 			continue
@@ -267,8 +292,8 @@ func (k *keeper) update1(s *Super1, resync uint64) {
 }
 
 // update0 is super_90_sync.
-func (k *keeper) update0(s *Super0, resync uint64) {
-	s.Events, s.CPEvents, s.UTime = k.events, k.events, uint32(k.now().Unix())
+func (k *keeper) update0(s *Super0, events, resync uint64) {
+	s.Events, s.CPEvents, s.UTime = events, events, uint32(k.now().Unix())
 	s.State &^= Super0Clean
 	s.RecoveryCP = uint32(min(resync, 1<<32-1))
 	if resync == MaxSector {

@@ -160,10 +160,11 @@ func crashSession(disks []block.Device, h *history, rng *rand.Rand, writes int) 
 	}
 	for range writes {
 		off := rng.IntN(int(a.Size()))
-		p := blocktest.Pattern(rng.Uint64(), min(1<<rng.IntN(17)+rng.IntN(9000), int(a.Size())-off))
+		n := min(1<<rng.IntN(17)+rng.IntN(9000), int(a.Size())-off)
 		if rng.IntN(2) == 0 { // as a filesystem would
-			off, p = off/4096*4096, p[:len(p)/4096*4096]
+			off, n = off/4096*4096, (n+4095)/4096*4096
 		}
+		p := blocktest.Pattern(rng.Uint64(), min(n, int(a.Size())-off))
 		h.write(p, off)
 		if _, err := a.WriteAt(p, int64(off)); err != nil {
 			return err

@@ -126,10 +126,19 @@ func FormatConcise(devices []Device) string {
 		if d.Minor >= 0 {
 			minor = fmt.Sprint(d.Minor)
 		}
-		fmt.Fprintf(&b, "%s,%s,%s,%s", conciseQuoter.Replace(d.Name), conciseQuoter.Replace(d.UUID), minor, mode)
+		fmt.Fprintf(&b, "%s,%s,%s,%s", conciseName(d.Name), conciseName(d.UUID), minor, mode)
 		for _, l := range d.Table {
-			fmt.Fprintf(&b, ",%d %d %s %s", l.Start, l.Length, l.Type, conciseQuoter.Replace(l.Params))
+			fmt.Fprintf(&b, ",%d %d %s %s", l.Start, l.Length, conciseQuoter.Replace(l.Type), conciseQuoter.Replace(l.Params))
 		}
 	}
 	return b.String()
+}
+
+// conciseName quotes a name, of which white space in front would be skipped.
+func conciseName(s string) string {
+	quoted := conciseQuoter.Replace(s)
+	if rest := strings.TrimLeftFunc(s, isSpace); rest != s {
+		return `\` + quoted
+	}
+	return quoted
 }

@@ -336,6 +336,8 @@ func FuzzStatus(f *testing.F) {
 func FuzzTable(f *testing.F) {
 	f.Add("0 8 linear 8:1 0\n8 8 zero")
 	f.Add(`d\,1,u,3,ro,0 8 linear 8:1 0,8 8 zero;e,,,,0 8 error`)
+	f.Add(`,,,,0 00\\`)
+	f.Add(`\ d,\ u,,,0 8 error`)
 	f.Fuzz(func(t *testing.T, text string) {
 		if table, err := dm.ParseTable(text); err == nil {
 			again, err := dm.ParseTable(table.String())

@@ -56,7 +56,7 @@ func operations() []operation {
 		{"raid1 up", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -n3 --add s2", idle}, "engine"},
 		{"raid1 down", "-l1 -n3 --assume-clean s0 s1 s2", []string{"md0 --fail s2", "md0 --remove s2", "--grow md0 -n2"}, "engine"},
 		{"bitmap", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -b internal --bitmap-chunk=64K", "--grow md0 -b none", "--grow md0 -b internal"}, "engine"},
-		{"policy", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -k ppl", "--grow md0 -k resync"}, "engine"},
+		{"policy", "-l5 -n3 -c64 --assume-clean -k ppl s0 s1 s2", []string{"--grow md0 -k resync", "--grow md0 -k ppl"}, "engine"},
 		{"replace", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"md0 --add s3", "md0 --replace s1 --with s3", idle, "md0 --remove faulty"}, "engine"},
 		{"re-add", "-l1 -n2 --assume-clean -b internal --bitmap-chunk=64K s0 s1", []string{"md0 --fail s1 --remove s1", "pause", "md0 --re-add s1", idle}, "engine"},
 		{"level", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -l6 -p preserve --add s3", idle}, "engine"},

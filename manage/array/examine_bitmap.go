@@ -8,7 +8,6 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/sysfs"
-	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -131,14 +130,22 @@ func bitmapFile(d block.Device) (*BitmapReport, error) {
 
 // IsArray reports whether path is the node of an md array.
 func IsArray(path string) bool {
-	major, minor, err := statDevice(path)
-	if err != nil {
-		return false
-	}
-	dev, err := sysblock.OpenNum(sysfs.Host, sysblock.Num{Major: major, Minor: minor})
-	if err != nil {
-		return false
-	}
-	_, err = sysmd.Open(sysfs.Host, dev.Name())
+	_, err := arrayAt(sysfs.Host, path)
 	return err == nil
+}
+
+// IsIdleArray reports whether path is the node of an md array that does not run
+// and has no external metadata: a device of no size, on which nothing is to be
+// looked for (util.c, must_be_container).
+func IsIdleArray(path string) bool {
+	a, err := arrayAt(sysfs.Host, path)
+	if err != nil {
+		return false
+	}
+	m, err := a.Metadata()
+	if err != nil || m.Kind == sysmd.MetadataExternal {
+		return false
+	}
+	sectors, err := sysfs.Dir(a.Dir().Path("..")).ReadUint("size")
+	return err == nil && sectors == 0
 }

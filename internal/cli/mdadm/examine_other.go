@@ -29,6 +29,7 @@ func (e *examiner) nothing(d *block.File, err error) int {
 			e.complain(lines)
 		}
 	case e.partitions(d):
+	case array.IsIdleArray(name): // whose members are known; mdadm says nothing
 	case !e.brief:
 		fmt.Fprintf(e.std.Err, "mdadm: No md superblock detected on %s.\n", name)
 		if format := array.ExternalMetadata(d); format != "" {

@@ -2,6 +2,7 @@ package md
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +25,7 @@ type pplWriter struct {
 	a          *parityArray
 	keep       *keeper
 	complete   bool // recovery left nothing to resync
+	unsound    bool // a resync is due, for something that no log knows of
 	signature  uint32
 	generation atomic.Uint64
 	logs       []pplLog // by slot
@@ -70,6 +72,7 @@ func (w *pplWriter) start() error {
 	if w.complete {
 		w.keep.resync = MaxSector
 	}
+	w.unsound = w.keep.resync != MaxSector
 	return nil
 }
 
@@ -188,6 +191,12 @@ func (w *pplWriter) append(l *pplLog, x writing) error {
 // each band of the row in which the same data chunks are written.
 func (w *pplWriter) entries(x writing) (*PPLHeader, []byte) {
 	h := w.header()
+	if w.unsound {
+		// The kernel takes an array for resynced if it finds no damage in
+		// the logs. This entry, of nothing, has a wrong checksum.
+		h.Entries[0] = PPLEntry{DataSize: SectorSize, ParityDisk: uint32(x.row.stripe.P), Checksum: math.MaxUint32}
+		h.EntriesCount = 1
+	}
 	var partial []byte
 	for _, b := range x.row.bands(x.pieces) {
 		e := &h.Entries[h.EntriesCount]

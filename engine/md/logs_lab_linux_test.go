@@ -75,7 +75,7 @@ func TestLogsLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	set := lab.Cases(t, lab.Case{Name: "load", Run: loadArrays}, lab.Case{Name: "judge", Run: judgeArrays})
 	spec := lab.Spec{Modules: []string{"raid456"}, Files: mdadm.Files, Timeout: 10 * time.Minute}
-	kills := 2
+	kills := 1
 	if lab.Soak() {
 		kills = 40
 	}
@@ -96,8 +96,8 @@ func TestLogsLikeTheKernel(t *testing.T) {
 		if rng.IntN(3) == 0 {
 			drop = rng.IntN(3)
 		}
-		compareLogs(t, set, spec, fmt.Sprintf("kill %d", n), m.Disks, drop)
-		compareLogs(t, set, spec, fmt.Sprintf("kill %d, then a cut of the engine", n), engineOn(t, rng, m.Disks), -1)
+		compareLogs(t, set, spec, fmt.Sprintf("kill %d", n), m.Disks, drop, false)
+		compareLogs(t, set, spec, fmt.Sprintf("kill %d, then a cut of the engine", n), engineOn(t, rng, m.Disks), -1, true)
 	}
 }
 
@@ -306,30 +306,35 @@ func asDevices[T block.Device](list []T) []block.Device {
 	return all
 }
 
-// compareLogs has both sides recover the arrays of images.
-func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, images []string, drop int) {
+// compareLogs has both sides recover the arrays of images. The kernel may do so
+// in place, or on a copy; but copy-on-write disks of user-mode Linux get writes
+// of less than 4096 bytes wrong, which only the engine's logs lead to.
+func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, images []string, drop int, inPlace bool) {
 	t.Helper()
-	spec.Env = map[string]string{"DROP": strconv.Itoa(drop)}
-	for _, path := range images {
-		spec.Disks = append(spec.Disks, lab.Disk{Path: path, COW: true})
-	}
-	r := set.Start(t, spec, "judge").Wait()
+	got := make(map[string]string)
 	for _, a := range loggedArrays() {
-		want := string(r.Published[a.name])
 		disks := asDevices(opened(t, images, a))
 		if drop >= 0 {
 			disks = dropped(disks, drop)
 		}
 		array := mustOpen(t, disks, md.Options{ReadOnly: true, Dirty: drop >= 0})
-		got, err := sum(array, 0, array.Size())
+		s, err := sum(array, 0, array.Size())
+		if err == nil && drop < 0 {
+			s, err = recovered(t, s, disks, a)
+		}
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %s: %v", what, a.name, err)
 		}
-		if drop < 0 {
-			got, err = recovered(t, array, disks, a)
-		}
-		if err != nil || got != want {
-			t.Errorf("%s: %s without member %d: the engine has %s, error %v; the kernel has %s", what, a.name, drop, got, err, want)
+		got[a.name] = s
+	}
+	spec.Env = map[string]string{"DROP": strconv.Itoa(drop)}
+	for _, path := range images {
+		spec.Disks = append(spec.Disks, lab.Disk{Path: path, COW: !inPlace})
+	}
+	r := set.Start(t, spec, "judge").Wait()
+	for name, engine := range got {
+		if kernel := string(r.Published[name]); engine != kernel {
+			t.Errorf("%s: %s without member %d: the engine has %s; the kernel has %s", what, name, drop, engine, kernel)
 		}
 	}
 }
@@ -337,12 +342,8 @@ func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, ima
 // recovered has the engine put in place what the log holds, and resync as the
 // kernel does where that is due, and sums up what there is then. What it reads
 // before is what it must read afterwards.
-func recovered(t *testing.T, before *md.Array, disks []block.Device, a loggedArray) (string, error) {
+func recovered(t *testing.T, first string, disks []block.Device, a loggedArray) (string, error) {
 	t.Helper()
-	first, err := sum(before, 0, before.Size())
-	if err != nil {
-		return "", err
-	}
 	b := make([]byte, 1)
 	array := mustOpen(t, disks, md.Options{})
 	if err := block.ReadFull(array, b, 0); err != nil {

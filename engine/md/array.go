@@ -153,6 +153,9 @@ func (a *Array) startable(f *Member) error {
 		}
 	}
 	err := &StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Missing: missing}
+	if a.level == LevelFaulty && len(missing) == 0 && len(a.slots) == 1 {
+		return nil // mdadm's enough() does not know the level
+	}
 	// A partial parity log says what a cut left of the parity.
 	clean := f.Clean() || f.Features()&(FeaturePPL|FeatureMultiplePPLs) != 0
 	geometries := []geometry{f.geometry()}
@@ -187,6 +190,10 @@ func (a *Array) setUp(f *Member) (err error) {
 	switch a.level {
 	case LevelLinear, LevelRAID0:
 		a.how, a.size, err = a.newStriped(f)
+	case LevelMultipath:
+		a.how, a.size, err = a.newMultipath(f)
+	case LevelFaulty:
+		a.how, a.size, err = a.newFaulty(f)
 	case LevelRAID1:
 		a.how, a.size, err = a.newMirrored(f, a.slots, f.geometry())
 	case LevelRAID10:
@@ -210,7 +217,10 @@ func (a *Array) setUp(f *Member) (err error) {
 		err = fmt.Errorf("%w: level %v", ErrUnsupported, a.level)
 	}
 	a.grain = max(stripe, minGrain/stripe*stripe)
-	if err == nil && a.level.Redundant() && !a.opt.ReadOnly {
+	if a.level == LevelFaulty {
+		a.grain = math.MaxInt64 // a request is to fail as a whole
+	}
+	if err == nil && a.level.Redundant() && a.level != LevelMultipath && !a.opt.ReadOnly {
 		err = a.keepRecords(f, log)
 	}
 	return err
@@ -371,6 +381,9 @@ func (a *Array) Discard(off, length int64) error {
 
 // Sync syncs every member that is not out.
 func (a *Array) Sync() error {
+	if m, ok := a.how.(*multipath); ok {
+		return m.sync()
+	}
 	var errs []error
 	for _, s := range a.slots {
 		for _, l := range s {

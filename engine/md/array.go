@@ -28,7 +28,8 @@ var errNoCopy = errors.New("no good copy")
 // good order.
 type Options struct {
 	// Dirty opens arrays that are degraded and were not shut down cleanly, so
-	// that some of what is reconstructed may be wrong.
+	// that some of what is reconstructed may be wrong. With ReadOnly it opens
+	// those whose write journal is missing, and with it the newest writes.
 	Dirty bool
 	// RAID0Layout is the layout to assume for a RAID0 whose members differ in
 	// size and whose metadata does not say (all of 0.90, and 1.x before Linux

@@ -160,14 +160,15 @@ func (o *openOptions) assemble(candidates []candidate, a *md.Assembly) (*md.Arra
 			out = append(out, fmt.Sprintf("%s is out: %s", v.Member.Name, v.Why))
 		}
 	}
-	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: o.export == nil || !o.export.write})
+	writing := o.export != nil && o.export.write
+	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: !writing})
 	if err != nil {
 		why := strings.Join(append([]string{err.Error()}, out...), "; ")
 		code := ui.ExitFailed
 		if start := new(md.StartError); errors.As(err, &start) || a.Freshest == nil {
 			code = ui.ExitProblems
 		}
-		if errors.Is(err, md.ErrDirtyDegraded) {
+		if errors.Is(err, md.ErrDirtyDegraded) || errors.Is(err, md.ErrNoJournal) && !writing {
 			why += "; --dirty opens it all the same"
 		}
 		return nil, o.failed(code, errors.New(why))

@@ -23,19 +23,42 @@ import (
 // returns their paths.
 func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	t.Helper()
+	paths = formatImages(t, md.NewArray{Level: md.LevelRAID6, RaidDisks: 5, Name: "host:six"}, false)
+	withArray(t, paths, func(a *md.Array) {
+		if _, err := a.WriteAt(blocktest.Pattern(seed, int(a.Size())), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return paths
+}
+
+// formatImages makes the image files of an array with 4 MiB on each member. The
+// last is that of the journal, if there is to be one.
+func formatImages(t *testing.T, array md.NewArray, journal bool) (paths []string) {
+	t.Helper()
 	const size, used = 6 << 20, 4 << 20
-	array := md.NewArray{
-		Version: md.V12, Level: md.LevelRAID6, Layout: 2, Chunk: 32, Size: used / block.SectorSize,
-		RaidDisks: 5, ActiveDisks: 5, WorkingDisks: 5,
-		Name: "host:six", UUID: md.UUID{6}, CTime: time.Unix(1_700_000_000, 0), Clean: true,
+	array.Version, array.Layout, array.Chunk, array.Size = md.V12, 2, 32, used/block.SectorSize
+	array.ActiveDisks, array.WorkingDisks = array.RaidDisks, array.RaidDisks
+	array.UUID, array.CTime, array.Clean = md.UUID{6}, time.Unix(1_700_000_000, 0), true
+	n := array.RaidDisks
+	if journal {
+		n++
 	}
 	var members []md.NewMember
-	for i := range 5 {
+	for i := range n {
 		members = append(members, md.NewMember{
 			Sectors: size / block.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: md.DefaultDataOffset, UUID: md.UUID{1, byte(i)},
+			Journal: i == array.RaidDisks,
 		})
 	}
-	extents, err := array.Format(members, md.DataOffsetFor(array.Version, size/block.SectorSize, array.Chunk, false))
+	dataAt := md.DataOffsetFor(array.Version, size/block.SectorSize, array.Chunk, false)
+	if array.PPL {
+		dataAt = (size - used) / block.SectorSize // the log is before the data
+	}
+	extents, err := array.Format(members, dataAt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +76,12 @@ func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 			overwrite(t, path, e.Off, e.Data)
 		}
 	}
+	return paths
+}
+
+// withArray opens images for writing.
+func withArray(t *testing.T, paths []string, use func(*md.Array)) {
+	t.Helper()
 	candidates := openCandidates(paths)
 	defer closeCandidates(candidates)
 	writable, err := reopenForWriting(candidates, md.Assess(membersOf(candidates)))
@@ -64,13 +93,7 @@ func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.WriteAt(blocktest.Pattern(seed, int(a.Size())), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return paths
+	use(a)
 }
 
 func overwrite(t *testing.T, path string, off int64, b []byte) {

@@ -99,7 +99,10 @@ func ExampleOpen_journal() {
 	var members []md.NewMember
 	var disks []*block.Memory
 	for i := range 4 {
-		members = append(members, md.NewMember{Sectors: 12288, Bytes: 6 << 20, Number: i, RaidDisk: i, Journal: i == 3, UUID: md.UUID{byte(i + 1)}})
+		members = append(members, md.NewMember{
+			Sectors: 12288, Bytes: 6 << 20, Number: i, RaidDisk: i, Journal: i == 3,
+			DataOffset: md.DefaultDataOffset, UUID: md.UUID{byte(i + 1)},
+		})
 		disks = append(disks, block.NewMemory(fmt.Sprintf("disk%d", i), 6<<20))
 	}
 	extents, err := array.Format(members, 2048)

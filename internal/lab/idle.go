@@ -2,7 +2,6 @@ package lab
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,27 +50,6 @@ func pollFor(t testing.TB, busy func() string) {
 			t.Fatalf("lab: not idle after %v: %s", idleLimit, why)
 		}
 	}
-}
-
-// kernelBusy names a kernel thread that has something to do: one in state R or
-// D (fs/proc/array.c:task_state_array). Threads that sleep for good are in S
-// or I.
-func kernelBusy() string {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return err.Error()
-	}
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		name, state, parent := taskStat(b)
-		if parent == "2" && (state == "R" || state == "D") {
-			return fmt.Sprintf("kernel thread %s is in state %s", name, state)
-		}
-	}
-	return ""
 }
 
 // taskStat reads "1 (name) S 2 ...": name, state, parent. A name may hold

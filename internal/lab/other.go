@@ -32,6 +32,8 @@ func thisGuest() (*Guest, error) { return nil, errNoLab }
 
 func (g *Guest) skipLog() {}
 
+func kernelBusy() string { return "" }
+
 // HasModule says whether the kernel has this module; see the Linux version.
 func (g *Guest) HasModule(string) bool { return false }
 

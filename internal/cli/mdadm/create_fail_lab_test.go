@@ -110,6 +110,7 @@ func failings() []failing {
 // TestFailedCreateLeavesMembersAlone: whatever goes wrong, the devices are as
 // they were, byte for byte, and no half-made array is left.
 func TestFailedCreateLeavesMembersAlone(t *testing.T) {
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")

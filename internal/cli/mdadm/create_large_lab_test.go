@@ -19,6 +19,7 @@ import (
 // TestCreateOnLargeDevicesLikeMdadm compares what --create writes on devices
 // so large that the reserve, the place and the chunk of the bitmap change.
 func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	var cases []lab.Case
 	for _, gib := range []int64{9, 300, 5000} {
@@ -35,7 +36,7 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 		Modules: []string{"md-mod", "loop max_loop=8"},
 		Files:   mdadm.Files,
 		Timeout: 15 * time.Minute,
-	}, lab.Sample(t, cases, 20)...)
+	}, lab.Sample(t, cases, 10)...)
 }
 
 // sparseDisk makes a loop device of a file that is all hole.

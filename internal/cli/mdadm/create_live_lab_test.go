@@ -36,13 +36,14 @@ func liveLines() []string {
 // TestCreateLikeMdadm lets both programs create the same arrays on the same
 // devices and compares exit code, text, and what the kernel shows.
 func TestCreateLikeMdadm(t *testing.T) {
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
 		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
-	for _, line := range lab.Sample(t, liveLines(), 20) {
+	for _, line := range lab.Sample(t, liveLines(), 10) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(line, "/", "_"),
 			Run:  func(t *testing.T, g *lab.Guest) { sameCreation(t, g, line, devicesOf(line)) },

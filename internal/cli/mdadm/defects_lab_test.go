@@ -17,6 +17,7 @@ import (
 // TestKnownDefects shows defects of mdadm 4.2, and that they stayed out. Of
 // each there is what mdadm does, so that the test tells when it is mended.
 func TestKnownDefects(t *testing.T) {
+	beside(t)
 	lab.Run(t, lab.Spec{
 		Modules: []string{"raid1", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   lab.Peer(t, "mdadm").Files,

@@ -3,8 +3,10 @@ package mdadm
 import (
 	"crypto/sha256"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,11 +114,13 @@ func (gr growth) run(t *testing.T) {
 // was, and what that sends back to its old place has been overwritten there.
 func TestGrowStopKeepsData(t *testing.T) {
 	var cases []lab.Case
-	for name, gr := range map[string]growth{
+	growths := map[string]growth{
 		"raid6_chunk":  {create: "-l6 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"--grow /dev/md0 -c 32"}},
 		"raid5_layout": {create: "-l5 -n4 -c32 r0 r1 r2 r3", lines: []string{"--grow /dev/md0 -p ra"}},
 		"raid5_up":     {create: "-l5 -n3 -c32 r0 r1 r2", lines: []string{"--grow /dev/md0 -n4 --add /dev/ram3"}},
-	} {
+	}
+	for _, name := range slices.Sorted(maps.Keys(growths)) {
+		gr := growths[name]
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, _ *lab.Guest) {
 			gr.stopped(t)
 		}})
@@ -205,14 +209,14 @@ func patiently(t *testing.T, busy func() string) {
 func prefix(t *testing.T, path string, n int64) [32]byte {
 	t.Helper()
 	flush(t, path)
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := openDirect(t, path)
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.CopyN(h, f, n); err != nil {
-		t.Fatalf("%s: %v", path, err)
+	h, buf := sha256.New(), make([]byte, 1<<20)
+	for ; n > 0; n -= int64(len(buf)) {
+		if _, err := io.ReadFull(f, buf); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		h.Write(buf)
 	}
 	return [32]byte(h.Sum(nil))
 }

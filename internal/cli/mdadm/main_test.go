@@ -20,6 +20,15 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
+// beside lets a test that has a machine of its own run beside others: one
+// machine does not keep a processor busy.
+func beside(t *testing.T) {
+	t.Helper()
+	if !lab.InGuest() {
+		t.Parallel()
+	}
+}
+
 // parts are the programs that the test binary plays in a guest, by the name it
 // is called by.
 var parts = map[string]func() int{

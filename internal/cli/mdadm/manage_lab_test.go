@@ -277,6 +277,7 @@ func runSomeTwins(t *testing.T, some int, twins []twin) {
 // runSome runs some of the cases, see lab.Sample.
 func runSome(t *testing.T, some int, cases []lab.Case) {
 	t.Helper()
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	cases = lab.Sample(t, cases, some)
 	setup := lab.Case{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,13 +69,16 @@ AUTO +1.x -all
 
 // TestMiscLikeMdadm tells stories about what misc mode does beside reporting.
 func TestMiscLikeMdadm(t *testing.T) {
+	beside(t)
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
 		if err := os.WriteFile("/run/policy.conf", []byte(policyConf), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}}}
-	for name, s := range miscStories() {
+	all := miscStories()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := all[name]
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, _ *lab.Guest) { s.tell(t) }})
 	}
 	cases = append(cases, lab.Case{Name: "waiting", Run: func(t *testing.T, _ *lab.Guest) { waiting(t) }})

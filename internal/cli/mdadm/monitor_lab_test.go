@@ -141,6 +141,7 @@ func watchedStories() map[string]watched {
 // compares what they hand to a program, the mails they send, and what they
 // log.
 func TestMonitorLikeMdadm(t *testing.T) {
+	beside(t)
 	all := watchedStories()
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { do(t, "hostname labhost") }}}
 	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 3) {

@@ -20,6 +20,7 @@ import (
 // TestMonitorOnce compares what both print and exit with when they look once,
 // or refuse to look at all.
 func TestMonitorOnce(t *testing.T) {
+	beside(t)
 	lab.Run(t, monitorSpec(t),
 		lab.Case{Name: "once", Run: func(t *testing.T, _ *lab.Guest) { monitorOnce(t) }},
 		lab.Case{Name: "json", Run: func(t *testing.T, _ *lab.Guest) { monitorJSON(t) }},

@@ -102,6 +102,7 @@ const dumps = "/run/dump"
 
 // TestRunningLikeMdadm tells each story to both programs.
 func TestRunningLikeMdadm(t *testing.T) {
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
@@ -109,7 +110,7 @@ func TestRunningLikeMdadm(t *testing.T) {
 		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
 	all := stories()
-	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 10) {
+	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 6) {
 		s := all[name]
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, g *lab.Guest) { s.tell(t) }})
 	}

@@ -69,19 +69,20 @@ func wrongLines() []wrongLine {
 // exit code, no more lines than mdadm, the thing named in one of them, and no
 // byte changed on any disk.
 func TestWrongInputOnArrays(t *testing.T) {
+	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	files := map[string]string{"/probe": probeFixtures()}
 	for guest, host := range mdadm.Files {
 		files[guest] = host
 	}
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { wrongWorld(t) }}}
-	for _, w := range lab.Sample(t, wrongLines(), 6) {
+	for _, w := range lab.Sample(t, wrongLines(), 3) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(w.line, "/", "_"),
 			Run:  func(t *testing.T, _ *lab.Guest) { w.try(t) },
 		})
 	}
-	for i, name := range lab.Sample(t, carried(t), 10) {
+	for i, name := range lab.Sample(t, carried(t), 6) {
 		yes := []string{"", "y\n"}[i%2]
 		cases = append(cases, lab.Case{
 			Name: "overwriting " + name,

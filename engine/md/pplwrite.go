@@ -55,24 +55,39 @@ func newPPLWriter(a *parityArray, homes []pplHome, uuid UUID, complete bool) *pp
 // start makes recovered parity durable and empties the logs, as the kernel does
 // when it starts an array (raid5-ppl.c, ppl_write_empty_header).
 func (w *pplWriter) start() error {
+	var errs []error
+	alive := 0
 	for i := range w.logs {
 		l := &w.logs[i]
 		if l.leg == nil || l.leg.failed.Load() {
 			continue
 		}
-		if d, ok := l.leg.dev.(*patched); ok {
-			if err := errors.Join(d.commit(), d.Sync()); err != nil {
-				return err
-			}
+		err := w.settleFound(l)
+		if err == nil {
+			err = w.empty(l)
 		}
-		if err := w.empty(l); err != nil {
-			return err
+		if err != nil {
+			l.leg.failed.Store(true) // which the superblocks say next
+			errs = append(errs, err)
+			continue
 		}
+		alive++
+	}
+	if alive == 0 && errs != nil {
+		return errors.Join(errs...)
 	}
 	if w.complete {
 		w.keep.resync = MaxSector
 	}
 	w.unsound = w.keep.resync != MaxSector
+	return nil
+}
+
+// settleFound makes parity durable that was recovered from a log.
+func (w *pplWriter) settleFound(l *pplLog) error {
+	if d, ok := l.leg.dev.(*patched); ok {
+		return errors.Join(d.commit(), d.Sync())
+	}
 	return nil
 }
 

@@ -86,18 +86,20 @@ func TestLogsLikeTheKernel(t *testing.T) {
 		}
 	}
 	for n := range kills {
-		s := spec
-		s.Disks = disks
-		m := set.Start(t, s, "load")
-		m.Await("ready")
-		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond) // when is left to chance
-		m.Kill()
-		drop := -1
-		if rng.IntN(3) == 0 {
-			drop = rng.IntN(3)
-		}
-		compareLogs(t, set, spec, fmt.Sprintf("kill %d", n), m.Disks, drop, false)
-		compareLogs(t, set, spec, fmt.Sprintf("kill %d, then a cut of the engine", n), engineOn(t, rng, m.Disks), -1, true)
+		t.Run(fmt.Sprintf("kill %d", n), func(t *testing.T) { // which drops its images
+			s := spec
+			s.Disks = disks
+			m := set.Start(t, s, "load")
+			m.Await("ready")
+			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond) // when is left to chance
+			m.Kill()
+			drop := -1
+			if rng.IntN(3) == 0 {
+				drop = rng.IntN(3)
+			}
+			compareLogs(t, set, spec, "of the kernel", m.Disks, drop, false)
+			compareLogs(t, set, spec, "of the engine", engineOn(t, rng, m.Disks), -1, true)
+		})
 	}
 }
 
@@ -323,7 +325,7 @@ func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, ima
 			s, err = recovered(t, s, disks, a)
 		}
 		if err != nil {
-			t.Fatalf("%s: %s: %v", what, a.name, err)
+			t.Fatalf("a log %s: %s: %v", what, a.name, err)
 		}
 		got[a.name] = s
 	}
@@ -334,7 +336,7 @@ func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, ima
 	r := set.Start(t, spec, "judge").Wait()
 	for name, engine := range got {
 		if kernel := string(r.Published[name]); engine != kernel {
-			t.Errorf("%s: %s without member %d: the engine has %s; the kernel has %s", what, name, drop, engine, kernel)
+			t.Errorf("a log %s: %s without member %d: the engine has %s; the kernel has %s", what, name, drop, engine, kernel)
 		}
 	}
 }

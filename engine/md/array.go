@@ -264,6 +264,11 @@ func (a *Array) Degraded() int {
 	return n
 }
 
+// Grain returns the number of bytes at multiples of which requests are best cut
+// up: then they cover whole rows, and no member is read twice where one is
+// missing. It is [math.MaxInt64] for an array whose requests are not to be cut up.
+func (a *Array) Grain() int64 { return a.grain }
+
 // ReadAt implements io.ReaderAt; see block.Device.
 func (a *Array) ReadAt(p []byte, off int64) (int, error) {
 	n, eof := block.ReadSpan(a.name, a.size, off, len(p))

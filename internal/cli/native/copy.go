@@ -12,77 +12,10 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/probe"
-	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-const (
-	// copyBuffer is how much is read at once, in bytes: enough for several
-	// stripes, which an array reads from all members at the same time.
-	copyBuffer = 4 << 20
-	// copyHole is the smallest run of zeroes that becomes a hole, in bytes.
-	copyHole = 64 << 10
-)
-
-// sink takes the bytes of a copy in ascending order; off counts from its start.
-type sink interface {
-	put(p []byte, off int64) (written int64, err error)
-}
-
-// stream reads length bytes from off of d into to, reading ahead while it
-// writes. It returns how many bytes were written.
-func stream(ctx context.Context, d block.Device, off, length int64, to sink, progress *ui.Progress) (written int64, err error) {
-	type chunk struct {
-		b   []byte
-		err error
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	full, empty := make(chan chunk), make(chan []byte, 2)
-	for range cap(empty) {
-		empty <- make([]byte, min(copyBuffer, length))
-	}
-	go func() {
-		for at := int64(0); at < length; {
-			var b []byte
-			select {
-			case b = <-empty:
-			case <-ctx.Done():
-				return
-			}
-			b = b[:min(int64(cap(b)), length-at)]
-			err := block.ReadFull(d, b, off+at)
-			select {
-			case full <- chunk{b, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-			at += int64(len(b))
-		}
-	}()
-	for done := int64(0); done < length; {
-		var c chunk
-		select {
-		case c = <-full:
-		case <-ctx.Done(): // without waiting for a read that may take long
-			return written, ctx.Err()
-		}
-		if c.err != nil {
-			return written, c.err
-		}
-		n, err := to.put(c.b, done)
-		written += n
-		if err != nil {
-			return written, err
-		}
-		done += int64(len(c.b))
-		progress.Update(done)
-		empty <- c.b
-	}
-	return written, ctx.Err()
-}
+// copyHole is the smallest run of zeroes that becomes a hole, in bytes.
+const copyHole = 64 << 10
 
 // copy copies the array to o.out.
 func (o *openOptions) copy(ctx context.Context, array block.Device, length int64, candidates []candidate) (int64, error) {

@@ -21,7 +21,7 @@ func source(t *testing.T) *block.Memory {
 	t.Helper()
 	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	data := make([]byte, 2*copyBuffer+copyHole+777)
+	data := make([]byte, 32*streamPiece+copyHole+777)
 	for off := 0; off < len(data); off += copyHole {
 		if rng.IntN(2) == 0 {
 			continue

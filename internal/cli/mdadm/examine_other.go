@@ -18,11 +18,11 @@ func (e *examiner) nothing(d *block.File, err error) int {
 		e.docs = append(e.docs, examinedDevice{Device: name, Size: d.Size(), Error: err.Error()})
 	}
 	switch {
-	case !errors.Is(err, md.ErrNoSuper):
-		if !e.cmd.Scan {
-			fmt.Fprintf(e.std.Err, "mdadm: cannot read metadata of %s: %v\n", name, err)
-			return 1
-		}
+	case !errors.Is(err, md.ErrNoSuper) && !e.cmd.Scan && !array.IsArray(name):
+		// An array with too few members left cannot be read either, but is no
+		// device that is about to die.
+		fmt.Fprintf(e.std.Err, "mdadm: cannot read metadata of %s: %v\n", name, err)
+		return 1
 	case len(e.want) > 0:
 		if !e.brief && !e.cmd.Scan {
 			lines, _ := array.WhyNoSuper(d, e.want...)

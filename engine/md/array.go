@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -125,7 +126,7 @@ func (a *Array) seat(asm *Assembly, devs map[*Member]block.Device) error {
 			if m == nil || d == nil {
 				continue
 			}
-			l, err := newLeg(m, d)
+			l, err := newLeg(caughtUp(asm.Freshest, m), d)
 			if err != nil {
 				return err
 			}
@@ -166,12 +167,22 @@ func (a *Array) startable(f *Member) error {
 			avail[i] = len(a.slots[i]) > 0 // see movedSlots
 		}
 	}
+	readable := slices.Clone(avail) // all of its data, when parity says nothing
+	for i := range readable {
+		switch {
+		case readable[i]:
+		case len(a.slots[i]) > 0:
+			readable[i] = f.dispensable(a.slots[i][0].member, i)
+		default:
+			readable[i] = f.Reshape() == nil && OnlyParity(a.level, f.Layout(), len(avail), i)
+		}
+	}
 	for _, g := range geometries {
 		if !Enough(a.level, g.slots, g.layout, true, avail) {
 			err.Err = ErrNotEnough
 			return err
 		}
-		if !a.opt.Dirty && !Enough(a.level, g.slots, g.layout, clean, avail) {
+		if !a.opt.Dirty && !Enough(a.level, g.slots, g.layout, clean, avail) && !Enough(a.level, g.slots, g.layout, clean, readable) {
 			err.Err = ErrDirtyDegraded
 			return err
 		}

@@ -145,11 +145,27 @@ func Assess(members []*Member) *Assembly {
 
 // freshest gives the loadable member with a slot that has the highest event
 // count; the first of them. Replacements count only if there is nobody else, as
-// mdadm asks for a device in sync (Assemble.c, load_devices).
+// mdadm asks for a device in sync (Assemble.c, load_devices). A member that is
+// only being rebuilt and one update ahead does not count beside complete ones:
+// the power went while the superblocks were being written, and those of the
+// others may not even know of it yet. mdadm goes by it all the same, and finds
+// that everybody else is out.
 func freshest(group []*Member) *Member {
+	best := freshestOf(group, func(*Member) bool { return true })
+	if best == nil || best.RecoveryOffset() == MaxSector || best.Reshape() != nil {
+		return best
+	}
+	complete := freshestOf(group, func(m *Member) bool { return m.RecoveryOffset() == MaxSector })
+	if complete != nil && complete.Events() < best.Events() && complete.Events()+1 >= best.Events() {
+		return complete
+	}
+	return best
+}
+
+func freshestOf(group []*Member, want func(*Member) bool) *Member {
 	var best *Member
 	for _, m := range group {
-		if _, ok := m.activeSlot(); !ok || m.fault() != nil {
+		if _, ok := m.activeSlot(); !ok || m.fault() != nil || !want(m) {
 			continue
 		}
 		switch {
@@ -188,7 +204,7 @@ func (a *Assembly) judge(m *Member) Verdict {
 	if f == nil {
 		return out(m, ruleNoActive, own, "is a %v, and no member with a slot is there to tell what the array is", own)
 	}
-	if r, why := geometryDiffers(f, m); why != "" {
+	if r, why := geometryDiffers(f, caughtUp(f, m)); why != "" {
 		return out(m, r, own, "%s", why)
 	}
 	if own == RoleSpare && m.Level() != LevelMultipath {
@@ -359,7 +375,7 @@ func (a *Assembly) complete(slot int, m *Member) bool {
 	if m == nil {
 		return false
 	}
-	if m.RecoveryOffset() == MaxSector {
+	if caughtUp(a.Freshest, m).RecoveryOffset() == MaxSector {
 		return true
 	}
 	r := a.Freshest.Reshape()
@@ -390,6 +406,35 @@ func (a *Assembly) Members() []*Member {
 	return slices.DeleteFunc(list, func(m *Member) bool { return m == nil })
 }
 
+// orOnlyParity is avail with the slots added whose member is being rebuilt, and
+// whose data is not needed.
+func (a *Assembly) orOnlyParity(avail []bool) []bool {
+	list := slices.Clone(avail)
+	for i, m := range a.Slots {
+		list[i] = list[i] || m != nil && a.Freshest.dispensable(caughtUp(a.Freshest, m), i)
+	}
+	return list
+}
+
+// dispensable reports whether nothing of m, which is being rebuilt for a slot of
+// the array, is needed to read the array: it holds parity alone, and as far as a
+// reshape that changes this has come it is complete (raid5.c, raid5_run).
+func (f *Member) dispensable(m *Member, slot int) bool {
+	r := f.Reshape()
+	if r == nil {
+		return OnlyParity(f.Level(), f.Layout(), f.RaidDisks(), slot)
+	}
+	parities := 1
+	if r.Level == LevelRAID6 {
+		parities = 2
+	}
+	data := f.RaidDisks() - parities
+	if r.Backwards || r.Delta < 0 || data <= 0 || m.RecoveryOffset() < r.Position/uint64(data) {
+		return false
+	}
+	return OnlyParity(f.Level(), f.Layout(), f.RaidDisks()-r.Delta, slot)
+}
+
 // Startable returns nil if the members that are in are enough to start the
 // array without force, and a *StartError otherwise: matching ErrNotEnough,
 // ErrDirtyDegraded or ErrNoJournal.
@@ -406,6 +451,9 @@ func (a *Assembly) Startable() error {
 	case e.Level == LevelFaulty && len(avail) > 0 && avail[0]:
 		// mdadm's enough() does not know the level; the kernel starts it.
 	case Enough(e.Level, len(avail), f.Layout(), a.Clean(), avail):
+	case Enough(e.Level, len(avail), f.Layout(), false, a.orOnlyParity(avail)):
+		// Nothing that is missing would have to be worked out of parity; it has
+		// to be in its slot for the kernel to see that (raid5.c, raid5_run).
 	case Enough(e.Level, len(avail), f.Layout(), true, avail):
 		e.Err = ErrDirtyDegraded
 		return e

@@ -88,6 +88,28 @@ func TestAssess(t *testing.T) {
 			s.DevRoles[1-i] = RoleFaulty
 			s.Events += uint64(i)
 		}), map[int]string{0: "md.member.split"}, nil},
+		{"cut while a new member was written first", newArray(LevelRAID1, 0, 3, roles(3), func(i int, s *Super1) {
+			if s.DevRoles[2] = RoleSpare; i == 2 {
+				s.Events, s.DevRoles[2] = 21, 2
+				s.FeatureMap |= FeatureRecoveryOffset
+			}
+		}), map[int]string{2: "md.member.ahead"}, nil},
+		{"new member two updates ahead", newArray(LevelRAID1, 0, 3, roles(3), func(i int, s *Super1) {
+			if i == 2 {
+				s.Events = 22
+				s.FeatureMap |= FeatureRecoveryOffset
+			}
+		}), map[int]string{0: "md.member.stale", 1: "md.member.stale"}, ErrNotEnough},
+		{"dirty without Q", newArray(LevelRAID6, LayoutLeftSymmetric6, 4, roles(4), func(i int, s *Super1) {
+			if s.ResyncOffset = 0; i == 3 {
+				s.FeatureMap |= FeatureRecoveryOffset
+			}
+		}), nil, nil},
+		{"dirty without data", newArray(LevelRAID6, LayoutLeftSymmetric6, 4, roles(4), func(i int, s *Super1) {
+			if s.ResyncOffset = 0; i == 2 {
+				s.FeatureMap |= FeatureRecoveryOffset
+			}
+		}), nil, ErrDirtyDegraded},
 		{"foreign", newArray(LevelRAID1, 0, 3, roles(3), func(i int, s *Super1) {
 			if i == 2 {
 				s.SetUUID[3] = 9

@@ -35,6 +35,31 @@ func Enough(level Level, raidDisks int, layout int32, clean bool, avail []bool) 
 	return false
 }
 
+// OnlyParity reports whether a slot of that many, counted from 0, holds nothing
+// but parity. A raid5 or raid6 that was not clean needs no data of its member, so
+// that the kernel starts it while that is being rebuilt (raid5.c, only_parity).
+func OnlyParity(level Level, layout int32, raidDisks, slot int) bool {
+	parities := 1
+	switch level {
+	case LevelRAID6:
+		parities = 2
+	case LevelRAID5:
+	default:
+		return false
+	}
+	switch layout {
+	case LayoutParityFirst:
+		return slot < parities
+	case LayoutParityLast:
+		return slot >= raidDisks-parities
+	case LayoutParityFirst6:
+		return slot == 0 || slot == raidDisks-1
+	case LayoutLeftAsymmetric6, LayoutRightAsymmetric6, LayoutLeftSymmetric6, LayoutRightSymmetric6:
+		return slot == raidDisks-1
+	}
+	return false
+}
+
 func spareParity(clean bool, parity int) int {
 	if clean {
 		return parity

@@ -122,10 +122,33 @@ func choose(infos []memberInfo, force bool) (*choice, error) {
 		}
 	}
 	c.mostRecent = max(c.mostRecent, 0)
+	c.preferComplete(infos)
 	c.reference = infos[c.mostRecent]
 	c.avail = make([]bool, max(c.reference.RaidDisks, 0))
 	c.judge(force)
 	return c, nil
+}
+
+// preferComplete goes by the freshest complete member if the one with the highest
+// event count is only being rebuilt, and just one update ahead: the power went
+// while the superblocks were being written, and those of the others may not
+// even know of it yet. mdadm goes by it all the same, drops all others, and
+// does not start.
+func (c *choice) preferComplete(infos []memberInfo) {
+	ahead := infos[c.mostRecent]
+	if ahead.RecoveryStart == maxSector || ahead.Reshape.Active || ahead.Level == md.LevelMultipath {
+		return
+	}
+	best := -1
+	for n, info := range infos {
+		complete := info.State.inSync() && !info.Damaged && !info.State.Replacement && info.RecoveryStart == maxSector
+		if complete && (best < 0 || info.Events > infos[best].Events) {
+			best = n
+		}
+	}
+	if best >= 0 && infos[best].Events < ahead.Events && infos[best].Events+1 >= ahead.Events {
+		c.mostRecent = best
+	}
 }
 
 // judge walks the places and counts who is in.

@@ -207,9 +207,19 @@ func (s *settled) verdict(opt settleOptions) startVerdict {
 	return startNeedRun
 }
 
-// enoughOf is enough by the geometry of the chosen superblock.
+// enoughOf is enough by the geometry of the chosen superblock. A member that is
+// being rebuilt and holds nothing but parity is no reason for the kernel not to
+// start an array that was not clean; mdadm takes it for one.
 func (s *settled) enoughOf(clean bool) bool {
-	return md.Enough(s.content.Level, s.content.RaidDisks, s.content.Layout, clean, s.avail)
+	avail := s.avail
+	if !clean && !s.content.Reshape.Active {
+		avail = slices.Clone(s.avail)
+		for i := range avail {
+			j := s.best.at(2 * i)
+			avail[i] = avail[i] || j >= 0 && s.cands[j].upToDate && md.OnlyParity(s.content.Level, s.content.Layout, len(avail), i)
+		}
+	}
+	return md.Enough(s.content.Level, s.content.RaidDisks, s.content.Layout, clean, avail)
 }
 
 // order lists the candidates as the kernel gets them: by place, the chosen one

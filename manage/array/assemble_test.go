@@ -55,6 +55,19 @@ func dirty(m *md.Member) *md.Member {
 	return m
 }
 
+// rebuilding has a member that has only just been added.
+func rebuilding(m *md.Member) *md.Member {
+	m.Super1.FeatureMap |= md.FeatureRecoveryOffset
+	m.Super1.RecoveryOffset = 0
+	return m
+}
+
+// last6 has Q on the last member alone.
+func last6(m *md.Member) *md.Member {
+	m.Super1.Layout = md.LayoutLeftSymmetric6
+	return m
+}
+
 // plan runs the whole decision.
 func plan(t *testing.T, members []*md.Member, opt settleOptions) *settled {
 	t.Helper()
@@ -184,6 +197,28 @@ func TestDecideAssembly(t *testing.T) {
 		}, {
 			name: "reports the freshest as failed", start: startNow, in: "b",
 			members: []*md.Member{believes(member("a", r1, 2, 0, 9), 1), believes(member("b", r1, 2, 1, 10), 0)},
+		}, {
+			name: "cut while a new member's superblock was written first", start: startNow, in: "a b",
+			members: []*md.Member{
+				believes(member("a", r1, 3, 0, 9), 2), believes(member("b", r1, 3, 1, 9), 2), rebuilding(member("c", r1, 3, 2, 10)),
+			},
+		}, {
+			name: "two updates after which a new member is the only one", start: startTooFew, in: "c",
+			members: []*md.Member{
+				believes(member("a", r1, 3, 0, 9), 2), believes(member("b", r1, 3, 1, 9), 2), rebuilding(member("c", r1, 3, 2, 11)),
+			},
+		}, {
+			name: "dirty, without a member that is parity alone", start: startNow, in: "a b c d",
+			members: []*md.Member{
+				dirty(last6(member("a", r6, 4, 0, 9))), dirty(last6(member("b", r6, 4, 1, 9))), dirty(last6(member("c", r6, 4, 2, 9))),
+				dirty(last6(rebuilding(member("d", r6, 4, 3, 9)))),
+			},
+		}, {
+			name: "dirty, without a member that has data", start: startDirty, in: "a b c d",
+			members: []*md.Member{
+				dirty(last6(member("a", r6, 4, 0, 9))), dirty(last6(member("b", r6, 4, 1, 9))),
+				dirty(last6(rebuilding(member("c", r6, 4, 2, 9)))), dirty(last6(member("d", r6, 4, 3, 9))),
+			},
 		}, {
 			name: "one of each raid10 pair", opt: settleOptions{Run: true}, start: startNow, in: "a d",
 			members: []*md.Member{member("a", r10, 4, 0, 9), member("d", r10, 4, 3, 9)},

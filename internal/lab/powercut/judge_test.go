@@ -58,38 +58,89 @@ func (p promise) kept(read func(b []byte, off int64) error) error {
 	return nil
 }
 
-// errReshaping is a state that the engine cannot open.
-var errReshaping = errors.New("a reshape is under way")
+// errNeedsForce marks a state whose data is all there, which the kernel does not
+// start by itself: the member that is missing holds nothing but parity, and the
+// array was not clean. It is so between a takeover that adds parity, which the
+// kernel does under load as at any other time, and the moment when the spare has
+// its slot.
+var errNeedsForce = errors.New("only a parity member is missing, but the array was not clean")
 
-// byEngine assembles a state without a kernel and looks at the data.
-func byEngine(s *State, p promise) error {
-	var members []*md.Member
-	devs := make(map[*md.Member]block.Device)
-	for i := range int64(disks) {
-		d, err := block.NewSlice(s.Device, i*sliceSize, sliceSize)
-		if err != nil {
-			return err
+// byEngine assembles a state without a kernel and looks at the data. It tells
+// whether the power failed in the middle of a reshape.
+func byEngine(s *State, p promise) (reshaping bool, err error) {
+	members, devs, _, err := membersOf(s.Device)
+	if err != nil {
+		return false, err
+	}
+	reshaping, err = judgeMembers(members, devs, p)
+	if err != nil && finish(members) {
+		if _, again := judgeMembers(members, devs, p); again == nil {
+			return reshaping, errUnfinished
 		}
-		m, err := md.ReadMember(d)
-		if err != nil {
-			continue // not, or not yet, a member
+	}
+	return reshaping, err
+}
+
+// errUnfinished marks a state that can be read only by who knows that a reshape
+// has ended, as the superblocks say neither that there is one nor what the array
+// has become. md writes such superblocks at the end of every reshape that changes
+// layout or chunk size, and right after them those that are right: md_do_sync
+// asks for an update when raid5's end_reshape has taken the position away, and
+// layout and chunk size change only later, in raid5_finish_reshape.
+var errUnfinished = errors.New("the reshape has ended, but layout and chunk size are the old ones")
+
+// finish gives members the shape that the reshape, whose words are still in their
+// superblocks, has brought them to. It tells whether there was anything to do.
+func finish(members []*md.Member) (changed bool) {
+	for _, m := range members {
+		s := m.Super1
+		if m.Reshape() == nil && s.NewLevel == s.Level && s.NewChunk != 0 && (s.NewChunk != s.ChunkSize || s.NewLayout != s.Layout) {
+			s.ChunkSize, s.Layout = s.NewChunk, s.NewLayout
+			changed = true
 		}
-		if m.Reshape() != nil {
-			return errReshaping
-		}
-		members = append(members, m)
-		devs[m] = d
+	}
+	return changed
+}
+
+// judgeMembers assembles the members, without a kernel, and looks at the data.
+func judgeMembers(members []*md.Member, devs map[*md.Member]block.Device, p promise) (reshaping bool, err error) {
+	for _, m := range members {
+		reshaping = reshaping || m.Reshape() != nil
 	}
 	asm := md.Assess(members)
-	if err := asm.Startable(); err != nil {
-		return fmt.Errorf("cannot be started: %w", err)
+	start := asm.Startable()
+	if start != nil && !errors.Is(start, md.ErrDirtyDegraded) {
+		return reshaping, fmt.Errorf("cannot be started: %w\n%v", start, asm.Verdicts)
 	}
 	a, err := md.Open(asm, devs, md.Options{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("cannot be opened: %w", err)
+		return reshaping, fmt.Errorf("cannot be opened: %w\n%v", err, asm.Verdicts)
 	}
 	defer a.Close()
-	return p.kept(func(b []byte, off int64) error { return block.ReadFull(a, b, off) })
+	err = p.kept(func(b []byte, off int64) error { return block.ReadFull(a, b, off) })
+	if err == nil && start != nil {
+		err = errNeedsForce
+	}
+	return reshaping, err
+}
+
+// membersOf reads the superblocks on the slices of a disk. devs and numbers are
+// which slice each is on.
+func membersOf(d block.Device) (members []*md.Member, devs map[*md.Member]block.Device, numbers map[*md.Member]int, err error) {
+	devs, numbers = make(map[*md.Member]block.Device), make(map[*md.Member]int)
+	for i := range int64(disks) {
+		slice, err := block.NewSlice(d, i*sliceSize, sliceSize)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		m, err := md.ReadMember(slice)
+		if err != nil {
+			continue // not, or not yet, a member
+		}
+		members = append(members, m)
+		devs[m], numbers[m] = slice, int(i)
+	}
+	return members, devs, numbers, nil
 }
 
 // judgeAll judges that many states, and has the kernel judge a few.
@@ -117,7 +168,7 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		cuts = append(cuts, rng.IntN(last+1))
 	}
 	slices.Sort(cuts)
-	judged, reshaping, lost, bad := 0, 0, 0, 0
+	judged, reshaping, forced, unfinished, lost, bad := 0, 0, 0, 0, 0, 0
 	var forKernel []kernelState
 	for n, at := range cuts {
 		var chance *rand.Rand
@@ -130,28 +181,37 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		}
 		p := promisedBy(s.Marks)
 		if !p.ready {
-			_ = byEngine(s, promise{}) // need not be an array, but must not be a trap
+			_, _ = byEngine(s, promise{}) // need not be an array, but must not be a trap
 			continue
 		}
-		err = byEngine(s, p)
-		switch {
-		case errors.Is(err, errReshaping):
-			reshaping++
-		case err != nil:
+		moving, err := byEngine(s, p)
+		force := op.takeover && errors.Is(err, errNeedsForce)
+		unnamed := op.reshapes && errors.Is(err, errUnfinished)
+		if err != nil && !force && !unnamed {
 			if bad++; bad <= 5 {
 				t.Errorf("%s: %v: %v", op.name, s, err)
 			}
 			continue
-		default:
-			judged++
-			lost += s.Lost
 		}
-		if wanted := errors.Is(err, errReshaping) || rng.IntN(len(cuts)) < 4; wanted && len(forKernel) < kernelStates() {
+		judged++
+		lost += s.Lost
+		if moving {
+			reshaping++
+		}
+		if force {
+			forced++
+			continue
+		}
+		if unnamed {
+			unfinished++
+			continue
+		}
+		if wanted := rng.IntN(len(cuts)) < 4 || moving && rng.IntN(len(cuts)) < 40; wanted && len(forKernel) < kernelStates() {
 			forKernel = append(forKernel, keep(t, s, p))
 		}
 	}
-	t.Logf("%s: %d log entries; %d states judged by the engine, %d writes lost in them; %d states in a reshape",
-		op.name, last, judged, lost, reshaping)
+	t.Logf("%s: %d log entries; %d states judged by the engine, %d writes lost in them; %d of them in a reshape, %d to be forced, %d at whose end the kernel says nothing of the new shape",
+		op.name, last, judged, lost, reshaping, forced, unfinished)
 	if judged == 0 {
 		t.Errorf("%s: no state was judged", op.name)
 	}
@@ -200,14 +260,23 @@ func keep(t *testing.T, s *State, p promise) kernelState {
 	return kernelState{image: path, what: s.String(), promise: p}
 }
 
-// isMember reports whether a device has a superblock.
-func isMember(t *testing.T, path string) bool {
+// membersIn gives the numbers of the slices that the array of a disk is to be
+// assembled from.
+func membersIn(t *testing.T, path string) (list []int) {
 	t.Helper()
 	d, err := block.OpenFile(path, block.ForReading)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	_, err = md.ReadMember(d)
-	return err == nil
+	members, _, numbers, err := membersOf(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range md.Assess(members).Verdicts {
+		if v.In {
+			list = append(list, numbers[v.Member])
+		}
+	}
+	return list
 }

@@ -41,17 +41,26 @@ func TestKill(t *testing.T) {
 		kills = 20
 	}
 	for _, op := range ops {
-		for range kills {
-			m := set.Start(t, spec(t, lab.Disk{Size: diskSize}), "killed_"+caseName(op))
-			m.Await("ready")
-			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond) // when is left to chance
-			var marks []string
-			for name := range m.Kill().Published {
-				marks = append(marks, name)
+		t.Run(caseName(op), func(t *testing.T) {
+			for range kills {
+				op.kill(t, set, time.Duration(rng.IntN(2000))*time.Millisecond) // when is left to chance
 			}
-			byKernel(t, set, op, []kernelState{{image: m.Disks[0], what: "killed", promise: promisedBy(marks)}})
-		}
+		})
 	}
+}
+
+// kill ends a machine that runs the operation some time after the array is
+// there, and lets the next find out what is left.
+func (op operation) kill(t *testing.T, set *lab.CaseSet, after time.Duration) {
+	t.Helper()
+	m := set.Start(t, spec(t, lab.Disk{Size: diskSize}), "killed_"+caseName(op))
+	m.Await("ready")
+	time.Sleep(after)
+	var marks []string
+	for name := range m.Kill().Published {
+		marks = append(marks, name)
+	}
+	byKernel(t, set, op, []kernelState{{image: m.Disks[0], what: "killed", promise: promisedBy(marks)}})
 }
 
 func kernelCase() lab.Case {
@@ -77,10 +86,8 @@ func assembled(t *testing.T, disk string, p promise) error {
 		}
 	}()
 	var members []string
-	for i := range disks {
-		if isMember(t, node(t, fmt.Sprintf("s%d", i))) {
-			members = append(members, fmt.Sprintf("s%d", i))
-		}
+	for _, i := range membersIn(t, disk) {
+		members = append(members, fmt.Sprintf("s%d", i))
 	}
 	run(t, "--assemble --run md0 "+strings.Join(members, " "))
 	defer run(t, "--stop md0")

@@ -31,13 +31,17 @@ func TestMain(m *testing.M) {
 }
 
 // operation is something during which the power may fail. Lines are run by
-// ours; s0 to s5 are the disks. Lines that begin with "await" wait until an
-// attribute of the array has a value.
+// ours; s0 to s5 are the disks. "await ATTRIBUTE VALUE" waits for the array,
+// "pause" lets the load go on for a while, "unload" ends it, and "load" goes on
+// with it.
 type operation struct {
 	name   string
 	create string
 	lines  []string
-	judge  string // "engine", or "kernel" where only that can read what is left
+	// takeover says that parity is added to an array, see errNeedsForce.
+	takeover bool
+	// reshapes says that layout or chunk size change, see errUnfinished.
+	reshapes bool
 }
 
 const (
@@ -50,18 +54,30 @@ const (
 func operations() []operation {
 	const idle = "await sync_action idle"
 	return []operation{
-		{"create raid1", "-l1 -n2 s0 s1", nil, "engine"},
-		{"create raid5", "-l5 -n3 -c64 --assume-clean s0 s1 s2", nil, "engine"},
-		{"size", "-l1 -n2 --assume-clean --size=17M s0 s1", []string{"--grow md0 --size=max", idle}, "engine"},
-		{"raid1 up", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -n3 --add s2", idle}, "engine"},
-		{"raid1 down", "-l1 -n3 --assume-clean s0 s1 s2", []string{"md0 --fail s2", "md0 --remove s2", "--grow md0 -n2"}, "engine"},
-		{"bitmap", "-l1 -n2 --assume-clean s0 s1", []string{"--grow md0 -b internal --bitmap-chunk=64K", "--grow md0 -b none", "--grow md0 -b internal"}, "engine"},
-		{"policy", "-l5 -n3 -c64 --assume-clean -k ppl s0 s1 s2", []string{"--grow md0 -k resync", "--grow md0 -k ppl"}, "engine"},
-		{"replace", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"md0 --add s3", "md0 --replace s1 --with s3", idle, "md0 --remove faulty"}, "engine"},
-		{"re-add", "-l1 -n2 --assume-clean -b internal --bitmap-chunk=64K s0 s1", []string{"md0 --fail s1 --remove s1", "pause", "md0 --re-add s1", idle}, "engine"},
-		{"level", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -l6 -p preserve --add s3", idle}, "engine"},
-		{"reshape", "-l5 -n3 -c64 --assume-clean s0 s1 s2", []string{"--grow md0 -n4 --add s3", idle}, "kernel"},
-		{"reshape raid10", "-l10 -n4 -c64 --assume-clean s0 s1 s2 s3", []string{"--grow md0 -n5 --add s4", idle}, "kernel"},
+		{name: "create raid1", create: "-l1 -n2 s0 s1"},
+		{name: "create raid5", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2"},
+		{name: "size", create: "-l1 -n2 --assume-clean --size=17M s0 s1", lines: []string{"--grow md0 --size=max", idle}},
+		{name: "raid1 up", create: "-l1 -n2 --assume-clean s0 s1", lines: []string{"--grow md0 -n3 --add s2", idle}},
+		{name: "raid1 down", create: "-l1 -n3 --assume-clean s0 s1 s2", lines: []string{"md0 --fail s2", "md0 --remove s2", "--grow md0 -n2"}},
+		{name: "bitmap", create: "-l1 -n2 --assume-clean s0 s1", lines: []string{"--grow md0 -b internal --bitmap-chunk=64K", "--grow md0 -b none", "--grow md0 -b internal"}},
+		{name: "policy", create: "-l5 -n3 -c64 --assume-clean -k ppl s0 s1 s2", lines: []string{"--grow md0 -k resync", "--grow md0 -k ppl"}},
+		{name: "replace", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"md0 --add s3", "md0 --replace s1 --with s3", idle, "md0 --remove faulty"}},
+		{name: "re-add", create: "-l1 -n2 --assume-clean -b internal --bitmap-chunk=64K s0 s1", lines: []string{"md0 --fail s1 --remove s1", "pause", "md0 --re-add s1", idle}},
+		{name: "level", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -l6 -p preserve --add s3", idle}, takeover: true},
+		{name: "reshape", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -n4 --add s3", idle}},
+		{name: "stop", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"unload", "--stop md0", "--assemble md0 s0 s1 s2", "load", "pause"}},
+		{name: "stop bitmap", create: "-l1 -n2 --assume-clean -b internal --bitmap-chunk=64K s0 s1", lines: []string{"unload", "--stop md0", "--assemble md0 s0 s1", "load", "pause"}},
+		{name: "update", create: "-l1 -n2 --assume-clean -b internal s0 s1", lines: []string{
+			"unload", "--stop md0", "--assemble md0 --update=name --name=other s0 s1", "load", "pause",
+			"unload", "--stop md0", "--assemble md0 --update=uuid s0 s1", "load", "pause",
+			"unload", "--stop md0", "--assemble md0 --update=resync s0 s1", "load", "pause", idle,
+			"unload", "--stop md0", "--assemble md0 --update=no-bitmap s0 s1", "load", "pause",
+		}},
+		{name: "takeover", create: "-l0 -n2 -c64 s0 s1", lines: []string{"--grow md0 -l5 --add s2", idle}, takeover: true, reshapes: true},
+		{name: "level back", create: "-l6 -n4 -c64 --assume-clean s0 s1 s2 s3", lines: []string{"--grow md0 -l5", idle}, reshapes: true},
+		{name: "chunk", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -c32", idle}, reshapes: true},
+		{name: "layout", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -p ra", idle}, reshapes: true},
+		{name: "reshape raid10", create: "-l10 -n4 -c64 --assume-clean s0 s1 s2 s3", lines: []string{"--grow md0 -n5 --add s4", idle}},
 	}
 }
 
@@ -92,12 +108,14 @@ func TestPowerCut(t *testing.T) {
 		states = 2000
 	}
 	for _, op := range lab.Sample(t, operations(), 1) {
-		m := set.Start(t, spec(t, lab.Disk{Size: diskSize}, lab.Disk{Size: logSize}), caseName(op))
-		m.Wait()
-		if t.Failed() {
-			t.Fatalf("%s did not run to its end", op.name)
-		}
-		op.judgeAll(t, set, m.Disks[1], states, rand.New(rand.NewPCG(seed, 0)))
+		t.Run(caseName(op), func(t *testing.T) {
+			m := set.Start(t, spec(t, lab.Disk{Size: diskSize}, lab.Disk{Size: logSize}), caseName(op))
+			m.Wait()
+			if t.Failed() {
+				t.Fatalf("%s did not run to its end", op.name)
+			}
+			op.judgeAll(t, set, m.Disks[1], states, rand.New(rand.NewPCG(seed, 0)))
+		})
 	}
 }
 
@@ -197,13 +215,17 @@ func (op operation) run(t *testing.T, disk string, mark func(string) error) {
 	}
 	run(t, "--create --run --quiet md0 "+op.create)
 	say("ready")
-	w := &writer{stop: make(chan struct{}), mark: mark}
+	w := &writer{mark: mark}
 	w.start(t)
 	w.await(t, 4)
 	for _, line := range op.lines {
 		switch f := strings.Fields(line); f[0] {
 		case "await":
 			await(t, f[1], f[2])
+		case "unload":
+			w.end(t)
+		case "load":
+			w.start(t)
 		case "pause":
 			w.await(t, w.count()+4)
 		default:
@@ -260,11 +282,13 @@ func (w *writer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop := make(chan struct{})
+	w.stop = stop
 	w.group.Go(func() {
 		defer f.Close()
-		for g := 1; ; g++ {
+		for g := w.count() + 1; ; g++ {
 			select {
-			case <-w.stop:
+			case <-stop:
 				return
 			default:
 			}

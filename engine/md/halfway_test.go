@@ -1,0 +1,47 @@
+package md
+
+import "testing"
+
+// TestCaughtUp has superblocks of which only some tell of the beginning, or the
+// end, of a reshape.
+func TestCaughtUp(t *testing.T) {
+	reshaping := func(s *Super1) {
+		s.FeatureMap |= FeatureReshapeActive | FeatureNewOffset
+		s.NewLevel, s.NewLayout, s.NewChunk, s.DeltaDisks, s.RaidDisks = s.Level, s.Layout, s.ChunkSize/2, 1, 4
+		s.NewOffset = -512
+	}
+	began := newArray(LevelRAID5, LayoutLeftSymmetric, 3, roles(4), func(i int, s *Super1) {
+		if s.Events = 20; i != 1 {
+			s.Events = 21
+			reshaping(s)
+		}
+	})
+	ended := newArray(LevelRAID5, LayoutLeftSymmetric, 4, roles(4), func(i int, s *Super1) {
+		if i == 1 {
+			reshaping(s)
+			s.ChunkSize, s.NewChunk = 2048, 1024
+			return
+		}
+		s.Events, s.DataOffset, s.DataSize = 21, s.DataOffset-512, s.DataSize+512
+	})
+	for name, members := range map[string][]*Member{"began": began, "ended": ended} {
+		f, m := members[0], members[1]
+		c := caughtUp(f, m)
+		if why := ""; c == m {
+			t.Errorf("%s: nothing is made good", name)
+		} else if _, why = geometryDiffers(f, c); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+		if c.DataOffset() != f.DataOffset() || c.DataSize() != f.DataSize() || (c.Reshape() == nil) != (f.Reshape() == nil) {
+			t.Errorf("%s: data of %d sectors from %d, reshape %v; want %d, %d, %v",
+				name, c.DataSize(), c.DataOffset(), c.Reshape(), f.DataSize(), f.DataOffset(), f.Reshape())
+		}
+		if err := Assess(members).Startable(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		m.Super1.Events -= 5 // no longer one behind
+		if caughtUp(f, m) != m {
+			t.Errorf("%s: a stale member is taken along", name)
+		}
+	}
+}

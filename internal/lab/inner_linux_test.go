@@ -105,6 +105,12 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, failed := inner(t, c.pattern, c.setting)
+			// On a busy system the time may be over before the case begins.
+			limit, _ := time.ParseDuration(c.setting)
+			for limit >= time.Second && limit < 2*time.Minute && strings.Contains(out, string(NotRun)) {
+				limit *= 4
+				out, failed = inner(t, c.pattern, limit.String())
+			}
 			if failed != (c.name != "good") {
 				t.Errorf("failed: %v", failed)
 			}

@@ -40,6 +40,9 @@ func (c *Command) readBitmap(name string, want []md.Version) (*array.BitmapRepor
 		return nil, fmt.Errorf("failed to open bitmap file %s: %s", name, openReason(err))
 	}
 	defer d.Close()
+	if array.IsIdleArray(name) {
+		return nil, fmt.Errorf("%s is an array that does not run; its members have the bitmap, if there is one", name)
+	}
 	x, err := array.ExamineBitmap(d, want...)
 	switch {
 	case errors.Is(err, array.ErrNoBitmap):

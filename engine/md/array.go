@@ -36,6 +36,10 @@ type Options struct {
 	// size and whose metadata does not say (all of 0.90, and 1.x before Linux
 	// 5.4): LayoutRAID0Original or LayoutRAID0Alternate.
 	RAID0Layout int32
+	// Backup is where mdadm keeps what a reshape in place is about to overwrite:
+	// the file of its --backup-file. It is asked for what the members may not
+	// hold. Arrays that are not being reshaped need none, and refuse it.
+	Backup block.Device
 	// ReadOnly refuses writes, and never touches the metadata.
 	ReadOnly bool
 }
@@ -111,6 +115,8 @@ func (a *Array) supported(f *Member) error {
 		return refuse(errReshaping.Error())
 	case f.Features()&(FeatureJournal|FeaturePPL|FeatureMultiplePPLs) != 0 && f.Reshape() != nil:
 		return refuse("a reshape of an array with a journal or a partial parity log")
+	case f.Reshape() == nil && a.opt.Backup != nil:
+		return fmt.Errorf("open %s: %s: %w: no reshape is under way that it could be of", a.name, block.Name(a.opt.Backup), ErrBackup)
 	case f.Features()&FeatureClustered != 0 && !a.opt.ReadOnly:
 		return refuse("other nodes of its cluster may be writing to it; open it read-only")
 	}
@@ -233,7 +239,12 @@ func (a *Array) setUp(f *Member) (err error) {
 		a.grain = math.MaxInt64 // a request is to fail as a whole
 	}
 	if err == nil && a.level.Redundant() && a.level != LevelMultipath && !a.opt.ReadOnly {
-		err = a.keepRecords(f, log)
+		if log == nil {
+			log, err = a.openBitmap(f)
+		}
+		if err == nil {
+			err = a.keepRecords(f, log)
+		}
 	}
 	return err
 }
@@ -401,6 +412,13 @@ func (a *Array) Sync() error {
 	if m, ok := a.how.(*multipath); ok {
 		return m.sync()
 	}
+	var bits *bitmapLog
+	var stamp uint64
+	if a.keep != nil && a.keep.began.Load() {
+		if bits, _ = a.keep.log.(*bitmapLog); bits != nil {
+			stamp = bits.now()
+		}
+	}
 	var errs []error
 	for _, s := range a.slots {
 		for _, l := range s {
@@ -411,6 +429,9 @@ func (a *Array) Sync() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if len(errs) == 0 && bits != nil {
+		return bits.settle(stamp)
 	}
 	return errors.Join(errs...)
 }

@@ -180,13 +180,18 @@ func (x *exchange) mdadm(args ...string) {
 	}
 }
 
-func (x *exchange) create() {
+// create makes the array, with a bitmap or without as it comes, unless more is
+// said.
+func (x *exchange) create(more ...string) {
 	x.t.Helper()
 	args := []string{
 		"--create", kernelDevice, "--run", "--homehost=lab",
 		"--level=" + x.k.level, "--metadata=" + x.k.metadata, fmt.Sprintf("--raid-devices=%d", x.k.disks),
 	}
-	if x.level.Redundant() {
+	switch {
+	case len(more) > 0:
+		args = append(args, more...)
+	case x.level.Redundant():
 		args = append(args, "--bitmap="+[]string{"none", "internal"}[x.rng.IntN(2)])
 	}
 	switch {

@@ -13,11 +13,11 @@ import (
 // being written to, which members went out, and that it was closed in order.
 // It does what md_update_sb does (md.c), with these differences:
 //
-//   - While the array is dirty, its bitmap is left behind by the superblocks.
-//     The kernel takes such a bitmap for out of date and resyncs everything,
-//     which is right, since the engine sets no bits.
-//   - Writes to a degraded array make a bitmap useless for members that come
-//     back, so events_cleared is moved past them.
+//   - Where no bitmapLog keeps the bitmap, that is left behind by the
+//     superblocks while the array is dirty. The kernel takes such a bitmap for
+//     out of date and resyncs everything, which is right, since nobody set bits.
+//   - Writes to such an array, if it is degraded, make its bitmap useless for
+//     members that come back, so events_cleared is moved past them.
 type keeper struct {
 	slots   []slot
 	journal *leg     // nil if there is none
@@ -156,6 +156,11 @@ func (k *keeper) record(clean bool) error {
 		k.recorded = k.failures()
 		k.advance()
 		var errs []error
+		if b, ok := k.log.(*bitmapLog); ok {
+			if err := b.record(k.events); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		alive := 0
 		for events := k.lowest() + 1; events <= k.events; events++ {
 			var err error
@@ -234,10 +239,16 @@ func (k *keeper) goOut(number uint32, why outcome) {
 	}
 }
 
+// ownBits reports whether nobody else keeps the bitmaps.
+func (k *keeper) ownBits() bool {
+	_, kept := k.log.(*bitmapLog)
+	return !kept
+}
+
 // write brings one member's bitmap and superblock up to date.
 func (k *keeper) write(l *leg, events uint64, clean bool) error {
 	m := k.supers[l]
-	if b := k.bitmaps[l]; b != nil && clean {
+	if b := k.bitmaps[l]; b != nil && clean && k.ownBits() {
 		b.Events = k.events
 		if len(k.roles) > 0 {
 			b.EventsCleared = k.events

@@ -64,6 +64,11 @@ func badSpans(list []BadBlock, start int64) []span {
 			spans = append(spans, span{max(from, 0), to})
 		}
 	}
+	return joinSpans(spans)
+}
+
+// joinSpans sorts spans and joins those that meet.
+func joinSpans(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int {
 		if a.from < b.from {
 			return -1

@@ -61,6 +61,13 @@ func (a *Array) keepRecords(f *Member, log writeLog) (err error) {
 	}
 	a.keep.log = log
 	switch log := log.(type) {
+	case *bitmapLog:
+		switch how := a.how.(type) {
+		case *mirrored:
+			how.log = log
+		case *parityArray:
+			how.log = log
+		}
 	case *pplWriter:
 		log.keep = a.keep
 	case *journalWriter:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
@@ -38,6 +39,8 @@ type reshaping struct {
 	before, after personality
 	position      int64 // array bytes
 	backwards     bool
+	backup        block.Device // nil if there is none
+	kept          []keptSection
 }
 
 // errReshaping is why writes are refused.
@@ -73,6 +76,11 @@ func (a *Array) newReshaping(f *Member, r *Reshape) (personality, int64, error) 
 		return nil, 0, err
 	}
 	both.before, both.after = before, after
+	if both.backup = a.opt.Backup; both.backup != nil {
+		if both.kept, err = keptSections(f, r, both.backup); err != nil {
+			return nil, 0, err
+		}
+	}
 	return both, min(size, newSize), nil
 }
 
@@ -141,8 +149,16 @@ func (r *reshaping) at(off, n int64) (personality, int64) {
 
 func (r *reshaping) read(p []byte, off int64) error {
 	for len(p) > 0 {
-		side, n := r.at(off, int64(len(p)))
-		if err := side.read(p[:n], off); err != nil {
+		kept, n := r.keptAt(off, int64(len(p)))
+		var err error
+		if kept != nil {
+			err = block.ReadFull(r.backup, p[:n], kept.off+off-kept.from)
+		} else {
+			var side personality
+			side, n = r.at(off, n)
+			err = side.read(p[:n], off)
+		}
+		if err != nil {
 			return err
 		}
 		p, off = p[n:], off+n

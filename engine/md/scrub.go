@@ -20,6 +20,10 @@ type ScrubOptions struct {
 	// Repair writes what is proved to be right over what is proved to be wrong.
 	// The array must have been opened for writing.
 	Repair bool
+	// Pending goes only over what awaits a resync, by the bitmap if there is
+	// one. With Repair, and if nothing is left over, the array is clean
+	// afterwards, once it is closed: that is the resync the kernel would do.
+	Pending bool
 	// Rate bounds the progress, in bytes of position a second; 0 does not.
 	Rate int64
 	// Workers is how many windows are worked on at once; 0 means one for each
@@ -122,6 +126,8 @@ type scrubber interface {
 	extent() int64
 	// readers is how many members are read for each window.
 	readers() int
+	// awaiting are the positions that a resync is due for.
+	awaiting() []span
 	// prepare makes what a worker needs to check windows of up to length bytes.
 	prepare(length int64) scrubWorker
 }
@@ -160,7 +166,18 @@ func (a *Array) Scrub(ctx context.Context, opt ScrubOptions) iter.Seq2[Mismatch,
 			yield(Mismatch{}, a.fail("repair", -1, 0, errReadOnlyRepair))
 			return
 		}
-		if err := a.scrub(ctx, s, opt, yield); err != nil && !errors.Is(err, errStopped) {
+		left := 0 // mismatches that were not repaired
+		each := func(m Mismatch, err error) bool {
+			if !m.Repaired {
+				left++
+			}
+			return yield(m, err)
+		}
+		err := a.scrub(ctx, s, opt, each)
+		if err == nil && opt.Pending && opt.Repair && opt.From == 0 && left == 0 {
+			err = a.resynced()
+		}
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(Mismatch{}, fmt.Errorf("scrub %s: %w", a.name, err))
 		}
 	}
@@ -228,6 +245,9 @@ func (a *Array) scrub(ctx context.Context, s scrubber, opt ScrubOptions, yield f
 		defer close(order)
 		defer close(jobs)
 		for from := opt.From / size * size; from < s.extent(); from += size {
+			if opt.Pending && !overlaps(s.awaiting(), from, from+size) {
+				continue
+			}
 			j := job{from, min(from+size, s.extent()), make(chan windowResult, 1)}
 			select {
 			case order <- j.done:
@@ -314,7 +334,7 @@ func pendingSpans(f *Member, slots []slot) []span {
 				continue
 			}
 			b, err := f.ReadBitmap(l.dev)
-			if err != nil || b == nil || b.Events < f.Events() {
+			if err != nil || b == nil || b.Events < f.Events() || b.State&BitmapStale != 0 {
 				return rest // as the kernel, which does without a bitmap it cannot use
 			}
 			spans, err := dirtySpans(b, l)
@@ -327,26 +347,59 @@ func pendingSpans(f *Member, slots []slot) []span {
 	return rest
 }
 
-func dirtySpans(b *Bitmap, l *leg) (spans []span, err error) {
-	chunk := int64(b.ChunkSectors()) * SectorSize
-	for run, err := range b.Runs(l.dev) {
-		if err != nil {
-			return nil, err
+// dirtySpans are the positions whose bits are set, in any node's copy if there
+// are several.
+func dirtySpans(first *Bitmap, l *leg) (spans []span, err error) {
+	chunk := int64(first.ChunkSectors()) * SectorSize
+	for node := range first.Copies() {
+		b := first
+		if node > 0 {
+			if b, err = l.member.ReadBitmapNode(l.dev, first, node); err != nil {
+				return nil, err
+			}
 		}
-		if run.State.Dirty() {
-			spans = append(spans, span{int64(run.First) * chunk, int64(run.First+run.Count) * chunk})
+		for run, err := range b.Runs(l.dev) {
+			if err != nil {
+				return nil, err
+			}
+			if run.State.Dirty() {
+				spans = append(spans, span{int64(run.First) * chunk, int64(run.First+run.Count) * chunk})
+			}
 		}
 	}
-	return spans, nil
+	return joinSpans(spans), nil
 }
 
-// pendingAt reports whether the position awaits a resync.
-func pendingAt(spans []span, position int64) bool {
-	i, _ := slices.BinarySearchFunc(spans, position, func(s span, at int64) int {
+// overlaps reports whether one of the sorted spans has a part in [from, to).
+func overlaps(spans []span, from, to int64) bool {
+	i, _ := slices.BinarySearchFunc(spans, from, func(s span, at int64) int {
 		if s.to <= at {
 			return -1
 		}
 		return 1
 	})
-	return i < len(spans) && spans[i].from <= position
+	return i < len(spans) && spans[i].from < to
+}
+
+// pendingAt reports whether the position awaits a resync.
+func pendingAt(spans []span, position int64) bool {
+	return overlaps(spans, position, position+1)
+}
+
+// resynced lets Close mark the array as clean. One that lacks a member stays as
+// it is: only with all of them is there nothing more to do.
+func (a *Array) resynced() error {
+	if a.keep == nil || a.Degraded() > 0 {
+		return nil
+	}
+	if err := a.keep.begin(); err != nil {
+		return err
+	}
+	if b, ok := a.keep.log.(*bitmapLog); ok {
+		b.synced()
+	}
+	a.keep.mu.Lock()
+	defer a.keep.mu.Unlock()
+	a.keep.resync = MaxSector
+	return nil
 }

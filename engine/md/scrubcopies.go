@@ -9,6 +9,8 @@ import (
 
 func (m *mirrored) extent() int64 { return m.size }
 
+func (m *mirrored) awaiting() []span { return m.pending }
+
 func (m *mirrored) readers() int { return max(m.copies, 2) }
 
 func (m *mirrored) prepare(length int64) scrubWorker {

@@ -10,6 +10,8 @@ import (
 
 func (a *parityArray) extent() int64 { return a.geometry.Rows() * a.geometry.Chunk() }
 
+func (a *parityArray) awaiting() []span { return a.pending }
+
 func (a *parityArray) readers() int { return len(a.slots) }
 
 func (a *parityArray) prepare(length int64) scrubWorker {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -48,13 +49,15 @@ func openCommand(std ui.IO) *cli.Command {
 			&cli.Int64Flag{Name: "length", Value: -1, Usage: "stop after `N` bytes; without it, at the end"},
 			&cli.BoolFlag{Name: "force", Usage: "let --copy replace a file that is not empty, or overwrite a device that carries something"},
 			&cli.BoolFlag{Name: "dirty", Usage: "open an array that is degraded and was not shut down cleanly: some of what is rebuilt may be wrong"},
+			&cli.StringFlag{Name: "backup-file", Usage: "take what a reshape was about to overwrite from `FILE`, which mdadm --grow was given"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes"},
 			jsonFlag(),
 		}, exportFlags()...),
 		Action: func(c *cli.Context) error {
 			o := openOptions{
 				std: std, paths: c.Args().Slice(), out: c.String("copy"), off: c.Int64("offset"), length: c.Int64("length"),
-				force: c.Bool("force"), dirty: c.Bool("dirty"), quiet: c.Bool("quiet"), json: c.Bool("json"),
+				backup: c.String("backup-file"),
+				force:  c.Bool("force"), dirty: c.Bool("dirty"), quiet: c.Bool("quiet"), json: c.Bool("json"),
 			}
 			var err error
 			if o.export, err = checkExport(c); err != nil {
@@ -88,6 +91,7 @@ type openOptions struct {
 	std                       ui.IO
 	paths                     []string
 	out                       string // empty: to standard output
+	backup                    string // empty: there is none
 	off, length               int64  // bytes; length -1: to the end
 	force, dirty, quiet, json bool
 	export                    *exportOptions // nil: not to be served
@@ -111,7 +115,16 @@ func (o *openOptions) run(ctx context.Context) error {
 		candidates = writable
 		assembly = md.Assess(membersOf(candidates))
 	}
-	array, err := o.assemble(candidates, assembly)
+	var backup block.Device
+	if o.backup != "" {
+		f, err := block.OpenFile(o.backup, block.ForReading)
+		if err != nil {
+			return o.failed(ui.ExitFailed, err)
+		}
+		defer f.Close()
+		backup = f
+	}
+	array, err := o.assemble(candidates, assembly, backup)
 	if err != nil {
 		return err
 	}
@@ -150,7 +163,7 @@ func (o *openOptions) failed(code int, err error) error {
 }
 
 // assemble opens the array, or says in one line what is missing and why.
-func (o *openOptions) assemble(candidates []candidate, a *md.Assembly) (*md.Array, error) {
+func (o *openOptions) assemble(candidates []candidate, a *md.Assembly, backup block.Device) (*md.Array, error) {
 	var out []string
 	for _, v := range a.Verdicts {
 		if v.Rule == ruleForeign {
@@ -161,7 +174,7 @@ func (o *openOptions) assemble(candidates []candidate, a *md.Assembly) (*md.Arra
 		}
 	}
 	writing := o.export != nil && o.export.write
-	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: !writing})
+	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: !writing, Backup: backup})
 	if err != nil {
 		why := strings.Join(append([]string{err.Error()}, out...), "; ")
 		code := ui.ExitFailed

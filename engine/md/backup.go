@@ -34,6 +34,9 @@ type Backup struct {
 // ErrBackup marks bytes that are no header of a backup.
 var ErrBackup = errors.New("no backup of a reshape")
 
+// ErrBackupSum marks a header whose checksum is wrong; it is an ErrBackup too.
+var ErrBackupSum = fmt.Errorf("%w: wrong checksum", ErrBackup)
+
 const (
 	backupMagic = "md_backup_data-"
 	backupSum1  = 64 // where the first checksum is: it covers what is before
@@ -52,7 +55,7 @@ func backupSum(b []byte, n int) uint32 {
 }
 
 // ParseBackup reads a header from the first 512 bytes of b. It fails with
-// ErrBackup.
+// ErrBackup, and with ErrBackupSum for a wrong checksum.
 func ParseBackup(b []byte) (*Backup, error) {
 	if len(b) < BackupSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBackup, len(b))
@@ -64,13 +67,13 @@ func ParseBackup(b []byte) (*Backup, error) {
 	v := &Backup{Second: b[15] == '2', MTime: order.Uint64(b[32:]), DevStart: order.Uint64(b[40:])}
 	copy(v.UUID[:], b[16:])
 	if got, want := order.Uint32(b[backupSum1:]), backupSum(b, backupSum1); got != want {
-		return nil, fmt.Errorf("%w: checksum at byte %d is %#x, not %#x", ErrBackup, backupSum1, got, want)
+		return nil, fmt.Errorf("%w: at byte %d is %#x, not %#x", ErrBackupSum, backupSum1, got, want)
 	}
 	v.Sections[0] = BackupSection{Start: order.Uint64(b[48:]), Length: order.Uint64(b[56:])}
 	v.Offset2 = order.Uint64(b[72:])
 	if v.Second {
 		if got, want := order.Uint32(b[backupSum2:]), backupSum(b, backupSum2); got != want {
-			return nil, fmt.Errorf("%w: checksum at byte %d is %#x, not %#x", ErrBackup, backupSum2, got, want)
+			return nil, fmt.Errorf("%w: at byte %d is %#x, not %#x", ErrBackupSum, backupSum2, got, want)
 		}
 		v.Sections[1] = BackupSection{Start: order.Uint64(b[80:]), Length: order.Uint64(b[88:])}
 	}
@@ -96,4 +99,19 @@ func (v *Backup) AppendTo(b []byte) []byte {
 	}
 	order.PutUint32(head[backupSum1:], backupSum(head, backupSum1))
 	return append(b, head...)
+}
+
+// Span is the stretch of the array from the start of the first section kept to
+// the end of the last, in sectors; empty if none is.
+func (v *Backup) Span() (lo, hi uint64) {
+	for _, s := range v.Sections {
+		switch {
+		case s.Length == 0:
+		case lo == hi:
+			lo, hi = s.Start, s.End()
+		default:
+			lo, hi = min(lo, s.Start), max(hi, s.End())
+		}
+	}
+	return lo, hi
 }

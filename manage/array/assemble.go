@@ -34,7 +34,16 @@ type AssembleRequest struct {
 	ReadOnly   bool
 	DryRun     bool
 	BackupDir  string // keep what is overwritten there; see Backup
-	Report     Reporter
+
+	BackupFile     string // where --grow kept the critical section of a reshape
+	InvalidBackup  bool   // start even if there is no usable backup
+	AllowOldBackup bool   // whatever its time says
+	FreezeReshape  bool   // leave a reshape in place where it is, until GrowRequest.Continue
+	// Background carries on with a reshape that needs somebody, while Assemble
+	// returns; without it Assemble stays.
+	Background func(GrowRequest) error
+
+	Report Reporter
 
 	pool   pool // nil for Devices, or what List gives
 	probes *probes
@@ -130,7 +139,8 @@ type assembler struct {
 	result *AssembleResult
 
 	update  *updated
-	working int // in-sync members the kernel has taken
+	restore *restored // nil if no reshape could need it
+	working int       // in-sync members the kernel has taken
 	spares  int
 	log     *live.KernelLog
 }
@@ -250,6 +260,9 @@ func (a *assembler) decide() error {
 	if a.s == nil {
 		a.Report.say(Always, "No suitable drives found for %s", a.node.Chosen)
 		return &Said{ErrNotStarted}
+	}
+	if err := a.planRestore(); err != nil {
+		return err
 	}
 	a.result = a.describe(infoOf(a.found[0].member).UUID)
 	return nil

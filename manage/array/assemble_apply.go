@@ -59,6 +59,7 @@ func (a *assembler) plan() *Plan {
 	}
 	backup := newBackup(a.BackupDir, mapUUID(a.found[0].member).String(), steps)
 	steps = append(backup.before(), steps...)
+	steps = append(steps, a.restoreSteps()...)
 	steps = append(steps, a.node.Steps()...)
 	steps = append(steps, a.mapStep())
 	if !a.merges {
@@ -78,8 +79,14 @@ func (a *assembler) plan() *Plan {
 			func(context.Context) error { return a.notStarted() }, nil))}
 	}
 	steps = append(steps, a.runStep())
+	var guard []Step
+	if a.s.content.Reshape.inPlace() {
+		guard = a.guardSteps()
+		steps, guard = append(steps, guard[:2]...), guard[2:]
+	}
 	steps = append(steps, a.attrSteps()...)
 	steps = append(steps, sayStep(a.started))
+	steps = append(steps, guard...)
 	steps = append(steps, a.returnSteps()...)
 	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
 		steps = append(steps, a.repairStep())
@@ -236,7 +243,7 @@ func (a *assembler) refused(o orderedMember, c *candidate, err error) {
 
 // runStep starts the array.
 func (a *assembler) runStep() Step {
-	readOnly := a.ReadOnly || a.s.journal == journalForced
+	readOnly := a.ReadOnly || a.s.journal == journalForced || a.s.content.Reshape.inPlace()
 	info := StepInfo{Kind: KindIoctl, Target: a.node.Chosen, What: "RUN_ARRAY"}
 	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
 	if readOnly {
@@ -334,7 +341,10 @@ func (a *assembler) notStarted() error {
 		return &Said{ErrNotStarted}
 	case startNeedBackup:
 		a.Report.say(Always, "%s: Need a backup file to complete reshape of this array.", a.node.Chosen)
-		a.Report.extra(Always, "continuing a reshape that needs one is not supported by this build of mdkit")
+		a.Report.say(Always, "Please provided one with \"--backup-file=...\"")
+		if a.Update.word() == "revert-reshape" {
+			a.Report.say(Always, "(Don't specify --update=revert-reshape again, that part succeeded.)")
+		}
 		return &Said{ErrNotStarted}
 	}
 	if a.DryRun {

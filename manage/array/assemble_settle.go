@@ -185,10 +185,6 @@ func (s *settled) verdict(opt settleOptions) startVerdict {
 	if s.content.PPL {
 		s.clean = true
 	}
-	r := &s.content.Reshape
-	if r.Active && !r.NoBackup {
-		return startNeedBackup
-	}
 	if opt.Run {
 		return startNow
 	}

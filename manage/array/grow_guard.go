@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"strconv"
@@ -42,7 +43,10 @@ func (g *grower) guard(ctx context.Context) error {
 	if err := w.prepare(); err != nil {
 		return err
 	}
-	if err := w.run(ctx); err != nil {
+	switch err := w.run(ctx); {
+	case stopped(err):
+		return nil // its backups are for whoever assembles it again
+	case err != nil:
 		// The kernel stays where it was allowed to go.
 		return errors.Join(g.Report.fail(err, "%s: the reshape is held until mdadm --grow --continue: %v", g.Array, err), w.unsuspend())
 	}
@@ -83,10 +87,42 @@ func (w *warden) prepare() error {
 		return w.g.refuse("%s: Need a backup file to complete reshape of this array.", w.g.Array)
 	}
 	now := &w.r.now
+	w.settle()
 	var err error
 	w.parity, err = raid.NewParity(int(now.level), now.disks, int64(now.size)*md.SectorSize, int64(now.chunk), int(now.layout))
-	w.head = md.Backup{UUID: s.member.NativeUUID(), Offset2: w.blocks}
-	return err
+	w.head = md.Backup{UUID: s.member.NativeUUID(), Offset2: w.blocks, MTime: uint64(time.Now().Unix())}
+	if err != nil {
+		return err
+	}
+	// What a backup holds from before is no longer needed, and must not be
+	// taken for what is about to be written in its place.
+	for _, k := range w.keepers {
+		if err := k.forget(w.head); err != nil {
+			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
+		}
+	}
+	return nil
+}
+
+// settle waits until a reshape that was held at a limit has come there: only
+// then do the superblocks say how far it is.
+func (w *warden) settle() {
+	limit, err := w.dir.ReadUint("sync_max")
+	if err != nil || limit == 0 {
+		return // none, or the start
+	}
+	for range 500 {
+		if done, total, err := w.completed(); err != nil || total > 0 && done >= limit {
+			break
+		}
+		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if position, err := w.dir.ReadUint("reshape_position"); err == nil {
+		w.r.position = position
+	}
 }
 
 // advancing reports whether the reshape begins at the start of the array.
@@ -291,7 +327,7 @@ func (w *warden) over(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
-			return true, err
+			return err == nil, errors.Join(err, w.alive())
 		}
 		// It may only have been interrupted by the failure of a member.
 		if !pause(ctx, 100*time.Millisecond) {
@@ -300,6 +336,19 @@ func (w *warden) over(ctx context.Context) (bool, error) {
 	}
 	return false, w.g.Report.fail(unix.EIO, "%s: the reshape has stopped before its end", w.g.Array)
 }
+
+// alive fails if the array has been stopped, and is nothing any more: that
+// looks like the end of a reshape, and is none.
+func (w *warden) alive() error {
+	state, err := w.dir.Read("array_state")
+	if err == nil && (state == "clear" || state == "inactive") {
+		err = fs.ErrNotExist
+	}
+	return err
+}
+
+// stopped reports whether an error says that the array is no more.
+func stopped(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
 
 // release lets the kernel go on by itself.
 func (w *warden) release() error {

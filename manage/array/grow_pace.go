@@ -2,14 +2,10 @@ package array
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
 )
@@ -76,7 +72,7 @@ func (g *grower) pace(ctx context.Context, r *running, step uint64) error {
 	for limit := uint64(0); ; {
 		done, total, err := w.completed()
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV):
+		case stopped(err):
 			return nil // it was stopped; in what is assembled again the kernel knows the distance
 		case err != nil:
 			return err
@@ -88,7 +84,9 @@ func (g *grower) pace(ctx context.Context, r *running, step uint64) error {
 				return err
 			}
 		}
-		if over, err := w.over(ctx); over || err != nil {
+		if over, err := w.over(ctx); stopped(err) {
+			return nil
+		} else if over || err != nil {
 			return err
 		}
 		if !pause(ctx, 5*time.Millisecond) {

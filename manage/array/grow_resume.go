@@ -3,17 +3,21 @@ package array
 import (
 	"context"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
 // resume sees a reshape through that is under way, and changes to the level
 // that was to follow.
 func (g *grower) resume(ctx context.Context) error {
+	// An open array cannot be stopped.
+	_ = g.dev.Close()
 	if err := g.guard(ctx); err != nil {
 		return err
 	}
@@ -23,6 +27,12 @@ func (g *grower) resume(ctx context.Context) error {
 	if g.Level == nil {
 		return nil
 	}
+	dev, err := mdctl.Open(g.Array, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	g.dev = dev
 	if err := g.refresh(); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type Update struct {
 	What    string // the word
 	Nodes   int    // of "nodes"
 	Cluster string // of "home-cluster"
+	Forget  bool   // "revert-reshape" drops a reshape that has not moved yet
 }
 
 // word is the word of an update that may be none.

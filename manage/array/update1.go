@@ -177,6 +177,16 @@ func (u *updater) revert1(c *contender, s *md.Super1) error {
 		return u.refuse("No active reshape to revert on %s", c.path)
 	}
 	before := int64(s.RaidDisks) - int64(s.DeltaDisks)
+	backwards := s.FeatureMap&md.FeatureReshapeBackwards != 0
+	if u.Forget && s.ReshapePosition == 0 && (s.DeltaDisks > 0 || s.DeltaDisks == 0 && !backwards) {
+		s.FeatureMap &^= md.FeatureReshapeActive
+		s.RaidDisks, s.DeltaDisks = uint32(before), 0
+		return nil
+	}
+	if s.DeltaDisks == 0 && (s.FeatureMap&md.FeatureNewOffset == 0 || s.NewOffset == 0) {
+		// Nobody could keep what it overwrites on the way back.
+		return u.refuse("%s: Can only revert reshape which changes number of devices", c.path)
+	}
 	if s.Level.Parity() && misaligned(s.ReshapePosition, int64(s.NewChunk), before, s.Level) {
 		u.say.say(Always, "Reshape position is not suitably aligned.")
 		return u.refuse("Try normal assembly and stop again")

@@ -137,8 +137,6 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.Assemble
 		return nil, code
 	}
 	switch {
-	case c.BackupFile != "":
-		return refuse("--assemble --backup-file")
 	case c.BitmapFileOpen != "":
 		return refuse("--assemble with a bitmap in a file")
 	}
@@ -148,7 +146,10 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.Assemble
 		List: func() []string { return scanDevices(cf, nodes, t.std) },
 		Run:  c.RunStop > 0, NoDegraded: c.RunStop < 0, Force: c.Force, ReadOnly: c.ReadOnly,
 		DryRun: c.DryRun, BackupDir: c.BackupMetadata, Report: t.report,
-		Identity: array.Identity{Name: c.Name},
+		Identity:   array.Identity{Name: c.Name},
+		BackupFile: c.BackupFile, InvalidBackup: c.InvalidBackup, FreezeReshape: c.FreezeReshape,
+		AllowOldBackup: os.Getenv("MDADM_GROW_ALLOW_OLD") == "1",
+		Background:     func(next array.GrowRequest) error { return background(next, t.std) },
 	}
 	if len(c.Devices) > 0 {
 		req.Array = c.Devices[0].Name
@@ -157,7 +158,7 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.Assemble
 		}
 	}
 	if c.Update != "" {
-		req.Update = &array.Update{What: c.Update, Nodes: c.Nodes, Cluster: c.cluster(cf)}
+		req.Update = &array.Update{What: c.Update, Nodes: c.Nodes, Cluster: c.cluster(cf), Forget: c.InvalidBackup}
 	}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {

@@ -1,0 +1,377 @@
+package array
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/raid"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// restored is what an assembly does about the critical section of a reshape
+// before the array starts (Grow.c, Grow_restart).
+type restored struct {
+	writes   []updateWrite // stripes, by candidate
+	position uint64        // of the reshape afterwards, sectors of the array
+	moved    bool          // position is not that of the superblocks
+	by       string        // the backup file that goes on being used; "" for none
+}
+
+// inPlace reports whether a reshape needs somebody to keep its critical
+// section elsewhere for as long as it runs.
+func (r *reshape) inPlace() bool { return r.Active && !r.NoBackup && r.Delta <= 0 }
+
+// planRestore decides what comes back from a backup. It changes nothing; what
+// stands in the way of a start becomes the verdict.
+func (a *assembler) planRestore() error {
+	r := &a.s.content.Reshape
+	if a.s.start != startNow || !r.Active || r.NoBackup {
+		return nil
+	}
+	a.Report.say(Chatty, "%s has an active reshape - checking if critical section needs to be restored", a.node.Chosen)
+	if a.BackupFile == "" {
+		link := filepath.Join(MapDir, "backup_file-"+a.node.Kernel)
+		if st, err := os.Stat(link); err == nil && st.Mode().IsRegular() {
+			a.BackupFile = link
+			if path, err := os.Readlink(link); err == nil {
+				a.BackupFile = path
+			}
+		}
+	}
+	t, err := a.transition()
+	if err != nil {
+		return err
+	}
+	a.restore = &restored{position: r.Progress, by: a.BackupFile}
+	if !a.fromBackups(t) && !t.beyond(r.Progress) {
+		a.Report.say(Chatty, "Failed to find backup of critical section")
+		if !a.InvalidBackup {
+			a.Report.say(Always, "Failed to restore critical section for reshape, sorry.")
+			if a.BackupFile == "" {
+				a.Report.more(Always, "Possibly you needed to specify the --backup-file")
+			}
+			return &Said{ErrNotStarted}
+		}
+		a.Report.say(Chatty, "continuing without restoring backup")
+	}
+	if r.inPlace() && a.BackupFile == "" {
+		a.s.start = startNeedBackup
+	}
+	return nil
+}
+
+// transition is what the superblocks say about the reshape that is under way.
+func (a *assembler) transition() (*transition, error) {
+	c := &a.s.content
+	r := &c.Reshape
+	parity := 1
+	if c.Level == md.LevelRAID6 {
+		parity = 2
+	}
+	before, after := c.RaidDisks-r.Delta, c.RaidDisks
+	if r.Delta < 0 {
+		before, after = c.RaidDisks, c.RaidDisks+r.Delta
+	}
+	t := &transition{
+		level: c.Level, toLevel: c.Level, parity: parity, toChunk: uint64(r.NewChunk) * md.SectorSize, delta: r.Delta,
+		before: arrangement{data: before - parity, layout: c.Layout},
+		after:  arrangement{data: after - parity, layout: r.NewLayout},
+	}
+	if !c.Level.Parity() || t.before.data < 1 || t.after.data < 1 || r.NewChunk == 0 || a.chunk() == 0 {
+		return nil, a.Report.fail(ErrNotStarted, "%s: no reshape can be from %d to %d data devices of %s", a.node.Chosen, t.before.data, t.after.data, levelWord(c.Level))
+	}
+	t.unit(a.chunk())
+	return t, nil
+}
+
+// chunk is the array's chunk before the reshape, in bytes.
+func (a *assembler) chunk() uint64 {
+	return uint64(a.found[a.s.chosen].member.ChunkSectors()) * md.SectorSize
+}
+
+// beyond reports whether a reshape at the position no longer, or not yet,
+// overwrites what has not been written elsewhere.
+func (t *transition) beyond(position uint64) bool {
+	switch {
+	case t.delta > 0, t.delta < 0:
+		return position >= t.backup
+	}
+	return false
+}
+
+// fromBackups looks at the backup file and at what was spare before, and takes
+// the first backup that fits. It reports whether there was one.
+func (a *assembler) fromBackups(t *transition) bool {
+	if a.BackupFile != "" {
+		f, err := os.Open(a.BackupFile)
+		if err != nil {
+			a.Report.say(Always, "backup file %s inaccessible: %s", a.BackupFile, errnoText(err))
+		} else {
+			ok := a.fromBackup(t, f, a.BackupFile, 0)
+			_ = f.Close()
+			if ok {
+				return true
+			}
+		}
+	}
+	if t.delta <= 0 {
+		return false
+	}
+	for slot := t.before.data + t.parity; slot < t.after.data+t.parity; slot++ {
+		j := -1
+		if slot*2 < len(a.s.best) {
+			j = a.s.best[slot*2]
+		}
+		if j < 0 || !a.s.cands[j].upToDate {
+			continue
+		}
+		m := a.found[j].member
+		f, err := os.Open(a.memberPath(j))
+		if err != nil {
+			continue
+		}
+		ok := a.fromBackup(t, f, a.memberPath(j), int64(m.DataOffset()+m.UsedSize()-backupHead)*md.SectorSize)
+		_ = f.Close()
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// fromBackup plans the restoration from one backup, whose header is at a byte
+// offset of f. It reports whether the backup is one of this reshape and there
+// is nothing that it should have and has not.
+func (a *assembler) fromBackup(t *transition, f *os.File, name string, at int64) bool {
+	h := a.backupHeader(f, name, at)
+	if h == nil {
+		return false
+	}
+	first := a.found[a.s.chosen].member
+	if h.UUID != first.NativeUUID() {
+		a.Report.say(Chatty, "Wrong uuid on backup-metadata on %s", name)
+		return false
+	}
+	if kept, used := int64(h.MTime), first.UTime().Unix(); used > kept+int64(2*time.Hour/time.Second) || used < kept-int64(10*time.Minute/time.Second) {
+		if !a.AllowOldBackup {
+			a.Report.say(Always, "too-old timestamp on backup-metadata on %s", name)
+			a.Report.say(Always, "If you think it is should be safe, try 'export MDADM_GROW_ALLOW_OLD=1'")
+			return false
+		}
+		a.Report.say(Always, "accepting backup with timestamp %d for array with timestamp %d", kept, used)
+	}
+	lo, hi := h.Span()
+	progress := a.s.content.Reshape.Progress
+	if lo == hi || progress < lo || progress > hi {
+		a.Report.say(Chatty, "backup-metadata found on %s but is not needed", name)
+		return lo != hi || t.delta == 0
+	}
+	again := a.backupHeader(f, name, int64(h.DevStart-backupHead)*md.SectorSize)
+	if again == nil || *again != *h {
+		a.Report.say(Chatty, "Failed to verify secondary backup-metadata block on %s", name)
+		return false
+	}
+	writes, err := a.restripe(t, h, f)
+	if err != nil {
+		a.Report.say(Chatty, "Error restoring backup from %s", name)
+		a.Report.extra(Always, "%v", err)
+		return false
+	}
+	// A reshape that goes downwards gets its section back as it was, and
+	// begins it anew: the kernel starts none that is at sector 0.
+	a.restore.writes, a.restore.position = writes, hi
+	a.restore.moved = hi != progress
+	return true
+}
+
+// backupHeader reads the header of a backup; nil if there is none.
+func (a *assembler) backupHeader(f *os.File, name string, at int64) *md.Backup {
+	raw := make([]byte, md.BackupSize)
+	if _, err := f.ReadAt(raw, at); err != nil {
+		a.Report.say(Chatty, "Cannot read from %s", name)
+		return nil
+	}
+	h, err := md.ParseBackup(raw)
+	switch {
+	case errors.Is(err, md.ErrBackupSum):
+		a.Report.say(Chatty, "Bad backup-metadata checksum on %s", name)
+	case err != nil:
+		a.Report.say(Chatty, "No backup metadata on %s", name)
+	case h.DevStart < backupHead:
+		return nil
+	}
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// restripe lays the sections of a backup out on the members: in the new shape,
+// or for a reshape that goes downwards, in the old one.
+func (a *assembler) restripe(t *transition, h *md.Backup, f *os.File) ([]updateWrite, error) {
+	shape, chunk := t.after, int64(t.toChunk)
+	if t.delta < 0 {
+		shape, chunk = t.before, int64(a.chunk())
+	}
+	used := int64(a.found[a.s.chosen].member.UsedSize()) * md.SectorSize
+	p, err := raid.NewParity(int(t.level), shape.data+t.parity, used, chunk, int(shape.layout))
+	if err != nil {
+		return nil, err
+	}
+	var writes []updateWrite
+	at := int64(h.DevStart) * md.SectorSize
+	for i, s := range h.Sections {
+		if i == 1 {
+			at += int64(h.Offset2) * md.SectorSize
+		}
+		if s.Length == 0 {
+			continue
+		}
+		row := chunk * int64(shape.data)
+		start, length := int64(s.Start)*md.SectorSize, int64(s.Length)*md.SectorSize
+		if start%row != 0 || length%row != 0 || start < 0 || length < 0 || start > p.Size()-length {
+			return nil, errors.New("the backup holds no whole stripes of the array")
+		}
+		data := make([]byte, length)
+		if err := readAll(f, data, at); err != nil {
+			return nil, err
+		}
+		columns := layOut(p, data, start/row, chunk)
+		for slot, column := range columns {
+			j := a.s.best[slot*2]
+			if j < 0 || !a.s.cands[j].upToDate {
+				continue
+			}
+			off := int64(a.found[j].member.DataOffset())*md.SectorSize + start/row*chunk
+			writes = append(writes, updateWrite{cand: j, what: "critical section", off: off, data: column})
+		}
+	}
+	return writes, nil
+}
+
+func readAll(f *os.File, b []byte, at int64) error {
+	_, err := f.ReadAt(b, at)
+	return err
+}
+
+// layOut spreads data, whole stripes from the given row on, over the members
+// and adds parity. It gives what each slot gets.
+func layOut(p *raid.Parity, data []byte, first, chunk int64) [][]byte {
+	stripe := p.Stripe(first)
+	slots := len(stripe.Index)
+	rows := int64(len(data)) / (chunk * int64(len(stripe.Data)))
+	columns := make([][]byte, slots)
+	for i := range columns {
+		columns[i] = make([]byte, rows*chunk)
+	}
+	for n := range rows {
+		s := p.Stripe(first + n)
+		at := func(slot int) []byte { return columns[slot][n*chunk : (n+1)*chunk] }
+		for _, slot := range s.Data {
+			data = data[copy(at(slot), data[:chunk]):]
+		}
+		var blocks [][]byte
+		for _, slot := range s.Blocks {
+			switch {
+			case slot == s.P || slot == s.Q && slot >= 0:
+			case slot < 0:
+				blocks = append(blocks, make([]byte, chunk))
+			default:
+				blocks = append(blocks, at(slot))
+			}
+		}
+		if s.Q < 0 {
+			raid.GenP(at(s.P), blocks)
+		} else {
+			raid.GenPQ(at(s.P), at(s.Q), blocks)
+		}
+	}
+	return columns
+}
+
+// restoreSteps bring the critical section back, and then tell the superblocks.
+func (a *assembler) restoreSteps() (steps []Step) {
+	if a.restore == nil || a.s.start != startNow {
+		return nil
+	}
+	if len(a.restore.writes) > 0 {
+		steps = append(steps, sayStep(func() { a.Report.print(Always, "mdadm: restoring critical section") }))
+	}
+	for _, w := range a.restore.writes {
+		steps = append(steps, a.writeStep(w.cand, w.what, w.off, w.data))
+	}
+	if !a.restore.moved {
+		return steps
+	}
+	for i := 0; i < len(a.s.best); i += 2 {
+		j := a.s.best[i]
+		if j < 0 || !a.s.cands[j].upToDate {
+			continue
+		}
+		m := a.found[j].member
+		edit, ok := a.s.edits[j]
+		if !ok {
+			edit = copySuper(m)
+		}
+		edit.setPosition(a.restore.position)
+		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, edit.bytes()))
+	}
+	return steps
+}
+
+// setPosition records how far the reshape has come.
+func (s super) setPosition(position uint64) {
+	if s.v0 != nil {
+		s.v0.ReshapePosition = position
+	} else {
+		s.v1.ReshapePosition = position
+	}
+}
+
+// guardSteps hand a reshape in place, which has been started read-only, over to
+// whoever keeps its critical sections: it does not move before.
+func (a *assembler) guardSteps() []Step {
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	set := func(name, value string) Step {
+		return NewStep(StepInfo{Kind: KindSysfs, Target: dir.Path(name), What: name, Value: value},
+			func(context.Context) error {
+				if err := dir.Write(name, value); err != nil {
+					return a.Report.fail(err, "Cannot continue reshape for %s", a.node.Chosen)
+				}
+				return nil
+			}, nil)
+	}
+	next := GrowRequest{Array: a.node.Chosen, Continue: true, BackupFile: a.restore.by, Report: a.Report}
+	info := StepInfo{Kind: KindDevice, Target: a.node.Chosen, What: "see the reshape through"}
+	see := NewStep(info, func(ctx context.Context) error {
+		next.Array = a.node.Chosen
+		if a.FreezeReshape {
+			a.Report.say(Always, "Reshape has to be continued from location %d when root filesystem has been mounted.", a.restore.position)
+			return nil
+		}
+		err := touch(next.BackupFile)
+		if err == nil && a.Background != nil {
+			err = a.Background(next)
+		} else if err == nil {
+			_, err = Grow(ctx, next)
+		}
+		if err != nil {
+			a.Report.say(Always, "the reshape of %s waits for mdadm --grow --continue: %v", a.node.Chosen, err)
+		}
+		return nil
+	}, nil)
+	return []Step{set("sync_max", "0"), set("array_state", "active"), see}
+}
+
+// touch makes a file if there is none.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
+}

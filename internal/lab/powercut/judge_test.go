@@ -67,18 +67,22 @@ var errNeedsForce = errors.New("only a parity member is missing, but the array w
 
 // byEngine assembles a state without a kernel and looks at the data. It tells
 // whether the power failed in the middle of a reshape.
-func byEngine(s *State, p promise) (reshaping bool, err error) {
+// events is the highest event count in its superblocks.
+func byEngine(s *State, p promise) (reshaping bool, events uint64, err error) {
 	members, devs, _, err := membersOf(s.Device)
 	if err != nil {
-		return false, err
+		return false, 0, err
+	}
+	for _, m := range members {
+		events = max(events, m.Events())
 	}
 	reshaping, err = judgeMembers(members, devs, p)
 	if err != nil && finish(members) {
 		if _, again := judgeMembers(members, devs, p); again == nil {
-			return reshaping, errUnfinished
+			return reshaping, events, errUnfinished
 		}
 	}
-	return reshaping, err
+	return reshaping, events, err
 }
 
 // errUnfinished marks a state that can be read only by who knows that a reshape
@@ -169,6 +173,7 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 	}
 	slices.Sort(cuts)
 	judged, reshaping, forced, unfinished, lost, bad := 0, 0, 0, 0, 0, 0
+	forcedAt, unfinishedAt := make(map[uint64]bool), make(map[uint64]bool) // event counts
 	var forKernel []kernelState
 	for n, at := range cuts {
 		var chance *rand.Rand
@@ -181,10 +186,10 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		}
 		p := promisedBy(s.Marks)
 		if !p.ready {
-			_, _ = byEngine(s, promise{}) // need not be an array, but must not be a trap
+			_, _, _ = byEngine(s, promise{}) // need not be an array, but must not be a trap
 			continue
 		}
-		moving, err := byEngine(s, p)
+		moving, events, err := byEngine(s, p)
 		force := op.takeover && errors.Is(err, errNeedsForce)
 		unnamed := op.reshapes && errors.Is(err, errUnfinished)
 		if err != nil && !force && !unnamed {
@@ -200,10 +205,12 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		}
 		if force {
 			forced++
+			forcedAt[events] = true
 			continue
 		}
 		if unnamed {
 			unfinished++
+			unfinishedAt[events] = true
 			continue
 		}
 		if wanted := rng.IntN(len(cuts)) < 4 || moving && rng.IntN(len(cuts)) < 40; wanted && len(forKernel) < kernelStates() {
@@ -212,6 +219,10 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 	}
 	t.Logf("%s: %d log entries; %d states judged by the engine, %d writes lost in them; %d of them in a reshape, %d to be forced, %d at whose end the kernel says nothing of the new shape",
 		op.name, last, judged, lost, reshaping, forced, unfinished)
+	t.Logf("%s: event counts of states to be forced %v, without the new shape %v", op.name, forcedAt, unfinishedAt)
+	if len(unfinishedAt) > 2 { // the update at the end, and one more if the array goes idle right then
+		t.Errorf("%s: states without the new shape at %d event counts, where only the end of the reshape explains them", op.name, len(unfinishedAt))
+	}
 	if judged == 0 {
 		t.Errorf("%s: no state was judged", op.name)
 	}

@@ -77,6 +77,7 @@ func operations() []operation {
 		{name: "level back", create: "-l6 -n4 -c64 --assume-clean s0 s1 s2 s3", lines: []string{"--grow md0 -l5", idle}, reshapes: true},
 		{name: "chunk", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -c32", idle}, reshapes: true},
 		{name: "layout", create: "-l5 -n3 -c64 --assume-clean s0 s1 s2", lines: []string{"--grow md0 -p ra", idle}, reshapes: true},
+		{name: "raid1 to raid5", create: "-l1 -n2 --assume-clean --size=16M s0 s1", lines: []string{"--grow md0 -l5", idle}},
 		{name: "reshape raid10", create: "-l10 -n4 -c64 --assume-clean s0 s1 s2 s3", lines: []string{"--grow md0 -n5 --add s4", idle}},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
@@ -40,6 +42,9 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	}
 	req := array.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
 	for _, d := range c.Devices[1:] {
+		if d.Op == ClusterConfirm {
+			return c.managed(t, nil, refuseConfirm(t, name, d.Name))
+		}
 		verb, ok := verbs[d.Op]
 		if !ok {
 			return c.notBuilt(std, opWord(d.Op))
@@ -113,13 +118,23 @@ func (c *Command) openManaged(t *teller, name string) (clustered bool, err error
 	return err == nil && info.State&mdctl.ArrayClustered != 0, nil
 }
 
+// refuseConfirm answers --cluster-confirm for an array that no cluster shares.
+// mdadm 4.2 adds the device then, as with --add.
+func refuseConfirm(t *teller, name, device string) int {
+	slot, _, found := strings.Cut(device, ":")
+	if _, err := strconv.ParseUint(slot, 10, 31); err != nil || !found {
+		t.say("Could not get the devname of cluster")
+		return 1
+	}
+	t.say("%s is not shared by a cluster, so that no other node waits for --cluster-confirm.", name)
+	return 1
+}
+
 // opWord names an action that is not among the verbs.
 func opWord(op Op) string {
 	switch op {
 	case AddJournal:
 		return "--add-journal"
-	case ClusterConfirm:
-		return "--cluster-confirm"
 	}
 	return "this action in --manage mode"
 }

@@ -437,6 +437,7 @@ func manageTwins() []twin {
 			"mdadm md0 --fail ram9", "mdadm md0 --add ram0", "mdadm md0 --fail faulty", "mdadm md0 --add set-A",
 			"mdadm md0 --add r0 r2", "mdadm md0 --fail 1:1 --remove 1:1", "mdadm md0 --fail 1:99", "mdadm md0 --remove 1:99",
 		}},
+		{name: "confirm without a slot", setup: raid1, lines: []string{"mdadm md0 --cluster-confirm r3", "mdadm md0 --cluster-confirm x:r3"}},
 		{name: "set not meaningful", setup: raid1, lines: []string{"mdadm md0 --fail set-A", "mdadm md0 --replace set-A"}},
 		{name: "last member", words: true, setup: raid1, lines: []string{
 			"mdadm md0 --fail r0", "mdadm md0 --fail r1", "mdadm md0 --test --fail r1", "mdadm md0 --fail ram1",

@@ -98,6 +98,10 @@ func waiting(t *testing.T) {
 	do(t, quickCreate+"md9 -l1 -n2 r0 r1")
 	do(t, "write /sys/block/md9/md/sync_max 2048")
 	do(t, "write /sys/block/md9/md/sync_action check")
+	// Before md's thread has begun, there is nothing to tell of.
+	until(t, "the start of the check", func() bool {
+		return strings.HasPrefix(readText(t, "/sys/block/md9/md/sync_completed"), "2048 / ")
+	})
 	var out, errs bytes.Buffer
 	code := make(chan int)
 	go func() {

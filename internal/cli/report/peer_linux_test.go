@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -149,9 +148,7 @@ func describe(code int, out, errs string) string {
 // package: several hundred that were thought of, and some by chance.
 func TestPeer(t *testing.T) {
 	tool := lab.Peer(t, "dmsetup")
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := lab.Rand(t)
 	names := []splitCase{
 		{name: "vg-lv", parts: splitParts{"LVM", "vg", "lv", ""}},
 		{name: "group-thin-tpool", parts: splitParts{"LVM", "group", "thin", "tpool"}},

@@ -1,9 +1,11 @@
 package mirrorlog
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -80,4 +82,18 @@ func aligned(n int) []byte {
 	b := make([]byte, n+storeAlign)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (storeAlign - 1)
 	return b[skip : int(skip)+n]
+}
+
+// BootID reads what tells this run of the kernel from all others (random(4)).
+func BootID() (id [16]byte, err error) {
+	const path = "/proc/sys/kernel/random/boot_id"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return id, err
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", ""))
+	if err != nil || len(b) != len(id) {
+		return id, fmt.Errorf("%s: %q is no boot_id", path, text)
+	}
+	return [16]byte(b), nil
 }

@@ -42,18 +42,29 @@ func TestLabMirror(t *testing.T) {
 		},
 		lab.Case{Name: "core", Run: labCore},
 		lab.Case{Name: "disk", Run: labDisk},
+		lab.Case{Name: "takeover", Run: labTakeOver},
 		lab.Case{Name: "refused", Run: labRefused},
 	)
 }
 
-// serve answers the kernel, and tells what it was asked.
+// serve answers the kernel until the test ends, and tells what it was asked.
 func serve(t *testing.T) func() []Report {
 	t.Helper()
+	seen, stop := listen(t)
+	t.Cleanup(stop)
+	return seen
+}
+
+// listen is serve until stop.
+func listen(t *testing.T) (told func() []Report, stop func()) {
+	t.Helper()
+	boot, err := BootID()
+	must(t, err)
 	c, err := userlog.Listen()
 	must(t, err)
 	var mu sync.Mutex
 	var seen []Report
-	s := &Server{Open: OpenDisk, Report: func(r Report) {
+	s := &Server{Open: OpenDisk, Boot: boot, Report: func(r Report) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, r)
@@ -61,18 +72,18 @@ func serve(t *testing.T) func() []Report {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, c) }()
-	t.Cleanup(func() {
+	stop = func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		must(t, errors.Join(s.Close(), c.Close()))
-	})
+	}
 	return func() []Report {
 		mu.Lock()
 		defer mu.Unlock()
 		return append([]Report(nil), seen...)
-	}
+	}, stop
 }
 
 // mirror makes a mirror of two disks with that log, and gives its node.
@@ -209,6 +220,41 @@ func labDisk(t *testing.T, g *lab.Guest) {
 			t.Errorf("%v of %s: %v", r.Request, r.UUID, r.Err)
 		}
 	}
+}
+
+// labTakeOver ends the program that keeps the log of a mirror in use. The next
+// one, to which the kernel says "nosync" again, finds on the device that a
+// region was being written to.
+func labTakeOver(t *testing.T, g *lab.Guest) {
+	m := open(t)
+	_, stop := listen(t)
+	node := mirror(t, m, g, "userspace 5 log-again clustered-disk "+g.Disks[2]+" 1024 nosync")
+	inSync(t, m)
+	fill(t, node, 1, 64<<10)
+	stop()
+	// As if that write were still under way.
+	d, err := OpenDisk(g.Disks[2])
+	must(t, err)
+	b := make([]byte, storeAlign)
+	_, err = d.ReadAt(b, 0)
+	must(t, err)
+	b[offBits] &^= 1 << 2
+	_, err = d.WriteAt(b, 0)
+	must(t, errors.Join(err, d.Close()))
+	seen := serve(t)
+	// The first question of a kernel that is told to start anew is lost: it has
+	// no room left for the answer. It asks again soon enough.
+	status(t, m)
+	want := fmt.Sprintf(" %d/%d ", sectors/region-1, sectors/region)
+	if s := status(t, m); !strings.Contains(s, want) {
+		t.Errorf("status %q, want%s", s, want)
+	}
+	for _, r := range seen() {
+		if r.Err != nil {
+			t.Logf("%v of %s: %v", r.Request, r.UUID, r.Err)
+		}
+	}
+	remove(t, m)
 }
 
 func labRefused(t *testing.T, g *lab.Guest) {

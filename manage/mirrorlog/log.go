@@ -103,10 +103,14 @@ type Log struct {
 	next  uint64 // where the search for work goes on
 	store *store // nil for clustered-core
 	dirty bool   // clean has changed since it was written
+	// resumed says that what the device had is read, and may be written over.
+	resumed bool
 }
 
 // New makes a log. disk is its device, which a log of clustered-disk must have.
-func New(a Args, disk Disk) (*Log, error) {
+// The owner is kept on it, so that who takes over a log while its mirror is in
+// use knows it for the same; the zero value is nobody's.
+func New(a Args, disk Disk, owner Owner) (*Log, error) {
 	n := (a.Sectors + a.Region - 1) / a.Region
 	l := &Log{args: a, n: n, clean: newBitmap(n), sync: newBitmap(n), busy: newBitmap(n)}
 	if a.Device == "" {
@@ -117,8 +121,21 @@ func New(a Args, disk Disk) (*Log, error) {
 		return l, nil
 	}
 	var err error
-	l.store, err = openStore(disk, n)
+	l.store, err = openStore(disk, n, owner)
 	return l, err
+}
+
+// disown ends the log's bond with its owner, who is about to go: the kernel may
+// give the number to another log.
+func (l *Log) disown() error {
+	if l.store == nil || l.store.owner.LUID == 0 {
+		return nil
+	}
+	l.store.owner = Owner{}
+	if !l.resumed {
+		return nil
+	}
+	return l.store.write(l.clean)
 }
 
 // Close gives the device back.
@@ -130,6 +147,10 @@ func (l *Log) Close() error {
 }
 
 // resume reads the log before it is used (dm-log.c disk_resume, core_resume).
+// After a restart of the program that keeps the logs the kernel repeats the
+// table's words of a log that it has been using
+// (dm-log-userspace-base.c userspace_do_request): "nosync" was said of the legs
+// when the mirror was made, and what the log says since then holds.
 func (l *Log) resume() error {
 	l.next = 0
 	l.busy = newBitmap(l.n)
@@ -137,10 +158,13 @@ func (l *Log) resume() error {
 		return nil
 	}
 	known := uint64(0)
-	if l.args.Sync == SyncUnknown {
+	if l.args.Sync != SyncNever {
 		var err error
 		if known, err = l.store.read(l.clean); err != nil {
 			return err
+		}
+		if l.args.Sync == SyncAlways && !l.store.ours() {
+			known = 0
 		}
 	}
 	for r := known; r < l.n; r++ { // the mirror has grown, or the log is new
@@ -150,6 +174,7 @@ func (l *Log) resume() error {
 	// What was said of the legs was said of this moment. Whoever starts the log
 	// again finds in it what happened since.
 	l.args.Sync = SyncUnknown
+	l.resumed = true
 	return l.store.write(l.clean)
 }
 

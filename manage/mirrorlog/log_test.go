@@ -1,6 +1,7 @@
 package mirrorlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -78,7 +79,7 @@ func ask(t *testing.T, h interface {
 func TestPowerCut(t *testing.T) {
 	disk := &memory{b: make([]byte, 8192)}
 	start := func(sync Sync) *Log {
-		l, err := New(Args{Sectors: 1000, Region: 10, Device: "x", Sync: sync}, disk)
+		l, err := New(Args{Sectors: 1000, Region: 10, Device: "x", Sync: sync}, disk, Owner{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,7 @@ func TestPowerCut(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	disk := &memory{b: make([]byte, 8192)}
-	l, err := New(Args{Sectors: 1000, Region: 10, Device: "x"}, disk)
+	l, err := New(Args{Sectors: 1000, Region: 10, Device: "x"}, disk, Owner{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,10 +152,10 @@ func TestRefusals(t *testing.T) {
 	if l.info() != "3 clustered-disk 7:0 D" {
 		t.Error(l.info())
 	}
-	if _, err := New(Args{Sectors: 1 << 30, Region: 2, Device: "x"}, disk); !errors.Is(err, ErrTooSmall) {
+	if _, err := New(Args{Sectors: 1 << 30, Region: 2, Device: "x"}, disk, Owner{}); !errors.Is(err, ErrTooSmall) {
 		t.Error(err)
 	}
-	if _, err := New(Args{Sectors: 8, Region: 2, Device: "x"}, nil); !errors.Is(err, ErrArgs) {
+	if _, err := New(Args{Sectors: 8, Region: 2, Device: "x"}, nil, Owner{}); !errors.Is(err, ErrArgs) {
 		t.Error(err)
 	}
 }
@@ -177,7 +178,7 @@ func TestServer(t *testing.T) {
 		t.Errorf("%v", n)
 	}
 	s.Handle(&userlog.Request{UUID: "u", LUID: 2, Type: userlog.Destroy})
-	if r := s.Handle(&userlog.Request{UUID: "u", LUID: 2, Type: userlog.Flush}); unix.Errno(r.Errno) != unix.ENOENT {
+	if r := s.Handle(&userlog.Request{UUID: "u", LUID: 2, Type: userlog.Flush}); unix.Errno(r.Errno) != unix.ESRCH {
 		t.Errorf("%+v", r)
 	}
 	if disk.closed != 2 || len(told) != 4 || told[3].Err == nil {
@@ -185,5 +186,60 @@ func TestServer(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A server that takes over a log in use, for which the kernel repeats the words
+// of the table, goes on with what is on the device. Said of a mirror that is
+// made anew, "nosync" holds.
+func TestTakeOver(t *testing.T) {
+	disk := &memory{b: make([]byte, 8192)}
+	boot := [16]byte{1}
+	send := func(s *Server, luid uint64, typ userlog.Type, data []byte) []uint64 {
+		r := s.Handle(&userlog.Request{UUID: "u", LUID: luid, Type: typ, Data: data})
+		if r.Errno != 0 {
+			t.Fatalf("%v: %v", typ, unix.Errno(r.Errno))
+		}
+		return (&userlog.Request{Data: r.Data}).Regions()
+	}
+	start := func(luid uint64, boot [16]byte) (*Server, uint64) {
+		s := &Server{Open: func(string) (Disk, error) { return disk, nil }, Boot: boot}
+		send(s, luid, userlog.Construct, userlog.Text("1000 clustered-disk x 8 nosync").Data)
+		send(s, luid, userlog.Resume, nil)
+		return s, send(s, luid, userlog.GetSyncCount, nil)[0]
+	}
+	const all = 125
+	s, n := start(5, boot)
+	if n != all {
+		t.Errorf("new: %d in sync", n)
+	}
+	send(s, 5, userlog.MarkRegion, userlog.Numbers(3, 77).Data)
+	send(s, 5, userlog.Flush, nil)
+	for range 2 { // and once more
+		if s, n = start(5, boot); n != all-2 {
+			t.Errorf("taken over: %d in sync", n)
+		}
+	}
+	for name, next := range map[string]struct {
+		luid uint64
+		boot [16]byte
+	}{"another table": {6, boot}, "another kernel": {5, [16]byte{2}}} {
+		was := bytes.Clone(disk.b)
+		if _, n := start(next.luid, next.boot); n != all {
+			t.Errorf("%s: %d in sync", name, n)
+		}
+		disk.b = was
+	}
+	// Who takes over is asked twice: the second answer must have no data.
+	s, _ = start(5, boot)
+	if r := s.Handle(&userlog.Request{UUID: "u", LUID: 5, Type: userlog.Construct,
+		Data: userlog.Text("1000 clustered-disk x 8 nosync").Data}); r.Errno != 0 || len(r.Data) != 0 {
+		t.Errorf("asked again: %+v", r)
+	}
+	// The number of a log that is gone is free for another.
+	s, _ = start(5, boot)
+	send(s, 5, userlog.Destroy, nil)
+	if _, n := start(5, boot); n != all {
+		t.Errorf("the number again: %d in sync", n)
 	}
 }

@@ -17,6 +17,8 @@ type Server struct {
 	// Report is told of each log that comes or goes, and of trouble. It may be
 	// nil.
 	Report func(Report)
+	// Boot tells this run of the kernel from others; BootID gives it.
+	Boot [16]byte
 
 	logs map[string]*Log // by UUID
 	id   map[string]uint64
@@ -63,7 +65,10 @@ func (s *Server) Handle(req *userlog.Request) userlog.Reply {
 	}
 	l, ok := s.logs[req.UUID]
 	if !ok {
-		return s.refuse(req, fmt.Errorf("there is no log %s: %w", req.UUID, unix.ENOENT))
+		// With ESRCH, as if nobody were there, the kernel makes the log anew, and
+		// repeats what it has asked (dm-log-userspace-base.c userspace_do_request):
+		// that is how a log in use comes to a server that has been restarted.
+		return s.refuse(req, fmt.Errorf("there is no log %s: %w", req.UUID, unix.ESRCH))
 	}
 	r := l.Handle(req)
 	if r.Errno != 0 {
@@ -75,6 +80,13 @@ func (s *Server) Handle(req *userlog.Request) userlog.Reply {
 // construct makes a log, in place of one of that name: the kernel makes the new
 // one of a reloaded table before it gives up the old one.
 func (s *Server) construct(req *userlog.Request) userlog.Reply {
+	if s.logs[req.UUID] != nil && s.id[req.UUID] == req.LUID {
+		// The kernel tries again: it looks for a server that has gone away, and
+		// then, unlike at first, it has no room for the device's number and
+		// takes that for an error (dm-log-userspace-base.c userspace_do_request,
+		// dm-log-userspace-transfer.c fill_pkg).
+		return userlog.Reply{}
+	}
 	a, err := ParseArgs(req.Text())
 	if err != nil {
 		return s.refuse(req, errors.Join(err, unix.EINVAL))
@@ -85,7 +97,7 @@ func (s *Server) construct(req *userlog.Request) userlog.Reply {
 			return s.refuse(req, err)
 		}
 	}
-	l, err := New(a, disk)
+	l, err := New(a, disk, Owner{LUID: req.LUID, Boot: s.Boot})
 	if err != nil {
 		if disk != nil {
 			err = errors.Join(err, disk.Close())
@@ -114,7 +126,7 @@ func (s *Server) destroy(req *userlog.Request) userlog.Reply {
 	}
 	delete(s.logs, req.UUID)
 	delete(s.id, req.UUID)
-	s.trouble(req, errors.Join(l.flush(), l.Close()))
+	s.trouble(req, errors.Join(l.flush(), l.disown(), l.Close()))
 	s.report(Report{UUID: req.UUID, Request: req.Type})
 	return userlog.Reply{}
 }

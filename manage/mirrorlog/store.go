@@ -23,15 +23,23 @@ const (
 	storeMagic   = 0x4d695272 // "MiRr"
 	storeVersion = 2
 	offRegions   = 8
-	storeHeader  = 512
+	offOwner     = 16 // the kernel's own log keeps nothing from here to the bits
+	offBoot      = 24
 	offBits      = 1024
 	storeAlign   = 4096 // what is read and written at once
 )
+
+// Owner is the log in the kernel that a log on a device belongs to.
+type Owner struct {
+	LUID uint64   // the kernel's number of it, never 0
+	Boot [16]byte // the kernel's boot_id: another kernel may give the same number
+}
 
 // store is a log on its device.
 type store struct {
 	disk   Disk
 	n      uint64 // regions
+	owner  Owner  // zero: none
 	buf    []byte // the whole of it
 	failed bool   // the device did not take the last write
 }
@@ -39,7 +47,7 @@ type store struct {
 // ErrTooSmall marks a device that has no room for the log.
 var ErrTooSmall = errors.New("the log does not fit its device")
 
-func openStore(disk Disk, n uint64) (*store, error) {
+func openStore(disk Disk, n uint64, owner Owner) (*store, error) {
 	if disk == nil {
 		return nil, fmt.Errorf("a log on a device: %w: none given", ErrArgs)
 	}
@@ -47,7 +55,13 @@ func openStore(disk Disk, n uint64) (*store, error) {
 	if int64(size) > disk.Size() {
 		return nil, fmt.Errorf("%s: %w: %d bytes wanted, %d there", disk.Number(), ErrTooSmall, size, disk.Size())
 	}
-	return &store{disk: disk, n: n, buf: make([]byte, size)}, nil
+	return &store{disk: disk, n: n, owner: owner, buf: make([]byte, size)}, nil
+}
+
+// ours says whether what read or write had last belongs to the owner.
+func (s *store) ours() bool {
+	return s.owner.LUID != 0 &&
+		binary.LittleEndian.Uint64(s.buf[offOwner:]) == s.owner.LUID && [16]byte(s.buf[offBoot:]) == s.owner.Boot
 }
 
 // read fills in the bits of the regions that the log on the device knows, and
@@ -69,6 +83,10 @@ func (s *store) write(clean bitmap) error {
 	binary.LittleEndian.PutUint32(s.buf, storeMagic)
 	binary.LittleEndian.PutUint32(s.buf[4:], storeVersion)
 	binary.LittleEndian.PutUint64(s.buf[offRegions:], s.n)
+	if s.owner.LUID != 0 {
+		binary.LittleEndian.PutUint64(s.buf[offOwner:], s.owner.LUID)
+		copy(s.buf[offBoot:], s.owner.Boot[:])
+	}
 	copy(s.buf[offBits:], clean)
 	_, err := s.disk.WriteAt(s.buf, 0)
 	if err == nil {

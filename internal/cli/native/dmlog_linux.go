@@ -48,11 +48,18 @@ type logLine struct {
 func serveLogs(ctx context.Context, std ui.IO, asJSON bool) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	boot, err := mirrorlog.BootID()
+	if err != nil {
+		return err
+	}
 	conn, err := userlog.Listen()
 	if err != nil {
 		return err
 	}
-	s := &mirrorlog.Server{Open: mirrorlog.OpenDisk, Report: func(r mirrorlog.Report) { tellLog(std, r, asJSON) }}
+	s := &mirrorlog.Server{
+		Open: mirrorlog.OpenDisk, Boot: boot,
+		Report: func(r mirrorlog.Report) { tellLog(std, r, asJSON) },
+	}
 	err = s.Serve(ctx, conn)
 	return errors.Join(err, s.Close(), conn.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -25,7 +26,7 @@ type changed struct {
 
 // showSteps shows what --dry-run says would be done.
 func (s *session) showSteps(name string, steps ...plan.StepInfo) {
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, changed{Device: name, Steps: steps})
 		return
 	}
@@ -37,7 +38,7 @@ func (s *session) showSteps(name string, steps ...plan.StepInfo) {
 // carryOut applies a change, or shows it under --dry-run. tasks says what a
 // refused command is called in messages, and label names the device there.
 func (s *session) carryOut(ctx context.Context, c *mapper.Change, d device, tasks tasks, show bool) error {
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.showSteps(d.String(), c.Describe()...)
 		return nil
 	}
@@ -57,7 +58,7 @@ func (s *session) carryOut(ctx context.Context, c *mapper.Change, d device, task
 	if err := s.unmangleInfo(&i); err != nil {
 		return err
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		row := changed{Device: d.String(), Applied: true, Steps: c.Describe()}
 		if show {
 			info := s.infoJSON(&i)
@@ -66,7 +67,7 @@ func (s *session) carryOut(ctx context.Context, c *mapper.Change, d device, task
 		s.rows = append(s.rows, row)
 		return nil
 	}
-	if !show || !s.args.has(optVerbose) {
+	if !show || !s.args.Has(dmopt.Verbose) {
 		return nil
 	}
 	return s.showInfo(ctx, &i)
@@ -112,7 +113,7 @@ func (s *session) failedPlan(err error, d device, names tasks, i dm.Info) error 
 // reasons that are known here come first; under --dry-run they are warnings, for
 // the devices that the table is about may be yet to come.
 func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d device, t grammar.Table, readOnly bool, names tasks) error {
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		for _, p := range problems(m.Check(t, readOnly)) {
 			s.warn("WARNING: %v", p)
 		}
@@ -153,10 +154,10 @@ func explained(err error) []string {
 // nodes are left to udev alone, as long as they are where udev makes them.
 func (s *session) udevFlags() mapper.UdevFlags {
 	var f mapper.UdevFlags
-	if s.args.has(optNoUdevRules) {
+	if s.args.Has(dmopt.NoUdevRules) {
 		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
 	}
-	if s.folder() == mapperFolder && (s.cookie != 0 || !s.args.has(optVerifyUdev)) {
+	if s.folder() == mapperFolder && (s.cookie != 0 || !s.args.Has(dmopt.VerifyUdev)) {
 		f |= mapper.UdevNoFallback
 	}
 	if s.noUdev {
@@ -168,7 +169,7 @@ func (s *session) udevFlags() mapper.UdevFlags {
 
 // synchronises says whether udev is to be waited for.
 func (s *session) synchronises() bool {
-	return !s.noUdev && !s.args.has(optNoUdevSync) && mapper.UdevRunning()
+	return !s.noUdev && !s.args.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
 }
 
 // manager gives the manager of mapped devices. sync false leaves udev alone.
@@ -182,7 +183,7 @@ func (s *session) manager(sync bool) (*mapper.Mapper, error) {
 		if err := s.checkCookie(); err != nil {
 			return nil, err
 		}
-		m.Udev = mapper.Semaphores{Join: s.cookie, Deadline: s.args.timeout}
+		m.Udev = mapper.Semaphores{Join: s.cookie, Deadline: s.args.Timeout}
 	}
 	return m, nil
 }
@@ -204,30 +205,30 @@ func (s *session) checkCookie() error {
 
 // suspendOptions are --noflush and --nolockfs.
 func (s *session) suspendOptions() dm.SuspendOptions {
-	return dm.SuspendOptions{NoFlush: s.args.has(optNoFlush), SkipLockFS: s.args.has(optNoLockFS)}
+	return dm.SuspendOptions{NoFlush: s.args.Has(dmopt.NoFlush), SkipLockFS: s.args.Has(dmopt.NoLockFS)}
 }
 
 // readAheadWish is --readahead.
 func (s *session) readAheadWish() mapper.ReadAhead {
 	a := s.args
-	n := a.number[optReadAhead]
-	if !a.has(optReadAhead) || n == readAheadAuto {
+	n := a.Number[dmopt.ReadAhead]
+	if !a.Has(dmopt.ReadAhead) || n == dmopt.ReadAheadAuto {
 		return mapper.ReadAhead{}
 	}
-	return mapper.ReadAhead{Set: true, Sectors: uint32(n), AtLeast: a.atLeast}
+	return mapper.ReadAhead{Set: true, Sectors: uint32(n), AtLeast: a.AtLeast}
 }
 
 // owner is whose the node is to be.
 func (s *session) owner() mapper.Owner {
 	a, o := s.args, mapper.DefaultOwner
-	if a.has(optUID) {
-		o.UID = a.number[optUID]
+	if a.Has(dmopt.UID) {
+		o.UID = a.Number[dmopt.UID]
 	}
-	if a.has(optGID) {
-		o.GID = a.number[optGID]
+	if a.Has(dmopt.GID) {
+		o.GID = a.Number[dmopt.GID]
 	}
-	if a.has(optMode) {
-		o.Mode = uint32(a.number[optMode])
+	if a.Has(dmopt.Mode) {
+		o.Mode = uint32(a.Number[dmopt.Mode])
 	}
 	return o
 }
@@ -235,11 +236,11 @@ func (s *session) owner() mapper.Owner {
 // joinCookie takes the cookie of a transaction from the environment, if no
 // option names one.
 func (s *session) joinCookie() {
-	s.cookie = s.args.cookie
+	s.cookie = s.args.Cookie
 	if s.cookie != 0 || s.environment.cookie == "" {
 		return
 	}
-	cookie, err := cookieValue(s.environment.cookie)
+	cookie, err := dmopt.CookieValue(s.environment.cookie)
 	if err != nil {
 		s.warn("%v", err)
 	}

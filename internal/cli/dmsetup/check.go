@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -28,7 +29,7 @@ type tableProblem struct {
 // check is the command check: it says whether the kernel would take a table,
 // and why not, and loads nothing.
 func (s *session) check(_ context.Context, c call) error {
-	if s.args.has(optConcise) {
+	if s.args.Has(dmopt.Concise) {
 		return s.checkConcise(c)
 	}
 	table, err := s.readTable(c.args)
@@ -64,7 +65,7 @@ func (s *session) checkTable(name string, table grammar.Table) error {
 	if err != nil {
 		return err
 	}
-	failed := m.Check(table, s.args.has(optReadOnly))
+	failed := m.Check(table, s.args.Has(dmopt.ReadOnly))
 	doc := checkJSON{Name: name, Valid: failed == nil, Targets: len(table), Size: table.Sectors() * sectorSize, Errors: []tableProblem{}}
 	lead := choose(name != "", name+": ", "")
 	for _, p := range problems(failed) {
@@ -74,12 +75,12 @@ func (s *session) checkTable(name string, table grammar.Table) error {
 		} else {
 			doc.Errors = append(doc.Errors, tableProblem{Reason: p.Error()})
 		}
-		if !s.args.has(optJSON) {
+		if !s.args.Has(dmopt.JSON) {
 			s.warn("%s%v", lead, p)
 		}
 	}
 	switch {
-	case s.args.has(optJSON):
+	case s.args.Has(dmopt.JSON):
 		s.rows = append(s.rows, doc)
 	case failed == nil:
 		s.printf("%sthe kernel would take this table: %d target%s, %s\n", lead,

@@ -5,13 +5,14 @@ import (
 	"math"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
 // interval is the time between two reports.
 func (s *session) interval() time.Duration {
-	if s.args.has(optInterval) {
-		return time.Duration(s.args.number[optInterval]) * time.Second
+	if s.args.Has(dmopt.Interval) {
+		return time.Duration(s.args.Number[dmopt.Interval]) * time.Second
 	}
 	return time.Second
 }
@@ -23,17 +24,17 @@ const forever = 0
 // none, as the original does at this point.
 func (s *session) count() (int, error) {
 	a := s.args
-	if a.has(optUnits) {
-		if _, _, ok := report.ParseUnits(a.text[optUnits]); !ok {
+	if a.Has(dmopt.Units) {
+		if _, _, ok := report.ParseUnits(a.Text[dmopt.Units]); !ok {
 			return 0, s.refuse("Invalid --units argument.")
 		}
 	}
 	switch {
-	case a.command == "events":
+	case a.Command == "events":
 		return 1, nil // --count counts events there
-	case a.has(optCount) && a.number[optCount] > 0:
-		return a.number[optCount], nil
-	case a.has(optCount), a.has(optInterval):
+	case a.Has(dmopt.Count) && a.Number[dmopt.Count] > 0:
+		return a.Number[dmopt.Count], nil
+	case a.Has(dmopt.Count), a.Has(dmopt.Interval):
 		return forever, nil
 	}
 	return 1, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -194,7 +195,7 @@ func splitColumns() []report.Field[*object] {
 func blockName(n dm.Number) (string, error) {
 	name, ok := kernelName(n)
 	if !ok {
-		return "", wrong("Could not resolve block device name for %v.", n)
+		return "", dmopt.Wrong("Could not resolve block device name for %v.", n)
 	}
 	return name, nil
 }
@@ -257,8 +258,8 @@ func (s *session) startReport(c call) error {
 }
 
 func (s *session) newReport(c call, o report.Options) (*columns, error) {
-	if a := s.args; a.has(optSort) && (c.cmd.name == "status" || c.cmd.name == "table") {
-		return nil, wrong("--sort is not yet supported with status and table.")
+	if a := s.args; a.Has(dmopt.Sort) && (c.cmd.name == "status" || c.cmd.name == "table") {
+		return nil, dmopt.Wrong("--sort is not yet supported with status and table.")
 	}
 	r, err := report.New(reportTable(), o, s.out, s.std.Err)
 	if errors.Is(err, report.ErrSaid) {
@@ -272,7 +273,7 @@ func (s *session) reportOptions(c call) report.Options {
 	a := s.args
 	o := report.Options{
 		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
-		Rows: a.has(optRows), Unquoted: a.has(optUnquoted),
+		Rows: a.Has(dmopt.Rows), Unquoted: a.Has(dmopt.Unquoted),
 	}
 	switch c.cmd.name {
 	case "splitname":
@@ -281,17 +282,17 @@ func (s *session) reportOptions(c call) report.Options {
 	case "stats":
 		s.statsReport(c, &o)
 	}
-	if a.has(optNoHeadings) {
+	if a.Has(dmopt.NoHeadings) {
 		o.Separator, o.Aligned, o.Headings = ":", false, false
 	}
-	if a.has(optNamePrefixes) {
+	if a.Has(dmopt.NamePrefixes) {
 		o.Aligned, o.NamePrefix = false, "dm_"
 	}
-	if a.has(optOptions) {
-		fields := a.text[optOptions]
+	if a.Has(dmopt.Options) {
+		fields := a.Text[dmopt.Options]
 		if strings.Contains(fields, "help") {
-			delete(a.seen, optCount)
-			delete(a.seen, optInterval)
+			delete(a.Seen, dmopt.Count)
+			delete(a.Seen, dmopt.Interval)
 			o.Headings = false
 		}
 		if more, ok := strings.CutPrefix(fields, "+"); ok {
@@ -299,22 +300,22 @@ func (s *session) reportOptions(c call) report.Options {
 		}
 		o.Fields = fields
 	}
-	if a.has(optSort) {
-		o.Sort = a.text[optSort]
+	if a.Has(dmopt.Sort) {
+		o.Sort = a.Text[dmopt.Sort]
 	}
-	if a.has(optSeparator) {
-		o.Separator, o.Aligned = a.text[optSeparator], false
+	if a.Has(dmopt.Separator) {
+		o.Separator, o.Aligned = a.Text[dmopt.Separator], false
 	}
-	if a.has(optSelect) {
-		o.Select = a.text[optSelect]
+	if a.Has(dmopt.Select) {
+		o.Select = a.Text[dmopt.Select]
 	}
 	return o
 }
 
 // fieldHelp lists the columns, for help -c.
 func (s *session) fieldHelp(c call) {
-	s.args.seen[optOptions], s.args.text[optOptions] = 1, "help"
-	delete(s.args.seen, optSort)
+	s.args.Seen[dmopt.Options], s.args.Text[dmopt.Options] = 1, "help"
+	delete(s.args.Seen, dmopt.Sort)
 	_, err := s.newReport(c, s.reportOptions(c))
 	_ = s.complain(err)
 }
@@ -324,7 +325,7 @@ func (s *session) showReport() error {
 	if s.report == nil {
 		return nil
 	}
-	if s.args.number[optCount] != 1 && !s.report.Empty() {
+	if s.args.Number[dmopt.Count] != 1 && !s.report.Empty() {
 		s.report.Headings()
 	}
 	s.report.Output()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
@@ -14,7 +15,7 @@ import (
 func Complete(words []string) []string {
 	if n := len(words); n > 0 && strings.HasPrefix(words[n-1], "-") {
 		var options []string
-		for _, l := range longOptions() {
+		for _, l := range dmopt.LongOptions() {
 			options = append(options, "--"+l.Name)
 		}
 		return options

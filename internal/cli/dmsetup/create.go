@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
 // create is the command create.
 func (s *session) create(ctx context.Context, c call) error {
-	if s.args.has(optConcise) {
+	if s.args.Has(dmopt.Concise) {
 		if len(c.args) > 1 {
 			return s.refuse("dmsetup create --concise takes at most one argument")
 		}
@@ -26,15 +27,15 @@ func (s *session) create(ctx context.Context, c call) error {
 	if !ok {
 		return s.refuse("Please provide a name for the new device.")
 	}
-	spec := newDevice{name: name, readOnly: s.args.has(optReadOnly)}
-	if s.args.has(optUUID) {
-		spec.uuid = s.args.text[optUUID]
+	spec := newDevice{name: name, readOnly: s.args.Has(dmopt.ReadOnly)}
+	if s.args.Has(dmopt.UUID) {
+		spec.uuid = s.args.Text[dmopt.UUID]
 	}
-	if s.args.has(optMinor) {
-		spec.minor = &minorNumber{major: s.args.number[optMajor], minor: s.args.number[optMinor]}
+	if s.args.Has(dmopt.Minor) {
+		spec.minor = &minorNumber{major: s.args.Number[dmopt.Major], minor: s.args.Number[dmopt.Minor]}
 	}
 	return s.createOne(ctx, spec, func() (grammar.Table, error) {
-		if s.args.has(optNoTable) {
+		if s.args.Has(dmopt.NoTable) {
 			return nil, nil
 		}
 		return s.readTable(c.args[1:])
@@ -71,7 +72,7 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 	}
 	req := mapper.CreateRequest{
 		Name: d.known, UUID: d.uuid, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
-		Owner: s.owner(), NodeAtOnce: s.args.has(optAddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
+		Owner: s.owner(), NodeAtOnce: s.args.Has(dmopt.AddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
 	}
 	if n.minor != nil {
 		at, err := s.numbered(n.minor.major, n.minor.minor)
@@ -83,7 +84,7 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 			req.Number = &at.num
 		}
 	}
-	m, err := s.manager(!s.args.has(optNoTable))
+	m, err := s.manager(!s.args.Has(dmopt.NoTable))
 	if err != nil {
 		return err
 	}
@@ -101,8 +102,8 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 // readTable reads a table from --table, from the file named, or from standard
 // input. nil without an error is a table without a line.
 func (s *session) readTable(words []string) (grammar.Table, error) {
-	if s.args.has(optTable) {
-		return s.parseTable(s.args.text[optTable], "")
+	if s.args.Has(dmopt.Table) {
+		return s.parseTable(s.args.Text[dmopt.Table], "")
 	}
 	if len(words) == 0 {
 		text, err := io.ReadAll(s.std.In)
@@ -113,7 +114,7 @@ func (s *session) readTable(words []string) (grammar.Table, error) {
 	}
 	text, err := os.ReadFile(words[0])
 	if err != nil {
-		return nil, s.complain(&usageError{lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
+		return nil, s.complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
 	}
 	return s.parseTable(string(text), words[0])
 }
@@ -123,8 +124,8 @@ func (s *session) parseTable(text, where string) (grammar.Table, error) {
 	table, err := grammar.ParseTable(text)
 	var bad *grammar.Error
 	if errors.As(err, &bad) && bad.Line > 0 {
-		return nil, s.complain(&usageError{
-			lines: []string{fmt.Sprintf("Invalid format on line %d of table %s.", bad.Line, where)}, class: err,
+		return nil, s.complain(&dmopt.UsageError{
+			Lines: []string{fmt.Sprintf("Invalid format on line %d of table %s.", bad.Line, where)}, Class: err,
 		})
 	}
 	for _, l := range table {
@@ -147,7 +148,7 @@ func hasKeys(t grammar.Table) bool {
 // whole of it is read before the first one is made.
 func (s *session) createConcise(ctx context.Context, c call) error {
 	a := s.args
-	if a.has(optTable) || a.has(optMinor) || a.has(optUUID) || a.has(optNoTable) || a.has(optInactive) {
+	if a.Has(dmopt.Table) || a.Has(dmopt.Minor) || a.Has(dmopt.UUID) || a.Has(dmopt.NoTable) || a.Has(dmopt.Inactive) {
 		return s.refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
 	}
 	spec, err := s.conciseText(c)
@@ -160,9 +161,9 @@ func (s *session) createConcise(ctx context.Context, c call) error {
 	}
 	for i, f := range list {
 		// As in the original --readonly is for the first device only.
-		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.has(optReadOnly)}
+		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.Has(dmopt.ReadOnly)}
 		if f[2] != "" {
-			n.minor = &minorNumber{major: int(mappedMajor()), minor: atoi(f[2])}
+			n.minor = &minorNumber{major: int(mappedMajor()), minor: dmopt.Atoi(f[2])}
 		}
 		if err := s.createOne(ctx, n, func() (grammar.Table, error) { return s.parseTable(f[4], "") }); err != nil {
 			return err
@@ -201,7 +202,7 @@ func conciseFields(spec string) ([][5]string, error) {
 		return fmt.Sprintf("Parsed %d fields: name: %s uuid: %s minor: %s flags: %s table: %s",
 			n+1, named[0], named[1], named[2], named[3], named[4])
 	}
-	bad := func(what string) error { return &usageError{lines: []string{what, shown()}} }
+	bad := func(what string) error { return &dmopt.UsageError{Lines: []string{what, shown()}} }
 	pending := false
 	for i := 0; i < len(spec); i++ {
 		ch := spec[i]
@@ -236,7 +237,7 @@ func conciseFields(spec string) ([][5]string, error) {
 		}
 		f[4] = b.String()
 		if f[3] != "" && f[3] != "ro" && f[3] != "rw" {
-			return nil, wrong("Invalid flags parameter '%s' must be 'ro' or 'rw' or empty.", f[3])
+			return nil, dmopt.Wrong("Invalid flags parameter '%s' must be 'ro' or 'rw' or empty.", f[3])
 		}
 		list = append(list, f)
 		f, n, pending = [5]string{}, 0, false
@@ -251,7 +252,7 @@ func conciseFields(spec string) ([][5]string, error) {
 
 // skipSpace is the first place from i on that is not blank.
 func skipSpace(s string, i int) int {
-	for i < len(s) && strings.IndexByte(cSpace, s[i]) >= 0 {
+	for i < len(s) && strings.IndexByte(dmopt.Blank, s[i]) >= 0 {
 		i++
 	}
 	return i

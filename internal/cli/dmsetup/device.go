@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
@@ -65,10 +66,10 @@ func (s *session) device(c call) (device, error) {
 	}
 	a := s.args
 	switch {
-	case a.has(optUUID):
-		return s.withUUID(a.text[optUUID])
-	case a.has(optMajor) && a.has(optMinor):
-		return s.numbered(a.number[optMajor], a.number[optMinor])
+	case a.Has(dmopt.UUID):
+		return s.withUUID(a.Text[dmopt.UUID])
+	case a.Has(dmopt.Major) && a.Has(dmopt.Minor):
+		return s.numbered(a.Number[dmopt.Major], a.Number[dmopt.Minor])
 	}
 	return device{}, s.refuse("No device specified.")
 }
@@ -77,7 +78,7 @@ func (s *session) device(c call) (device, error) {
 // option names one. It returns the words that are left.
 func (s *session) deviceAside(c call) (device, []string, error) {
 	a := s.args
-	if a.has(optUUID) || a.has(optMajor) {
+	if a.Has(dmopt.UUID) || a.Has(dmopt.Major) {
 		d, err := s.device(call{})
 		return d, c.args, err
 	}

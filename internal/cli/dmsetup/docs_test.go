@@ -1,6 +1,7 @@
 package dmsetup
 
 import (
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("the command %s is not in docs/dmsetup.8", c.name)
 		}
 	}
-	for _, l := range longOptions() {
+	for _, l := range dmopt.LongOptions() {
 		if l.Exact && !strings.Contains(page, "--"+l.Name) {
 			t.Errorf("--%s is not in docs/dmsetup.8", l.Name)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/plan"
 )
@@ -16,7 +17,7 @@ import (
 // version is the command version: whose words these are, and the version of
 // the driver's interface.
 func (s *session) version(_ context.Context, c call) error {
-	asJSON := s.args.has(optJSON)
+	asJSON := s.args.Has(dmopt.JSON)
 	if !asJSON {
 		fmt.Fprintf(s.out, "Library version:   %s\n", libraryVersion)
 	}
@@ -49,7 +50,7 @@ type targetTypeJSON struct {
 }
 
 func (s *session) showTargetVersion(v dm.TargetVersion) {
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, targetTypeJSON{Type: v.Name, Version: v.Version})
 		return
 	}
@@ -96,7 +97,7 @@ func (s *session) message(_ context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	sector, rest, overflow := strtoull(words[0])
+	sector, rest, overflow := dmopt.Strtoull(words[0])
 	if overflow || rest != "" {
 		return s.refuse("Invalid sector.")
 	}
@@ -104,7 +105,7 @@ func (s *session) message(_ context.Context, c call) error {
 		s.warn("No message supplied.")
 	}
 	text := strings.Join(words, " ")
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)})
 		return nil
 	}
@@ -116,7 +117,7 @@ func (s *session) message(_ context.Context, c call) error {
 	if err != nil {
 		return s.failed(taskMessage, d, err)
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, replyJSON{Device: d.String(), Replied: replied, Reply: reply})
 		return nil
 	}
@@ -133,29 +134,6 @@ type replyJSON struct {
 	Reply   string `json:"reply"`
 }
 
-// strtoull reads the number at the start of s as strtoull(3) does: a minus sign
-// gives the number of which it is the two's complement. rest is all of s if
-// there is none.
-func strtoull(s string) (n uint64, rest string, overflow bool) {
-	t := strings.TrimLeft(s, cSpace)
-	negative := strings.HasPrefix(t, "-")
-	if negative || strings.HasPrefix(t, "+") {
-		t = t[1:]
-	}
-	end := 0
-	for end < len(t) && t[end] >= '0' && t[end] <= '9' {
-		end++
-	}
-	if end == 0 {
-		return 0, s + " ", false
-	}
-	n, err := strconv.ParseUint(t[:end], 10, 64)
-	if negative {
-		n = -n
-	}
-	return n, t[end:], err != nil
-}
-
 // setGeometry is the command setgeometry.
 func (s *session) setGeometry(_ context.Context, c call) error {
 	d, words, err := s.deviceAside(c)
@@ -166,7 +144,7 @@ func (s *session) setGeometry(_ context.Context, c call) error {
 	if err != nil {
 		return s.failed(taskGeometry, d, err)
 	}
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "setgeometry", Value: strings.Join(words[:4], " ")})
 		return nil
 	}
@@ -201,7 +179,7 @@ func (s *session) wait(ctx context.Context, c call) error {
 	}
 	nr := 0
 	if len(words) > 0 {
-		nr = atoi(words[len(words)-1])
+		nr = dmopt.Atoi(words[len(words)-1])
 	}
 	ctl, err := s.control()
 	if err != nil {
@@ -222,7 +200,7 @@ func (s *session) wait(ctx context.Context, c call) error {
 // afterwards shows the device that something was done to, if -v or --json asks
 // for it.
 func (s *session) afterwards(ctx context.Context, i *dm.Info) error {
-	if !s.args.has(optVerbose) && !s.args.has(optJSON) {
+	if !s.args.Has(dmopt.Verbose) && !s.args.Has(dmopt.JSON) {
 		return nil
 	}
 	return s.showInfo(ctx, i)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -45,7 +46,7 @@ func (s *session) events(ctx context.Context, c call) error {
 			return err
 		}
 	}
-	left := s.args.number[optCount]
+	left := s.args.Number[dmopt.Count]
 	for {
 		if err := s.out.Flush(); err != nil {
 			return err

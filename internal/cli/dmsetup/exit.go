@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -28,9 +29,9 @@ const (
 func (s *session) exitCode(err error) int {
 	a := s.args
 	switch {
-	case err == nil, a.has(optHelp), a.has(optVersion):
+	case err == nil, a.Has(dmopt.Help), a.Has(dmopt.Version):
 		return ui.ExitOK
-	case !a.has(optExitCodes):
+	case !a.Has(dmopt.ExitCodes):
 		return exitFailed
 	}
 	for _, class := range []struct {
@@ -55,7 +56,7 @@ func (s *session) exitCode(err error) int {
 			return class.code
 		}
 	}
-	var usage *usageError
+	var usage *dmopt.UsageError
 	if errors.As(err, &usage) {
 		return exitUsage
 	}

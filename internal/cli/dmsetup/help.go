@@ -3,15 +3,16 @@ package dmsetup
 import (
 	"context"
 	"fmt"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"strings"
 )
 
 // usageText is what the face says of its command line.
-func usageText(f face) string {
+func usageText(f dmopt.Face) string {
 	switch {
-	case f == faceNameOnly:
-		return "Usage: devmap_name <major> <minor>\n\n"
-	case f.stats():
+	case f == dmopt.NameOnly:
+		return dmopt.NameOnlyUsage
+	case f.Stats():
 		return statsUsage(f)
 	}
 	var b strings.Builder
@@ -75,13 +76,13 @@ const usageOwn = `mdkit adds:
 // -c, the fields of reports.
 func (s *session) help(_ context.Context, c call) error {
 	s.sayUsage()
-	if s.args.face == faceDmsetup {
+	if s.args.Face == dmopt.Dmsetup {
 		fmt.Fprint(s.std.Err, usageAdded())
 	}
-	if s.args.has(optColumns) {
+	if s.args.Has(dmopt.Columns) {
 		s.fieldHelp(c)
 	}
 	return nil
 }
 
-func (s *session) sayUsage() { fmt.Fprint(s.std.Err, usageText(s.args.face)) }
+func (s *session) sayUsage() { fmt.Fprint(s.std.Err, usageText(s.args.Face)) }

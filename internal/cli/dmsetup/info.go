@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
 // all says whether a command is for every device: none is named.
 func (s *session) all(c call) bool {
-	return len(c.args) == 0 && !s.args.has(optUUID) && !s.args.has(optMajor)
+	return len(c.args) == 0 && !s.args.Has(dmopt.UUID) && !s.args.Has(dmopt.Major)
 }
 
 // each runs one on every device there is, and goes on after a failure. It says
@@ -22,7 +23,7 @@ func (s *session) each(ctx context.Context, c call, one func(context.Context, ca
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.args.has(optJSON) {
+	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
 		fmt.Fprintln(s.out, "No devices found")
 	}
 	return s.among(ctx, c, list, one)
@@ -58,7 +59,7 @@ func (s *session) info(ctx context.Context, c call) error {
 // missing is the error of a device that is not there where the original says
 // so in these words.
 func (s *session) missing() error {
-	return s.complain(&usageError{lines: []string{"Device does not exist."}, class: dm.ErrNotExist})
+	return s.complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
 }
 
 // showInfo shows a device's state in the way the options ask for; nil is a
@@ -69,7 +70,7 @@ func (s *session) showInfo(ctx context.Context, i *dm.Info) error {
 		return s.missing()
 	case s.report != nil:
 		return s.infoRow(ctx, i)
-	case s.args.has(optJSON):
+	case s.args.Has(dmopt.JSON):
 		s.rows = append(s.rows, s.infoJSON(i))
 		return nil
 	}
@@ -121,7 +122,7 @@ func (s *session) infoRow(ctx context.Context, i *dm.Info) error {
 		}
 	}
 	if sections&sectionDeps != 0 {
-		_, deps, err := s.askDeps(device{num: i.Number, byNum: true}, s.args.has(optInactive))
+		_, deps, err := s.askDeps(device{num: i.Number, byNum: true}, s.args.Has(dmopt.Inactive))
 		if err != nil {
 			_ = s.complain(err)
 			return s.refuse("Cannot get deps for %v.", i.Number)

@@ -1,6 +1,7 @@
 package dmsetup
 
 import (
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -16,7 +17,7 @@ type document struct {
 
 // showDocument prints the document of a command.
 func (s *session) showDocument(command string) error {
-	if !s.args.has(optJSON) || s.streamed {
+	if !s.args.Has(dmopt.JSON) || s.streamed {
 		return nil
 	}
 	doc := document{Document: ui.Schema("dmsetup." + command), Result: s.rows}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -18,7 +19,7 @@ func (s *session) suspend(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if s.args.has(optChecks) {
+	if s.args.Has(dmopt.Checks) {
 		if err := s.checkBelow(d); err != nil {
 			return err
 		}
@@ -91,7 +92,7 @@ func (s *session) clear(ctx context.Context, c call) error {
 
 // remove is the command remove.
 func (s *session) remove(ctx context.Context, c call) error {
-	if s.args.has(optForce) && len(c.args) > 0 {
+	if s.args.Has(dmopt.Force) && len(c.args) > 0 {
 		if s.cookie != 0 {
 			s.warn("WARNING: Use of cookie and --force is not compatible.")
 		}
@@ -102,7 +103,7 @@ func (s *session) remove(ctx context.Context, c call) error {
 		return err
 	}
 	return s.carryOut(ctx, m.PlanRemove(d.selector(), d.known, mapper.RemoveRequest{
-		Retry: s.args.has(optRetry), Deferred: s.args.has(optDeferred), UdevFlags: s.udevFlags(),
+		Retry: s.args.Has(dmopt.Retry), Deferred: s.args.Has(dmopt.Deferred), UdevFlags: s.udevFlags(),
 	}), d, oneTask(taskRemove), false)
 }
 
@@ -116,7 +117,7 @@ func (s *session) wipe(ctx context.Context, c call) error {
 		return err
 	}
 	o := s.suspendOptions()
-	if s.args.has(optForce) {
+	if s.args.Has(dmopt.Force) {
 		o = dm.SuspendOptions{NoFlush: true, SkipLockFS: true}
 	}
 	change, err := m.PlanWipe(d.selector(), o, s.udevFlags())
@@ -134,12 +135,12 @@ func (s *session) wipe(ctx context.Context, c call) error {
 // load is the commands load and reload.
 func (s *session) load(ctx context.Context, c call) error {
 	a := s.args
-	if a.has(optNoTable) {
+	if a.Has(dmopt.NoTable) {
 		return s.refuse("--notable only available when creating new device.")
 	}
 	words := c.args
 	switch {
-	case !a.has(optUUID) && !a.has(optMajor):
+	case !a.Has(dmopt.UUID) && !a.Has(dmopt.Major):
 		if len(words) == 0 {
 			return s.refuse("Please specify device.")
 		}
@@ -161,7 +162,7 @@ func (s *session) load(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	req := mapper.LoadRequest{Table: table, ReadOnly: a.has(optReadOnly), Secure: hasKeys(table)}
+	req := mapper.LoadRequest{Table: table, ReadOnly: a.Has(dmopt.ReadOnly), Secure: hasKeys(table)}
 	return s.loads(ctx, m, m.PlanLoad(d.selector(), req), d, table, req.ReadOnly, oneTask(taskReload))
 }
 
@@ -174,7 +175,7 @@ func (s *session) rename(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	return s.renameTo(ctx, d, to, s.args.has(optSetUUID))
+	return s.renameTo(ctx, d, to, s.args.Has(dmopt.SetUUID))
 }
 
 func (s *session) renameTo(ctx context.Context, d device, to string, uuid bool) error {
@@ -244,7 +245,7 @@ func (s *session) mangle(ctx context.Context, c call) error {
 	case uuid != i.UUID:
 		s.warn("%s: %s: UUID in incorrect form. ", name, i.UUID)
 		return s.refuse("Unable to change device UUID. The device must be deactivated first.")
-	case wanted == name && s.args.has(optJSON):
+	case wanted == name && s.args.Has(dmopt.JSON):
 		s.rows = append(s.rows, changed{Device: name, Steps: []plan.StepInfo{}})
 		return nil
 	case wanted == name:
@@ -252,7 +253,7 @@ func (s *session) mangle(ctx context.Context, c call) error {
 			choose(i.UUID != "", i.UUID, "[no UUID]"), choose(i.UUID != "", "and UUID ", ""))
 		return nil
 	}
-	if !s.args.has(optJSON) {
+	if !s.args.Has(dmopt.JSON) {
 		s.printf("%s: renaming to %s\n", name, wanted)
 	}
 	return s.renameTo(ctx, d, wanted, false)

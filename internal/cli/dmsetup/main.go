@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -29,7 +30,7 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 // session is one run of the program: the command line, the streams, and what is
 // kept from one command to the next.
 type session struct {
-	args *arguments
+	args *dmopt.Line
 	std  ui.IO
 	out  *bufio.Writer // standard output
 	kernel
@@ -49,13 +50,16 @@ type session struct {
 }
 
 func newSession(std ui.IO) *session {
-	return &session{args: &arguments{}, std: std, out: bufio.NewWriter(std.Out)}
+	return &session{args: &dmopt.Line{}, std: std, out: bufio.NewWriter(std.Out)}
 }
 
 // said is an error whose text is on standard error already.
 type said struct{ error }
 
 func (e *said) Unwrap() error { return e.error }
+
+// errSaid is the error of what has been said already.
+var errSaid = errors.New("refused")
 
 // complain prints an error that has not been printed yet and marks it so.
 func (s *session) complain(err error) error {
@@ -71,7 +75,7 @@ func (s *session) complain(err error) error {
 
 // refuse is complain for words of the original.
 func (s *session) refuse(format string, args ...any) error {
-	return s.complain(wrong(format, args...))
+	return s.complain(dmopt.Wrong(format, args...))
 }
 
 // warn prints one line that changes nothing.
@@ -82,7 +86,7 @@ func (s *session) main(ctx context.Context, args []string) error {
 	if err := s.environment.read(); err != nil {
 		return s.complain(err)
 	}
-	a, err := parse(args, s.std.Err)
+	a, err := dmopt.Parse(args, s.std.Err)
 	s.args = a
 	if err != nil {
 		_ = s.complain(err)
@@ -92,8 +96,8 @@ func (s *session) main(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := call{cmd: cmd, args: a.words}
-	if a.has(optHelp) || a.has(optVersion) {
+	c := call{cmd: cmd, args: a.Words}
+	if a.Has(dmopt.Help) || a.Has(dmopt.Version) {
 		return s.repeatedly(ctx, c, 1)
 	}
 	if c, err = s.prepare(c); err != nil {
@@ -111,24 +115,24 @@ func (s *session) main(ctx context.Context, args []string) error {
 func (s *session) command() (*command, error) {
 	a := s.args
 	switch {
-	case a.has(optHelp) && a.face.stats(), a.has(optVersion) && a.face.stats():
-		return s.statsCommand(choose(a.has(optHelp), "help", "version")), nil
-	case a.has(optHelp):
-		a.command = "help"
-	case a.has(optVersion):
-		a.command = "version"
-	case a.command == "":
+	case a.Has(dmopt.Help) && a.Face.Stats(), a.Has(dmopt.Version) && a.Face.Stats():
+		return s.statsCommand(choose(a.Has(dmopt.Help), "help", "version")), nil
+	case a.Has(dmopt.Help):
+		a.Command = "help"
+	case a.Has(dmopt.Version):
+		a.Command = "version"
+	case a.Command == "":
 		s.sayUsage()
-		return nil, &said{wrong("no command")}
+		return nil, &said{dmopt.Wrong("no command")}
 	}
-	cmd, ok := commandNamed(a.command)
+	cmd, ok := commandNamed(a.Command)
 	if !ok {
 		err := s.refuse("Unknown command.")
 		s.sayUsage()
 		return nil, err
 	}
-	n := len(a.words)
-	if !a.has(optHelp) && !a.has(optVersion) && (n < cmd.least || cmd.most >= 0 && n > cmd.most) {
+	n := len(a.Words)
+	if !a.Has(dmopt.Help) && !a.Has(dmopt.Version) && (n < cmd.least || cmd.most >= 0 && n > cmd.most) {
 		err := s.refuse("Incorrect number of arguments.")
 		s.sayUsage()
 		return nil, err
@@ -139,12 +143,12 @@ func (s *session) command() (*command, error) {
 // prepare reads -o, sets up the report, and lets -S take the command's place.
 func (s *session) prepare(c call) (call, error) {
 	a := s.args
-	if c.cmd.name == "splitname" && !a.has(optColumns) || c.cmd.name == "stats" {
-		a.seen[optColumns]++
+	if c.cmd.name == "splitname" && !a.Has(dmopt.Columns) || c.cmd.name == "stats" {
+		a.Seen[dmopt.Columns]++
 	}
-	if c.cmd.name == "stats" && !a.has(optUnits) {
-		a.seen[optUnits]++
-		a.text[optUnits] = "h"
+	if c.cmd.name == "stats" && !a.Has(dmopt.Units) {
+		a.Seen[dmopt.Units]++
+		a.Text[dmopt.Units] = "h"
 	}
 	if c.cmd.name == "mangle" {
 		s.mangleNothing()
@@ -157,12 +161,12 @@ func (s *session) prepare(c call) (call, error) {
 	if c.cmd.subcommands {
 		c.sub, c.args = c.args[0], c.args[1:]
 	}
-	if a.has(optSelect) && c.cmd.repeat == selectable {
+	if a.Has(dmopt.Select) && c.cmd.repeat == selectable {
 		s.chosen = c.cmd
-		a.seen[optColumns] = 1
+		a.Seen[dmopt.Columns] = 1
 		c.cmd, _ = commandNamed("info")
 	}
-	if a.has(optColumns) && !a.has(optJSON) || s.chosen != nil {
+	if a.Has(dmopt.Columns) && !a.Has(dmopt.JSON) || s.chosen != nil {
 		if err := s.startReport(c); err != nil {
 			return c, s.complain(err)
 		}
@@ -188,7 +192,7 @@ func (s *session) perform(ctx context.Context, c call) error {
 func (s *session) repeatedly(ctx context.Context, c call, count int) error {
 	a := s.args
 	n := len(c.args)
-	c.multiple = c.cmd.repeat != once && n != 1 && (n > 0 || !a.has(optUUID) && !a.has(optMajor))
+	c.multiple = c.cmd.repeat != once && n != 1 && (n > 0 || !a.Has(dmopt.UUID) && !a.Has(dmopt.Major))
 	clock := newClock(s.interval())
 	for i := 1; ; i++ {
 		err := s.perform(ctx, c)
@@ -196,7 +200,7 @@ func (s *session) repeatedly(ctx context.Context, c call, count int) error {
 			fmt.Fprintln(s.out)
 			err = errors.Join(err, s.out.Flush())
 		}
-		err = errors.Join(err, s.showReport(), s.showDocument(a.command))
+		err = errors.Join(err, s.showReport(), s.showDocument(a.Command))
 		last := count > 0 && i == count
 		if err != nil || last {
 			return err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 )
@@ -30,7 +31,7 @@ func (e *environment) read() error {
 	_, e.noUdev = os.LookupEnv("DM_DISABLE_UDEV")
 	if dir := os.Getenv("DM_DEV_DIR"); dir != "" {
 		if dir[0] != '/' {
-			return wrong("Invalid DM_DEV_DIR environment variable value.")
+			return dmopt.Wrong("Invalid DM_DEV_DIR environment variable value.")
 		}
 		e.devDir = dir
 	}
@@ -62,16 +63,16 @@ func kindOf(what string) string {
 // mangleNothing switches the mangling off: the command mangle does its own.
 func (s *session) mangleNothing() {
 	s.target = s.mangling()
-	if !s.args.has(optMangleName) {
+	if !s.args.Has(dmopt.MangleName) {
 		s.target = "auto"
 	}
-	s.args.mangle = "none"
+	s.args.Mangle = "none"
 }
 
 // mangling is the mode in force.
 func (s *session) mangling() string {
-	if s.args.mangle != "" {
-		return s.args.mangle
+	if s.args.Mangle != "" {
+		return s.args.Mangle
 	}
 	return s.mode
 }

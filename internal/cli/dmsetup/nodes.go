@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -19,7 +20,7 @@ import (
 // nothing at all has worked.
 func (s *session) removeAll(ctx context.Context, c call) error {
 	first := s.removeFree(ctx)
-	if !s.args.has(optForce) || s.args.has(optDryRun) {
+	if !s.args.Has(dmopt.Force) || s.args.Has(dmopt.DryRun) {
 		return first
 	}
 	list, err := s.askList()
@@ -46,11 +47,11 @@ func (s *session) removeFree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.showSteps("", plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()})
 		return s.allNodes(ctx, m)
 	}
-	err = m.Control.RemoveAll(dm.RemoveOptions{Deferred: s.args.has(optDeferred)})
+	err = m.Control.RemoveAll(dm.RemoveOptions{Deferred: s.args.Has(dmopt.Deferred)})
 	err = s.complain(s.failed(taskRemoveAll, device{}, err))
 	if s.complain(s.allNodes(ctx, m)) == nil {
 		return nil
@@ -110,9 +111,9 @@ func (s *session) oneNode(m *mapper.Mapper, d device) error {
 	if there && right || !there && err != nil {
 		return nil
 	}
-	if s.args.has(optDryRun) || s.args.has(optJSON) {
+	if s.args.Has(dmopt.DryRun) || s.args.Has(dmopt.JSON) {
 		step := plan.StepInfo{Kind: plan.KindMknod, Target: path, What: choose(there, "device node", "remove device node")}
-		if s.args.has(optDryRun) {
+		if s.args.Has(dmopt.DryRun) {
 			s.showSteps(d.name, step)
 			return nil
 		}
@@ -140,7 +141,7 @@ func (s *session) execute(ctx context.Context, name string) error {
 	if err := s.oneNode(m, d); err != nil {
 		return err
 	}
-	words := strings.Fields(s.args.text[optExec])
+	words := strings.Fields(s.args.Text[dmopt.Exec])
 	switch {
 	case len(words) == 0:
 		return &said{errSaid}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/sysfs"
@@ -83,7 +84,7 @@ func errnoOf(err error) syscall.Errno {
 // lines is what an error prints.
 func (s *session) lines(err error) []string {
 	var (
-		usage  *usageError
+		usage  *dmopt.UsageError
 		driver *driverError
 		task   *taskError
 	)
@@ -91,7 +92,7 @@ func (s *session) lines(err error) []string {
 	case errors.Is(err, context.Canceled):
 		return []string{"Interrupted."}
 	case errors.As(err, &usage):
-		return usage.lines
+		return usage.Lines
 	case errors.As(err, &driver):
 		return driver.lines()
 	case errors.As(err, &task):
@@ -140,7 +141,7 @@ func (s *session) askInfo(task string, d device) (*dm.Info, error) {
 	info, err := dm.Info{}, nobody(d)
 	if err == nil {
 		info, err = ctl.Status(d.selector(), dm.StatusOptions{
-			Inactive: s.args.has(optInactive), NoOpenCount: s.args.has(optNoOpenCount),
+			Inactive: s.args.Has(dmopt.Inactive), NoOpenCount: s.args.Has(dmopt.NoOpenCount),
 		})
 	}
 	if errnoOf(err) == unix.ENXIO {
@@ -180,7 +181,7 @@ func (s *session) askTargets(task string, d device, kind dm.Kind) (*dm.Info, []d
 	var targets []dm.Target
 	if err = nobody(d); err == nil {
 		info, targets, err = ctl.TableStatus(d.selector(), dm.TableStatusOptions{
-			Kind: kind, NoFlush: s.args.has(optNoFlush), Inactive: s.args.has(optInactive),
+			Kind: kind, NoFlush: s.args.Has(dmopt.NoFlush), Inactive: s.args.Has(dmopt.Inactive),
 		})
 	}
 	if task == taskStatus && errnoOf(err) == unix.ENXIO {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -48,7 +49,7 @@ func statsCommands() []command {
 }
 
 // statsUsage is the usage of dmstats.
-func statsUsage(f face) string {
+func statsUsage(f dmopt.Face) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `Usage:
 
@@ -77,7 +78,7 @@ func (s *session) statsCommand(name string) *command {
 	run := (*session).version
 	if name == "help" {
 		run = (*session).help
-		if w := s.args.words; len(w) > 0 && w[0] == "report" {
+		if w := s.args.Words; len(w) > 0 && w[0] == "report" {
 			run = (*session).statsHelp
 		}
 	}
@@ -106,11 +107,11 @@ func (s *session) stats(ctx context.Context, c call) error {
 		err := s.refuse("Unknown stats command.")
 		_ = s.statsHelp(ctx, c)
 		return err
-	case a.has(optAllPrograms) && a.has(optProgramID):
+	case a.Has(dmopt.AllPrograms) && a.Has(dmopt.ProgramID):
 		return s.refuse("Please supply one of --allprograms and --programid")
-	case a.has(optAllRegions) && a.has(optRegionID):
+	case a.Has(dmopt.AllRegions) && a.Has(dmopt.RegionID):
 		return s.refuse("Please supply one of --allregions and --regionid")
-	case a.has(optFollow) && a.has(optNoMonitor):
+	case a.Has(dmopt.Follow) && a.Has(dmopt.NoMonitor):
 		return s.refuse("Use of --follow is incompatible with --nomonitor.")
 	}
 	return run(s, ctx, c)
@@ -120,7 +121,7 @@ func (s *session) stats(ctx context.Context, c call) error {
 func (s *session) noReport() { s.report = nil }
 
 // unsigned is an option's number as the original takes it for a region.
-func (s *session) unsigned(o option) uint64 { return uint64(int64(s.args.number[o])) }
+func (s *session) unsigned(o dmopt.Option) uint64 { return uint64(int64(s.args.Number[o])) }
 
 // oneDevice finds the device of a subcommand. With none named it is all of
 // them, if the subcommand allows that: then every says so.
@@ -128,7 +129,7 @@ func (s *session) every(c call, needsAll bool) (every bool, err error) {
 	if !s.all(c) {
 		return false, nil
 	}
-	if needsAll && !s.args.has(optAllDevices) {
+	if needsAll && !s.args.Has(dmopt.AllDevices) {
 		return false, s.refuse("Please specify device(s) or use --alldevices.")
 	}
 	return true, nil
@@ -150,7 +151,7 @@ func (s *session) statisticsOf(d device) (*stats.Handle, error) {
 		return nil, err
 	}
 	h := stats.Open(ctl, d.selector())
-	h.DryRun = s.args.has(optDryRun)
+	h.DryRun = s.args.Has(dmopt.DryRun)
 	return h, nil
 }
 
@@ -221,7 +222,7 @@ type statsDone struct {
 func (s *session) done(h *stats.Handle, d statsDone, format string, args ...any) {
 	switch {
 	case h.DryRun:
-	case s.args.has(optJSON):
+	case s.args.Has(dmopt.JSON):
 		if d.Regions == nil {
 			d.Regions = []uint64{}
 		}
@@ -247,17 +248,17 @@ func (s *session) statsReport(c call, o *report.Options) {
 	)
 	a := s.args
 	o.Sections |= sectionRegion
-	histogram := a.has(optHistogram)
+	histogram := a.Has(dmopt.Histogram)
 	if c.sub == "list" {
-		list := choose(a.has(optVerbose), full, region)
+		list := choose(a.Has(dmopt.Verbose), full, region)
 		o.Fields = list + choose(histogram, bins, ",program_id")
 		return
 	}
 	o.Sections |= sectionStats
 	switch {
 	case histogram:
-		o.Fields = region + ",util,await," + choose(a.has(optRelative), "hist_percent_bounds", "hist_count_bounds")
-	case a.has(optRaw):
+		o.Fields = region + ",util,await," + choose(a.Has(dmopt.Relative), "hist_percent_bounds", "hist_count_bounds")
+	case a.Has(dmopt.Raw):
 		o.Fields = area + "," + counters
 	default:
 		o.Fields = area + "," + metrics

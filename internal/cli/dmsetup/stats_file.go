@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
@@ -21,17 +22,17 @@ import (
 func (s *session) fileOptions() error {
 	a := s.args
 	switch {
-	case a.has(optAreas) || a.has(optAreaSize):
+	case a.Has(dmopt.Areas) || a.Has(dmopt.AreaSize):
 		return s.refuse("--filemap is incompatible with --areas and --area-size.")
-	case a.has(optStart) || a.has(optLength):
+	case a.Has(dmopt.Start) || a.Has(dmopt.Length):
 		return s.refuse("--filemap is incompatible with --start and --length.")
-	case a.has(optSegments):
+	case a.Has(dmopt.Segments):
 		return s.refuse("--filemap and --segments are incompatible.")
-	case a.has(optUserData):
+	case a.Has(dmopt.UserData):
 		return s.refuse("--userdata is not yet supported with --filemap.")
-	case a.has(optUUID) || a.has(optMajor):
+	case a.Has(dmopt.UUID) || a.Has(dmopt.Major):
 		return s.refuse("--uuid and --major are incompatible with --filemap.")
-	case a.has(optAllDevices):
+	case a.Has(dmopt.AllDevices):
 		return s.refuse("--alldevices is incompatible with --filemap.")
 	}
 	return nil
@@ -40,11 +41,11 @@ func (s *session) fileOptions() error {
 // followMode reads --follow; false with --nomonitor.
 func (s *session) followMode() (path, follow bool, err error) {
 	a := s.args
-	if a.has(optNoMonitor) || a.has(optNoGroup) {
+	if a.Has(dmopt.NoMonitor) || a.Has(dmopt.NoGroup) {
 		return false, false, nil
 	}
-	switch mode := a.text[optFollow]; {
-	case !a.has(optFollow), mode == "inode":
+	switch mode := a.Text[dmopt.Follow]; {
+	case !a.Has(dmopt.Follow), mode == "inode":
 		return false, true, nil
 	case mode == "path":
 		return true, true, nil
@@ -121,18 +122,18 @@ func (s *session) statsCreateFile(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	o := stats.FileOptions{Program: s.programOption(), Group: !a.has(optNoGroup)}
-	if a.has(optProgramID) && a.text[optProgramID] != "" {
+	o := stats.FileOptions{Program: s.programOption(), Group: !a.Has(dmopt.NoGroup)}
+	if a.Has(dmopt.ProgramID) && a.Text[dmopt.ProgramID] != "" {
 		o.Program = stats.Program // the original forgets what was asked for
 	}
-	if a.has(optBounds) {
-		if o.Bounds, err = table.ParseBounds(a.text[optBounds]); err != nil {
+	if a.Has(dmopt.Bounds) {
+		if o.Bounds, err = table.ParseBounds(a.Text[dmopt.Bounds]); err != nil {
 			return s.refuseBounds(err)
 		}
 	}
 	follow, monitor, err := s.followMode()
-	if err != nil || !monitor && !a.has(optNoMonitor) {
-		return errors.Join(err, &said{wrong("nothing to follow")})
+	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
+		return errors.Join(err, &said{dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {
@@ -140,11 +141,11 @@ func (s *session) statsCreateFile(ctx context.Context, c call) error {
 	}
 	defer f.Close()
 	switch {
-	case o.Group && !a.has(optAlias):
+	case o.Group && !a.Has(dmopt.Alias):
 		o.Alias = filepath.Base(path)
 	case o.Group:
-		o.Alias = a.text[optAlias]
-	case a.has(optAlias):
+		o.Alias = a.Text[dmopt.Alias]
+	case a.Has(dmopt.Alias):
 		return s.refuse("Cannot set alias with --nogroup.")
 	}
 	ids, h, err := s.mapFile(f, o)
@@ -212,7 +213,7 @@ func (s *session) statsUpdateFile(ctx context.Context, c call) error {
 	switch {
 	case !ok:
 		return s.refuse("update_filemap requires a file path argument")
-	case !a.has(optGroupID):
+	case !a.Has(dmopt.GroupID):
 		return s.refuse("--groupid is required to update a filemap group.")
 	}
 	path, err := s.absolute(given)
@@ -220,16 +221,16 @@ func (s *session) statsUpdateFile(ctx context.Context, c call) error {
 		return err
 	}
 	follow, monitor, err := s.followMode()
-	if err != nil || !monitor && !a.has(optNoMonitor) {
-		return errors.Join(err, &said{wrong("nothing to follow")})
+	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
+		return errors.Join(err, &said{dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	group := s.unsigned(optGroupID)
-	if monitor && !a.has(optDryRun) && s.monitor(ctx, f, group, follow) {
+	group := s.unsigned(dmopt.GroupID)
+	if monitor && !a.Has(dmopt.DryRun) && s.monitor(ctx, f, group, follow) {
 		return nil
 	}
 	return s.updateFile(f, group)
@@ -260,7 +261,7 @@ func (s *session) updateFile(f *mappedFile, group uint64) error {
 		s.regionFailed(f.dev, err)
 		return failed()
 	}
-	if group != ids[0] && !s.args.has(optJSON) && !h.DryRun {
+	if group != ids[0] && !s.args.Has(dmopt.JSON) && !h.DryRun {
 		fmt.Fprintf(s.out, "Group ID changed from %d to %d", group, ids[0])
 	}
 	s.done(h, statsDone{Device: f.dev.num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
@@ -272,7 +273,7 @@ func (s *session) updateFile(f *mappedFile, group uint64) error {
 // --foreground. It returns whether that worked.
 func (s *session) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
 	mode := choose(path, "path", "inode")
-	if s.args.has(optForeground) {
+	if s.args.Has(dmopt.Foreground) {
 		if err := s.out.Flush(); err != nil {
 			return false
 		}

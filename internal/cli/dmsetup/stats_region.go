@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
@@ -18,15 +19,15 @@ func (s *session) statsCreate(ctx context.Context, c call) error {
 	s.noReport()
 	a := s.args
 	switch {
-	case a.has(optAllRegions):
+	case a.Has(dmopt.AllRegions):
 		return s.refuse("Cannot use --allregions with create.")
-	case a.has(optAllPrograms):
+	case a.Has(dmopt.AllPrograms):
 		return s.refuse("Cannot use --allprograms with create.")
-	case a.has(optAreas) && a.has(optAreaSize):
+	case a.Has(dmopt.Areas) && a.Has(dmopt.AreaSize):
 		return s.refuse("Please specify one of --areas and --areasize.")
-	case a.has(optProgramID) && a.text[optProgramID] == "" && !a.has(optForce):
+	case a.Has(dmopt.ProgramID) && a.Text[dmopt.ProgramID] == "" && !a.Has(dmopt.Force):
 		return s.refuse("Creating a region with no program id requires --force.")
-	case a.has(optFileMap):
+	case a.Has(dmopt.FileMap):
 		return s.statsCreateFile(ctx, c)
 	}
 	if every, err := s.every(c, true); every || err != nil {
@@ -39,11 +40,11 @@ func (s *session) statsCreate(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if a.has(optAlias) && a.has(optNoGroup) {
+	if a.Has(dmopt.Alias) && a.Has(dmopt.NoGroup) {
 		return s.refuse("Cannot set alias with --nogroup.")
 	}
-	if a.has(optBounds) {
-		if region.Bounds, err = table.ParseBounds(a.text[optBounds]); err != nil {
+	if a.Has(dmopt.Bounds) {
+		if region.Bounds, err = table.ParseBounds(a.Text[dmopt.Bounds]); err != nil {
 			return s.refuseBounds(err)
 		}
 	}
@@ -71,7 +72,7 @@ func (s *session) refuseBounds(err error) error {
 
 // programOption is the program that new regions are for.
 func (s *session) programOption() string {
-	if p := s.args.text[optProgramID]; s.args.has(optProgramID) && (p != "" || s.args.has(optForce)) {
+	if p := s.args.Text[dmopt.ProgramID]; s.args.Has(dmopt.ProgramID) && (p != "" || s.args.Has(dmopt.Force)) {
 		return p
 	}
 	return stats.Program
@@ -80,11 +81,11 @@ func (s *session) programOption() string {
 // newRegion reads the options that describe a region.
 func (s *session) newRegion() (c table.Create, err error) {
 	a := s.args
-	c = table.Create{Precise: a.has(optPrecise), Program: s.programOption(), User: a.text[optUserData]}
-	areas := int64(a.number[optAreas])
+	c = table.Create{Precise: a.Has(dmopt.Precise), Program: s.programOption(), User: a.Text[dmopt.UserData]}
+	areas := int64(a.Number[dmopt.Areas])
 	var size uint64
-	if a.has(optAreaSize) {
-		if size, err = s.sizeOption(optAreaSize, "areasize"); err != nil {
+	if a.Has(dmopt.AreaSize) {
+		if size, err = s.sizeOption(dmopt.AreaSize, "areasize"); err != nil {
 			return c, err
 		}
 	}
@@ -96,13 +97,13 @@ func (s *session) newRegion() (c table.Create, err error) {
 	default:
 		c.Areas = uint64(max(areas, 1))
 	}
-	if a.has(optStart) {
-		if c.Start, err = s.sizeOption(optStart, "start"); err != nil {
+	if a.Has(dmopt.Start) {
+		if c.Start, err = s.sizeOption(dmopt.Start, "start"); err != nil {
 			return c, err
 		}
 	}
-	if a.has(optLength) {
-		if c.Length, err = s.sizeOption(optLength, "length"); err != nil {
+	if a.Has(dmopt.Length) {
+		if c.Length, err = s.sizeOption(dmopt.Length, "length"); err != nil {
 			return c, err
 		}
 	}
@@ -113,9 +114,9 @@ func (s *session) newRegion() (c table.Create, err error) {
 
 // sizeOption reads a size: sectors, or with a unit behind it that many bytes. A
 // unit that is none does not count.
-func (s *session) sizeOption(o option, name string) (uint64, error) {
-	text := s.args.text[o]
-	digits := strings.TrimLeft(text, cSpace)
+func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
+	text := s.args.Text[o]
+	digits := strings.TrimLeft(text, dmopt.Blank)
 	negative := strings.HasPrefix(digits, "-")
 	digits = strings.TrimPrefix(strings.TrimPrefix(digits, "-"), choose(negative, "", "+"))
 	n := 0
@@ -155,7 +156,7 @@ func (s *session) createRegions(h *stats.Handle, d device, region table.Create) 
 			return err
 		}
 	}
-	segments := a.has(optSegments)
+	segments := a.Has(dmopt.Segments)
 	if !segments {
 		total := uint64(0)
 		for _, t := range targets {
@@ -182,7 +183,7 @@ func (s *session) createRegions(h *stats.Handle, d device, region table.Create) 
 		s.done(h, statsDone{Device: info.Name, Action: "created", Regions: []uint64{id}, Areas: areas},
 			"%s: Created new region with %d area(s) as region ID %d\n", info.Name, areas, id)
 	}
-	if a.has(optNoGroup) || !segments {
+	if a.Has(dmopt.NoGroup) || !segments {
 		return nil
 	}
 	return s.groupSegments(h, d, info.Name, region.Program, ids)
@@ -207,14 +208,14 @@ func (s *session) groupSegments(h *stats.Handle, d device, name, program string,
 			return err
 		}
 	}
-	alias := s.args.text[optAlias]
+	alias := s.args.Text[dmopt.Alias]
 	g, err := s.group(h, d, list, alias)
 	if err != nil {
 		return s.refuse("Failed to create group for regions %s.", list)
 	}
 	id := g.ID()
 	with := ""
-	if s.args.has(optAlias) {
+	if s.args.Has(dmopt.Alias) {
 		with = " with alias " + alias
 	}
 	s.done(h, statsDone{Device: name, Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
@@ -262,11 +263,11 @@ func memberProblem(e *table.MemberError) string {
 func (s *session) statsDelete(ctx context.Context, c call) error {
 	s.noReport()
 	a := s.args
-	all := a.has(optAllRegions)
+	all := a.Has(dmopt.AllRegions)
 	switch {
-	case a.has(optRegionID) && a.has(optGroupID):
+	case a.Has(dmopt.RegionID) && a.Has(dmopt.GroupID):
 		return s.refuse("Please use one of --regionid and --groupid.")
-	case !a.has(optRegionID) && !all && !a.has(optGroupID):
+	case !a.Has(dmopt.RegionID) && !all && !a.Has(dmopt.GroupID):
 		return s.refuse("Please specify a --regionid or --groupid, or use --allregions.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
@@ -276,28 +277,28 @@ func (s *session) statsDelete(ctx context.Context, c call) error {
 		return s.each(ctx, c, s.statsDelete)
 	}
 	program := stats.Program
-	if a.has(optProgramID) {
-		program = a.text[optProgramID]
+	if a.Has(dmopt.ProgramID) {
+		program = a.Text[dmopt.ProgramID]
 	}
-	if a.has(optAllPrograms) {
+	if a.Has(dmopt.AllPrograms) {
 		program = ""
 	}
 	h, d, err := s.listed(c, program)
 	if err != nil {
-		if a.has(optRegionID) {
-			_ = s.refuse("Could not obtain region list while deleting region ID %d", s.unsigned(optRegionID))
+		if a.Has(dmopt.RegionID) {
+			_ = s.refuse("Could not obtain region list while deleting region ID %d", s.unsigned(dmopt.RegionID))
 			return s.refuse("Could not delete statistics region")
 		}
 		return err
 	}
 	defer s.showPlanned(h, d)
 	switch {
-	case a.has(optGroupID):
+	case a.Has(dmopt.GroupID):
 		return s.deleteGroup(h, d)
 	case all:
 		return s.deleteAll(h, d)
 	}
-	id := s.unsigned(optRegionID)
+	id := s.unsigned(dmopt.RegionID)
 	if err := h.Delete(id); err != nil {
 		s.regionFailed(d, err)
 		return s.refuse("Could not delete statistics region")
@@ -322,7 +323,7 @@ func (s *session) deleteAll(h *stats.Handle, d device) error {
 }
 
 func (s *session) deleteGroup(h *stats.Handle, d device) error {
-	id := s.unsigned(optGroupID)
+	id := s.unsigned(dmopt.GroupID)
 	if err := s.ungroup(h, d, id, true); err != nil {
 		return s.refuse("Could not delete statistics group.")
 	}
@@ -385,8 +386,8 @@ func (s *session) statsClear(ctx context.Context, c call) error {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	ids := []uint64{s.unsigned(optRegionID)}
-	if s.args.has(optAllRegions) {
+	ids := []uint64{s.unsigned(dmopt.RegionID)}
+	if s.args.Has(dmopt.AllRegions) {
 		ids = nil
 		for _, r := range h.Table.Regions {
 			ids = append(ids, r.ID)
@@ -407,7 +408,7 @@ func (s *session) statsClear(ctx context.Context, c call) error {
 
 // wantsRegions refuses a line that does not say which regions are meant.
 func (s *session) wantsRegions() error {
-	if !s.args.has(optRegionID) && !s.args.has(optAllRegions) {
+	if !s.args.Has(dmopt.RegionID) && !s.args.Has(dmopt.AllRegions) {
 		return s.refuse("Please specify a --regionid or use --allregions.")
 	}
 	return nil
@@ -435,14 +436,14 @@ func (s *session) statsPrint(ctx context.Context, c call) error {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	if !s.args.has(optAllRegions) {
-		return s.printRegion(h, d, s.unsigned(optRegionID))
+	if !s.args.Has(dmopt.AllRegions) {
+		return s.printRegion(h, d, s.unsigned(dmopt.RegionID))
 	}
 	for _, r := range h.Table.Regions {
 		if err := s.printRegion(h, d, r.ID); err != nil {
 			return err
 		}
-		if s.args.has(optJSON) || h.DryRun {
+		if s.args.Has(dmopt.JSON) || h.DryRun {
 			continue
 		}
 		if err := s.printRegion(h, d, r.ID); err != nil {
@@ -453,12 +454,12 @@ func (s *session) statsPrint(ctx context.Context, c call) error {
 }
 
 func (s *session) printRegion(h *stats.Handle, d device, id uint64) error {
-	text, err := h.Print(id, s.args.has(optClear))
+	text, err := h.Print(id, s.args.Has(dmopt.Clear))
 	if err != nil {
 		_ = s.complain(s.failed(taskMessage, d, err))
 		return s.refuse("Could not print statistics region.")
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, printed{d.String(), id, text})
 		return nil
 	}
@@ -469,7 +470,7 @@ func (s *session) printRegion(h *stats.Handle, d device, id uint64) error {
 // statsGroup is the subcommand group.
 func (s *session) statsGroup(ctx context.Context, c call) error {
 	s.noReport()
-	if !s.args.has(optRegions) {
+	if !s.args.Has(dmopt.Regions) {
 		return s.refuse("Group requires --regions.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
@@ -483,7 +484,7 @@ func (s *session) statsGroup(ctx context.Context, c call) error {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	list, alias := s.args.text[optRegions], s.args.text[optAlias]
+	list, alias := s.args.Text[dmopt.Regions], s.args.Text[dmopt.Alias]
 	g, err := s.group(h, d, list, alias)
 	if err != nil {
 		return s.refuse("Could not create group on %s: %s", calledBy(c), list)
@@ -506,7 +507,7 @@ func calledBy(c call) string {
 // statsUngroup is the subcommand ungroup.
 func (s *session) statsUngroup(ctx context.Context, c call) error {
 	s.noReport()
-	if !s.args.has(optGroupID) {
+	if !s.args.Has(dmopt.GroupID) {
 		return s.refuse("Please specify group id.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
@@ -520,7 +521,7 @@ func (s *session) statsUngroup(ctx context.Context, c call) error {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	id := s.unsigned(optGroupID)
+	id := s.unsigned(dmopt.GroupID)
 	if err = s.ungroup(h, d, id, false); err != nil {
 		_ = s.refuse("Could not delete group %d on %s.", id, calledBy(c))
 	}

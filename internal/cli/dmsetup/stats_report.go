@@ -6,6 +6,7 @@ import (
 	"time"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
@@ -45,7 +46,7 @@ type statsRow struct {
 // statsList is the subcommands list and report.
 func (s *session) statsList(ctx context.Context, c call) error {
 	s.sampling.sub = c.sub
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		return s.statsJSON(ctx, c)
 	}
 	if s.all(c) {
@@ -93,12 +94,12 @@ func (s *session) statsJSON(ctx context.Context, c call) error {
 // walk says which objects are shown.
 func (s *session) walk() table.Walk {
 	a := s.args
-	w := table.Walk{Areas: a.has(optArea), Regions: a.has(optRegion), Groups: a.has(optGroup)}
+	w := table.Walk{Areas: a.Has(dmopt.Area), Regions: a.Has(dmopt.Region), Groups: a.Has(dmopt.Group)}
 	chosen := w.Areas || w.Regions || w.Groups
 	if !chosen {
 		w.Regions, w.Groups = true, true
 	}
-	if s.sampling.sub == "list" && a.has(optVerbose) || s.sampling.sub == "report" && !chosen {
+	if s.sampling.sub == "list" && a.Has(dmopt.Verbose) || s.sampling.sub == "report" && !chosen {
 		w = table.Walk{Areas: true, Regions: true, Groups: true, SkipSingle: true}
 	}
 	return w
@@ -116,7 +117,7 @@ func (s *session) statsRows(o *object) error {
 	if err != nil || h == nil {
 		return err
 	}
-	units, _, ok := report.ParseUnits(s.args.text[optUnits])
+	units, _, ok := report.ParseUnits(s.args.Text[dmopt.Units])
 	if !ok {
 		units = report.Units{Letter: 's', Factor: sectorSize}
 	}
@@ -124,7 +125,7 @@ func (s *session) statsRows(o *object) error {
 		row := *o
 		row.region = &statsRow{
 			Object: obj, device: o.info.Name, interval: s.sampling.last, units: units,
-			show: table.Show{Plain: s.args.has(optNoTimeSuffix), Tight: s.args.has(optNoHeadings)},
+			show: table.Show{Plain: s.args.Has(dmopt.NoTimeSuffix), Tight: s.args.Has(dmopt.NoHeadings)},
 		}
 		if err := s.report.Object(&row); err != nil {
 			return reported(err)
@@ -138,10 +139,10 @@ func (s *session) statsRows(o *object) error {
 func (s *session) readStatistics(d device, sections report.Sections) (*stats.Handle, error) {
 	a := s.args
 	program := stats.Program
-	if a.has(optProgramID) {
-		program = a.text[optProgramID]
+	if a.Has(dmopt.ProgramID) {
+		program = a.Text[dmopt.ProgramID]
 	}
-	if a.has(optAllPrograms) {
+	if a.Has(dmopt.AllPrograms) {
 		program = ""
 	}
 	h, err := s.statisticsOf(d)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
@@ -23,13 +24,13 @@ func (s *session) status(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.args.has(optJSON) {
+	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
 		fmt.Fprintln(s.out, "No devices found")
 	}
 	return s.among(ctx, c, s.restoreOrder(list), s.statusOf)
 }
 
-func (s *session) isConcise(c call) bool { return c.cmd.name == "table" && s.args.has(optConcise) }
+func (s *session) isConcise(c call) bool { return c.cmd.name == "table" && s.args.Has(dmopt.Concise) }
 
 // restoreOrder puts devices behind those that they use, so that the list can
 // be made again from its beginning. Others stay where they are. A device that
@@ -47,7 +48,7 @@ func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
 			return
 		}
 		seen[e.Number] = true
-		_, deps, err := s.ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.args.has(optInactive)})
+		_, deps, err := s.ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.args.Has(dmopt.Inactive)})
 		if err == nil {
 			for _, n := range deps {
 				if below, ok := byNumber[n]; ok {
@@ -87,7 +88,7 @@ func (s *session) statusOf(ctx context.Context, c call) error {
 	if name == "" {
 		name = i.Name
 	}
-	v := &targetsView{s: s, c: c, info: i, name: name, hide: task == taskTable && !s.args.has(optShowKeys)}
+	v := &targetsView{s: s, c: c, info: i, name: name, hide: task == taskTable && !s.args.Has(dmopt.ShowKeys)}
 	matched, err := v.show(ctx, targets)
 	if err != nil || !matched || !s.executes() {
 		return err
@@ -96,7 +97,7 @@ func (s *session) statusOf(ctx context.Context, c call) error {
 }
 
 // executes says whether --exec asks for a command to be run.
-func (s *session) executes() bool { return s.args.has(optExec) }
+func (s *session) executes() bool { return s.args.Has(dmopt.Exec) }
 
 // targetsView shows the targets of one device.
 type targetsView struct {
@@ -111,7 +112,7 @@ type targetsView struct {
 // device without targets counts as one if no type is asked for.
 func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, error) {
 	s := v.s
-	wanted, only := s.args.text[optTarget], s.args.has(optTarget)
+	wanted, only := s.args.Text[dmopt.Target], s.args.Has(dmopt.Target)
 	var shown []dm.Target
 	for _, t := range targets {
 		if !only || t.Type == wanted {
@@ -121,10 +122,10 @@ func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, erro
 	if len(shown) == 0 && only {
 		return false, nil
 	}
-	quiet := s.executes() && !s.args.has(optVerbose)
+	quiet := s.executes() && !s.args.Has(dmopt.Verbose)
 	switch {
 	case v.c.cmd.name == "ls":
-		if !quiet && s.args.has(optJSON) {
+		if !quiet && s.args.Has(dmopt.JSON) {
 			s.rows = append(s.rows, entryJSON{Name: v.name, Major: v.info.Number.Major, Minor: v.info.Number.Minor})
 		} else if !quiet {
 			fmt.Fprintf(s.out, "%s\t(%d, %d)\n", v.name, v.info.Number.Major, v.info.Number.Minor)
@@ -132,14 +133,14 @@ func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, erro
 		return true, nil
 	case quiet:
 		return true, nil
-	case s.args.has(optJSON):
+	case s.args.Has(dmopt.JSON):
 		s.rows = append(s.rows, v.json(shown))
 		return true, nil
 	}
 	if err := v.text(ctx, shown); err != nil {
 		return true, err
 	}
-	verbose := s.args.seen[optVerbose]
+	verbose := s.args.Seen[dmopt.Verbose]
 	if v.c.multiple && verbose > 0 && (!s.isConcise(v.c) || verbose > 1) {
 		fmt.Fprintln(s.out)
 	}
@@ -153,11 +154,11 @@ func (v *targetsView) text(ctx context.Context, targets []dm.Target) error {
 		return nil
 	}
 	var failed error
-	if s.args.has(optVerbose) {
+	if s.args.Has(dmopt.Verbose) {
 		failed = s.showInfo(ctx, v.info)
 	}
 	prefix := ""
-	if v.c.multiple && !s.args.has(optVerbose) {
+	if v.c.multiple && !s.args.Has(dmopt.Verbose) {
 		prefix = v.name + ": "
 	}
 	if len(targets) == 0 {
@@ -202,16 +203,16 @@ func (s *session) deps(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	i, deps, err := s.askDeps(d, s.args.has(optInactive))
+	i, deps, err := s.askDeps(d, s.args.Has(dmopt.Inactive))
 	if err != nil {
 		return err
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, s.depsJSON(i, deps))
 		return nil
 	}
 	var failed error
-	if s.args.has(optVerbose) {
+	if s.args.Has(dmopt.Verbose) {
 		failed = s.complain(s.showInfo(ctx, i))
 	} else if c.multiple {
 		fmt.Fprintf(s.out, "%s: ", choose(d.name != "", d.name, i.Name))
@@ -225,7 +226,7 @@ func (s *session) deps(ctx context.Context, c call) error {
 		}
 	}
 	fmt.Fprintln(s.out)
-	if c.multiple && s.args.has(optVerbose) {
+	if c.multiple && s.args.Has(dmopt.Verbose) {
 		fmt.Fprintln(s.out)
 	}
 	_ = failed // the original goes on
@@ -255,13 +256,13 @@ func (s *session) deviceName(n dm.Number) (string, bool) {
 // readOptions reads -o where it is not the columns of a report.
 func (s *session) readOptions() error {
 	a := s.args
-	options := a.text[optOptions]
-	if a.has(optTree) {
+	options := a.Text[dmopt.Options]
+	if a.Has(dmopt.Tree) {
 		var err error
 		s.style, err = treeOptions(options, s.std.Out)
 		return err
 	}
-	if a.has(optColumns) || !a.has(optOptions) {
+	if a.Has(dmopt.Columns) || !a.Has(dmopt.Options) {
 		return nil
 	}
 	for rest := options; rest != ""; {
@@ -274,7 +275,7 @@ func (s *session) readOptions() error {
 		case strings.HasPrefix("devname", word):
 			s.naming = byMapName
 		default:
-			return wrong("Option not recognised: %s.", rest)
+			return dmopt.Wrong("Option not recognised: %s.", rest)
 		}
 		rest = more
 	}
@@ -284,20 +285,20 @@ func (s *session) readOptions() error {
 // ls is the command ls.
 func (s *session) ls(ctx context.Context, c call) error {
 	switch {
-	case s.args.has(optTarget) || s.executes():
+	case s.args.Has(dmopt.Target) || s.executes():
 		return s.status(ctx, c)
-	case s.args.has(optTree):
+	case s.args.Has(dmopt.Tree):
 		return s.drawTree()
 	}
 	list, err := s.askList()
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.args.has(optJSON) {
+	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
 		fmt.Fprintln(s.out, "No devices found")
 	}
 	for _, e := range list {
-		if s.args.has(optJSON) {
+		if s.args.Has(dmopt.JSON) {
 			s.rows = append(s.rows, entryJSON{Name: e.Name, UUID: e.UUID, Major: e.Number.Major, Minor: e.Number.Minor, EventNr: e.EventNr})
 			continue
 		}
@@ -313,7 +314,7 @@ func (s *session) drawTree() error {
 	if s.devices == nil {
 		return failed
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, s.treeJSON()...)
 		return failed
 	}
@@ -331,7 +332,7 @@ func (s *session) wholeTree() error {
 		return err
 	}
 	s.devices = newTree()
-	if len(list) == 0 && !s.args.has(optJSON) {
+	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
 		fmt.Fprintln(s.out, "No devices found")
 	}
 	major := mappedMajor()

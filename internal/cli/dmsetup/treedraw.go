@@ -1,6 +1,7 @@
 package dmsetup
 
 import (
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"io"
 	"os"
 	"strconv"
@@ -57,7 +58,7 @@ func treeOptions(options string, out io.Writer) (treeStyle, error) {
 	for rest := options; rest != ""; {
 		word, more, _ := strings.Cut(rest, ",")
 		if !s.set(word) {
-			return s, wrong("Tree options not recognised: %s.", rest)
+			return s, dmopt.Wrong("Tree options not recognised: %s.", rest)
 		}
 		rest = more
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
@@ -36,7 +37,7 @@ func udevFlagName(bit int) string {
 
 // cookieWord reads a cookie of the command line.
 func (s *session) cookieWord(word string) (uint32, error) {
-	cookie, err := cookieValue(word)
+	cookie, err := dmopt.CookieValue(word)
 	if err != nil {
 		return 0, s.refuse("%v", err)
 	}
@@ -54,7 +55,7 @@ func (s *session) showUdevFlags(_ context.Context, c call) error {
 		if cookie>>16&(1<<bit) == 0 {
 			continue
 		}
-		if s.args.has(optJSON) {
+		if s.args.Has(dmopt.JSON) {
 			s.rows = append(s.rows, udevFlagName(bit))
 		} else {
 			s.printf("%s='1'\n", udevFlagName(bit))
@@ -69,7 +70,7 @@ func (s *session) udevComplete(_ context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if !s.args.has(optJSON) {
+	if !s.args.Has(dmopt.JSON) {
 		s.printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
 	}
 	base := cookie & cookieBase
@@ -77,7 +78,7 @@ func (s *session) udevComplete(_ context.Context, c call) error {
 		return nil // nobody waits
 	}
 	key := base | cookieMagic<<16
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.printf("semaphore 0x%x: decrement\n", key)
 		return nil
 	}
@@ -96,8 +97,8 @@ func (s *session) cookiePrefix(cookie uint32) error {
 // cookieError words the failure of something about a cookie.
 func (s *session) cookieError(err error, key uint32) error {
 	if errors.Is(err, mapper.ErrNoCookie) {
-		return s.complain(&usageError{lines: []string{fmt.Sprintf(
-			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, class: err})
+		return s.complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
+			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, Class: err})
 	}
 	return err
 }
@@ -108,7 +109,7 @@ func (s *session) udevCreateCookie(context.Context, call) error {
 	if !s.synchronises() {
 		return nil
 	}
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.printf("semaphore: create\n")
 		return nil
 	}
@@ -116,7 +117,7 @@ func (s *session) udevCreateCookie(context.Context, call) error {
 	if err != nil {
 		return err
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
 		return nil
 	}
@@ -142,13 +143,13 @@ func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
 	if err := s.cookiePrefix(s.cookie); err != nil {
 		return err
 	}
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		s.printf("semaphore 0x%x: wait for udev, remove\n", s.cookie)
 		return nil
 	}
 	ctx, stop := s.std.Cancellable(ctx)
 	defer stop()
-	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.args.timeout), s.cookie)
+	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.args.Timeout), s.cookie)
 }
 
 // udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
@@ -156,13 +157,13 @@ func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
 func (s *session) udevCompleteAll(_ context.Context, c call) error {
 	age := 0
 	if word, ok := c.first(); ok {
-		n, rest, _ := strtol(word, 10)
+		n, rest, _ := dmopt.Strtol(word, 10)
 		if rest == word {
 			return s.refuse("Failed to read age_in_minutes parameter.")
 		}
 		age = int(uint32(n))
 	}
-	if !s.args.has(optYes) && !s.args.has(optDryRun) {
+	if !s.args.Has(dmopt.Yes) && !s.args.Has(dmopt.DryRun) {
 		older := ""
 		if age > 0 {
 			older = fmt.Sprintf("older than %d minutes ", age)
@@ -174,14 +175,14 @@ func (s *session) udevCompleteAll(_ context.Context, c call) error {
 			return nil
 		}
 	}
-	if s.args.has(optDryRun) {
+	if s.args.Has(dmopt.DryRun) {
 		return s.udevCookies(context.Background(), c)
 	}
 	removed, skipped, err := mapper.CompleteAll(time.Duration(age) * time.Minute)
 	if err != nil {
 		return err
 	}
-	if s.args.has(optJSON) {
+	if s.args.Has(dmopt.JSON) {
 		s.rows = append(s.rows, completedJSON{Removed: removed, Skipped: skipped})
 		return nil
 	}
@@ -221,11 +222,11 @@ func (s *session) udevCookies(context.Context, call) error {
 	if err != nil {
 		return err
 	}
-	if !s.args.has(optJSON) {
+	if !s.args.Has(dmopt.JSON) {
 		s.printf("Cookie       Semid      Value      Last semop time           Last change time\n")
 	}
 	for _, c := range list {
-		if s.args.has(optJSON) {
+		if s.args.Has(dmopt.JSON) {
 			s.rows = append(s.rows, cookieJSON{
 				Cookie: fmt.Sprintf("0x%08X", c.Key), ID: c.ID, Value: c.Value,
 				LastOp: c.LastOp.UTC().Format(time.RFC3339), LastChange: c.LastWrite.UTC().Format(time.RFC3339),

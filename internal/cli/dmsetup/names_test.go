@@ -1,30 +1,9 @@
 package dmsetup
 
 import (
-	"io"
 	"strings"
 	"testing"
 )
-
-// FuzzParse: no line of words makes the reader of command lines panic, and what
-// it accepts agrees with itself.
-func FuzzParse(f *testing.F) {
-	for _, line := range []string{
-		"create a --table x", "info -c -o name", "-j 253 -m 0 table", "stats list", "--mode 0660 create", "--readahead +8 resume x", "--udev-timeout 3s -- -x", "-vvvcinfo", "--udevcookie 0xd4d0001 ls",
-	} {
-		f.Add("dmsetup", line)
-		f.Add("devmap_name", line)
-	}
-	f.Fuzz(func(t *testing.T, name, line string) {
-		a, err := parse(append([]string{name}, strings.Fields(line)...), io.Discard)
-		if err == nil && a.has(optMajor) != a.has(optMinor) {
-			t.Errorf("%q: one of major and minor", line)
-		}
-		if a.has(optTable) && a.has(optNoTable) && err == nil {
-			t.Errorf("%q: a table and none", line)
-		}
-	})
-}
 
 // FuzzConcise: a specification that is accepted has whole devices only.
 func FuzzConcise(f *testing.F) {

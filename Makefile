@@ -24,6 +24,11 @@ MDKIT_SEED := $(shell printf %d 0x$$(git rev-parse --verify --quiet HEAD 2>/dev/
 endif
 export MDKIT_SEED
 
+# On a slow machine MDKIT_SLOW=N stretches all deadlines of tests, which are
+# generous as they are.
+MDKIT_SLOW ?= 1
+export MDKIT_SLOW
+
 # Nothing but the race detector needs a C compiler.
 export CGO_ENABLED = 0
 
@@ -86,15 +91,15 @@ check:
 # Everything that needs no kernel, under the race detector.
 unit: seed
 	MDKIT_LAB=off CGO_ENABLED=1 CC="$$($(GO) run ./internal/lab/cmd/labcc)" \
-		$(GO) test -race -json -timeout=10m $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
+		$(GO) test -race -json -timeout=$$((15 * $(MDKIT_SLOW)))m $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=25m $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md
 
 coverage: lab
-	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=25m $(ALL) | \
+	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md -write
 
 # Each fuzz test for T.

@@ -169,7 +169,7 @@ func TestWatcherEndsWithContext(t *testing.T) {
 		t.Errorf("text %q", text)
 	}
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond) // nothing is to come, however long one waits
 		if _, err := w.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Wait: %v", err)
 		}

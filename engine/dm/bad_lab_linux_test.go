@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +41,6 @@ func labSpec() lab.Spec {
 	return lab.Spec{
 		Modules: append(slices.Clone(allTargets), "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=8"),
 		Disks:   []lab.Disk{{Size: 16 << 20}, {Size: 16 << 20}, {Size: 1 << 20}, {Size: 16 << 20}},
-		Timeout: 15 * time.Minute,
 	}
 }
 
@@ -57,15 +55,13 @@ func newMachine(t *testing.T, g *lab.Guest) *machine {
 		m.numbers[string("abcd"[i])], m.names[string("abcd"[i])] = number(t, d), filepath.Base(d)
 	}
 	// The disk of scsi_debug comes some time after its module.
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if found, _ := filepath.Glob("/dev/sd?"); len(found) > 0 {
+	lab.Until(t, "the disk of scsi_debug", func() bool {
+		found, _ := filepath.Glob("/dev/sd?")
+		if len(found) > 0 {
 			m.numbers["k"], m.names["k"] = number(t, found[0]), filepath.Base(found[0])
-			break
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("scsi_debug made no disk")
-		}
-	}
+		return len(found) > 0
+	})
 	t.Cleanup(func() {
 		if err := c.RemoveAll(kernel.RemoveOptions{}); err != nil {
 			t.Error(err)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -200,13 +199,12 @@ func (d *device) status() dm.Status {
 // wait shows the status until it is as it should be.
 func (d *device) wait(what string, good func(dm.Status) bool) {
 	d.t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !good(d.status()) {
-		if time.Now().After(deadline) {
-			d.t.Fatalf("%s: not %s: %v", d.name, what, d.status())
+	lab.Poll(d.t, func() string {
+		if s := d.status(); !good(s) {
+			return fmt.Sprintf("%s to be %s: %v", d.name, what, s)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return ""
+	})
 }
 
 func (d *device) remove() {

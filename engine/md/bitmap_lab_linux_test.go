@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
@@ -55,7 +54,7 @@ func TestBitmapsLikeTheKernel(t *testing.T) {
 		disks = append(disks, lab.Disk{Size: 8 << 20})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 10 * time.Minute,
+		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files,
 	}, lab.Sample(t, cases, 4)...)
 }
 

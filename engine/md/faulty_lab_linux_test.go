@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,7 +37,7 @@ func TestFaultyLikeTheKernel(t *testing.T) {
 		}})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"faulty"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files, Timeout: 5 * time.Minute,
+		Modules: []string{"faulty"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files,
 	}, cases...)
 }
 
@@ -177,7 +176,7 @@ func TestMultipathLikeTheKernel(t *testing.T) {
 		}})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"multipath", "loop"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files, Timeout: 5 * time.Minute,
+		Modules: []string{"multipath", "loop"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files,
 	}, cases...)
 }
 

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,7 @@ func kernelSpec(t *testing.T) lab.Spec {
 	for i := range disks {
 		disks[i] = lab.Disk{Size: memberSize}
 	}
-	return lab.Spec{Modules: allModules, Disks: disks, Files: lab.Peer(t, "mdadm").Files, Timeout: 15 * time.Minute}
+	return lab.Spec{Modules: allModules, Disks: disks, Files: lab.Peer(t, "mdadm").Files}
 }
 
 // rig drives mdadm in a guest and reads the members with the package.
@@ -76,12 +75,13 @@ func (r rig) setSysfs(name, value string) {
 
 func (r rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			stat, _ := os.ReadFile("/proc/mdstat")
-			r.t.Fatalf("waited too long for %s\n%s", what, stat)
+	lab.Poll(r.t, func() string {
+		if ok() {
+			return ""
 		}
-	}
+		stat, _ := os.ReadFile("/proc/mdstat")
+		return fmt.Sprintf("%s\n%s", what, stat)
+	})
 }
 
 // wipe makes the disks blank again.

@@ -92,7 +92,7 @@ func stories() map[string]story {
 				r.slow()
 				r.mdadm("--add", array, r.g.Disks[2])
 				r.until("recovery", func() bool { return r.sysfs("sync_action") == "recover" && r.sysfs("sync_completed") != "none" })
-				time.Sleep(2 * time.Second)
+				time.Sleep(2 * time.Second) // some of it gets done, however much
 				r.stop()
 				return r.read([]string{devs[0], r.g.Disks[2]}, out("md.member.missing")...)
 			},
@@ -145,7 +145,7 @@ func stories() map[string]story {
 				r.slow()
 				r.mdadm("--replace", array, devs[1], "--with", devs[3])
 				r.until("recovery", func() bool { return r.sysfs("sync_action") == "recover" && r.sysfs("sync_completed") != "none" })
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // some of it gets done, however much
 				r.stop()
 				return r.read(devs)
 			},
@@ -247,7 +247,7 @@ func (r rig) reshape(args ...string) {
 		pos := r.sysfs("reshape_position")
 		return pos != "none" && pos != "0"
 	})
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // some of it gets done, however much
 	r.stop()
 }
 

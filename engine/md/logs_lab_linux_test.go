@@ -74,7 +74,7 @@ func TestLogsLikeTheKernel(t *testing.T) {
 	rng := lab.Rand(t)
 	mdadm := lab.Peer(t, "mdadm")
 	set := lab.Cases(t, lab.Case{Name: "load", Run: loadArrays}, lab.Case{Name: "judge", Run: judgeArrays})
-	spec := lab.Spec{Modules: []string{"raid456"}, Files: mdadm.Files, Timeout: 10 * time.Minute}
+	spec := lab.Spec{Modules: []string{"raid456"}, Files: mdadm.Files}
 	kills := 1
 	if lab.Soak() {
 		kills = 40

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,7 +65,7 @@ func TestMidReshapeLikeTheKernel(t *testing.T) {
 		disks = append(disks, lab.Disk{Size: 12 << 20})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 10 * time.Minute,
+		Modules: []string{"raid10", "raid456"}, Disks: disks, Files: mdadm.Files,
 	}, cases...)
 }
 
@@ -148,17 +147,15 @@ func (x *exchange) awaitReshape(stop int) {
 		return strings.TrimSpace(string(b))
 	}
 	first := read("reshape_position")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	lab.Poll(x.t, func() string {
 		done, position := read("sync_completed"), read("reshape_position")
 		at, err := strconv.Atoi(strings.Fields(done)[0])
 		// raid10 writes down less often, and not when it has to stop.
 		if err == nil && (at >= stop-256 || x.level == md.LevelRAID10) && position != first && position != "none" {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) {
-			x.t.Fatalf("sync_completed is %s, want %d; reshape_position is %s", done, stop, position)
-		}
-	}
+		return fmt.Sprintf("sync_completed is %s, want %d; reshape_position is %s", done, stop, position)
+	})
 }
 
 // forget drops what is cached of a disk, which closing it does not do while

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
@@ -45,7 +44,7 @@ func TestScrubLikeTheKernel(t *testing.T) {
 		disks = append(disks, lab.Disk{Size: 3 << 20})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 15 * time.Minute,
+		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files,
 		Env: map[string]string{"MDKIT_SEED": fmt.Sprint(seed)},
 	}, cases...)
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
@@ -56,7 +55,7 @@ func TestOddStatesLikeTheKernel(t *testing.T) {
 		disks = append(disks, lab.Disk{Size: 3 << 20})
 	}
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files, Timeout: 15 * time.Minute,
+		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files,
 	}, cases...)
 }
 
@@ -85,15 +84,13 @@ const halfway = 2048
 // written to.
 func (x *exchange) awaitHalfway() {
 	x.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	lab.Poll(x.t, func() string {
 		b, err := os.ReadFile("/sys/block/md0/md/sync_completed")
 		if err == nil && strings.HasPrefix(string(b), fmt.Sprint(halfway, " / ")) {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) {
-			x.t.Fatalf("sync_completed is %q, %v; want %d", b, err, halfway)
-		}
-	}
+		return fmt.Sprintf("sync_completed is %q, %v; want %d", b, err, halfway)
+	})
 }
 
 // spoil fills a disk with garbage, so that nothing right is on it by accident.

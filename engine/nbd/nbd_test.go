@@ -18,6 +18,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/nbd"
 	"github.com/mdkit/mdkit/engine/nbd/nbdtest"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // serve runs a server on a unix socket until the test ends, and returns how to
@@ -270,13 +271,8 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the server does not stop")
+	if err := lab.Receive(t, "the end of the server", done); err != nil {
+		t.Error(err)
 	}
 	if err := c.Read(make([]byte, 4), 0); err == nil {
 		t.Error("a read after the end")
@@ -296,13 +292,8 @@ func TestStopDeaf(t *testing.T) {
 		_, _ = client.Write([]byte("IHAVEOPT\x00\x00\x00\x03\x00\x00\x00\x00")) // list
 		stop()
 	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server does not stop")
+	if err := lab.Receive(t, "the end of the server", done); err != nil {
+		t.Error(err)
 	}
 }
 

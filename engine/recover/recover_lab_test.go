@@ -298,7 +298,7 @@ func TestSearchAfterKernel(t *testing.T) {
 }
 
 func afterKernel(t *testing.T, names []string) {
-	spec := lab.Spec{Modules: []string{"raid0", "raid1", "raid10", "raid456"}, Timeout: 4 * time.Minute}
+	spec := lab.Spec{Modules: []string{"raid0", "raid1", "raid10", "raid456"}}
 	images := map[string]string{}
 	if !lab.InGuest() {
 		images = filesystems(t, lab.Peer(t, "e2fsprogs"))

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,7 +75,7 @@ func awaitWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	lab.Poll(t, func() string {
 		action, err := a.SyncAction()
 		if err != nil {
 			t.Fatal(err)
@@ -86,12 +85,10 @@ func awaitWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		if missing == 0 && action == mdsysfs.Idle {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is still %v with %d members missing", array, action, missing)
-		}
-	}
+		return fmt.Sprintf("%s to be whole: %v with %d members missing", array, action, missing)
+	})
 }
 
 // withMount calls f while the array's filesystem is mounted on mountPoint.

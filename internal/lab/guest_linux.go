@@ -3,11 +3,11 @@ package lab
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,22 +94,19 @@ func (g *Guest) KernelLog(t testing.TB) []string {
 }
 
 // KernelSays waits until the kernel's log holds a line with that text since
-// the last KernelLog, and returns all lines up to then. The test fails if it
-// does not come within the limit.
-func (g *Guest) KernelSays(t testing.TB, text string, limit time.Duration) []string {
+// the last KernelLog, and returns all lines up to then. The test fails at the
+// deadline of Until.
+func (g *Guest) KernelSays(t testing.TB, text string) []string {
 	t.Helper()
 	var lines []string
-	deadline := time.Now().Add(limit)
-	for {
+	Poll(t, func() string {
 		for _, l := range g.KernelLog(t) {
 			lines = append(lines, l)
 			if strings.Contains(l, text) {
-				return lines
+				return ""
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("lab: the kernel did not say %q within %v; it said:\n%s", text, limit, strings.Join(lines, "\n"))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return fmt.Sprintf("the kernel to say %q; it said:\n%s", text, strings.Join(lines, "\n"))
+	})
+	return lines
 }

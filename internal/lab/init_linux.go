@@ -122,7 +122,7 @@ func settle(o orders) error {
 		}
 	}
 	for _, d := range o.Disks {
-		if err := waitFor(10*time.Second, "disk "+d, func() bool { _, err := os.Stat(d); return err == nil }); err != nil {
+		if err := waitFor("disk "+d, func() bool { _, err := os.Stat(d); return err == nil }); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func loadModules(list []stagedModule) error {
 
 // openChannel opens the device and takes the terminal out of it.
 func openChannel(dev string) (*os.File, error) {
-	if err := waitFor(10*time.Second, "channel "+dev, func() bool { _, err := os.Stat(dev); return err == nil }); err != nil {
+	if err := waitFor("channel "+dev, func() bool { _, err := os.Stat(dev); return err == nil }); err != nil {
 		return nil, err
 	}
 	fd, err := unix.Open(dev, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -202,8 +202,11 @@ func runChild(channel *os.File) {
 		channel.Write(note{Kind: noteFatal, Text: err.Error()}.encode())
 		return
 	}
-	left := max(o.Timeout-uptime(), time.Second)
-	ctx, cancel := context.WithTimeout(context.Background(), left+left/10)
+	left := o.Timeout
+	if !o.Until.IsZero() {
+		left = max(min(left, time.Until(o.Until)), time.Second)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), left+left/10+o.Grace)
 	defer cancel()
 	defer context.AfterFunc(ctx, showBlocked)()
 	args := []string{
@@ -232,15 +235,6 @@ func runChild(channel *os.File) {
 	}
 	sendCover(channel)
 	channel.Write(note{Kind: noteExit, Text: text}.encode())
-}
-
-// uptime is how long the kernel runs already.
-func uptime() time.Duration {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
-		return 0
-	}
-	return time.Duration(ts.Nano())
 }
 
 // showBlocked has the kernel print the stacks of all tasks that wait where no
@@ -278,8 +272,10 @@ func sendCover(channel *os.File) {
 	}
 }
 
-// waitFor polls until ok, for at most that long.
-func waitFor(limit time.Duration, what string, ok func() bool) error {
+// waitFor polls until ok. A device that does not come is an error before the
+// host gives the machine up.
+func waitFor(what string, ok func() bool) error {
+	const limit = bootLimit / 2
 	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {

@@ -22,9 +22,12 @@ func TestInner(t *testing.T) {
 	if os.Getenv(innerEnv) == "" && !InGuest() {
 		t.Skip("part of TestFailures")
 	}
-	spec := Spec{Env: map[string]string{innerEnv: "1"}, Timeout: time.Minute}
-	if d, err := time.ParseDuration(os.Getenv(innerEnv)); err == nil {
-		spec.Timeout = d
+	spec := Spec{Env: map[string]string{innerEnv: "1"}}
+	switch what, value, _ := strings.Cut(os.Getenv(innerEnv), "="); what {
+	case "tests":
+		spec.Timeout, _ = time.ParseDuration(value)
+	case "boot":
+		spec.boot, _ = time.ParseDuration(value)
 	}
 	Run(t, spec,
 		Case{Name: "good", Run: func(t *testing.T, g *Guest) {
@@ -99,17 +102,18 @@ func TestFailures(t *testing.T) {
 		{"oops", "^(good|oops)$", "1", []string{
 			`Kernel panic - not syncing: `, `end of the console`, `--- PASS: TestInner/good`, `--- FAIL: TestInner/oops`,
 		}},
-		{"hangs", "^hangs$", "8s", []string{`panic: test timed out`, `inner_linux_test.go:\d+`, `--- FAIL: TestInner/hangs`}},
-		{"stops", "^stops$", "8s", []string{`UNFINISHED`, `--- FAIL: TestInner/stops`}},
-		{"slow boot", "^good$", "100ms", []string{`still running after 100ms`, `--- FAIL: TestInner/good`}},
+		{"hangs", "^hangs$", "tests=2s", []string{`panic: test timed out`, `inner_linux_test.go:\d+`, `--- FAIL: TestInner/hangs`}},
+		{"stops", "^stops$", "tests=2s", []string{`UNFINISHED`, `--- FAIL: TestInner/stops`}},
+		{"slow boot", "^good$", "boot=10ms", []string{`was not up after 10ms`, `--- FAIL: TestInner/good`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, failed := inner(t, c.pattern, c.setting)
 			// On a busy system the time may be over before the case begins.
-			limit, _ := time.ParseDuration(c.setting)
-			for limit >= time.Second && limit < 2*time.Minute && strings.Contains(out, string(NotRun)) {
+			value, limited := strings.CutPrefix(c.setting, "tests=")
+			limit, _ := time.ParseDuration(value)
+			for limited && limit < patience && strings.Contains(out, string(NotRun)) {
 				limit *= 4
-				out, failed = inner(t, c.pattern, limit.String())
+				out, failed = inner(t, c.pattern, "tests="+limit.String())
 			}
 			if failed != (c.name != "good") {
 				t.Errorf("failed: %v", failed)
@@ -182,19 +186,11 @@ func TestGuard(t *testing.T) {
 		}
 		return n
 	}
-	until := func(what string, ok func() bool) {
-		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("not so after 20s: %s", what)
-			}
-		}
-	}
-	until("the machine and its helpers run", func() bool { return running() > 3 })
+	Until(t, "the machine and its helpers run", func() bool { return running() > 3 })
 	cmd.Process.Kill()
 	cmd.Wait() //nolint:errcheck // killed
-	until("they are gone", func() bool { return running() == 0 })
-	until("their folder is gone", func() bool {
+	Until(t, "they are gone", func() bool { return running() == 0 })
+	Until(t, "their folder is gone", func() bool {
 		left, err := os.ReadDir(tmp)
 		return err == nil && len(left) == 0
 	})

@@ -37,10 +37,14 @@ type Spec struct {
 	// Env is passed to the cases, in the environment and in Guest.Env; so is
 	// what Seed and Soak need.
 	Env map[string]string
-	// Timeout is the machine's lifetime, 0 means 10 minutes; four times that in
-	// a soak. Then it is killed and the test fails with the end of the console.
-	// It is there for machines that hang, not for hosts that are slow.
+	// Timeout is how long the cases may take, from when the machine is up; 0
+	// means 20 minutes. It is four times that in a soak, and $MDKIT_SLOW
+	// stretches it. Then the machine is killed and the test fails with the end
+	// of the console. It is there for machines that hang, not for hosts that
+	// are slow: leave it alone.
 	Timeout time.Duration
+	// boot is how long the machine may take until it is up.
+	boot time.Duration
 	// NICs are the machine's network cards: Guest.NICs, in this order.
 	NICs []*Port
 }
@@ -86,10 +90,13 @@ func (s Spec) withDefaults() (Spec, error) {
 		s.Memory = 512 << 20
 	}
 	if s.Timeout == 0 {
-		s.Timeout = 10 * time.Minute
+		s.Timeout = Stretched(20 * time.Minute)
 	}
 	if Soak() {
 		s.Timeout *= 4 // all cases, and nobody waits
+	}
+	if s.boot == 0 {
+		s.boot = Stretched(bootLimit)
 	}
 	if s.CPUs == 0 {
 		s.CPUs = 1
@@ -104,6 +111,10 @@ func (s Spec) withDefaults() (Spec, error) {
 	}
 	return s, nil
 }
+
+// bootLimit is for kernels that never come up. User-mode Linux takes two
+// seconds, QEMU ten.
+const bootLimit = 3 * time.Minute
 
 // maxDisks is MAX_DEV of arch/um/drivers/ubd_kern.c.
 const maxDisks = 16

@@ -23,8 +23,9 @@ type Machine struct {
 
 	t     testing.TB
 	spec  Spec
-	dir   string   // private: staged root, images
-	cases []string // full names
+	dir   string    // private: staged root, images
+	cases []string  // full names
+	until time.Time // when the guest's tests must have ended; zero: never
 	cmd   *exec.Cmd
 	link  *os.File   // the channel, host end
 	lend  []*os.File // for the process only: closed here once it has them
@@ -42,13 +43,18 @@ type Machine struct {
 	exited    bool // the guest's test process ended by itself
 	fatal     string
 	killed    bool
-	timedOut  bool
+	expired   string // which limit it went over, "" if none
 	reported  bool
 }
 
-// stopGrace is left between the machine's end and the test binary's own
-// deadline, for the report.
-const stopGrace = 5 * time.Second
+// Between the end of one time limit and the next outer one there is room for
+// what is to be said: a hanging test shows its goroutines, then init has the
+// kernel show what is blocked, then the machine is killed and its console shown.
+const (
+	sayGrace  = 5 * time.Second  // the guest's test process
+	killGrace = 30 * time.Second // the guest
+	stopGrace = 10 * time.Second // the machine, before the test binary's own deadline
+)
 
 // start boots a machine for the cases with these full names.
 func start(t *testing.T, spec Spec, names []string) *Machine {
@@ -115,14 +121,13 @@ func (m *Machine) boot(t *testing.T, k kernel) error {
 			f.Close()
 		}
 	}()
-	limit := m.spec.Timeout
 	if dl, ok := t.Deadline(); ok {
-		limit = min(limit, time.Until(dl)-stopGrace)
+		m.until = dl.Add(-Stretched(killGrace + stopGrace))
+		if time.Until(m.until) <= 0 {
+			return errors.New("no time left before the test binary's own deadline (-timeout)")
+		}
 	}
-	if limit <= 0 {
-		return errors.New("no time left before the test binary's own deadline (-timeout)")
-	}
-	cmd, err := k.command(m, guest, limit)
+	cmd, err := k.command(m, guest)
 	if err != nil {
 		return err
 	}
@@ -152,7 +157,7 @@ func (m *Machine) boot(t *testing.T, k kernel) error {
 			return
 		}
 		started <- nil
-		m.run(conOut, limit)
+		m.run(conOut)
 		dismiss()
 		close(m.done)
 	}()
@@ -176,15 +181,42 @@ func makeImage(path string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
-// run watches the machine until it is gone.
-func (m *Machine) run(console *os.File, limit time.Duration) {
-	var wg sync.WaitGroup
-	timer := time.AfterFunc(limit, func() {
+// limit kills the machine if it does not come up, and if it goes on for longer
+// than its tests may. It gives up when the machine is gone.
+func (m *Machine) limit() {
+	expire := func(why string) {
 		m.mu.Lock()
-		m.timedOut = true
+		m.expired = why
 		m.mu.Unlock()
 		killGroup(m.cmd)
-	})
+	}
+	left := func(d time.Duration) time.Duration {
+		if m.until.IsZero() {
+			return d
+		}
+		return min(d, time.Until(m.until))
+	}
+	select {
+	case <-m.done:
+		return
+	case <-time.After(left(m.spec.boot)):
+		expire(fmt.Sprintf("was not up after %v", m.spec.boot))
+		return
+	case <-m.up:
+	}
+	// The guest ends its tests by itself at that time, and says what hung.
+	tests := left(m.spec.Timeout)
+	select {
+	case <-m.done:
+	case <-time.After(tests + tests/10 + Stretched(killGrace)):
+		expire(fmt.Sprintf("was still running after %v of tests", tests))
+	}
+}
+
+// run watches the machine until it is gone.
+func (m *Machine) run(console *os.File) {
+	var wg sync.WaitGroup
+	go m.limit()
 	wg.Go(func() {
 		io.Copy(&m.console, console) //nolint:errcheck // ends with the process
 	})
@@ -193,12 +225,11 @@ func (m *Machine) run(console *os.File, limit time.Duration) {
 		defer close(linkDone)
 		io.Copy(&m.out, m.link) //nolint:errcheck // likewise
 	}()
-	m.cmd.Wait() //nolint:errcheck // how it ended is in its notes and console
-	timer.Stop()
+	m.cmd.Wait()     //nolint:errcheck // how it ended is in its notes and console
 	killGroup(m.cmd) // helpers of the dead kernel, if any are left
 	// What the kernel wrote last is still in the sockets; a helper that kept
 	// them open for a moment must not keep us.
-	late := time.AfterFunc(2*time.Second, func() {
+	late := time.AfterFunc(Stretched(5*time.Second), func() {
 		console.SetReadDeadline(time.Now())
 		m.link.SetReadDeadline(time.Now())
 	})
@@ -296,8 +327,8 @@ func (m *Machine) wait() *Result {
 	}
 	switch {
 	case m.killed:
-	case m.timedOut:
-		r.Err = fmt.Errorf("lab: the machine was still running after %v and was killed", m.spec.Timeout)
+	case m.expired != "":
+		r.Err = fmt.Errorf("lab: the machine %s and was killed", m.expired)
 	case m.fatal != "":
 		r.Err = fmt.Errorf("lab: the machine could not be set up: %s", m.fatal)
 	case m.release == "":
@@ -362,7 +393,7 @@ func (m *Machine) Tell(name string, data []byte) {
 type kernel interface {
 	// command stages the root and makes the command that runs the machine.
 	// guest is the channel's guest end, inherited by the command.
-	command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error)
+	command(m *Machine, guest *os.File) (*exec.Cmd, error)
 }
 
 func findKernel(ctx context.Context, spec Spec) (kernel, error) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 )
 
 // Elsewhere than on Linux there is no lab: supported says so before any of
@@ -41,4 +40,4 @@ func (g *Guest) HasModule(string) bool { return false }
 func (g *Guest) KernelLog(testing.TB) []string { return nil }
 
 // KernelSays waits for a message of the kernel; see the Linux version.
-func (g *Guest) KernelSays(testing.TB, string, time.Duration) []string { return nil }
+func (g *Guest) KernelSays(testing.TB, string) []string { return nil }

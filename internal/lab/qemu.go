@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
@@ -101,7 +100,7 @@ func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
 }
 
 // command stages the root as an initramfs.
-func (k *qemuKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
+func (k *qemuKernel) command(m *Machine, guest *os.File) (*exec.Cmd, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -114,7 +113,7 @@ func (k *qemuKernel) command(m *Machine, guest *os.File, limit time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	o := m.orders(limit)
+	o := m.orders()
 	o.Channel = "/dev/vport0p1" // the first port after the console's
 	o.Modules = stageModules(tr, list)
 	o.Builtin = slices.Sorted(maps.Keys(k.modules.builtin))

@@ -86,8 +86,8 @@ func Sample[T any](t testing.TB, list []T, n int) []T {
 	return out
 }
 
-// guestEnviron is what a guest's test process gets: env, and the two settings
-// of this file where env has none.
+// guestEnviron is what a guest's test process gets: env, and the settings of
+// the run where env has none.
 func guestEnviron(env map[string]string) (map[string]string, error) {
 	seed, err := seed()
 	if err != nil {
@@ -96,6 +96,9 @@ func guestEnviron(env map[string]string) (map[string]string, error) {
 	all := map[string]string{seedEnv: strconv.FormatUint(seed, 10)}
 	if Soak() {
 		all[soakEnv] = "1"
+	}
+	if slow := os.Getenv(slowEnv); slow != "" {
+		all[slowEnv] = slow
 	}
 	maps.Copy(all, env)
 	return all, nil

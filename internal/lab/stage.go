@@ -38,6 +38,8 @@ type orders struct {
 	Verbose bool              // -v on the host
 	Short   bool              // -short on the host
 	Timeout time.Duration     // for the test process
+	Grace   time.Duration     // for what it says after that
+	Until   time.Time         // when it must have ended anyhow; zero: never
 }
 
 func (o orders) encode() ([]byte, error) { return json.MarshalIndent(o, "", "\t") }
@@ -117,13 +119,11 @@ func (m *Machine) payload(binary string) (tree, error) {
 
 // orders are the orders for this machine's guest, less what only the backend
 // knows.
-func (m *Machine) orders(limit time.Duration) orders {
+func (m *Machine) orders() orders {
 	return orders{
 		Kernel: m.spec.Kernel, Backend: m.spec.Backend, Cases: m.cases, Env: m.spec.Env,
 		Cover: covering(), Verbose: verbose(), Short: short(),
-		// A little less than the machine's own limit, so that a hanging test
-		// shows its goroutines before the machine is killed.
-		Timeout: limit * 8 / 10,
+		Timeout: m.spec.Timeout, Grace: Stretched(sayGrace), Until: m.until,
 	}
 }
 

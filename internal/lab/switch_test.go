@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"os"
 	"slices"
@@ -33,8 +34,8 @@ func TestSwitch(t *testing.T) {
 			g.Await("stop")
 		}},
 		Case{Name: "client", Run: func(t *testing.T, g *Guest) {
-			get := func(limit time.Duration) string {
-				c, err := net.DialTimeout("tcp", "10.9.0.1:7000", limit)
+			get := func(ctx context.Context) string {
+				c, err := new(net.Dialer).DialContext(ctx, "tcp", "10.9.0.1:7000")
 				if err != nil {
 					return err.Error()
 				}
@@ -44,11 +45,15 @@ func TestSwitch(t *testing.T) {
 				return string(b[:n])
 			}
 			g.Await("go")
-			g.Publish("joined", []byte(get(20*time.Second)))
+			g.Publish("joined", []byte(get(Patient(t))))
 			g.Await("cut")
-			g.Publish("parted", []byte(get(2*time.Second)))
+			// Nothing is to come however long one waits. A second lets the
+			// kernel try twice.
+			brief, stop := context.WithTimeout(t.Context(), time.Second)
+			defer stop()
+			g.Publish("parted", []byte(get(brief)))
 			g.Await("healed")
-			g.Publish("rejoined", []byte(get(20*time.Second)))
+			g.Publish("rejoined", []byte(get(Patient(t))))
 		}},
 	)
 	sw := NewSwitch(t)
@@ -201,12 +206,9 @@ func (r *recorder) Write(p []byte) (int, error) {
 // await waits until the frame has entered the switch.
 func (r *recorder) await(t *testing.T, frame []byte) {
 	t.Helper()
-	err := waitFor(10*time.Second, "a frame in the switch", func() bool {
+	Until(t, "a frame in the switch", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return bytes.Contains(r.all, frame)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

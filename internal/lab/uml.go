@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
@@ -124,7 +123,7 @@ func newer(a, b string) bool {
 }
 
 // command stages the root as a folder, which hostfs shows to the guest.
-func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*exec.Cmd, error) {
+func (k *umlKernel) command(m *Machine, guest *os.File) (*exec.Cmd, error) {
 	binary, err := plainBinary()
 	if err != nil {
 		return nil, err
@@ -137,7 +136,7 @@ func (k *umlKernel) command(m *Machine, guest *os.File, limit time.Duration) (*e
 	if err != nil {
 		return nil, err
 	}
-	o := m.orders(limit)
+	o := m.orders()
 	o.Channel = "/dev/tty1"
 	o.Modules = stageModules(tr, list)
 	o.Builtin = slices.Sorted(maps.Keys(k.modules.builtin))

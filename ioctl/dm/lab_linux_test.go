@@ -300,7 +300,7 @@ func labRemove(t *testing.T, g *lab.Guest) {
 		t.Errorf("all deferred: %+v, %v", info, err)
 	}
 	f.Close()
-	eventually(t, "a deferred removal", func() bool {
+	lab.Until(t, "a deferred removal", func() bool {
 		_, err := c.Status(dev, StatusOptions{})
 		return errors.Is(err, ErrNotExist)
 	})
@@ -308,15 +308,6 @@ func labRemove(t *testing.T, g *lab.Guest) {
 	info, err = c.Remove(ByName("b"), RemoveOptions{Deferred: true, Cookie: 0x400002})
 	if err != nil || info.DeferredRemove() || !info.UeventGenerated() {
 		t.Errorf("at once: %+v, %v", info, err)
-	}
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not come", what)
-		}
 	}
 }
 
@@ -442,8 +433,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 	if len(p.Devices()) != 4 {
 		t.Errorf("follows %v", p.Devices())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := lab.Patient(t)
 	waited := make(chan error, 2)
 	go func() {
 		after, err := c.Wait(ctx, snap, before.EventNr)
@@ -471,7 +461,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 		must(t, <-waited)
 	}
 	// Nothing more happens: the waits end with their context, and soon.
-	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond) // nothing is to come, however long one waits
 	defer stop()
 	if changes, err := p.Next(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, %v", changes, err)

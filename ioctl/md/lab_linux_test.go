@@ -46,16 +46,12 @@ func fresh(t *testing.T) *Device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for range 1200 { // a minute
+		if err = patiently(t, func() error {
 			if d.gone.Load() {
-				break
+				return nil
 			}
-			if err = d.StopArray(); !errors.Is(err, ErrBusy) {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		if err != nil {
+			return d.StopArray()
+		}); err != nil {
 			t.Error(err)
 		}
 		d.Close()
@@ -363,16 +359,24 @@ func labMembers(t *testing.T, g *lab.Guest) {
 	}
 	lastMajor, lastMinor := num(t, g.Disks[1])
 	refused(t, d.SetDiskFaulty(lastMajor, lastMinor), ErrBusy, unix.EBUSY)
-	deadline := time.Now().Add(time.Minute)
-	for err = d.HotRemoveDisk(major, minor); errors.Is(err, ErrBusy) && time.Now().Before(deadline); err = d.HotRemoveDisk(major, minor) {
-		time.Sleep(50 * time.Millisecond)
-	}
-	if err != nil {
+	if err := patiently(t, func() error { return d.HotRemoveDisk(major, minor) }); err != nil {
 		t.Error(err)
 	}
 	if info, err := d.DiskInfo(0); err != nil || info.State != DiskRemoved {
 		t.Errorf("removed disk %+v, %v", info, err)
 	}
+}
+
+// patiently makes a call until the kernel does not say busy any more.
+func patiently(t *testing.T, call func() error) (err error) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		if err = call(); errors.Is(err, ErrBusy) {
+			return err.Error()
+		}
+		return ""
+	})
+	return err
 }
 
 func labChange(t *testing.T, g *lab.Guest) {
@@ -389,12 +393,8 @@ func labChange(t *testing.T, g *lab.Guest) {
 	}
 	grown := info
 	grown.Size = 8192
-	changed := func() (err error) {
-		deadline := time.Now().Add(time.Minute)
-		for err = d.SetArrayInfo(&grown); errors.Is(err, ErrBusy) && time.Now().Before(deadline); err = d.SetArrayInfo(&grown) {
-			time.Sleep(50 * time.Millisecond)
-		}
-		return err
+	changed := func() error {
+		return patiently(t, func() error { return d.SetArrayInfo(&grown) })
 	}
 	if err := changed(); err != nil {
 		t.Error(err)
@@ -414,12 +414,7 @@ func labChange(t *testing.T, g *lab.Guest) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	var setErr error
-	deadline := time.Now().Add(time.Minute)
-	for setErr = d.SetBitmapFile(null); errors.Is(setErr, ErrBusy) && time.Now().Before(deadline); setErr = d.SetBitmapFile(null) {
-		time.Sleep(50 * time.Millisecond)
-	}
-	refused(t, setErr, ErrInvalid, unix.EBADF, unix.EINVAL)
+	refused(t, patiently(t, func() error { return d.SetBitmapFile(null) }), ErrInvalid, unix.EBADF, unix.EINVAL)
 }
 
 // labPrivilege takes CAP_SYS_ADMIN from one thread and tries everything.

@@ -202,19 +202,15 @@ func labRemove(t *testing.T, g *lab.Guest) {
 		t.Errorf("deferred: %+v, node %t", late.Info(), exists(m, "a"))
 	}
 	f.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := m.Control.Status(dev, dm.StatusOptions{}); errors.Is(err, dm.ErrNotExist) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a deferred removal does not happen")
-		}
-	}
+	lab.Until(t, "a deferred removal", func() bool {
+		_, err := m.Control.Status(dev, dm.StatusOptions{})
+		return errors.Is(err, dm.ErrNotExist)
+	})
 	// A device that is freed while the removal is tried again goes.
 	create(t, m, CreateRequest{Name: "b", Table: zero(64)})
 	f, err = os.Open("/dev/mapper/b")
 	must(t, err)
-	time.AfterFunc(100*time.Millisecond, func() { f.Close() })
+	time.AfterFunc(100*time.Millisecond, func() { f.Close() }) // while it is being tried again
 	must(t, m.PlanRemove(dm.ByName("b"), "b", RemoveRequest{Retry: true}).Apply(t.Context(), nil))
 	// A forced removal ends I/O that hangs in a suspended device.
 	create(t, m, CreateRequest{Name: "c", Table: zero(64)})
@@ -394,8 +390,7 @@ func labRestore(t *testing.T, g *lab.Guest) {
 
 func labEvents(t *testing.T, g *lab.Guest) {
 	m := open(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+	ctx := lab.Patient(t)
 	create(t, m, CreateRequest{Name: "first", Table: zero(8)})
 	var seen []string
 	steps := []func(){
@@ -481,7 +476,7 @@ func labUdev(t *testing.T, g *lab.Guest) {
 	}
 	answered := make(chan uint32, 8)
 	udevd(t, answered)
-	m.Udev = Semaphores{Deadline: time.Minute}
+	m.Udev = Semaphores{Deadline: lab.Stretched(time.Minute)}
 	c = create(t, m, CreateRequest{Name: "b", Table: zero(8), UdevFlags: UdevNoDiskRules})
 	if sent := <-answered; UdevFlags(sent>>16) != UdevPrimary|UdevNoDiskRules {
 		t.Errorf("cookie %#x", sent)

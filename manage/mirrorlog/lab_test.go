@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	table "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/lab"
@@ -114,11 +113,12 @@ func status(t *testing.T, m *mapper.Mapper) string {
 func inSync(t *testing.T, m *mapper.Mapper) {
 	t.Helper()
 	want := fmt.Sprintf(" %d/%d ", sectors/region, sectors/region)
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(status(t, m), want); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not in sync: %s", status(t, m))
+	lab.Poll(t, func() string {
+		if s := status(t, m); !strings.Contains(s, want) {
+			return "the mirror to be in sync: " + s
 		}
-	}
+		return ""
+	})
 }
 
 // fill writes a pattern, and waits until it is on the disks.

@@ -232,8 +232,10 @@ func TestTakeOver(t *testing.T) {
 	}
 	// Who takes over is asked twice: the second answer must have no data.
 	s, _ = start(5, boot)
-	if r := s.Handle(&userlog.Request{UUID: "u", LUID: 5, Type: userlog.Construct,
-		Data: userlog.Text("1000 clustered-disk x 8 nosync").Data}); r.Errno != 0 || len(r.Data) != 0 {
+	if r := s.Handle(&userlog.Request{
+		UUID: "u", LUID: 5, Type: userlog.Construct,
+		Data: userlog.Text("1000 clustered-disk x 8 nosync").Data,
+	}); r.Errno != 0 || len(r.Data) != 0 {
 		t.Errorf("asked again: %+v", r)
 	}
 	// The number of a log that is gone is free for another.

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -163,15 +162,12 @@ func TestLabHolders(t *testing.T) {
 			if err != nil || !slices.ContainsFunc(procs, func(p Process) bool { return p.PID == os.Getpid() && p.Command != "" }) {
 				t.Errorf("openers %v, %v; this is %d", procs, err, os.Getpid())
 			}
-			for range 1200 { // a minute
-				if err = d.StopArray(); err == nil {
-					break
+			lab.Poll(t, func() string {
+				if err := d.StopArray(); err != nil {
+					return "the array to stop: " + err.Error()
 				}
-				time.Sleep(50 * time.Millisecond)
-			}
-			if err != nil {
-				t.Error(err)
-			}
+				return ""
+			})
 			labHolders(t, g.Disks[0], "[]")
 		}},
 		lab.Case{Name: "swap", Run: func(t *testing.T, g *lab.Guest) {

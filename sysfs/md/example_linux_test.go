@@ -108,7 +108,7 @@ func ExampleArray_WaitSyncAction() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // what a program might do
 	defer cancel()
 	action, err := a.WaitSyncAction(ctx, func(act md.SyncAction) bool {
 		return act == md.Idle || act == md.Frozen

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,9 +57,7 @@ func prepare(t testing.TB, minor uint32, level iomd.Level, info iomd.ArrayInfo, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := stop(d); err != nil {
-			t.Error(err)
-		}
+		stop(t, d)
 		d.Close()
 	})
 	info.Level = level
@@ -93,28 +90,20 @@ func prepare(t testing.TB, minor uint32, level iomd.Level, info iomd.ArrayInfo, 
 
 // stop stops the array as often as it takes: udev-like openers and the end of
 // a resync may keep it for a moment.
-func stop(d *iomd.Device) error {
-	var err error
-	for range 1200 { // a minute
-		err = d.StopArray()
-		if err == nil || errors.Is(err, iomd.ErrNoArray) {
-			return nil
+func stop(t testing.TB, d *iomd.Device) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		if err := d.StopArray(); err != nil && !errors.Is(err, iomd.ErrNoArray) {
+			return "the array to stop: " + err.Error()
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return err
+		return ""
+	})
 }
 
 // eventually tries until cond is true.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: did not happen", what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	lab.Until(t, what, cond)
 }
 
 // compare holds a folder of the kernel against the attributes we know: each

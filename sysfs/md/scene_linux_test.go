@@ -1,7 +1,6 @@
 package md
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -68,8 +66,7 @@ func (s *stage) settled(call func() error) {
 func (s *stage) idle(a *Array) {
 	s.Helper()
 	must(s, a.SetSyncMax(None))
-	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
-	defer cancel()
+	ctx := lab.Patient(s)
 	_, err := a.WaitSyncAction(ctx, func(act SyncAction) bool { return act == Idle })
 	must(s, err)
 }
@@ -158,8 +155,7 @@ func sceneRaid1(s *stage) {
 	defer w.Close()
 	s.fail(d, disks[1])
 	s.shot("raid1/failed")
-	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
-	defer cancel()
+	ctx := lab.Patient(s)
 	for text := ""; !strings.Contains(text, "(F)"); {
 		text, err = w.Wait(ctx)
 		must(s, err)
@@ -329,7 +325,7 @@ func sceneUnstarted(s *stage) {
 	defer d.Close()
 	must(s, d.SetArrayInfo(&iomd.ArrayInfo{Level: 1, RaidDisks: 2, NrDisks: 2, NotPersistent: 1}))
 	s.shot("unstarted/empty")
-	must(s, stop(d))
+	stop(s, d)
 	prepare(s, 0, 1, iomd.ArrayInfo{NotPersistent: 1, Size: 8192}, s.g.Disks[:2]...)
 	s.shot("unstarted/inactive")
 }
@@ -515,7 +511,7 @@ func sceneBitmapFile(s *stage) {
 		if err := d.RemoveBitmapFile(); !errors.Is(err, iomd.ErrInvalid) {
 			s.Errorf("no bitmap file, and %v", err)
 		}
-		must(s, stop(d))
+		stop(s, d)
 		return
 	}
 	a, err := Open(sysfs.Host, "md0")
@@ -549,7 +545,7 @@ func sceneBitmapFile(s *stage) {
 	if p, err := a.BitmapLocation(); err != nil || !p.File {
 		s.Errorf("location %v, %v", p, err)
 	}
-	must(s, stop(d))
+	stop(s, d)
 }
 
 // sceneBitmapType chooses the kind of bitmap before there is one. No lab kernel

@@ -40,14 +40,14 @@ func refuses(t *testing.T, err error, no unix.Errno) {
 
 // patient makes a call until the kernel does not say busy any more: md looks
 // for work after a start and after most changes, and is busy meanwhile.
-func patient(call func() error) error {
-	var err error
-	for range 3000 { // a minute
-		if err = call(); !errors.Is(err, unix.EBUSY) {
-			return err
+func patient(t *testing.T, call func() error) (err error) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		if err = call(); errors.Is(err, unix.EBUSY) {
+			return err.Error()
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return ""
+	})
 	return err
 }
 
@@ -76,8 +76,8 @@ func TestLabWrites(t *testing.T) {
 
 func writesRaid1(t *testing.T, g *lab.Guest) {
 	_, a := build(t, 0, 1, iomd.ArrayInfo{Size: 8192, NotPersistent: 1, State: iomd.ArrayClean}, g.Disks[:2]...)
-	wrote(t, patient(func() error { return a.SetComponentSize(4096) }), a.ComponentSize, 4096)
-	refuses(t, patient(func() error { return a.SetComponentSize(1 << 30) }), unix.ENOSPC)
+	wrote(t, patient(t, func() error { return a.SetComponentSize(4096) }), a.ComponentSize, 4096)
+	refuses(t, patient(t, func() error { return a.SetComponentSize(1 << 30) }), unix.ENOSPC)
 	wrote(t, a.SetArraySize(Some(2048)), a.ArraySize, Some(2048))
 	refuses(t, a.SetArraySize(Some(1<<20)), unix.E2BIG)
 	wrote(t, a.SetArraySize(None), a.ArraySize, None)
@@ -99,10 +99,10 @@ func writesRaid1(t *testing.T, g *lab.Guest) {
 	}
 	wrote(t, a.SetSyncForceParallel(true), a.SyncForceParallel, true)
 	wrote(t, a.SetSyncMax(Some(4096)), a.SyncMax, Some(4096))
-	wrote(t, patient(func() error { return a.SetSyncMin(1028) }), a.SyncMin, 1024) // rounded down to 4 KiB
+	wrote(t, patient(t, func() error { return a.SetSyncMin(1028) }), a.SyncMin, 1024) // rounded down to 4 KiB
 	refuses(t, a.SetSyncMax(Some(8)), unix.EINVAL)
-	refuses(t, patient(func() error { return a.SetSyncMin(8192) }), unix.EINVAL)
-	wrote(t, patient(func() error { return a.SetSyncMin(0) }), a.SyncMin, 0)
+	refuses(t, patient(t, func() error { return a.SetSyncMin(8192) }), unix.EINVAL)
+	wrote(t, patient(t, func() error { return a.SetSyncMin(0) }), a.SyncMin, 0)
 	wrote(t, a.SetSyncMax(None), a.SyncMax, None)
 	wrote(t, a.SetSuspendHi(64), a.SuspendHi, 64)
 	wrote(t, a.SetSuspendLo(64), a.SuspendLo, 64)
@@ -126,13 +126,13 @@ func writesRaid1(t *testing.T, g *lab.Guest) {
 	refuses(t, a.SetState(Suspended), unix.EINVAL)
 	refuses(t, a.SetReshapePosition(0), unix.EBUSY)
 	refuses(t, a.SetMetadata(Metadata{}), unix.EBUSY)
-	refuses(t, patient(func() error { return a.SetLayout(3) }), unix.EINVAL)
+	refuses(t, patient(t, func() error { return a.SetLayout(3) }), unix.EINVAL)
 	refuses(t, a.SetConsistencyPolicy(PolicyPPL), unix.EBUSY)
 	refuses(t, a.AddDevice(diskNum(t, g.Disks[0])), unix.EBUSY)
 
 	// The level changes in flight, and mdstat with it.
-	wrote(t, patient(func() error { return a.SetLevel(RAID5) }), a.Level, RAID5)
-	refuses(t, patient(func() error { return a.SetLevel("raid99") }), unix.EINVAL)
+	wrote(t, patient(t, func() error { return a.SetLevel(RAID5) }), a.Level, RAID5)
+	refuses(t, patient(t, func() error { return a.SetLevel("raid99") }), unix.EINVAL)
 
 	m := memberOf(t, a, g.Disks[1])
 	wrote(t, m.SetErrors(3), m.Errors, 3)
@@ -196,9 +196,9 @@ func writesRaid5(t *testing.T, g *lab.Guest) {
 	}
 	refuses(t, a.SetConsistencyPolicy(PolicyResync), unix.EINVAL)
 	refuses(t, a.SetSerializePolicy(true), unix.EINVAL)
-	refuses(t, patient(func() error { return a.SetChunkSize(1000) }), unix.EINVAL)
-	refuses(t, patient(func() error { return a.SetLayout(99) }), unix.EINVAL)
-	refuses(t, patient(func() error { return a.SetRaidDisks(1) }), unix.EINVAL)
+	refuses(t, patient(t, func() error { return a.SetChunkSize(1000) }), unix.EINVAL)
+	refuses(t, patient(t, func() error { return a.SetLayout(99) }), unix.EINVAL)
+	refuses(t, patient(t, func() error { return a.SetRaidDisks(1) }), unix.EINVAL)
 }
 
 // writesInactive sets up an array with external metadata by sysfs alone, which
@@ -367,7 +367,7 @@ func writesBitmap(t *testing.T, g *lab.Guest) {
 			t.Errorf("can_clear without a bitmap: %v", err)
 		}
 	}
-	refuses(t, patient(func() error { return a.SetBitmapLocation(BitmapPlace{Offset: place.Offset + 64}) }), unix.EINVAL)
+	refuses(t, patient(t, func() error { return a.SetBitmapLocation(BitmapPlace{Offset: place.Offset + 64}) }), unix.EINVAL)
 	settle(none)  // up to Linux 6.12 the refused place stays set
 	settle(place) // the kernel wants a bitmap's superblock there, and finds the old one
 	settle(none)

@@ -50,7 +50,6 @@ func TestArrays(t *testing.T) {
 		Modules: []string{"raid1", fmt.Sprintf("brd rd_nr=%d rd_size=4096", arrays*members)},
 		Files:   peer.Files,
 		Memory:  1 << 30,
-		Timeout: 10 * time.Minute,
 	}, lab.Case{Name: "race", Run: func(t *testing.T, _ *lab.Guest) {
 		// The guest learns how many by the disks it has.
 		disks, _ := filepath.Glob("/dev/ram*")

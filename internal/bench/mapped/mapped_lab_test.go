@@ -48,7 +48,6 @@ func TestMapped(t *testing.T) {
 		Modules: []string{"dm-mod"},
 		Files:   peer.Files,
 		Env:     map[string]string{wanted: count},
-		Timeout: 15 * time.Minute,
 	}, lab.Case{Name: "race", Run: func(t *testing.T, g *lab.Guest) {
 		n, err := strconv.Atoi(g.Env[wanted])
 		if err != nil {

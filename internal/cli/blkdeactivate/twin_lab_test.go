@@ -79,7 +79,6 @@ func TestTwins(t *testing.T) {
 		Disks:   []lab.Disk{{Size: 8 << 20}, {Size: 8 << 20}, {Size: 8 << 20}},
 		Modules: []string{"dm-mod", "raid1", "ext4"},
 		Env:     map[string]string{"DM_DISABLE_UDEV": "1"}, // dmsetup makes the nodes itself
-		Timeout: 20 * time.Minute,
 	}, cases...)
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab"
@@ -43,7 +42,7 @@ func TestBeyond(t *testing.T) {
 			c.run(t, w)
 		}})
 	}
-	lab.Run(t, lab.Spec{Files: files, Modules: labModules(), Timeout: 15 * time.Minute}, cases...)
+	lab.Run(t, lab.Spec{Files: files, Modules: labModules()}, cases...)
 }
 
 // do takes a step that has to work.
@@ -360,11 +359,7 @@ func testInterrupted(t *testing.T, w *world) {
 		code := Main(ctx, []string{"dmsetup", "create", "a", "--table", "0 8 zero"}, ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
 		done <- outcome{line: "create", code: code, out: out.String(), err: errs.String()}
 	}()
-	for deadline := time.Now().Add(30 * time.Second); state(t) == before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing happens")
-		}
-	}
+	lab.Until(t, "something to happen", func() bool { return state(t) != before })
 	cancel()
 	if o := <-done; o.code != 1 || !strings.Contains(o.err, "Interrupted.") {
 		t.Errorf("%v", o)

@@ -117,7 +117,6 @@ func TestStatsTwins(t *testing.T) {
 		Disks:   []lab.Disk{{Size: 16 << 20}},
 		Modules: []string{"dm-mod", "dm-zero", "ext4"},
 		Env:     map[string]string{"STATS_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
-		Timeout: 20 * time.Minute,
 	}, cases...)
 }
 

@@ -34,7 +34,6 @@ func TestTwins(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Files:   lab.Peer(t, "dmsetup").Files,
 		Modules: labModules(),
-		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 
@@ -160,21 +159,16 @@ func (w *world) release() {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	lab.Until(t, "devices to go whose removal was deferred", func() bool {
 		list, err := c.List(dm.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(list, func(e dm.Entry) bool {
+		return !slices.ContainsFunc(list, func(e dm.Entry) bool {
 			i, err := c.Status(dm.ByName(e.Name), dm.StatusOptions{})
 			return err == nil && i.DeferredRemove() && i.OpenCount == 0
-		}) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a device does not go")
-		}
-	}
+		})
+	})
 }
 
 // step takes one step:
@@ -299,8 +293,7 @@ func reset(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	lab.Poll(t, func() string {
 		if err := c.RemoveAll(dm.RemoveOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -308,17 +301,14 @@ func reset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(list) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v cannot be removed", list)
-		}
 		for _, e := range list { // a suspended device may be held by who waits for it
 			c.Resume(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.ResumeOptions{}) //nolint:errcheck // tried again
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		if len(list) > 0 {
+			return fmt.Sprintf("%v to be removed", list)
+		}
+		return ""
+	})
 	nodes, _ := filepath.Glob("/dev/mapper/*")
 	for _, n := range nodes {
 		if filepath.Base(n) != "control" {

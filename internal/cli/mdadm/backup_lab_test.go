@@ -183,7 +183,7 @@ func slowly(t *testing.T, do func()) {
 			select {
 			case <-done:
 				return
-			case <-time.After(time.Millisecond):
+			case <-time.After(time.Millisecond): // between two writes
 			}
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -266,6 +265,5 @@ func TestCreateWritesLikeMdadm(t *testing.T) {
 		Modules: []string{"md-mod", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   mdadm.Files,
 		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
 	}, cases...)
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,6 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Modules: []string{"md-mod", "loop max_loop=8"},
 		Files:   mdadm.Files,
-		Timeout: 15 * time.Minute,
 	}, lab.Sample(t, cases, 10)...)
 }
 

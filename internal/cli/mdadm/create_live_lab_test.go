@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -54,9 +53,8 @@ func TestCreateLikeMdadm(t *testing.T) {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Files:   mdadm.Files,
-		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
+		Files:  mdadm.Files,
+		Memory: 1 << 30,
 	}, cases...)
 }
 
@@ -76,16 +74,13 @@ func state(t *testing.T) string {
 		fmt.Fprintf(&b, "%s %s", attr, text)
 	}
 	var stat []byte
-	for range 3000 { // an array that goes away can take the end with it
+	lab.Until(t, "the end of /proc/mdstat, which an array that goes away can take with it", func() bool {
 		var err error
 		if stat, err = os.ReadFile("/proc/mdstat"); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(stat), "unused devices") {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return strings.Contains(string(stat), "unused devices")
+	})
 	for line := range strings.Lines(string(stat)) {
 		// A rebuild begins some time after the start.
 		if !strings.Contains(line, "finish=") && !strings.Contains(line, "PENDING") && !strings.Contains(line, "DELAYED") {
@@ -144,18 +139,18 @@ var ctimes = regexp.MustCompile(`ctime=.*`)
 // settle waits until the kernel has let go of arrays that were stopped.
 func settle(t *testing.T) {
 	t.Helper()
-	var left string
-	for i := range 300 {
-		if left = emptyArray(t); left == "" {
-			return
+	tries := 0
+	lab.Poll(t, func() string {
+		left := emptyArray(t)
+		if left == "" {
+			return ""
 		}
-		if i%50 == 49 {
+		if tries++; tries%50 == 0 {
 			peers(t, "--stop", "/dev/"+left)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	state, err := os.ReadFile("/sys/block/" + left + "/md/array_state")
-	t.Fatalf("%s was stopped and is still there: %s%v", left, state, err)
+		state, err := os.ReadFile("/sys/block/" + left + "/md/array_state")
+		return fmt.Sprintf("%s to go, which was stopped: %s%v", left, state, err)
+	})
 }
 
 // emptyArray names an array that exists but has nothing in it. Usually it is on

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -22,7 +21,6 @@ func TestKnownDefects(t *testing.T) {
 		Modules: []string{"raid1", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   lab.Peer(t, "mdadm").Files,
 		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
 	},
 		lab.Case{Name: "last member by any name", Run: func(t *testing.T, _ *lab.Guest) { lastMember(t) }},
 		lab.Case{Name: "bitmap of anything", Run: func(t *testing.T, _ *lab.Guest) { bitmapOfAnything(t) }},

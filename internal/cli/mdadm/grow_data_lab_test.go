@@ -2,6 +2,7 @@ package mdadm
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -193,16 +193,14 @@ func reshaped(t *testing.T) {
 // patiently waits until busy has nothing to say.
 func patiently(t *testing.T, busy func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	lab.Poll(t, func() string {
 		text := busy()
 		if text == "" {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) {
-			stat, _ := os.ReadFile("/proc/mdstat")
-			t.Fatalf("%s\n%s", text, stat)
-		}
-	}
+		stat, _ := os.ReadFile("/proc/mdstat")
+		return fmt.Sprintf("%s\n%s", text, stat)
+	})
 }
 
 // prefix sums the first n bytes of a device, not from the cache.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
@@ -290,9 +289,8 @@ func runSome(t *testing.T, some int, cases []lab.Case) {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Files:   mdadm.Files,
-		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
+		Files:  mdadm.Files,
+		Memory: 1 << 30,
 	}, append([]lab.Case{setup}, cases...)...)
 }
 

@@ -87,7 +87,6 @@ func TestMiscLikeMdadm(t *testing.T) {
 		Disks:   []lab.Disk{{Size: tiny}, {Size: tiny}},
 		Files:   lab.Peer(t, "mdadm").Files,
 		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
 	}, cases...)
 }
 
@@ -110,7 +109,7 @@ func waiting(t *testing.T) {
 	select {
 	case c := <-code:
 		t.Fatalf("it has not waited: exit %d, %s%s", c, &out, &errs)
-	case <-time.After(500 * time.Millisecond):
+	case <-time.After(500 * time.Millisecond): // it is to wait, however long
 	}
 	do(t, "write /sys/block/md9/md/sync_max max")
 	if c := <-code; c != 0 || errs.Len() > 0 {

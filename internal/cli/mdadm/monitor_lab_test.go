@@ -166,7 +166,6 @@ func monitorSpec(t *testing.T) lab.Spec {
 		Modules: []string{"raid0", "raid1", "raid10", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
 		Files:   files,
 		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
 	}
 }
 
@@ -342,13 +341,13 @@ func (m *monitorProcess) barrier(t *testing.T) {
 // tells waits for the event of md8 that the change leads to.
 func (m *monitorProcess) tells(event string, change func()) bool {
 	text := event + " event detected on md device /dev/md8"
-	limit := 60 * time.Second
+	limit := lab.Stretched(3 * time.Minute)
 	if m.forgets && event == "DeviceDisappeared" {
-		limit = 5 * time.Second
+		limit = lab.Stretched(5 * time.Second)
 	}
 	before := m.log.count(text)
 	change()
-	for deadline := time.Now().Add(limit); m.log.count(text) == before; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); m.log.count(text) == before; time.Sleep(10 * time.Millisecond) { // to change it once more
 		if time.Now().After(deadline) || m.exited() {
 			return false
 		}
@@ -359,11 +358,12 @@ func (m *monitorProcess) tells(event string, change func()) bool {
 // until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute\n%s\n%s", what, readText(t, "/proc/mdstat"), recorded(alertRecord))
+	lab.Poll(t, func() string {
+		if ok() {
+			return ""
 		}
-	}
+		return fmt.Sprintf("%s\n%s\n%s", what, readText(t, "/proc/mdstat"), recorded(alertRecord))
+	})
 }
 
 func readText(t *testing.T, path string) string {

@@ -72,7 +72,7 @@ func sameReport(t *testing.T, args ...string) {
 			t.Errorf("mdadm %s:\n%s", strings.Join(args, " "), lineDiff(want.String(), got.String()))
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // between two tries
 	}
 	t.Errorf("mdadm %s: no two equal answers of Debian's mdadm", strings.Join(args, " "))
 }
@@ -153,17 +153,13 @@ func do(t *testing.T, step string) {
 			t.Fatalf("%s: %v", step, err)
 		}
 	case "await":
-		deadline := time.Now().Add(time.Minute)
-		for {
+		lab.Poll(t, func() string {
 			b, err := os.ReadFile(w[1])
 			if err == nil && strings.TrimSpace(string(b)) == strings.Join(w[2:], " ") {
-				return
+				return ""
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: still %q, %v", step, b, err)
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+			return fmt.Sprintf("%s: it is %q, %v", step, b, err)
+		})
 	case "flush":
 		flush(t, w[1])
 	case "fill":
@@ -205,7 +201,7 @@ func do(t *testing.T, step string) {
 		os.Remove("/run/mdadm/map")
 		os.RemoveAll("/dev/md")
 	case "sleep":
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond) // times in superblocks are seconds
 	default:
 		t.Fatalf("unknown step %q", step)
 	}
@@ -431,8 +427,7 @@ func reportSpec(t *testing.T) lab.Spec {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Files:   lab.Peer(t, "mdadm").Files,
-		Memory:  1 << 30,
-		Timeout: 40 * time.Minute,
+		Files:  lab.Peer(t, "mdadm").Files,
+		Memory: 1 << 30,
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -119,10 +118,9 @@ func TestRunningLikeMdadm(t *testing.T) {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Disks:   []lab.Disk{{Size: tiny}, {Size: tiny}},
-		Files:   mdadm.Files,
-		Memory:  1 << 30,
-		Timeout: 15 * time.Minute,
+		Disks:  []lab.Disk{{Size: tiny}, {Size: tiny}},
+		Files:  mdadm.Files,
+		Memory: 1 << 30,
 	}, cases...)
 }
 

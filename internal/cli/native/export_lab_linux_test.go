@@ -16,7 +16,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -86,13 +85,8 @@ func openInBackground(t *testing.T, args ...string) *opened {
 func (o *opened) end(t *testing.T) {
 	t.Helper()
 	o.stop()
-	select {
-	case code := <-o.done:
-		if code != ui.ExitOK {
-			t.Fatalf("mdkit open ends with %d\n%s", code, &o.errs)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("mdkit open does not end")
+	if code := lab.Receive(t, "the end of mdkit open", o.done); code != ui.ExitOK {
+		t.Fatalf("mdkit open ends with %d\n%s", code, &o.errs)
 	}
 }
 
@@ -245,14 +239,10 @@ func connectNBD(t *testing.T, socket string) (disconnect func()) {
 	doing.Go(func() { // until the client is disconnected
 		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, dev.Fd(), nbdDoIt, 0)
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if b, err := os.ReadFile("/sys/block/nbd0/pid"); err == nil && len(b) > 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("/dev/nbd0 is not connected")
-		}
-	}
+	lab.Until(t, "/dev/nbd0 to be connected", func() bool {
+		b, err := os.ReadFile("/sys/block/nbd0/pid")
+		return err == nil && len(b) > 0
+	})
 	return func() {
 		control(nbdDisconnect, 0)
 		doing.Wait()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -172,16 +173,15 @@ func TestScrubGoesOn(t *testing.T) {
 	overwrite(t, paths[0], 1<<20, []byte("rotten")) // in the first window
 	checkpoint := filepath.Join(t.TempDir(), "state")
 	args := append([]string{"verify", "--scrub", "--quiet", "--checkpoint", checkpoint}, paths...)
-	ctx, stop := context.WithTimeout(t.Context(), time.Second)
-	defer stop()
+	// Interrupted as soon as it tells of the damage, it waits for longer than a
+	// test takes before it may go on at that rate.
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	var out bytes.Buffer
-	std := ui.IO{Out: &out, Err: &out, Interrupt: func(context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(context.Background())
-		context.AfterFunc(t.Context(), cancel)
-		time.AfterFunc(700*time.Millisecond, cancel)
-		return ctx, cancel
+	std := ui.IO{Out: onWrite{&out, interrupt}, Err: &out, Interrupt: func(context.Context) (context.Context, context.CancelFunc) {
+		return ctx, interrupt
 	}}
-	code := Main(ctx, append(slices.Clone(args), "--rate", "512K"), std)
+	code := Main(ctx, append(slices.Clone(args), "--rate", "1K"), std)
 	if code != ui.ExitCancelled {
 		t.Fatalf("interrupted: %d\n%s", code, out.String())
 	}
@@ -203,6 +203,17 @@ func TestScrubGoesOn(t *testing.T) {
 	if _, err := os.Stat(checkpoint); !os.IsNotExist(err) {
 		t.Errorf("the checkpoint of a complete scrub: %v", err)
 	}
+}
+
+// onWrite calls a function for each write.
+type onWrite struct {
+	io.Writer
+	call func()
+}
+
+func (w onWrite) Write(b []byte) (int, error) {
+	w.call()
+	return w.Writer.Write(b)
 }
 
 func TestScrubUsage(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 func TestSize(t *testing.T) {
@@ -86,11 +88,7 @@ func TestInterrupt(t *testing.T) {
 	if err := self.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(10 * time.Second):
-		t.Error("the interrupt was not seen")
-	}
+	lab.Receive(t, "the interrupt", ctx.Done())
 }
 
 func TestParseSize(t *testing.T) {

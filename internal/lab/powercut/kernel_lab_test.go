@@ -55,7 +55,7 @@ func (op operation) kill(t *testing.T, set *lab.CaseSet, after time.Duration) {
 	t.Helper()
 	m := set.Start(t, spec(t, lab.Disk{Size: diskSize}), "killed_"+caseName(op))
 	m.Await("ready")
-	time.Sleep(after)
+	time.Sleep(after) // when is left to chance
 	var marks []string
 	for name := range m.Kill().Published {
 		marks = append(marks, name)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/mdadm"
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -126,7 +125,7 @@ func spec(t *testing.T, disks ...lab.Disk) lab.Spec {
 	maps.Copy(files, lab.Peer(t, "dmsetup").Files)
 	return lab.Spec{
 		Modules: []string{"dm-mod", "dm-log-writes", "raid0", "raid1", "raid10", "raid456"},
-		Files:   files, Disks: disks, Memory: 512 << 20, Timeout: 10 * time.Minute,
+		Files:   files, Disks: disks, Memory: 512 << 20,
 	}
 }
 
@@ -178,15 +177,13 @@ func run(t *testing.T, line string) {
 
 func await(t *testing.T, attr, value string) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	lab.Poll(t, func() string {
 		b, err := os.ReadFile("/sys/block/md0/md/" + attr)
 		if err == nil && strings.TrimSpace(string(b)) == value {
-			return
+			return ""
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s is %q, %v", attr, b, err)
-		}
-	}
+		return fmt.Sprintf("%s to be %s: %q, %v", attr, value, b, err)
+	})
 }
 
 // record runs the operation on slices of a logged disk, under write load.
@@ -323,11 +320,15 @@ func (w *writer) count() int {
 // await waits until so many generations are written.
 func (w *writer) await(t *testing.T, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); w.count() < n; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) || t.Failed() {
-			t.Fatalf("the load has come to generation %d, not %d", w.count(), n)
+	lab.Poll(t, func() string {
+		if t.Failed() {
+			t.FailNow() // the load has ended
 		}
-	}
+		if w.count() < n {
+			return fmt.Sprintf("the load to come from generation %d to %d", w.count(), n)
+		}
+		return ""
+	})
 }
 
 func (w *writer) end(t *testing.T) {

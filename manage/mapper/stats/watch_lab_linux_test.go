@@ -3,6 +3,7 @@ package stats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,28 +144,21 @@ func (w *watched) write(name string, n int) {
 func (w *watched) waitRegions(n int) {
 	w.t.Helper()
 	h := Open(w.ctl, dm.ByName("w"))
-	got := -1
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	lab.Poll(w.t, func() string {
 		_, err := h.List("")
 		must(w.t, err)
-		got = len(h.Table.Regions)
-		if got == 0 {
-			continue
+		got := len(h.Table.Regions)
+		if got > 0 {
+			leader := h.Table.Leader(h.Table.Regions[0].ID)
+			if leader != nil && len(leader.Group.Members) == got && (got == n || n > 1 && got > n) {
+				return ""
+			}
 		}
-		leader := h.Table.Leader(h.Table.Regions[0].ID)
-		if leader != nil && len(leader.Group.Members) == got && (got == n || n > 1 && got > n) {
-			return
-		}
-	}
-	w.t.Fatalf("%d regions: waited in vain for %d", got, n)
+		return fmt.Sprintf("%d regions instead of %d", n, got)
+	})
 }
 
 func (w *watched) waitEnd() {
 	w.t.Helper()
-	select {
-	case err := <-w.done:
-		must(w.t, err)
-	case <-time.After(time.Minute):
-		w.t.Fatal("the file is followed still")
-	}
+	must(w.t, lab.Receive(w.t, "the end of following the file", w.done))
 }

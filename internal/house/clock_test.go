@@ -1,0 +1,53 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strings"
+	"testing"
+)
+
+// byTheClock are the calls by which a test can hang its verdict on how fast a
+// machine is.
+var byTheClock = map[string]bool{
+	"time.After": true, "time.AfterFunc": true, "time.NewTimer": true, "time.Sleep": true, "time.Tick": true, "time.NewTicker": true,
+	"context.WithTimeout": true, "context.WithDeadline": true,
+}
+
+// TestNoVerdictByTheClock wants tests to wait for things (lab.Until, lab.Poll,
+// lab.Receive, lab.Patient), whose deadline is generous and can be stretched.
+// Where the clock itself is what a test needs, a comment on the line says why.
+// The lab has the clocks that the others are spared.
+func TestNoVerdictByTheClock(t *testing.T) {
+	walkGo(t, func(path string, src []byte) {
+		if !strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "internal/lab/") && !strings.HasPrefix(path, "internal/lab/powercut/") {
+			return
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, src, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons := make(map[int]bool)
+		for _, group := range file.Comments {
+			for _, c := range group.List {
+				reasons[fset.Position(c.Pos()).Line] = true
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := call.X.(*ast.Ident)
+			if !ok || !byTheClock[pkg.Name+"."+call.Sel.Name] {
+				return true
+			}
+			if at := fset.Position(n.Pos()); !reasons[at.Line] {
+				t.Errorf("%s:%d: %s.%s: wait for the thing with package lab, or say on this line why the clock is meant", path, at.Line, pkg.Name, call.Sel.Name)
+			}
+			return true
+		})
+	})
+}

@@ -37,7 +37,7 @@ export CGO_ENABLED = 0
 ALL   = $$($(GO) list ./... | grep -v /internal/house$$)
 UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 
-.PHONY: build install test seed unit kernel check fuzz bench soak demo lab coverage clean
+.PHONY: build install test sample seed unit kernel check fuzz bench soak demo lab coverage clean
 
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
@@ -77,26 +77,39 @@ install: build
 	install -D -m 644 docs/mdadm.conf.5 $(DESTDIR)$(MANDIR)/man5/mdadm.conf.5
 	install -D -m 644 dist/completion/mdadm.bash $(DESTDIR)$(COMPLETION)/mdadm
 
-# The gate: what CI runs.
-test: seed check unit kernel
-	$(MAKE) --no-print-directory fuzz T=$(SAMPLE)
+# What took how long: each stage adds to the file.
+TIMES   = bin/times.jsonl
+TESTRUN = $(GO) run ./internal/coverage/cmd/testrun -times $(TIMES)
+
+# The gate: what CI runs. Whatever comes of it, it ends with a table of what
+# took how long.
+test: seed
+	@mkdir -p bin && rm -f $(TIMES)
+	@code=0; $(MAKE) --no-print-directory check unit kernel sample || code=$$?; \
+		$(TESTRUN) -table; exit $$code
+
+# Each fuzz test for a moment.
+sample:
+	@mkdir -p bin; start=$$(date +%s); \
+		$(GO) run ./internal/house/cmd/fuzz -t $(SAMPLE) && \
+		echo "{\"stage\":\"fuzz\",\"seconds\":$$(($$(date +%s) - start))}" >>$(TIMES)
 
 seed:
 	@echo "make: MDKIT_SEED=$(MDKIT_SEED) repeats this run"
 
 # The rules of the house: floors, portability, format, linters, dead code.
 check:
-	$(GO) test -count=1 -timeout=1h ./internal/house
+	@mkdir -p bin; $(GO) test -json -count=1 -timeout=1h ./internal/house | $(TESTRUN) -stage house
 
 # Everything that needs no kernel, under the race detector.
 unit: seed
 	MDKIT_LAB=off CGO_ENABLED=1 CC="$$($(GO) run ./internal/lab/cmd/labcc)" \
-		$(GO) test -race -json -timeout=$$((15 * $(MDKIT_SLOW)))m $(UNITS) | $(GO) run ./internal/coverage/cmd/testrun
+		$(GO) test -race -json -timeout=$$((15 * $(MDKIT_SLOW)))m $(UNITS) | $(TESTRUN) -stage unit
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab
 	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \
-		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md
+		$(TESTRUN) -stage kernel -coverage docs/coverage.md
 
 coverage: lab
 	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \

@@ -42,17 +42,19 @@ type event struct {
 // Run follows a `go test -json` stream while it happens.
 type Run struct {
 	Results Results
-	Failed  bool // a test or a package failed
+	Failed  bool   // a test or a package failed
+	Times   []Time // what packages with tests took; no stage
 
 	out     io.Writer
 	pending map[string]*bytes.Buffer // output of tests and packages that have not ended
 	skips   map[string][]string      // names by reason
+	booted  map[string]int           // lab machines, by package
 }
 
 // NewRun returns a Run that tells people what happens on out: a line a
 // package, the whole output of what failed, a line for each skip.
 func NewRun(out io.Writer) *Run {
-	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string)}
+	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string), booted: make(map[string]int)}
 }
 
 // Read consumes a stream to its end. Lines that are not JSON, such as a
@@ -71,14 +73,20 @@ func (r *Run) Read(in io.Reader) error {
 	return sc.Err()
 }
 
+// modulePath begins the names of all packages.
+const modulePath = "github.com/mdkit/mdkit/"
+
 func (r *Run) take(e event) {
-	key := strings.TrimPrefix(e.Package, "github.com/mdkit/mdkit/")
+	key := strings.TrimPrefix(e.Package, modulePath)
 	if e.Test != "" {
 		key += " " + e.Test
 	}
 	switch e.Action {
 	case "output", "build-output":
 		r.buffer(key).WriteString(e.Output)
+		if strings.Contains(e.Output, Booted) {
+			r.booted[strings.TrimPrefix(e.Package, modulePath)]++
+		}
 	case "build-fail":
 		r.Failed = true
 		r.show(key)
@@ -114,6 +122,7 @@ func (r *Run) end(key string, e event) {
 	}
 	delete(r.pending, key)
 	if e.Test == "" && outcome != Skipped {
+		r.Times = append(r.Times, Time{Package: key, Seconds: e.Elapsed, Machines: r.booted[key]})
 		fmt.Fprintf(r.out, "%-4s %-40s %6.1fs\n", map[Outcome]string{Passed: "ok", Failed: "FAIL"}[outcome], key, e.Elapsed)
 	}
 }

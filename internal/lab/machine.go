@@ -81,6 +81,7 @@ func start(t *testing.T, spec Spec, names []string) *Machine {
 	if err := m.boot(t, k); err != nil {
 		t.Fatalf("lab: %v", err)
 	}
+	t.Logf("lab: booted %s (%s)", spec.Kernel, spec.Backend) // coverage.Booted
 	return m
 }
 

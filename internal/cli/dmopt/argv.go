@@ -57,6 +57,14 @@ type Line struct {
 // Has says whether an option was given.
 func (a *Line) Has(o Option) bool { return a.Seen[o] > 0 }
 
+// Interval is the time between two reports.
+func (a *Line) Interval() time.Duration {
+	if a.Has(Interval) {
+		return time.Duration(a.Number[Interval]) * time.Second
+	}
+	return time.Second
+}
+
 // UsageError is a refusal in the words of the original, line by line.
 type UsageError struct {
 	Lines []string

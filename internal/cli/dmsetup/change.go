@@ -10,64 +10,46 @@ import (
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
 )
-
-// changed is what --json shows of a change: its steps, whether they were taken,
-// and how the device is then.
-type changed struct {
-	Device  string          `json:"device"`
-	Applied bool            `json:"applied"`
-	Steps   []plan.StepInfo `json:"steps"`
-	Info    *infoDoc        `json:"info,omitempty"`
-}
-
-// showSteps shows what --dry-run says would be done.
-func (s *session) showSteps(name string, steps ...plan.StepInfo) {
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, changed{Device: name, Steps: steps})
-		return
-	}
-	for _, i := range steps {
-		fmt.Fprintln(s.out, i)
-	}
-}
 
 // carryOut applies a change, or shows it under --dry-run. tasks says what a
 // refused command is called in messages, and label names the device there.
-func (s *session) carryOut(ctx context.Context, c *mapper.Change, d device, tasks tasks, show bool) error {
-	if s.args.Has(dmopt.DryRun) {
-		s.showSteps(d.String(), c.Describe()...)
+func (s *session) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
+	if s.Line.Has(dmopt.DryRun) {
+		s.ShowSteps(d.String(), c.Describe()...)
 		return nil
 	}
 	if s.synchronises() { // who is impatient with udev leaves no semaphore behind
 		var stop context.CancelFunc
-		ctx, stop = s.std.Cancellable(ctx)
+		ctx, stop = s.Std.Cancellable(ctx)
 		defer stop()
 	}
 	err := c.Apply(ctx, nil)
 	for _, note := range c.Notes() {
-		s.warn("%s", s.noteText(note))
+		s.Warn("%s", s.noteText(note))
 	}
 	if err != nil {
 		return s.failedPlan(err, d, tasks, c.Info())
 	}
 	i := c.Info()
-	if err := s.unmangleInfo(&i); err != nil {
+	if err := s.UnmangleInfo(&i); err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.JSON) {
-		row := changed{Device: d.String(), Applied: true, Steps: c.Describe()}
+	if s.Line.Has(dmopt.JSON) {
+		row := dmtask.Changed{Device: d.String(), Applied: true, Steps: c.Describe()}
 		if show {
 			info := s.infoJSON(&i)
 			row.Info = &info
 		}
-		s.rows = append(s.rows, row)
+		s.Show(row)
 		return nil
 	}
-	if !show || !s.args.Has(dmopt.Verbose) {
+	if !show || !s.Line.Has(dmopt.Verbose) {
 		return nil
 	}
 	return s.showInfo(ctx, &i)
@@ -84,10 +66,10 @@ const anyCommand = ^dm.Command(0)
 
 // failedPlan makes the error of a plan that was refused: the task, the errno,
 // what the kernel said, and what could not be taken back.
-func (s *session) failedPlan(err error, d device, names tasks, i dm.Info) error {
+func (s *session) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
 	var failed *plan.PlanError
 	if !errors.As(err, &failed) {
-		return s.failed(names[anyCommand], d, err)
+		return dmtask.Failed(names[anyCommand], d, err)
 	}
 	task := names[anyCommand]
 	var refused *dm.Error
@@ -96,14 +78,14 @@ func (s *session) failedPlan(err error, d device, names tasks, i dm.Info) error 
 			task = name
 		}
 	}
-	if task == taskReload && d.creating {
-		d.num, d.uuid = i.Number, ""
+	if task == dmtask.TaskReload && d.Creating {
+		d.Num, d.UUID = i.Number, ""
 	}
-	out := s.failed(task, d, failed.Err)
-	var t *taskError
+	out := dmtask.Failed(task, d, failed.Err)
+	var t *dmtask.TaskError
 	if errors.As(out, &t) {
 		for _, l := range failed.Left {
-			t.more = append(t.more, fmt.Sprintf("not taken back: %v: %v", l.Step, l.Err))
+			t.More = append(t.More, fmt.Sprintf("not taken back: %v: %v", l.Step, l.Err))
 		}
 	}
 	return out
@@ -112,20 +94,20 @@ func (s *session) failedPlan(err error, d device, names tasks, i dm.Info) error 
 // loads applies a change that loads a table. If the kernel refuses that, the
 // reasons that are known here come first; under --dry-run they are warnings, for
 // the devices that the table is about may be yet to come.
-func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d device, t grammar.Table, readOnly bool, names tasks) error {
-	if s.args.Has(dmopt.DryRun) {
+func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
+	if s.Line.Has(dmopt.DryRun) {
 		for _, p := range problems(m.Check(t, readOnly)) {
-			s.warn("WARNING: %v", p)
+			s.Warn("WARNING: %v", p)
 		}
 	}
 	err := s.carryOut(ctx, c, d, names, true)
-	var refused *taskError
-	if errors.As(err, &refused) && refused.task == taskReload {
+	var refused *dmtask.TaskError
+	if errors.As(err, &refused) && refused.Task == dmtask.TaskReload {
 		var reasons []string
 		for _, p := range problems(m.Check(t, readOnly)) {
 			reasons = append(reasons, p.Error())
 		}
-		refused.more = append(reasons, refused.more...)
+		refused.More = append(reasons, refused.More...)
 	}
 	return err
 }
@@ -133,34 +115,17 @@ func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change,
 // noteText says what went wrong beside a change that was made.
 func (s *session) noteText(err error) string { return "WARNING: " + err.Error() }
 
-// explained takes the additions out of a refusal: what the kernel said, who
-// holds the device.
-func explained(err error) []string {
-	var full *mapper.Error
-	if !errors.As(err, &full) {
-		return nil
-	}
-	var more []string
-	for _, line := range full.Kernel {
-		more = append(more, "kernel: "+line)
-	}
-	if full.Held != "" {
-		more = append(more, full.Held)
-	}
-	return more
-}
-
 // udevFlags tells udev's rules what the options ask for. Without --verifyudev
 // nodes are left to udev alone, as long as they are where udev makes them.
 func (s *session) udevFlags() mapper.UdevFlags {
 	var f mapper.UdevFlags
-	if s.args.Has(dmopt.NoUdevRules) {
+	if s.Line.Has(dmopt.NoUdevRules) {
 		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
 	}
-	if s.folder() == mapperFolder && (s.cookie != 0 || !s.args.Has(dmopt.VerifyUdev)) {
+	if s.Folder() == dmtask.MapperFolder && (s.cookie != 0 || !s.Line.Has(dmopt.VerifyUdev)) {
 		f |= mapper.UdevNoFallback
 	}
-	if s.noUdev {
+	if s.NoUdev {
 		f &^= mapper.UdevNoFallback
 		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
 	}
@@ -169,21 +134,21 @@ func (s *session) udevFlags() mapper.UdevFlags {
 
 // synchronises says whether udev is to be waited for.
 func (s *session) synchronises() bool {
-	return !s.noUdev && !s.args.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
+	return !s.NoUdev && !s.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
 }
 
 // manager gives the manager of mapped devices. sync false leaves udev alone.
 func (s *session) manager(sync bool) (*mapper.Mapper, error) {
-	ctl, err := s.control()
+	ctl, err := s.Control()
 	if err != nil {
 		return nil, err
 	}
-	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: s.folder()}, Udev: mapper.NoUdev{}, FS: host}
+	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: s.Folder()}, Udev: mapper.NoUdev{}, FS: sysfs.Host}
 	if sync && s.synchronises() {
 		if err := s.checkCookie(); err != nil {
 			return nil, err
 		}
-		m.Udev = mapper.Semaphores{Join: s.cookie, Deadline: s.args.Timeout}
+		m.Udev = mapper.Semaphores{Join: s.cookie, Deadline: s.Line.Timeout}
 	}
 	return m, nil
 }
@@ -205,12 +170,12 @@ func (s *session) checkCookie() error {
 
 // suspendOptions are --noflush and --nolockfs.
 func (s *session) suspendOptions() dm.SuspendOptions {
-	return dm.SuspendOptions{NoFlush: s.args.Has(dmopt.NoFlush), SkipLockFS: s.args.Has(dmopt.NoLockFS)}
+	return dm.SuspendOptions{NoFlush: s.Line.Has(dmopt.NoFlush), SkipLockFS: s.Line.Has(dmopt.NoLockFS)}
 }
 
 // readAheadWish is --readahead.
 func (s *session) readAheadWish() mapper.ReadAhead {
-	a := s.args
+	a := s.Line
 	n := a.Number[dmopt.ReadAhead]
 	if !a.Has(dmopt.ReadAhead) || n == dmopt.ReadAheadAuto {
 		return mapper.ReadAhead{}
@@ -220,7 +185,7 @@ func (s *session) readAheadWish() mapper.ReadAhead {
 
 // owner is whose the node is to be.
 func (s *session) owner() mapper.Owner {
-	a, o := s.args, mapper.DefaultOwner
+	a, o := s.Line, mapper.DefaultOwner
 	if a.Has(dmopt.UID) {
 		o.UID = a.Number[dmopt.UID]
 	}
@@ -236,13 +201,13 @@ func (s *session) owner() mapper.Owner {
 // joinCookie takes the cookie of a transaction from the environment, if no
 // option names one.
 func (s *session) joinCookie() {
-	s.cookie = s.args.Cookie
-	if s.cookie != 0 || s.environment.cookie == "" {
+	s.cookie = s.Line.Cookie
+	if s.cookie != 0 || s.Environment.Cookie == "" {
 		return
 	}
-	cookie, err := dmopt.CookieValue(s.environment.cookie)
+	cookie, err := dmopt.CookieValue(s.Environment.Cookie)
 	if err != nil {
-		s.warn("%v", err)
+		s.Warn("%v", err)
 	}
 	s.cookie = cookie
 }
@@ -251,4 +216,4 @@ func (s *session) joinCookie() {
 var errTimeout = mapper.ErrUdevTimeout
 
 // isMissing says whether the kernel knows no such device.
-func isMissing(err error) bool { return errnoOf(err) == unix.ENXIO }
+func isMissing(err error) bool { return dmtask.Errno(err) == unix.ENXIO }

@@ -6,6 +6,7 @@ import (
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -28,18 +29,18 @@ type tableProblem struct {
 
 // check is the command check: it says whether the kernel would take a table,
 // and why not, and loads nothing.
-func (s *session) check(_ context.Context, c call) error {
-	if s.args.Has(dmopt.Concise) {
+func (s *session) check(_ context.Context, c dmtask.Call) error {
+	if s.Line.Has(dmopt.Concise) {
 		return s.checkConcise(c)
 	}
-	table, err := s.readTable(c.args)
+	table, err := s.readTable(c.Args)
 	if err != nil {
 		return err
 	}
 	return s.checkTable("", table)
 }
 
-func (s *session) checkConcise(c call) error {
+func (s *session) checkConcise(c dmtask.Call) error {
 	text, err := s.conciseText(c)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (s *session) checkConcise(c call) error {
 		if err == nil {
 			err = s.checkTable(f[0], table)
 		}
-		failed = errors.Join(failed, s.complain(err))
+		failed = errors.Join(failed, s.Complain(err))
 	}
 	return failed
 }
@@ -65,9 +66,9 @@ func (s *session) checkTable(name string, table grammar.Table) error {
 	if err != nil {
 		return err
 	}
-	failed := m.Check(table, s.args.Has(dmopt.ReadOnly))
+	failed := m.Check(table, s.Line.Has(dmopt.ReadOnly))
 	doc := checkJSON{Name: name, Valid: failed == nil, Targets: len(table), Size: table.Sectors() * sectorSize, Errors: []tableProblem{}}
-	lead := choose(name != "", name+": ", "")
+	lead := ui.Choose(name != "", name+": ", "")
 	for _, p := range problems(failed) {
 		var e *grammar.Error
 		if errors.As(p, &e) {
@@ -75,19 +76,19 @@ func (s *session) checkTable(name string, table grammar.Table) error {
 		} else {
 			doc.Errors = append(doc.Errors, tableProblem{Reason: p.Error()})
 		}
-		if !s.args.Has(dmopt.JSON) {
-			s.warn("%s%v", lead, p)
+		if !s.Line.Has(dmopt.JSON) {
+			s.Warn("%s%v", lead, p)
 		}
 	}
 	switch {
-	case s.args.Has(dmopt.JSON):
-		s.rows = append(s.rows, doc)
+	case s.Line.Has(dmopt.JSON):
+		s.Show(doc)
 	case failed == nil:
-		s.printf("%sthe kernel would take this table: %d target%s, %s\n", lead,
-			len(table), choose(len(table) == 1, "", "s"), ui.Size(int64(doc.Size)))
+		s.Printf("%sthe kernel would take this table: %d target%s, %s\n", lead,
+			len(table), ui.Choose(len(table) == 1, "", "s"), ui.Size(int64(doc.Size)))
 	}
 	if failed != nil {
-		return &said{failed}
+		return &dmtask.Said{Err: failed}
 	}
 	return nil
 }

@@ -9,24 +9,16 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
-// interval is the time between two reports.
-func (s *session) interval() time.Duration {
-	if s.args.Has(dmopt.Interval) {
-		return time.Duration(s.args.Number[dmopt.Interval]) * time.Second
-	}
-	return time.Second
-}
-
 // forever is the count of a command that is repeated until it is stopped.
 const forever = 0
 
 // count is how often the command is to run. It also refuses units that are
 // none, as the original does at this point.
 func (s *session) count() (int, error) {
-	a := s.args
+	a := s.Line
 	if a.Has(dmopt.Units) {
 		if _, _, ok := report.ParseUnits(a.Text[dmopt.Units]); !ok {
-			return 0, s.refuse("Invalid --units argument.")
+			return 0, s.Refuse("Invalid --units argument.")
 		}
 	}
 	switch {

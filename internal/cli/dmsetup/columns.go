@@ -5,8 +5,12 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // Sections of the report, as libdevmapper's DR_ constants: what must be asked
@@ -104,15 +108,15 @@ func nameColumns() []report.Field[*object] {
 		text(t, "Name", 16, "name", "Name of mapped device.",
 			func(o *object) (string, error) { return o.info.Name, nil }),
 		text(t, "MangledName", 16, "mangled_name", "Mangled name of mapped device.",
-			func(o *object) (string, error) { return o.s.shownMangled("name", o.info.Name) }),
+			func(o *object) (string, error) { return o.s.ShownMangled("name", o.info.Name) }),
 		text(t, "UnmangledName", 16, "unmangled_name", "Unmangled name of mapped device.",
-			func(o *object) (string, error) { return o.s.shownUnmangled("name", o.info.Name) }),
+			func(o *object) (string, error) { return o.s.ShownUnmangled("name", o.info.Name) }),
 		text(t, "UUID", 32, "uuid", "Unique (optional) identifier for mapped device.",
 			func(o *object) (string, error) { return o.info.UUID, nil }),
 		text(t, "MangledUUID", 32, "mangled_uuid", "Mangled unique (optional) identifier for mapped device.",
-			func(o *object) (string, error) { return o.s.shownMangled("UUID", o.info.UUID) }),
+			func(o *object) (string, error) { return o.s.ShownMangled("UUID", o.info.UUID) }),
 		text(t, "UnmangledUUID", 32, "unmangled_uuid", "Unmangled unique (optional) identifier for mapped device.",
-			func(o *object) (string, error) { return o.s.shownUnmangled("UUID", o.info.UUID) }),
+			func(o *object) (string, error) { return o.s.ShownUnmangled("UUID", o.info.UUID) }),
 		number(t, "RAhead", 6, "read_ahead", "Read ahead value.", func(o *object) int64 {
 			n, _ := o.s.readAhead(o.info)
 			return int64(n)
@@ -130,9 +134,9 @@ func infoColumns() []report.Field[*object] {
 		text(i, "Tables", 6, "tables_loaded", "Which of the live and inactive table slots are filled.",
 			func(o *object) (string, error) { return tablesLoaded(o.info), nil }),
 		text(i, "Suspended", 9, "suspended", "Whether the device is suspended.",
-			func(o *object) (string, error) { return choose(o.info.Suspended(), "Suspended", "Active"), nil }),
+			func(o *object) (string, error) { return ui.Choose(o.info.Suspended(), "Suspended", "Active"), nil }),
 		text(i, "Read-only", 9, "readonly", "Whether the device is read-only or writeable.",
-			func(o *object) (string, error) { return choose(o.info.ReadOnly(), "Read-only", "Writeable"), nil }),
+			func(o *object) (string, error) { return ui.Choose(o.info.ReadOnly(), "Read-only", "Writeable"), nil }),
 		text(i, "DevNo", 5, "devno", "Device major and minor numbers",
 			func(o *object) (string, error) { return o.info.Number.String(), nil }),
 		number(i, "Maj", 3, "major", "Block device major number.",
@@ -193,7 +197,7 @@ func splitColumns() []report.Field[*object] {
 }
 
 func blockName(n dm.Number) (string, error) {
-	name, ok := kernelName(n)
+	name, ok := mapper.KernelName(sysfs.Host, n)
 	if !ok {
 		return "", dmopt.Wrong("Could not resolve block device name for %v.", n)
 	}
@@ -202,8 +206,8 @@ func blockName(n dm.Number) (string, error) {
 
 // attributes are the four letters of the column Stat.
 func attributes(i *dm.Info) string {
-	return choose(i.LiveTable(), "L", "-") + choose(i.InactiveTable(), "I", "-") +
-		choose(i.Suspended(), "s", "-") + choose(i.ReadOnly(), "r", "w")
+	return ui.Choose(i.LiveTable(), "L", "-") + ui.Choose(i.InactiveTable(), "I", "-") +
+		ui.Choose(i.Suspended(), "s", "-") + ui.Choose(i.ReadOnly(), "r", "w")
 }
 
 func tablesLoaded(i *dm.Info) string {
@@ -245,7 +249,7 @@ func joined(nums []dm.Number, text func(dm.Number) (string, error)) (string, err
 type columns = report.Report[*object]
 
 // startReport makes the report that the options ask for.
-func (s *session) startReport(c call) error {
+func (s *session) startReport(c dmtask.Call) error {
 	r, err := s.newReport(c, s.reportOptions(c))
 	if err != nil {
 		return err
@@ -257,25 +261,25 @@ func (s *session) startReport(c call) error {
 	return nil
 }
 
-func (s *session) newReport(c call, o report.Options) (*columns, error) {
-	if a := s.args; a.Has(dmopt.Sort) && (c.cmd.name == "status" || c.cmd.name == "table") {
+func (s *session) newReport(c dmtask.Call, o report.Options) (*columns, error) {
+	if a := s.Line; a.Has(dmopt.Sort) && (c.Name == "status" || c.Name == "table") {
 		return nil, dmopt.Wrong("--sort is not yet supported with status and table.")
 	}
-	r, err := report.New(reportTable(), o, s.out, s.std.Err)
+	r, err := report.New(reportTable(), o, s.Out, s.Std.Err)
 	if errors.Is(err, report.ErrSaid) {
-		err = &said{err}
+		err = &dmtask.Said{Err: err}
 	}
 	return r, err
 }
 
 // reportOptions are the options of reports.
-func (s *session) reportOptions(c call) report.Options {
-	a := s.args
+func (s *session) reportOptions(c dmtask.Call) report.Options {
+	a := s.Line
 	o := report.Options{
 		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
 		Rows: a.Has(dmopt.Rows), Unquoted: a.Has(dmopt.Unquoted),
 	}
-	switch c.cmd.name {
+	switch c.Name {
 	case "splitname":
 		o.Fields = defaultSplitColumns
 		o.Sections = sectionSplit
@@ -313,11 +317,11 @@ func (s *session) reportOptions(c call) report.Options {
 }
 
 // fieldHelp lists the columns, for help -c.
-func (s *session) fieldHelp(c call) {
-	s.args.Seen[dmopt.Options], s.args.Text[dmopt.Options] = 1, "help"
-	delete(s.args.Seen, dmopt.Sort)
+func (s *session) fieldHelp(c dmtask.Call) {
+	s.Line.Seen[dmopt.Options], s.Line.Text[dmopt.Options] = 1, "help"
+	delete(s.Line.Seen, dmopt.Sort)
 	_, err := s.newReport(c, s.reportOptions(c))
-	_ = s.complain(err)
+	_ = s.Complain(err)
 }
 
 // showReport prints the rows that have come together.
@@ -325,7 +329,7 @@ func (s *session) showReport() error {
 	if s.report == nil {
 		return nil
 	}
-	if s.args.Number[dmopt.Count] != 1 && !s.report.Empty() {
+	if s.Line.Number[dmopt.Count] != 1 && !s.report.Empty() {
 		s.report.Headings()
 	}
 	s.report.Output()

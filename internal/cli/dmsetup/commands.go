@@ -3,6 +3,8 @@ package dmsetup
 import (
 	"context"
 	"slices"
+
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
 // repeat says how a command deals with the devices it is given.
@@ -22,24 +24,7 @@ type command struct {
 	least, most int
 	repeat      repeat
 	subcommands bool // the first word is a command of its own
-	run         func(s *session, ctx context.Context, c call) error
-}
-
-// call is one run of a command: the words that are left for it, of which the
-// first is the device, and whether it is one of several.
-type call struct {
-	cmd      *command
-	sub      string // the word behind stats
-	args     []string
-	multiple bool // several devices are shown: name each
-}
-
-// first is the first word, if there is one.
-func (c call) first() (string, bool) {
-	if len(c.args) == 0 {
-		return "", false
-	}
-	return c.args[0], true
+	run         func(s *session, ctx context.Context, c dmtask.Call) error
 }
 
 // commands are those of dmsetup 1.02.185 in its order.

@@ -11,34 +11,36 @@ import (
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // create is the command create.
-func (s *session) create(ctx context.Context, c call) error {
-	if s.args.Has(dmopt.Concise) {
-		if len(c.args) > 1 {
-			return s.refuse("dmsetup create --concise takes at most one argument")
+func (s *session) create(ctx context.Context, c dmtask.Call) error {
+	if s.Line.Has(dmopt.Concise) {
+		if len(c.Args) > 1 {
+			return s.Refuse("dmsetup create --concise takes at most one argument")
 		}
 		return s.createConcise(ctx, c)
 	}
-	name, ok := c.first()
+	name, ok := c.First()
 	if !ok {
-		return s.refuse("Please provide a name for the new device.")
+		return s.Refuse("Please provide a name for the new device.")
 	}
-	spec := newDevice{name: name, readOnly: s.args.Has(dmopt.ReadOnly)}
-	if s.args.Has(dmopt.UUID) {
-		spec.uuid = s.args.Text[dmopt.UUID]
+	spec := newDevice{name: name, readOnly: s.Line.Has(dmopt.ReadOnly)}
+	if s.Line.Has(dmopt.UUID) {
+		spec.uuid = s.Line.Text[dmopt.UUID]
 	}
-	if s.args.Has(dmopt.Minor) {
-		spec.minor = &minorNumber{major: s.args.Number[dmopt.Major], minor: s.args.Number[dmopt.Minor]}
+	if s.Line.Has(dmopt.Minor) {
+		spec.minor = &minorNumber{major: s.Line.Number[dmopt.Major], minor: s.Line.Number[dmopt.Minor]}
 	}
 	return s.createOne(ctx, spec, func() (grammar.Table, error) {
-		if s.args.Has(dmopt.NoTable) {
+		if s.Line.Has(dmopt.NoTable) {
 			return nil, nil
 		}
-		return s.readTable(c.args[1:])
+		return s.readTable(c.Args[1:])
 	})
 }
 
@@ -56,13 +58,13 @@ type minorNumber struct{ major, minor int }
 // createOne makes one device. The table is read when the name has been found
 // good, which is when the original complains about it.
 func (s *session) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
-	d, err := s.newName(n.name)
+	d, err := s.NewName(n.name)
 	if err != nil {
 		return err
 	}
-	d.creating = true
+	d.Creating = true
 	if n.uuid != "" {
-		if d.uuid, err = s.mangleUUID(n.uuid); err != nil {
+		if d.UUID, err = s.MangleUUID(n.uuid); err != nil {
 			return err
 		}
 	}
@@ -71,28 +73,28 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 		return err
 	}
 	req := mapper.CreateRequest{
-		Name: d.known, UUID: d.uuid, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
-		Owner: s.owner(), NodeAtOnce: s.args.Has(dmopt.AddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
+		Name: d.Known, UUID: d.UUID, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
+		Owner: s.owner(), NodeAtOnce: s.Line.Has(dmopt.AddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
 	}
 	if n.minor != nil {
-		at, err := s.numbered(n.minor.major, n.minor.minor)
+		at, err := s.Numbered(n.minor.major, n.minor.minor)
 		if err != nil {
 			return err
 		}
-		d.num, d.numText = at.num, at.numText
-		if at.byNum {
-			req.Number = &at.num
+		d.Num, d.NumText = at.Num, at.NumText
+		if at.ByNum {
+			req.Number = &at.Num
 		}
 	}
-	m, err := s.manager(!s.args.Has(dmopt.NoTable))
+	m, err := s.manager(!s.Line.Has(dmopt.NoTable))
 	if err != nil {
 		return err
 	}
 	change, err := m.PlanCreate(req)
 	if err != nil {
-		return s.failed(taskCreate, d, err)
+		return dmtask.Failed(dmtask.TaskCreate, d, err)
 	}
-	names := tasks{dm.CmdDevCreate: taskCreate, dm.CmdTableLoad: taskReload, anyCommand: taskResume}
+	names := tasks{dm.CmdDevCreate: dmtask.TaskCreate, dm.CmdTableLoad: dmtask.TaskReload, anyCommand: dmtask.TaskResume}
 	if table == nil {
 		return s.carryOut(ctx, change, d, names, true)
 	}
@@ -102,11 +104,11 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 // readTable reads a table from --table, from the file named, or from standard
 // input. nil without an error is a table without a line.
 func (s *session) readTable(words []string) (grammar.Table, error) {
-	if s.args.Has(dmopt.Table) {
-		return s.parseTable(s.args.Text[dmopt.Table], "")
+	if s.Line.Has(dmopt.Table) {
+		return s.parseTable(s.Line.Text[dmopt.Table], "")
 	}
 	if len(words) == 0 {
-		text, err := io.ReadAll(s.std.In)
+		text, err := io.ReadAll(s.Std.In)
 		if err != nil {
 			return nil, fmt.Errorf("standard input: %w", err)
 		}
@@ -114,7 +116,7 @@ func (s *session) readTable(words []string) (grammar.Table, error) {
 	}
 	text, err := os.ReadFile(words[0])
 	if err != nil {
-		return nil, s.complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
+		return nil, s.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
 	}
 	return s.parseTable(string(text), words[0])
 }
@@ -124,13 +126,13 @@ func (s *session) parseTable(text, where string) (grammar.Table, error) {
 	table, err := grammar.ParseTable(text)
 	var bad *grammar.Error
 	if errors.As(err, &bad) && bad.Line > 0 {
-		return nil, s.complain(&dmopt.UsageError{
+		return nil, s.Complain(&dmopt.UsageError{
 			Lines: []string{fmt.Sprintf("Invalid format on line %d of table %s.", bad.Line, where)}, Class: err,
 		})
 	}
 	for _, l := range table {
 		if len(l.Type) > dm.MaxType {
-			return nil, s.refuse("Target type name %s is too long.", l.Type)
+			return nil, s.Refuse("Target type name %s is too long.", l.Type)
 		}
 	}
 	if err != nil || len(table) == 0 {
@@ -146,10 +148,10 @@ func hasKeys(t grammar.Table) bool {
 
 // createConcise makes the devices of a concise specification, in its order. The
 // whole of it is read before the first one is made.
-func (s *session) createConcise(ctx context.Context, c call) error {
-	a := s.args
+func (s *session) createConcise(ctx context.Context, c dmtask.Call) error {
+	a := s.Line
 	if a.Has(dmopt.Table) || a.Has(dmopt.Minor) || a.Has(dmopt.UUID) || a.Has(dmopt.NoTable) || a.Has(dmopt.Inactive) {
-		return s.refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
+		return s.Refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
 	}
 	spec, err := s.conciseText(c)
 	if err != nil {
@@ -163,7 +165,7 @@ func (s *session) createConcise(ctx context.Context, c call) error {
 		// As in the original --readonly is for the first device only.
 		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.Has(dmopt.ReadOnly)}
 		if f[2] != "" {
-			n.minor = &minorNumber{major: int(mappedMajor()), minor: dmopt.Atoi(f[2])}
+			n.minor = &minorNumber{major: int(mapper.Major(sysfs.Host)), minor: dmopt.Atoi(f[2])}
 		}
 		if err := s.createOne(ctx, n, func() (grammar.Table, error) { return s.parseTable(f[4], "") }); err != nil {
 			return err
@@ -173,13 +175,13 @@ func (s *session) createConcise(ctx context.Context, c call) error {
 }
 
 // conciseText is a concise specification: the first word, or standard input.
-func (s *session) conciseText(c call) (string, error) {
-	if spec, ok := c.first(); ok {
+func (s *session) conciseText(c dmtask.Call) (string, error) {
+	if spec, ok := c.First(); ok {
 		return spec, nil
 	}
-	text, err := io.ReadAll(s.std.In)
+	text, err := io.ReadAll(s.Std.In)
 	if err != nil {
-		return "", s.refuse("Read from stdin aborted: %v", err)
+		return "", s.Refuse("Read from stdin aborted: %v", err)
 	}
 	return string(text), nil
 }

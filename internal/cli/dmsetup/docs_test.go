@@ -1,11 +1,12 @@
 package dmsetup
 
 import (
-	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
 )
 
 // TestManual finds every command and every option of our own in the manual.

@@ -10,30 +10,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // version is the command version: whose words these are, and the version of
 // the driver's interface.
-func (s *session) version(_ context.Context, c call) error {
-	asJSON := s.args.Has(dmopt.JSON)
+func (s *session) version(_ context.Context, c dmtask.Call) error {
+	asJSON := s.Line.Has(dmopt.JSON)
 	if !asJSON {
-		fmt.Fprintf(s.out, "Library version:   %s\n", libraryVersion)
+		fmt.Fprintf(s.Out, "Library version:   %s\n", dmtask.LibraryVersion)
 	}
-	ctl, err := s.control()
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
 	v, err := ctl.Version()
 	if err != nil {
-		return s.failed("version", device{}, err)
+		return dmtask.Failed("version", dmtask.Device{}, err)
 	}
 	if asJSON {
-		s.rows = append(s.rows, versionJSON{Library: libraryVersion, Driver: v.String()})
+		s.Show(versionJSON{Library: dmtask.LibraryVersion, Driver: v.String()})
 		return nil
 	}
-	fmt.Fprintf(s.out, "Driver version:    %v\n", v)
+	fmt.Fprintf(s.Out, "Driver version:    %v\n", v)
 	s.report = nil // dmstats version has no columns
 	return nil
 }
@@ -50,22 +51,22 @@ type targetTypeJSON struct {
 }
 
 func (s *session) showTargetVersion(v dm.TargetVersion) {
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, targetTypeJSON{Type: v.Name, Version: v.Version})
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(targetTypeJSON{Type: v.Name, Version: v.Version})
 		return
 	}
-	fmt.Fprintf(s.out, "%-16s v%d.%d.%d\n", v.Name, v.Version[0], v.Version[1], v.Version[2])
+	fmt.Fprintf(s.Out, "%-16s v%d.%d.%d\n", v.Name, v.Version[0], v.Version[1], v.Version[2])
 }
 
 // targets is the command targets: the types that the kernel has loaded.
-func (s *session) targets(context.Context, call) error {
-	ctl, err := s.control()
+func (s *session) targets(context.Context, dmtask.Call) error {
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
 	list, err := ctl.TargetVersions()
 	if err != nil {
-		return s.failed(taskVersions, device{}, err)
+		return dmtask.Failed(dmtask.TaskVersions, dmtask.Device{}, err)
 	}
 	for _, v := range list {
 		s.showTargetVersion(v)
@@ -74,56 +75,56 @@ func (s *session) targets(context.Context, call) error {
 }
 
 // targetVersion is the command target-version.
-func (s *session) targetVersion(_ context.Context, c call) error {
-	ctl, err := s.control()
+func (s *session) targetVersion(_ context.Context, c dmtask.Call) error {
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
-	d, err := s.named(c.args[0])
+	d, err := s.Named(c.Args[0])
 	if err != nil {
 		return err
 	}
-	v, err := ctl.TargetVersion(d.known)
+	v, err := ctl.TargetVersion(d.Known)
 	if err != nil {
-		return s.failed(taskTargetVersion, d, err)
+		return dmtask.Failed(dmtask.TaskTargetVersion, d, err)
 	}
 	s.showTargetVersion(v)
 	return nil
 }
 
 // message is the command message.
-func (s *session) message(_ context.Context, c call) error {
-	d, words, err := s.deviceAside(c)
+func (s *session) message(_ context.Context, c dmtask.Call) error {
+	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
 	}
 	sector, rest, overflow := dmopt.Strtoull(words[0])
 	if overflow || rest != "" {
-		return s.refuse("Invalid sector.")
+		return s.Refuse("Invalid sector.")
 	}
 	if words = words[1:]; len(words) == 0 {
-		s.warn("No message supplied.")
+		s.Warn("No message supplied.")
 	}
 	text := strings.Join(words, " ")
-	if s.args.Has(dmopt.DryRun) {
-		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)})
+	if s.Line.Has(dmopt.DryRun) {
+		s.ShowSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)})
 		return nil
 	}
-	ctl, err := s.control()
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
-	reply, replied, err := ctl.Message(d.selector(), sector, text, dm.MessageOptions{})
+	reply, replied, err := ctl.Message(d.Selector(), sector, text, dm.MessageOptions{})
 	if err != nil {
-		return s.failed(taskMessage, d, err)
+		return dmtask.Failed(dmtask.TaskMessage, d, err)
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, replyJSON{Device: d.String(), Replied: replied, Reply: reply})
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(replyJSON{Device: d.String(), Replied: replied, Reply: reply})
 		return nil
 	}
-	s.out.WriteString(reply)
+	s.Out.WriteString(reply)
 	if reply != "" && !strings.HasSuffix(reply, "\n") {
-		s.out.WriteByte('\n')
+		s.Out.WriteByte('\n')
 	}
 	return nil
 }
@@ -135,24 +136,24 @@ type replyJSON struct {
 }
 
 // setGeometry is the command setgeometry.
-func (s *session) setGeometry(_ context.Context, c call) error {
-	d, words, err := s.deviceAside(c)
+func (s *session) setGeometry(_ context.Context, c dmtask.Call) error {
+	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
 	}
 	g, err := geometry(words)
 	if err != nil {
-		return s.failed(taskGeometry, d, err)
+		return dmtask.Failed(dmtask.TaskGeometry, d, err)
 	}
-	if s.args.Has(dmopt.DryRun) {
-		s.showSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "setgeometry", Value: strings.Join(words[:4], " ")})
+	if s.Line.Has(dmopt.DryRun) {
+		s.ShowSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "setgeometry", Value: strings.Join(words[:4], " ")})
 		return nil
 	}
-	ctl, err := s.control()
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
-	return s.failed(taskGeometry, d, ctl.SetGeometry(d.selector(), g))
+	return dmtask.Failed(dmtask.TaskGeometry, d, ctl.SetGeometry(d.Selector(), g))
 }
 
 // geometry reads cylinders, heads, sectors and the start as the kernel does
@@ -172,8 +173,8 @@ func geometry(words []string) (g dm.Geometry, err error) {
 
 // wait is the command wait: until the device has had another number of events
 // than the one given, 0 by default.
-func (s *session) wait(ctx context.Context, c call) error {
-	d, words, err := s.deviceAside(c)
+func (s *session) wait(ctx context.Context, c dmtask.Call) error {
+	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
 	}
@@ -181,17 +182,17 @@ func (s *session) wait(ctx context.Context, c call) error {
 	if len(words) > 0 {
 		nr = dmopt.Atoi(words[len(words)-1])
 	}
-	ctl, err := s.control()
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
-	ctx, stop := s.std.Cancellable(ctx)
+	ctx, stop := s.Std.Cancellable(ctx)
 	defer stop()
-	i, err := ctl.Wait(ctx, d.selector(), uint32(nr))
+	i, err := ctl.Wait(ctx, d.Selector(), uint32(nr))
 	if err != nil {
-		return s.failed(taskWait, d, err)
+		return dmtask.Failed(dmtask.TaskWait, d, err)
 	}
-	if err := s.unmangleInfo(&i); err != nil {
+	if err := s.UnmangleInfo(&i); err != nil {
 		return err
 	}
 	return s.afterwards(ctx, &i)
@@ -200,7 +201,7 @@ func (s *session) wait(ctx context.Context, c call) error {
 // afterwards shows the device that something was done to, if -v or --json asks
 // for it.
 func (s *session) afterwards(ctx context.Context, i *dm.Info) error {
-	if !s.args.Has(dmopt.Verbose) && !s.args.Has(dmopt.JSON) {
+	if !s.Line.Has(dmopt.Verbose) && !s.Line.Has(dmopt.JSON) {
 		return nil
 	}
 	return s.showInfo(ctx, i)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -28,27 +29,27 @@ type eventJSON struct {
 // events is the command events: a line of JSON for each device there is and for
 // everything that happens to one from then on. Words are names of devices that
 // it keeps to; --count ends it after so many happenings.
-func (s *session) events(ctx context.Context, c call) error {
-	s.streamed = true
-	ctl, err := s.control()
+func (s *session) events(ctx context.Context, c dmtask.Call) error {
+	s.Streamed = true
+	ctl, err := s.Control()
 	if err != nil {
 		return err
 	}
 	p, err := ctl.Poller()
 	if err != nil {
-		return s.failed("armpoll", device{}, err)
+		return dmtask.Failed("armpoll", dmtask.Device{}, err)
 	}
 	defer p.Close()
-	ctx, stop := s.std.Cancellable(ctx)
+	ctx, stop := s.Std.Cancellable(ctx)
 	defer stop()
 	for _, e := range p.Devices() {
 		if err := s.event(c, "present", e, ""); err != nil {
 			return err
 		}
 	}
-	left := s.args.Number[dmopt.Count]
+	left := s.Line.Number[dmopt.Count]
 	for {
-		if err := s.out.Flush(); err != nil {
+		if err := s.Out.Flush(); err != nil {
 			return err
 		}
 		changes, err := p.Next(ctx)
@@ -56,7 +57,7 @@ func (s *session) events(ctx context.Context, c call) error {
 			return nil // somebody has seen enough
 		}
 		if err != nil {
-			return s.failed(taskNames, device{}, err)
+			return dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, err)
 		}
 		for _, ch := range changes {
 			old := ""
@@ -77,19 +78,19 @@ func (s *session) events(ctx context.Context, c call) error {
 }
 
 // follows says whether a device is one of those asked for.
-func (s *session) follows(c call, name string) bool {
-	_ = s.unmangle("name", &name)
-	return len(c.args) == 0 || slices.Contains(c.args, name)
+func (s *session) follows(c dmtask.Call, name string) bool {
+	_ = s.Unmangle("name", &name)
+	return len(c.Args) == 0 || slices.Contains(c.Args, name)
 }
 
-func (s *session) event(c call, what string, e dm.Entry, old string) error {
+func (s *session) event(c dmtask.Call, what string, e dm.Entry, old string) error {
 	if !s.follows(c, e.Name) && !s.follows(c, old) {
 		return nil
 	}
-	if err := errors.Join(s.unmangle("name", &e.Name), s.unmangle("UUID", &e.UUID), s.unmangle("name", &old)); err != nil {
+	if err := errors.Join(s.Unmangle("name", &e.Name), s.Unmangle("UUID", &e.UUID), s.Unmangle("name", &old)); err != nil {
 		return err
 	}
-	enc := json.NewEncoder(s.out)
+	enc := json.NewEncoder(s.Out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(eventJSON{
 		Document: ui.Schema("dmsetup.events"), Time: time.Now().UTC().Format(time.RFC3339Nano), Event: what,

@@ -27,7 +27,7 @@ const (
 // exitCode is the exit code for what main returned. As in the original, --help
 // and --version before a mistake still make it 0.
 func (s *session) exitCode(err error) int {
-	a := s.args
+	a := s.Line
 	switch {
 	case err == nil, a.Has(dmopt.Help), a.Has(dmopt.Version):
 		return ui.ExitOK

@@ -3,8 +3,10 @@ package dmsetup
 import (
 	"context"
 	"fmt"
-	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"strings"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
 // usageText is what the face says of its command line.
@@ -74,15 +76,15 @@ const usageOwn = `mdkit adds:
 
 // help is the help command and --help: the usage on standard error and, with
 // -c, the fields of reports.
-func (s *session) help(_ context.Context, c call) error {
+func (s *session) help(_ context.Context, c dmtask.Call) error {
 	s.sayUsage()
-	if s.args.Face == dmopt.Dmsetup {
-		fmt.Fprint(s.std.Err, usageAdded())
+	if s.Line.Face == dmopt.Dmsetup {
+		fmt.Fprint(s.Std.Err, usageAdded())
 	}
-	if s.args.Has(dmopt.Columns) {
+	if s.Line.Has(dmopt.Columns) {
 		s.fieldHelp(c)
 	}
 	return nil
 }
 
-func (s *session) sayUsage() { fmt.Fprint(s.std.Err, usageText(s.args.Face)) }
+func (s *session) sayUsage() { fmt.Fprint(s.Std.Err, usageText(s.Line.Face)) }

@@ -4,62 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
-// all says whether a command is for every device: none is named.
-func (s *session) all(c call) bool {
-	return len(c.args) == 0 && !s.args.Has(dmopt.UUID) && !s.args.Has(dmopt.Major)
-}
-
-// each runs one on every device there is, and goes on after a failure. It says
-// so if there is none.
-func (s *session) each(ctx context.Context, c call, one func(context.Context, call) error) error {
-	list, err := s.askList()
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
-		fmt.Fprintln(s.out, "No devices found")
-	}
-	return s.among(ctx, c, list, one)
-}
-
-// among runs one on every device of a list.
-func (s *session) among(ctx context.Context, c call, list []dm.Entry, one func(context.Context, call) error) error {
-	var failed error
-	c.multiple = true
-	for _, e := range list {
-		c.args = []string{e.Name}
-		failed = errors.Join(failed, s.complain(one(ctx, c)))
-	}
-	return failed
-}
-
 // info is the command info.
-func (s *session) info(ctx context.Context, c call) error {
-	if s.all(c) {
-		return s.each(ctx, c, s.info)
+func (s *session) info(ctx context.Context, c dmtask.Call) error {
+	if s.All(c) {
+		return s.Each(ctx, c, s.info)
 	}
-	d, err := s.device(c)
+	d, err := s.Device(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.askInfo(taskInfo, d)
+	i, err := s.AskInfo(dmtask.TaskInfo, d)
 	if err != nil {
 		return err
 	}
 	return s.showInfo(ctx, i)
-}
-
-// missing is the error of a device that is not there where the original says
-// so in these words.
-func (s *session) missing() error {
-	return s.complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
 }
 
 // showInfo shows a device's state in the way the options ask for; nil is a
@@ -67,11 +39,11 @@ func (s *session) missing() error {
 func (s *session) showInfo(ctx context.Context, i *dm.Info) error {
 	switch {
 	case i == nil:
-		return s.missing()
+		return s.Missing()
 	case s.report != nil:
 		return s.infoRow(ctx, i)
-	case s.args.Has(dmopt.JSON):
-		s.rows = append(s.rows, s.infoJSON(i))
+	case s.Line.Has(dmopt.JSON):
+		s.Show(s.infoJSON(i))
 		return nil
 	}
 	s.infoLong(i)
@@ -81,11 +53,11 @@ func (s *session) showInfo(ctx context.Context, i *dm.Info) error {
 // infoLong prints a paragraph on a device.
 func (s *session) infoLong(i *dm.Info) {
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(s.out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
+		fmt.Fprintf(s.Out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
 	}
 	line("Name", "%s", i.Name)
-	line("State", "%s%s%s", choose(i.Suspended(), "SUSPENDED", "ACTIVE"),
-		choose(i.ReadOnly(), " (READ-ONLY)", ""), choose(i.DeferredRemove(), " (DEFERRED REMOVE)", ""))
+	line("State", "%s%s%s", ui.Choose(i.Suspended(), "SUSPENDED", "ACTIVE"),
+		ui.Choose(i.ReadOnly(), " (READ-ONLY)", ""), ui.Choose(i.DeferredRemove(), " (DEFERRED REMOVE)", ""))
 	if sectors, ok := s.readAhead(i); ok {
 		line("Read Ahead", "%d", sectors)
 	}
@@ -96,7 +68,7 @@ func (s *session) infoLong(i *dm.Info) {
 	if i.InactiveTable() {
 		tables = append(tables, "INACTIVE")
 	}
-	line("Tables present", "%s", choose(len(tables) == 0, "None", strings.Join(tables, " & ")))
+	line("Tables present", "%s", ui.Choose(len(tables) == 0, "None", strings.Join(tables, " & ")))
 	if i.OpenCount != -1 {
 		line("Open count", "%d", i.OpenCount)
 	}
@@ -106,9 +78,9 @@ func (s *session) infoLong(i *dm.Info) {
 		line("Number of targets", "%d", i.TargetCount)
 	}
 	if i.UUID != "" {
-		fmt.Fprintf(s.out, "UUID: %s\n", i.UUID)
+		fmt.Fprintf(s.Out, "UUID: %s\n", i.UUID)
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 }
 
 // infoRow adds a device to the report or, under -S, runs the command that the
@@ -118,20 +90,20 @@ func (s *session) infoRow(ctx context.Context, i *dm.Info) error {
 	sections := s.report.Sections()
 	if sections&sectionTree != 0 {
 		if o.node = s.devices.nodes[i.Number]; o.node == nil {
-			return s.refuse("Cannot find node %v.", i.Number)
+			return s.Refuse("Cannot find node %v.", i.Number)
 		}
 	}
 	if sections&sectionDeps != 0 {
-		_, deps, err := s.askDeps(device{num: i.Number, byNum: true}, s.args.Has(dmopt.Inactive))
+		_, deps, err := s.AskDeps(dmtask.Device{Num: i.Number, ByNum: true}, s.Line.Has(dmopt.Inactive))
 		if err != nil {
-			_ = s.complain(err)
-			return s.refuse("Cannot get deps for %v.", i.Number)
+			_ = s.Complain(err)
+			return s.Refuse("Cannot get deps for %v.", i.Number)
 		}
 		o.deps = deps
 	}
 	if sections&sectionSplit != 0 {
 		prefix, _, ok := strings.Cut(i.UUID, "-")
-		o.split = split(choose(ok, prefix, ""), i.Name)
+		o.split = split(ui.Choose(ok, prefix, ""), i.Name)
 	}
 	if s.chosen == nil {
 		return s.statsRows(o)
@@ -140,13 +112,13 @@ func (s *session) infoRow(ctx context.Context, i *dm.Info) error {
 	if err != nil || !selected {
 		return reported(err)
 	}
-	return s.chosen.run(s, ctx, call{cmd: s.chosen, args: []string{i.Name}, multiple: true})
+	return s.chosen.run(s, ctx, dmtask.Call{Name: s.chosen.name, Args: []string{i.Name}, Multiple: true})
 }
 
 // reported marks what the report has said itself.
 func reported(err error) error {
 	if errors.Is(err, report.ErrSaid) {
-		return &said{err}
+		return &dmtask.Said{Err: err}
 	}
 	return err
 }
@@ -183,15 +155,38 @@ func cutComponent(name string) (component, rest string) {
 }
 
 // splitName is the command splitname.
-func (s *session) splitName(_ context.Context, c call) error {
+func (s *session) splitName(_ context.Context, c dmtask.Call) error {
 	subsystem := "LVM"
-	if len(c.args) == 2 {
-		subsystem = c.args[1]
+	if len(c.Args) == 2 {
+		subsystem = c.Args[1]
 	}
-	n := split(subsystem, c.args[0])
+	n := split(subsystem, c.Args[0])
 	if s.report == nil {
-		s.rows = append(s.rows, splitJSON{Subsystem: n.subsystem, Group: n.group, Volume: n.volume, Layer: n.layer})
+		s.Show(splitJSON{Subsystem: n.subsystem, Group: n.group, Volume: n.volume, Layer: n.layer})
 		return nil
 	}
 	return reported(s.report.Object(&object{s: s, split: n}))
+}
+
+// readAhead is how much is read ahead of a device, in sectors of 512 bytes. A
+// device that never had a table is not in sysfs yet; the original then opens
+// its node, and says so where that fails.
+func (s *session) readAhead(info *dm.Info) (uint32, bool) {
+	dir := sysfs.Dir(sysfs.Host.Sys("dev", "block", info.Number.String()))
+	if kib, err := dir.ReadUint("bdi/read_ahead_kb"); err == nil {
+		return uint32(kib) * 2, true
+	}
+	path := filepath.Join(s.Folder(), info.Name)
+	f, err := os.Open(path)
+	if err != nil {
+		s.Warn("%s: open failed: %s", path, dmtask.ErrnoText(dmtask.Errno(err)))
+		return 0, false
+	}
+	defer f.Close()
+	sectors, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKRAGET)
+	if err != nil {
+		s.Warn("%s: BLKRAGET failed: %s", info.Name, dmtask.ErrnoText(dmtask.Errno(err)))
+		return 0, false
+	}
+	return uint32(sectors), true
 }

@@ -1,34 +1,13 @@
 package dmsetup
 
 import (
-	"github.com/mdkit/mdkit/internal/cli/dmopt"
-	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // sectorSize turns sectors into bytes.
 const sectorSize = 512
-
-// document is what --json prints: one for each run of a command.
-type document struct {
-	ui.Document
-	Result []any `json:"result"`
-}
-
-// showDocument prints the document of a command.
-func (s *session) showDocument(command string) error {
-	if !s.args.Has(dmopt.JSON) || s.streamed {
-		return nil
-	}
-	doc := document{Document: ui.Schema("dmsetup." + command), Result: s.rows}
-	if doc.Result == nil {
-		doc.Result = []any{}
-	}
-	s.rows = nil
-	out := s.std
-	out.Out = s.out
-	return out.JSON(doc)
-}
 
 // infoDoc is a device's state.
 type infoDoc struct {
@@ -107,7 +86,7 @@ type numberJSON struct {
 }
 
 func jsonNumber(n dm.Number) numberJSON {
-	name, _ := kernelName(n)
+	name, _ := mapper.KernelName(sysfs.Host, n)
 	return numberJSON{Major: n.Major, Minor: n.Minor, KernelName: name}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -18,11 +19,11 @@ import (
 // program was called by.
 func Main(ctx context.Context, args []string, std ui.IO) int {
 	s := newSession(std)
-	defer s.close()
+	defer s.Close()
 	err := s.main(ctx, args)
-	if flushed := s.out.Flush(); flushed != nil && !ui.IsBrokenPipe(flushed) {
+	if flushed := s.Out.Flush(); flushed != nil && !ui.IsBrokenPipe(flushed) {
 		// The original does not notice that what it had to say is lost.
-		err = errors.Join(err, s.complain(fmt.Errorf("standard output: %w", flushed)))
+		err = errors.Join(err, s.Complain(fmt.Errorf("standard output: %w", flushed)))
 	}
 	return s.exitCode(err)
 }
@@ -30,11 +31,7 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 // session is one run of the program: the command line, the streams, and what is
 // kept from one command to the next.
 type session struct {
-	args *dmopt.Line
-	std  ui.IO
-	out  *bufio.Writer // standard output
-	kernel
-	environment
+	*dmtask.Devices
 
 	cookie   uint32    // the transaction to join, 0 for none
 	target   string    // the form that mangle gives to names: auto, hex or none
@@ -42,98 +39,69 @@ type session struct {
 	style    treeStyle // how ls --tree draws
 	devices  *tree     // who stands on whom, once it has been asked
 	concise  bool      // table --concise has begun its line
-	rows     []any     // what --json has to show so far
-	streamed bool      // --json has shown it already
 	report   *columns  // the rows of the report that -c asks for, nil without
 	sampling sampling  // of dmstats
 	chosen   *command  // the command that -S picks devices for
 }
 
 func newSession(std ui.IO) *session {
-	return &session{args: &dmopt.Line{}, std: std, out: bufio.NewWriter(std.Out)}
+	out := &dmtask.Output{Line: &dmopt.Line{}, Std: std, Out: bufio.NewWriter(std.Out)}
+	return &session{Devices: &dmtask.Devices{Driver: &dmtask.Driver{Names: &dmtask.Names{Output: out}}}}
 }
-
-// said is an error whose text is on standard error already.
-type said struct{ error }
-
-func (e *said) Unwrap() error { return e.error }
-
-// errSaid is the error of what has been said already.
-var errSaid = errors.New("refused")
-
-// complain prints an error that has not been printed yet and marks it so.
-func (s *session) complain(err error) error {
-	var done *said
-	if err == nil || errors.As(err, &done) {
-		return err
-	}
-	for _, line := range s.lines(err) {
-		fmt.Fprintln(s.std.Err, line)
-	}
-	return &said{err}
-}
-
-// refuse is complain for words of the original.
-func (s *session) refuse(format string, args ...any) error {
-	return s.complain(dmopt.Wrong(format, args...))
-}
-
-// warn prints one line that changes nothing.
-func (s *session) warn(format string, args ...any) { fmt.Fprintf(s.std.Err, format+"\n", args...) }
 
 // main is what the program does: read the line, find the command, run it.
 func (s *session) main(ctx context.Context, args []string) error {
-	if err := s.environment.read(); err != nil {
-		return s.complain(err)
+	if err := s.Environment.Read(); err != nil {
+		return s.Complain(err)
 	}
-	a, err := dmopt.Parse(args, s.std.Err)
-	s.args = a
+	a, err := dmopt.Parse(args, s.Std.Err)
+	s.Line = a
 	if err != nil {
-		_ = s.complain(err)
-		return s.refuse("Couldn't process command line.")
+		_ = s.Complain(err)
+		return s.Refuse("Couldn't process command line.")
 	}
 	cmd, err := s.command()
 	if err != nil {
 		return err
 	}
-	c := call{cmd: cmd, args: a.Words}
+	c := dmtask.Call{Name: cmd.name, Args: a.Words}
 	if a.Has(dmopt.Help) || a.Has(dmopt.Version) {
-		return s.repeatedly(ctx, c, 1)
+		return s.repeatedly(ctx, cmd, c, 1)
 	}
-	if c, err = s.prepare(c); err != nil {
+	if cmd, c, err = s.prepare(cmd, c); err != nil {
 		return err
 	}
 	count, err := s.count()
 	if err != nil {
 		return err
 	}
-	return s.repeatedly(ctx, c, count)
+	return s.repeatedly(ctx, cmd, c, count)
 }
 
 // command finds the command that the line names. --help and --version are
 // commands too, whatever else the line says.
 func (s *session) command() (*command, error) {
-	a := s.args
+	a := s.Line
 	switch {
 	case a.Has(dmopt.Help) && a.Face.Stats(), a.Has(dmopt.Version) && a.Face.Stats():
-		return s.statsCommand(choose(a.Has(dmopt.Help), "help", "version")), nil
+		return s.statsCommand(ui.Choose(a.Has(dmopt.Help), "help", "version")), nil
 	case a.Has(dmopt.Help):
 		a.Command = "help"
 	case a.Has(dmopt.Version):
 		a.Command = "version"
 	case a.Command == "":
 		s.sayUsage()
-		return nil, &said{dmopt.Wrong("no command")}
+		return nil, &dmtask.Said{Err: dmopt.Wrong("no command")}
 	}
 	cmd, ok := commandNamed(a.Command)
 	if !ok {
-		err := s.refuse("Unknown command.")
+		err := s.Refuse("Unknown command.")
 		s.sayUsage()
 		return nil, err
 	}
 	n := len(a.Words)
 	if !a.Has(dmopt.Help) && !a.Has(dmopt.Version) && (n < cmd.least || cmd.most >= 0 && n > cmd.most) {
-		err := s.refuse("Incorrect number of arguments.")
+		err := s.Refuse("Incorrect number of arguments.")
 		s.sayUsage()
 		return nil, err
 	}
@@ -141,76 +109,77 @@ func (s *session) command() (*command, error) {
 }
 
 // prepare reads -o, sets up the report, and lets -S take the command's place.
-func (s *session) prepare(c call) (call, error) {
-	a := s.args
-	if c.cmd.name == "splitname" && !a.Has(dmopt.Columns) || c.cmd.name == "stats" {
+func (s *session) prepare(cmd *command, c dmtask.Call) (*command, dmtask.Call, error) {
+	a := s.Line
+	if c.Name == "splitname" && !a.Has(dmopt.Columns) || c.Name == "stats" {
 		a.Seen[dmopt.Columns]++
 	}
-	if c.cmd.name == "stats" && !a.Has(dmopt.Units) {
+	if c.Name == "stats" && !a.Has(dmopt.Units) {
 		a.Seen[dmopt.Units]++
 		a.Text[dmopt.Units] = "h"
 	}
-	if c.cmd.name == "mangle" {
+	if c.Name == "mangle" {
 		s.mangleNothing()
 	}
 	if err := s.readOptions(); err != nil {
-		_ = s.complain(err)
-		return c, s.refuse("Couldn't process command line.")
+		_ = s.Complain(err)
+		return nil, c, s.Refuse("Couldn't process command line.")
 	}
 	s.joinCookie()
-	if c.cmd.subcommands {
-		c.sub, c.args = c.args[0], c.args[1:]
+	if cmd.subcommands {
+		c.Sub, c.Args = c.Args[0], c.Args[1:]
 	}
-	if a.Has(dmopt.Select) && c.cmd.repeat == selectable {
-		s.chosen = c.cmd
+	if a.Has(dmopt.Select) && cmd.repeat == selectable {
+		s.chosen = cmd
 		a.Seen[dmopt.Columns] = 1
-		c.cmd, _ = commandNamed("info")
+		cmd, _ = commandNamed("info")
+		c.Name = cmd.name
 	}
 	if a.Has(dmopt.Columns) && !a.Has(dmopt.JSON) || s.chosen != nil {
 		if err := s.startReport(c); err != nil {
-			return c, s.complain(err)
+			return nil, c, s.Complain(err)
 		}
 	}
-	return c, nil
+	return cmd, c, nil
 }
 
 // perform runs a command once, or once for each word.
-func (s *session) perform(ctx context.Context, c call) error {
+func (s *session) perform(ctx context.Context, cmd *command, c dmtask.Call) error {
 	for {
-		if err := s.complain(c.cmd.run(s, ctx, c)); err != nil {
-			fmt.Fprintln(s.std.Err, "Command failed.")
+		if err := s.Complain(cmd.run(s, ctx, c)); err != nil {
+			fmt.Fprintln(s.Std.Err, "Command failed.")
 			return err
 		}
-		if c.cmd.repeat == once || len(c.args) <= 1 {
+		if cmd.repeat == once || len(c.Args) <= 1 {
 			return nil
 		}
-		c.args = c.args[1:]
+		c.Args = c.Args[1:]
 	}
 }
 
 // repeatedly runs a command count times; 0 is for ever.
-func (s *session) repeatedly(ctx context.Context, c call, count int) error {
-	a := s.args
-	n := len(c.args)
-	c.multiple = c.cmd.repeat != once && n != 1 && (n > 0 || !a.Has(dmopt.UUID) && !a.Has(dmopt.Major))
-	clock := newClock(s.interval())
+func (s *session) repeatedly(ctx context.Context, cmd *command, c dmtask.Call, count int) error {
+	a := s.Line
+	n := len(c.Args)
+	c.Multiple = cmd.repeat != once && n != 1 && (n > 0 || !a.Has(dmopt.UUID) && !a.Has(dmopt.Major))
+	clock := newClock(s.Line.Interval())
 	for i := 1; ; i++ {
-		err := s.perform(ctx, c)
+		err := s.perform(ctx, cmd, c)
 		if s.concise {
-			fmt.Fprintln(s.out)
-			err = errors.Join(err, s.out.Flush())
+			fmt.Fprintln(s.Out)
+			err = errors.Join(err, s.Out.Flush())
 		}
-		err = errors.Join(err, s.showReport(), s.showDocument(a.Command))
+		err = errors.Join(err, s.showReport(), s.ShowDocument(a.Command))
 		last := count > 0 && i == count
 		if err != nil || last {
 			return err
 		}
 		if s.report != nil {
-			fmt.Fprintln(s.out)
-			if err := s.out.Flush(); err != nil {
+			fmt.Fprintln(s.Out)
+			if err := s.Out.Flush(); err != nil {
 				return err
 			}
-			if err := clock.wait(ctx, s.warn); err != nil {
+			if err := clock.wait(ctx, s.Warn); err != nil {
 				return err
 			}
 			s.sampling.fresh = true

@@ -3,7 +3,6 @@ package dmsetup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -18,23 +19,23 @@ import (
 
 // removeAll is the command remove_all. As in the original it has failed only if
 // nothing at all has worked.
-func (s *session) removeAll(ctx context.Context, c call) error {
+func (s *session) removeAll(ctx context.Context, c dmtask.Call) error {
 	first := s.removeFree(ctx)
-	if !s.args.Has(dmopt.Force) || s.args.Has(dmopt.DryRun) {
+	if !s.Line.Has(dmopt.Force) || s.Line.Has(dmopt.DryRun) {
 		return first
 	}
-	list, err := s.askList()
+	list, err := s.AskList()
 	if err == nil && len(list) == 0 {
 		return nil
 	}
 	worked := first == nil || err == nil
-	worked = s.complain(s.among(ctx, c, list, s.wipe)) == nil || worked
+	worked = s.Complain(s.Among(ctx, c, list, s.wipe)) == nil || worked
 	worked = s.removeFree(ctx) == nil || worked
-	left, err := s.askList()
+	left, err := s.AskList()
 	if err == nil && len(left) == 0 {
 		return nil
 	}
-	s.warn("Unable to remove %d device(s).", len(left))
+	s.Warn("Unable to remove %d dmtask.Device(s).", len(left))
 	if worked {
 		return nil
 	}
@@ -47,29 +48,29 @@ func (s *session) removeFree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.DryRun) {
-		s.showSteps("", plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()})
+	if s.Line.Has(dmopt.DryRun) {
+		s.ShowSteps("", plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()})
 		return s.allNodes(ctx, m)
 	}
-	err = m.Control.RemoveAll(dm.RemoveOptions{Deferred: s.args.Has(dmopt.Deferred)})
-	err = s.complain(s.failed(taskRemoveAll, device{}, err))
-	if s.complain(s.allNodes(ctx, m)) == nil {
+	err = m.Control.RemoveAll(dm.RemoveOptions{Deferred: s.Line.Has(dmopt.Deferred)})
+	err = s.Complain(dmtask.Failed(dmtask.TaskRemoveAll, dmtask.Device{}, err))
+	if s.Complain(s.allNodes(ctx, m)) == nil {
 		return nil
 	}
 	return err
 }
 
 // mknodes is the command mknodes.
-func (s *session) mknodes(ctx context.Context, c call) error {
+func (s *session) mknodes(ctx context.Context, c dmtask.Call) error {
 	m, err := s.manager(false)
 	if err != nil {
 		return err
 	}
-	name, ok := c.first()
+	name, ok := c.First()
 	if !ok {
 		return s.allNodes(ctx, m)
 	}
-	d, err := s.named(name)
+	d, err := s.Named(name)
 	if err != nil {
 		return err
 	}
@@ -81,48 +82,48 @@ func (s *session) mknodes(ctx context.Context, c call) error {
 func (s *session) allNodes(_ context.Context, m *mapper.Mapper) error {
 	names, err := m.Nodes.Names()
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		_ = s.complain(err)
+		_ = s.Complain(err)
 	}
 	for _, name := range names {
-		_ = s.complain(s.oneNode(m, device{name: name, known: name}))
+		_ = s.Complain(s.oneNode(m, dmtask.Device{Name: name, Known: name}))
 	}
 	list, err := m.Control.List(dm.ListOptions{})
 	if err != nil {
-		return s.failed(taskNames, device{}, err)
+		return dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, err)
 	}
 	var failed error
 	for _, e := range list {
-		failed = errors.Join(failed, s.complain(s.oneNode(m, device{name: e.Name, known: e.Name})))
+		failed = errors.Join(failed, s.Complain(s.oneNode(m, dmtask.Device{Name: e.Name, Known: e.Name})))
 	}
 	return failed
 }
 
 // oneNode makes the node of a device that there is, and removes that of one
 // that there is not.
-func (s *session) oneNode(m *mapper.Mapper, d device) error {
-	i, err := m.Control.Status(d.selector(), dm.StatusOptions{})
+func (s *session) oneNode(m *mapper.Mapper, d dmtask.Device) error {
+	i, err := m.Control.Status(d.Selector(), dm.StatusOptions{})
 	there := err == nil
 	if err != nil && !isMissing(err) {
-		return s.failed(taskMknodes, d, err)
+		return dmtask.Failed(dmtask.TaskMknodes, d, err)
 	}
-	path := m.Nodes.Path(d.known)
-	num, err := nodeNumber(path)
+	path := m.Nodes.Path(d.Known)
+	num, err := dmtask.NodeNumber(path)
 	right := err == nil && num == unix.Mkdev(i.Number.Major, i.Number.Minor)
 	if there && right || !there && err != nil {
 		return nil
 	}
-	if s.args.Has(dmopt.DryRun) || s.args.Has(dmopt.JSON) {
-		step := plan.StepInfo{Kind: plan.KindMknod, Target: path, What: choose(there, "device node", "remove device node")}
-		if s.args.Has(dmopt.DryRun) {
-			s.showSteps(d.name, step)
+	if s.Line.Has(dmopt.DryRun) || s.Line.Has(dmopt.JSON) {
+		step := plan.StepInfo{Kind: plan.KindMknod, Target: path, What: ui.Choose(there, "device node", "remove device node")}
+		if s.Line.Has(dmopt.DryRun) {
+			s.ShowSteps(d.Name, step)
 			return nil
 		}
-		s.rows = append(s.rows, changed{Device: d.name, Applied: true, Steps: []plan.StepInfo{step}})
+		s.Show(dmtask.Changed{Device: d.Name, Applied: true, Steps: []plan.StepInfo{step}})
 	}
 	if there {
-		_, err = m.Nodes.Add(d.known, i.Number, mapper.DefaultOwner)
+		_, err = m.Nodes.Add(d.Known, i.Number, mapper.DefaultOwner)
 	} else {
-		_, err = m.Nodes.Remove(d.known)
+		_, err = m.Nodes.Remove(d.Known)
 	}
 	return err
 }
@@ -134,29 +135,29 @@ func (s *session) execute(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.named(name)
+	d, err := s.Named(name)
 	if err != nil {
 		return err
 	}
 	if err := s.oneNode(m, d); err != nil {
 		return err
 	}
-	words := strings.Fields(s.args.Text[dmopt.Exec])
+	words := strings.Fields(s.Line.Text[dmopt.Exec])
 	switch {
 	case len(words) == 0:
-		return &said{errSaid}
+		return &dmtask.Said{Err: dmtask.ErrRefused}
 	case len(words) >= maxExecWords:
-		return s.refuse("Too many args to --exec.")
+		return s.Refuse("Too many args to --exec.")
 	}
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:], m.Nodes.Path(name))...)
-	if err := s.out.Flush(); err != nil {
+	if err := s.Out.Flush(); err != nil {
 		return err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.std.In, s.std.Out, s.std.Err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Std.In, s.Std.Out, s.Std.Err
 	if err := cmd.Run(); err != nil {
 		var ended *exec.ExitError
 		if !errors.As(err, &ended) {
-			s.warn("  %s cannot be run: %s", words[0], choose(errnoOf(err) != 0, errnoOf(err).Error(), "it is not found"))
+			s.Warn("  %s cannot be run: %s", words[0], ui.Choose(dmtask.Errno(err) != 0, dmtask.Errno(err).Error(), "it is not found"))
 		}
 	}
 	return nil
@@ -164,5 +165,3 @@ func (s *session) execute(ctx context.Context, name string) error {
 
 // maxExecWords is how many words --exec takes.
 const maxExecWords = 256
-
-func (s *session) printf(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // TestBeyond holds what the original does not have.
@@ -153,7 +155,10 @@ func testJSON(t *testing.T, w *world) {
 	if err := json.Unmarshal(doc.Result[0], &info); err != nil || info.Name != "c" || !info.Suspended || info.ReadAhead%1024 != 0 || info.ReadAhead == 0 {
 		t.Errorf("info: %+v, %v", info, err)
 	}
-	var change changed
+	var change struct {
+		dmtask.Changed
+		Info *infoDoc `json:"info"`
+	}
 	doc = decode(t, "create", w.do("dmsetup create n --json --table '0 8 zero'").out)
 	if err := json.Unmarshal(doc.Result[0], &change); err != nil || !change.Applied || len(change.Steps) < 3 || change.Info == nil || !change.Info.LiveTable {
 		t.Errorf("create: %+v, %v", change, err)
@@ -191,7 +196,7 @@ func testCheck(t *testing.T, w *world) {
 	}
 	w.do("dmsetup check --concise 'x,,,,0 8 zero;y,,,,0 8 error'")
 	w.fails("dmsetup check --concise 'x,,,,0 8 zero;y,,,,0 0 error'")
-	if list := w.do("dmsetup ls").out; list != "a\t("+fmt.Sprint(mappedMajor())+":0)\n" {
+	if list := w.do("dmsetup ls").out; list != "a\t("+fmt.Sprint(mapper.Major(sysfs.Host))+":0)\n" {
 		t.Errorf("check has left %s", list)
 	}
 }

@@ -8,7 +8,9 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 	"github.com/mdkit/mdkit/manage/plan"
 )
@@ -78,7 +80,7 @@ func (s *session) statsCommand(name string) *command {
 	run := (*session).version
 	if name == "help" {
 		run = (*session).help
-		if w := s.args.Words; len(w) > 0 && w[0] == "report" {
+		if w := s.Line.Words; len(w) > 0 && w[0] == "report" {
 			run = (*session).statsHelp
 		}
 	}
@@ -86,33 +88,33 @@ func (s *session) statsCommand(name string) *command {
 }
 
 // statsHelp is the subcommand help, which always lists the columns too.
-func (s *session) statsHelp(_ context.Context, c call) error {
+func (s *session) statsHelp(_ context.Context, c dmtask.Call) error {
 	s.sayUsage()
 	s.report = nil
 	s.fieldHelp(c)
 	return nil
 }
 
-// stats is the command stats: c.sub is its subcommand.
-func (s *session) stats(ctx context.Context, c call) error {
-	var run func(*session, context.Context, call) error
+// stats is the command stats: c.Sub is its subcommand.
+func (s *session) stats(ctx context.Context, c dmtask.Call) error {
+	var run func(*session, context.Context, dmtask.Call) error
 	for _, sub := range statsCommands() {
-		if sub.name == c.sub && sub.run != nil {
+		if sub.name == c.Sub && sub.run != nil {
 			run = sub.run
 		}
 	}
-	a := s.args
+	a := s.Line
 	switch {
 	case run == nil:
-		err := s.refuse("Unknown stats command.")
+		err := s.Refuse("Unknown stats command.")
 		_ = s.statsHelp(ctx, c)
 		return err
 	case a.Has(dmopt.AllPrograms) && a.Has(dmopt.ProgramID):
-		return s.refuse("Please supply one of --allprograms and --programid")
+		return s.Refuse("Please supply one of --allprograms and --programid")
 	case a.Has(dmopt.AllRegions) && a.Has(dmopt.RegionID):
-		return s.refuse("Please supply one of --allregions and --regionid")
+		return s.Refuse("Please supply one of --allregions and --regionid")
 	case a.Has(dmopt.Follow) && a.Has(dmopt.NoMonitor):
-		return s.refuse("Use of --follow is incompatible with --nomonitor.")
+		return s.Refuse("Use of --follow is incompatible with --nomonitor.")
 	}
 	return run(s, ctx, c)
 }
@@ -121,23 +123,23 @@ func (s *session) stats(ctx context.Context, c call) error {
 func (s *session) noReport() { s.report = nil }
 
 // unsigned is an option's number as the original takes it for a region.
-func (s *session) unsigned(o dmopt.Option) uint64 { return uint64(int64(s.args.Number[o])) }
+func (s *session) unsigned(o dmopt.Option) uint64 { return uint64(int64(s.Line.Number[o])) }
 
 // oneDevice finds the device of a subcommand. With none named it is all of
 // them, if the subcommand allows that: then every says so.
-func (s *session) every(c call, needsAll bool) (every bool, err error) {
-	if !s.all(c) {
+func (s *session) every(c dmtask.Call, needsAll bool) (every bool, err error) {
+	if !s.All(c) {
 		return false, nil
 	}
-	if needsAll && !s.args.Has(dmopt.AllDevices) {
-		return false, s.refuse("Please specify device(s) or use --alldevices.")
+	if needsAll && !s.Line.Has(dmopt.AllDevices) {
+		return false, s.Refuse("Please specify device(s) or use --alldevices.")
 	}
 	return true, nil
 }
 
 // statistics opens the statistics of the device that a call is for.
-func (s *session) statistics(c call) (*stats.Handle, device, error) {
-	d, err := s.device(c)
+func (s *session) statistics(c dmtask.Call) (*stats.Handle, dmtask.Device, error) {
+	d, err := s.Device(c)
 	if err != nil {
 		return nil, d, err
 	}
@@ -145,19 +147,19 @@ func (s *session) statistics(c call) (*stats.Handle, device, error) {
 	return h, d, err
 }
 
-func (s *session) statisticsOf(d device) (*stats.Handle, error) {
-	ctl, err := s.control()
+func (s *session) statisticsOf(d dmtask.Device) (*stats.Handle, error) {
+	ctl, err := s.Control()
 	if err != nil {
 		return nil, err
 	}
-	h := stats.Open(ctl, d.selector())
-	h.DryRun = s.args.Has(dmopt.DryRun)
+	h := stats.Open(ctl, d.Selector())
+	h.DryRun = s.Line.Has(dmopt.DryRun)
 	return h, nil
 }
 
 // listed is statistics with the regions of a program listed; an empty program
 // is all of them.
-func (s *session) listed(c call, program string) (*stats.Handle, device, error) {
+func (s *session) listed(c dmtask.Call, program string) (*stats.Handle, dmtask.Device, error) {
 	h, d, err := s.statistics(c)
 	if err == nil {
 		err = s.listRegions(h, d, program)
@@ -166,16 +168,16 @@ func (s *session) listed(c call, program string) (*stats.Handle, device, error) 
 }
 
 // listRegions lists the regions and says what is odd about them.
-func (s *session) listRegions(h *stats.Handle, d device, program string) error {
+func (s *session) listRegions(h *stats.Handle, d dmtask.Device, program string) error {
 	warnings, err := h.List(program)
 	for _, w := range warnings {
 		s.regionWarning(w)
 	}
 	if errors.Is(err, stats.ErrReply) {
-		_ = s.complain(err)
-		return s.refuse("Could not parse @stats_list response.")
+		_ = s.Complain(err)
+		return s.Refuse("Could not parse @stats_list response.")
 	}
-	return s.complain(s.failed(taskMessage, d, err))
+	return s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 }
 
 func (s *session) regionWarning(w error) {
@@ -183,27 +185,27 @@ func (s *session) regionWarning(w error) {
 	if errors.As(w, &group) {
 		switch group.Problem {
 		case table.NoAliasEnd:
-			s.warn("Found malformed group tag while reading aux_data")
+			s.Warn("Found malformed group tag while reading aux_data")
 		case table.NoList:
-			s.warn("Could not parse member list while reading group aux_data")
+			s.Warn("Could not parse member list while reading group aux_data")
 		case table.NotLeader:
-			s.warn("Found invalid group descriptor in region %d aux_data.", group.Region)
+			s.Warn("Found invalid group descriptor in region %d aux_data.", group.Region)
 		}
 		tag, _, _ := strings.Cut(group.User, ":")
-		s.warn("Failed to parse group descriptor from region_id %d aux_data:'%s'", group.Region, tag)
+		s.Warn("Failed to parse group descriptor from region_id %d aux_data:'%s'", group.Region, tag)
 	}
 }
 
 // showPlanned shows what a dry run would have sent.
-func (s *session) showPlanned(h *stats.Handle, d device) {
+func (s *session) showPlanned(h *stats.Handle, d dmtask.Device) {
 	if !h.DryRun {
 		return
 	}
 	var steps []plan.StepInfo
 	for _, m := range h.Planned {
-		steps = append(steps, plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: taskMessage, Value: "0 " + m})
+		steps = append(steps, plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: dmtask.TaskMessage, Value: "0 " + m})
 	}
-	s.showSteps(d.String(), steps...)
+	s.ShowSteps(d.String(), steps...)
 	h.Planned = nil
 }
 
@@ -222,18 +224,18 @@ type statsDone struct {
 func (s *session) done(h *stats.Handle, d statsDone, format string, args ...any) {
 	switch {
 	case h.DryRun:
-	case s.args.Has(dmopt.JSON):
+	case s.Line.Has(dmopt.JSON):
 		if d.Regions == nil {
 			d.Regions = []uint64{}
 		}
-		s.rows = append(s.rows, d)
+		s.Show(d)
 	case format != "":
-		fmt.Fprintf(s.out, format, args...)
+		fmt.Fprintf(s.Out, format, args...)
 	}
 }
 
 // statsReport sets the columns that a subcommand shows by default.
-func (s *session) statsReport(c call, o *report.Options) {
+func (s *session) statsReport(c dmtask.Call, o *report.Options) {
 	const (
 		device   = "statsname,group_id,region_id,obj_type"
 		area     = device + ",area_id,area_start,area_len"
@@ -246,18 +248,18 @@ func (s *session) statsReport(c call, o *report.Options) {
 			"read_size_per_sec,write_size_per_sec,avg_request_size,queue_size,util,await,read_await,write_await"
 		bins = ",hist_bins,hist_bounds"
 	)
-	a := s.args
+	a := s.Line
 	o.Sections |= sectionRegion
 	histogram := a.Has(dmopt.Histogram)
-	if c.sub == "list" {
-		list := choose(a.Has(dmopt.Verbose), full, region)
-		o.Fields = list + choose(histogram, bins, ",program_id")
+	if c.Sub == "list" {
+		list := ui.Choose(a.Has(dmopt.Verbose), full, region)
+		o.Fields = list + ui.Choose(histogram, bins, ",program_id")
 		return
 	}
 	o.Sections |= sectionStats
 	switch {
 	case histogram:
-		o.Fields = region + ",util,await," + choose(a.Has(dmopt.Relative), "hist_percent_bounds", "hist_count_bounds")
+		o.Fields = region + ",util,await," + ui.Choose(a.Has(dmopt.Relative), "hist_percent_bounds", "hist_count_bounds")
 	case a.Has(dmopt.Raw):
 		o.Fields = area + "," + counters
 	default:

@@ -14,33 +14,37 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // fileOptions refuses the options that have no sense with files.
 func (s *session) fileOptions() error {
-	a := s.args
+	a := s.Line
 	switch {
 	case a.Has(dmopt.Areas) || a.Has(dmopt.AreaSize):
-		return s.refuse("--filemap is incompatible with --areas and --area-size.")
+		return s.Refuse("--filemap is incompatible with --areas and --area-size.")
 	case a.Has(dmopt.Start) || a.Has(dmopt.Length):
-		return s.refuse("--filemap is incompatible with --start and --length.")
+		return s.Refuse("--filemap is incompatible with --start and --length.")
 	case a.Has(dmopt.Segments):
-		return s.refuse("--filemap and --segments are incompatible.")
+		return s.Refuse("--filemap and --segments are incompatible.")
 	case a.Has(dmopt.UserData):
-		return s.refuse("--userdata is not yet supported with --filemap.")
+		return s.Refuse("--userdata is not yet supported with --filemap.")
 	case a.Has(dmopt.UUID) || a.Has(dmopt.Major):
-		return s.refuse("--uuid and --major are incompatible with --filemap.")
+		return s.Refuse("--uuid and --major are incompatible with --filemap.")
 	case a.Has(dmopt.AllDevices):
-		return s.refuse("--alldevices is incompatible with --filemap.")
+		return s.Refuse("--alldevices is incompatible with --filemap.")
 	}
 	return nil
 }
 
 // followMode reads --follow; false with --nomonitor.
 func (s *session) followMode() (path, follow bool, err error) {
-	a := s.args
+	a := s.Line
 	if a.Has(dmopt.NoMonitor) || a.Has(dmopt.NoGroup) {
 		return false, false, nil
 	}
@@ -50,7 +54,7 @@ func (s *session) followMode() (path, follow bool, err error) {
 	case mode == "path":
 		return true, true, nil
 	default:
-		return false, false, s.refuse("Could not parse dmfilemapd mode: %s", mode)
+		return false, false, s.Refuse("Could not parse dmfilemapd mode: %s", mode)
 	}
 }
 
@@ -59,22 +63,22 @@ type mappedFile struct {
 	*os.File
 	given string // as the line has it
 	path  string // absolute
-	dev   device
+	dev   dmtask.Device
 }
 
 // openFile opens the file that a line names.
 func (s *session) openFile(given, path string) (*mappedFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, s.refuse("Could not open %s for reading", path)
+		return nil, s.Refuse("Could not open %s for reading", path)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		f.Close()
-		return nil, s.refuse("fstat failed for fd %d.", f.Fd())
+		return nil, s.Refuse("fstat failed for fd %d.", f.Fd())
 	}
 	num := dm.Number{Major: unix.Major(uint64(st.Dev)), Minor: unix.Minor(uint64(st.Dev))}
-	return &mappedFile{File: f, given: given, path: path, dev: device{num: num, byNum: true}}, nil
+	return &mappedFile{File: f, given: given, path: path, dev: dmtask.Device{Num: num, ByNum: true}}, nil
 }
 
 // absolute is a path without links.
@@ -84,39 +88,39 @@ func (s *session) absolute(path string) (string, error) {
 		abs, err = filepath.EvalSymlinks(abs)
 	}
 	if err != nil {
-		return "", s.refuse("Could not canonicalize file name: %s", path)
+		return "", s.Refuse("Could not canonicalize file name: %s", path)
 	}
 	return abs, nil
 }
 
 // isMapped says whether a major number is that of mapped devices.
-func isMapped(major uint32) bool { return major != 0 && major == mappedMajor() }
+func isMapped(major uint32) bool { return major != 0 && major == mapper.Major(sysfs.Host) }
 
 // ranges are the parts of its device that hold a file.
 func (s *session) ranges(f *mappedFile) ([]table.Range, error) {
 	ranges, err := stats.FileRanges(f.File, isMapped)
 	switch {
 	case errors.Is(err, stats.ErrNotRegular):
-		return nil, s.refuse("Not a regular file")
+		return nil, s.Refuse("Not a regular file")
 	case errors.Is(err, stats.ErrNotMapped):
-		return nil, s.refuse("Cannot map file: not a device-mapper device.")
+		return nil, s.Refuse("Cannot map file: not a device-mapper device.")
 	case errors.Is(err, stats.ErrBtrfs):
-		return nil, s.refuse("Cannot map file: btrfs does not provide physical FIEMAP extent data.")
+		return nil, s.Refuse("Cannot map file: btrfs does not provide physical FIEMAP extent data.")
 	case errors.Is(err, stats.ErrNoExtents):
-		return nil, s.refuse("Cannot map file: no allocated extents.")
+		return nil, s.Refuse("Cannot map file: no allocated extents.")
 	}
-	return ranges, s.complain(err)
+	return ranges, s.Complain(err)
 }
 
 // statsCreateFile is create --filemap.
-func (s *session) statsCreateFile(ctx context.Context, c call) error {
-	a := s.args
+func (s *session) statsCreateFile(ctx context.Context, c dmtask.Call) error {
+	a := s.Line
 	if err := s.fileOptions(); err != nil {
 		return err
 	}
-	given, ok := c.first()
+	given, ok := c.First()
 	if !ok {
-		return s.refuse("--filemap requires a file path argument")
+		return s.Refuse("--filemap requires a file path argument")
 	}
 	path, err := s.absolute(given)
 	if err != nil {
@@ -133,7 +137,7 @@ func (s *session) statsCreateFile(ctx context.Context, c call) error {
 	}
 	follow, monitor, err := s.followMode()
 	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
-		return errors.Join(err, &said{dmopt.Wrong("nothing to follow")})
+		return errors.Join(err, &dmtask.Said{Err: dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {
@@ -146,7 +150,7 @@ func (s *session) statsCreateFile(ctx context.Context, c call) error {
 	case o.Group:
 		o.Alias = a.Text[dmopt.Alias]
 	case a.Has(dmopt.Alias):
-		return s.refuse("Cannot set alias with --nogroup.")
+		return s.Refuse("Cannot set alias with --nogroup.")
 	}
 	ids, h, err := s.mapFile(f, o)
 	if err != nil {
@@ -161,7 +165,7 @@ func (s *session) statsCreateFile(ctx context.Context, c call) error {
 
 // mapFile makes the regions of a file.
 func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Handle, error) {
-	failed := func() error { return s.refuse("Could not create regions from file %s.", f.path) }
+	failed := func() error { return s.Refuse("Could not create regions from file %s.", f.path) }
 	ranges, err := s.ranges(f)
 	if err != nil {
 		return nil, nil, failed()
@@ -180,11 +184,11 @@ func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.
 	var e *stats.FileError
 	switch {
 	case errors.As(err, &e):
-		_ = s.complain(s.createFailed(f.dev, e.Err))
-		_ = s.refuse("Failed to create region %d of %d at %d.", e.At, e.Of, e.Start)
+		_ = s.Complain(s.createFailed(f.dev, e.Err))
+		_ = s.Refuse("Failed to create region %d of %d at %d.", e.At, e.Of, e.Start)
 		return nil, nil, failed()
 	case err != nil:
-		_ = s.complain(s.createFailed(f.dev, err))
+		_ = s.Complain(s.createFailed(f.dev, err))
 		return nil, nil, failed()
 	}
 	return ids, h, nil
@@ -193,28 +197,28 @@ func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.
 // fileMapped says which regions were made for a file.
 func (s *session) fileMapped(h *stats.Handle, f *mappedFile, ids []uint64, o stats.FileOptions) {
 	if o.Group {
-		s.done(h, statsDone{Device: f.dev.num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
+		s.done(h, statsDone{Device: f.dev.Num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
 			"%s: Created new group with %d region(s) as group ID %d.\n", f.given, len(ids), ids[0])
 		return
 	}
 	for _, id := range ids {
-		s.done(h, statsDone{Device: f.dev.num.String(), Action: "created", Regions: []uint64{id}, Areas: 1},
+		s.done(h, statsDone{Device: f.dev.Num.String(), Action: "created", Regions: []uint64{id}, Areas: 1},
 			"%s: Created new region with 1 area as region ID %d.\n", f.given, id)
 	}
 }
 
 // statsUpdateFile is the subcommand update_filemap.
-func (s *session) statsUpdateFile(ctx context.Context, c call) error {
-	a := s.args
+func (s *session) statsUpdateFile(ctx context.Context, c dmtask.Call) error {
+	a := s.Line
 	if err := s.fileOptions(); err != nil {
 		return err
 	}
-	given, ok := c.first()
+	given, ok := c.First()
 	switch {
 	case !ok:
-		return s.refuse("update_filemap requires a file path argument")
+		return s.Refuse("update_filemap requires a file path argument")
 	case !a.Has(dmopt.GroupID):
-		return s.refuse("--groupid is required to update a filemap group.")
+		return s.Refuse("--groupid is required to update a filemap group.")
 	}
 	path, err := s.absolute(given)
 	if err != nil {
@@ -222,7 +226,7 @@ func (s *session) statsUpdateFile(ctx context.Context, c call) error {
 	}
 	follow, monitor, err := s.followMode()
 	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
-		return errors.Join(err, &said{dmopt.Wrong("nothing to follow")})
+		return errors.Join(err, &dmtask.Said{Err: dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {
@@ -238,17 +242,17 @@ func (s *session) statsUpdateFile(ctx context.Context, c call) error {
 
 // updateFile brings the group of a file up to date once.
 func (s *session) updateFile(f *mappedFile, group uint64) error {
-	failed := func() error { return s.refuse("Could not update regions from file %s", f.path) }
+	failed := func() error { return s.Refuse("Could not update regions from file %s", f.path) }
 	h, err := s.statisticsOf(f.dev)
 	if err != nil {
 		return err
 	}
 	if err := s.listRegions(h, f.dev, s.programOption()); err != nil {
-		_ = s.refuse("Could not obtain region list while updating group %d.", group)
+		_ = s.Refuse("Could not obtain region list while updating group %d.", group)
 		return failed()
 	}
 	if leader := h.Table.Region(group); leader == nil || leader.Group == nil {
-		_ = s.refuse("Group ID %d does not exist.", group)
+		_ = s.Refuse("Group ID %d does not exist.", group)
 		return failed()
 	}
 	ranges, err := s.ranges(f)
@@ -261,10 +265,10 @@ func (s *session) updateFile(f *mappedFile, group uint64) error {
 		s.regionFailed(f.dev, err)
 		return failed()
 	}
-	if group != ids[0] && !s.args.Has(dmopt.JSON) && !h.DryRun {
-		fmt.Fprintf(s.out, "Group ID changed from %d to %d", group, ids[0])
+	if group != ids[0] && !s.Line.Has(dmopt.JSON) && !h.DryRun {
+		fmt.Fprintf(s.Out, "Group ID changed from %d to %d", group, ids[0])
 	}
-	s.done(h, statsDone{Device: f.dev.num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
+	s.done(h, statsDone{Device: f.dev.Num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
 		"%s: Updated group ID %d with %d region(s).\n", f.given, ids[0], len(ids))
 	return nil
 }
@@ -272,17 +276,17 @@ func (s *session) updateFile(f *mappedFile, group uint64) error {
 // monitor starts the daemon that follows a file, or follows it itself with
 // --foreground. It returns whether that worked.
 func (s *session) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
-	mode := choose(path, "path", "inode")
-	if s.args.Has(dmopt.Foreground) {
-		if err := s.out.Flush(); err != nil {
+	mode := ui.Choose(path, "path", "inode")
+	if s.Line.Has(dmopt.Foreground) {
+		if err := s.Out.Flush(); err != nil {
 			return false
 		}
 		args := []string{"dmfilemapd", strconv.Itoa(int(f.Fd())), strconv.FormatUint(group, 10), f.path, mode, "1"}
-		return Filemapd(ctx, args, s.std) == 0
+		return Filemapd(ctx, args, s.Std) == 0
 	}
 	if err := startFilemapd(f.File, group, f.path, mode); err != nil {
-		s.warn("dmfilemapd: %v", err)
-		s.warn("Failed to start filemap monitoring daemon.")
+		s.Warn("dmfilemapd: %v", err)
+		s.Warn("Failed to start filemap monitoring daemon.")
 		return false
 	}
 	return true

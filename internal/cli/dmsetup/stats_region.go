@@ -9,24 +9,26 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
 
 // statsCreate is the subcommand create.
-func (s *session) statsCreate(ctx context.Context, c call) error {
+func (s *session) statsCreate(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
-	a := s.args
+	a := s.Line
 	switch {
 	case a.Has(dmopt.AllRegions):
-		return s.refuse("Cannot use --allregions with create.")
+		return s.Refuse("Cannot use --allregions with create.")
 	case a.Has(dmopt.AllPrograms):
-		return s.refuse("Cannot use --allprograms with create.")
+		return s.Refuse("Cannot use --allprograms with create.")
 	case a.Has(dmopt.Areas) && a.Has(dmopt.AreaSize):
-		return s.refuse("Please specify one of --areas and --areasize.")
+		return s.Refuse("Please specify one of --areas and --areasize.")
 	case a.Has(dmopt.ProgramID) && a.Text[dmopt.ProgramID] == "" && !a.Has(dmopt.Force):
-		return s.refuse("Creating a region with no program id requires --force.")
+		return s.Refuse("Creating a region with no program id requires --force.")
 	case a.Has(dmopt.FileMap):
 		return s.statsCreateFile(ctx, c)
 	}
@@ -34,14 +36,14 @@ func (s *session) statsCreate(ctx context.Context, c call) error {
 		if err != nil {
 			return err
 		}
-		return s.each(ctx, c, s.statsCreate)
+		return s.Each(ctx, c, s.statsCreate)
 	}
 	region, err := s.newRegion()
 	if err != nil {
 		return err
 	}
 	if a.Has(dmopt.Alias) && a.Has(dmopt.NoGroup) {
-		return s.refuse("Cannot set alias with --nogroup.")
+		return s.Refuse("Cannot set alias with --nogroup.")
 	}
 	if a.Has(dmopt.Bounds) {
 		if region.Bounds, err = table.ParseBounds(a.Text[dmopt.Bounds]); err != nil {
@@ -63,16 +65,16 @@ func (s *session) refuseBounds(err error) error {
 	case !errors.As(err, &e):
 		return err
 	case e.Empty:
-		return s.refuse("Empty histogram bin not allowed: %s", e.Text)
+		return s.Refuse("Empty histogram bin not allowed: %s", e.Text)
 	case e.Order:
-		return s.refuse("Histogram boundaries must be in order of increasing magnitude.")
+		return s.Refuse("Histogram boundaries must be in order of increasing magnitude.")
 	}
-	return s.refuse("Invalid character in histogram: %s", string([]byte{e.Char}))
+	return s.Refuse("Invalid character in histogram: %s", string([]byte{e.Char}))
 }
 
 // programOption is the program that new regions are for.
 func (s *session) programOption() string {
-	if p := s.args.Text[dmopt.ProgramID]; s.args.Has(dmopt.ProgramID) && (p != "" || s.args.Has(dmopt.Force)) {
+	if p := s.Line.Text[dmopt.ProgramID]; s.Line.Has(dmopt.ProgramID) && (p != "" || s.Line.Has(dmopt.Force)) {
 		return p
 	}
 	return stats.Program
@@ -80,7 +82,7 @@ func (s *session) programOption() string {
 
 // newRegion reads the options that describe a region.
 func (s *session) newRegion() (c table.Create, err error) {
-	a := s.args
+	a := s.Line
 	c = table.Create{Precise: a.Has(dmopt.Precise), Program: s.programOption(), User: a.Text[dmopt.UserData]}
 	areas := int64(a.Number[dmopt.Areas])
 	var size uint64
@@ -115,10 +117,10 @@ func (s *session) newRegion() (c table.Create, err error) {
 // sizeOption reads a size: sectors, or with a unit behind it that many bytes. A
 // unit that is none does not count.
 func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
-	text := s.args.Text[o]
+	text := s.Line.Text[o]
 	digits := strings.TrimLeft(text, dmopt.Blank)
 	negative := strings.HasPrefix(digits, "-")
-	digits = strings.TrimPrefix(strings.TrimPrefix(digits, "-"), choose(negative, "", "+"))
+	digits = strings.TrimPrefix(strings.TrimPrefix(digits, "-"), ui.Choose(negative, "", "+"))
 	n := 0
 	value := uint64(0)
 	for n < len(digits) && digits[n] >= '0' && digits[n] <= '9' {
@@ -130,7 +132,7 @@ func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
 		n++
 	}
 	if n == 0 {
-		return 0, s.refuse("Invalid %s argument: \"%s\"", name, text)
+		return 0, s.Refuse("Invalid %s argument: \"%s\"", name, text)
 	}
 	if negative && value != math.MaxUint64 {
 		value = -value
@@ -145,9 +147,9 @@ func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
 }
 
 // createRegions makes the region, or one for each target of the device.
-func (s *session) createRegions(h *stats.Handle, d device, region table.Create) error {
-	a := s.args
-	info, targets, err := s.askTargets(taskTable, d, dm.KindTable)
+func (s *session) createRegions(h *stats.Handle, d dmtask.Device, region table.Create) error {
+	a := s.Line
+	info, targets, err := s.AskTargets(dmtask.TaskTable, d, dm.KindTable)
 	if err != nil || info == nil {
 		return err
 	}
@@ -175,8 +177,8 @@ func (s *session) createRegions(h *stats.Handle, d device, region table.Create) 
 		region.Start, region.Length = t.Start, t.Length
 		id, err := h.Create(region)
 		if err != nil {
-			_ = s.complain(s.createFailed(d, err))
-			return s.refuse("%s: Could not create statistics region.", info.Name)
+			_ = s.Complain(s.createFailed(d, err))
+			return s.Refuse("%s: Could not create statistics region.", info.Name)
 		}
 		ids = append(ids, id)
 		areas := region.NumAreas(t.Length)
@@ -190,15 +192,15 @@ func (s *session) createRegions(h *stats.Handle, d device, region table.Create) 
 }
 
 // createFailed is the error of a region that could not be made.
-func (s *session) createFailed(d device, err error) error {
+func (s *session) createFailed(d dmtask.Device, err error) error {
 	if errors.Is(err, table.ErrBounds) {
 		return s.refuseBounds(err)
 	}
-	return s.failed(taskMessage, d, err)
+	return dmtask.Failed(dmtask.TaskMessage, d, err)
 }
 
 // groupSegments makes the regions of a device's targets a group.
-func (s *session) groupSegments(h *stats.Handle, d device, name, program string, ids []uint64) error {
+func (s *session) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
 	list := table.JoinIDs(ids)
 	if !h.DryRun {
 		if program != "" {
@@ -208,14 +210,14 @@ func (s *session) groupSegments(h *stats.Handle, d device, name, program string,
 			return err
 		}
 	}
-	alias := s.args.Text[dmopt.Alias]
+	alias := s.Line.Text[dmopt.Alias]
 	g, err := s.group(h, d, list, alias)
 	if err != nil {
-		return s.refuse("Failed to create group for regions %s.", list)
+		return s.Refuse("Failed to create group for regions %s.", list)
 	}
 	id := g.ID()
 	with := ""
-	if s.args.Has(dmopt.Alias) {
+	if s.Line.Has(dmopt.Alias) {
 		with = " with alias " + alias
 	}
 	s.done(h, statsDone{Device: name, Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
@@ -224,22 +226,22 @@ func (s *session) groupSegments(h *stats.Handle, d device, name, program string,
 }
 
 // group makes regions a group; what is wrong or odd is said.
-func (s *session) group(h *stats.Handle, d device, list, alias string) (*table.NewGroup, error) {
+func (s *session) group(h *stats.Handle, d dmtask.Device, list, alias string) (*table.NewGroup, error) {
 	g, err := h.Group(list, alias)
 	var e *table.MemberError
 	if errors.As(err, &e) {
-		return nil, s.refuse("%s", memberProblem(e))
+		return nil, s.Refuse("%s", memberProblem(e))
 	}
 	if g == nil {
-		return nil, s.complain(s.failed(taskMessage, d, err))
+		return nil, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 	}
 	if g.Mixed {
-		s.warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
+		s.Warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
 	}
 	for _, o := range g.Overlaps {
-		s.warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
+		s.Warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
 	}
-	return g, s.complain(s.failed(taskMessage, d, err))
+	return g, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 }
 
 // memberProblem is a group that cannot be made, in the words of the original.
@@ -260,21 +262,21 @@ func memberProblem(e *table.MemberError) string {
 }
 
 // statsDelete is the subcommand delete.
-func (s *session) statsDelete(ctx context.Context, c call) error {
+func (s *session) statsDelete(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
-	a := s.args
+	a := s.Line
 	all := a.Has(dmopt.AllRegions)
 	switch {
 	case a.Has(dmopt.RegionID) && a.Has(dmopt.GroupID):
-		return s.refuse("Please use one of --regionid and --groupid.")
+		return s.Refuse("Please use one of --regionid and --groupid.")
 	case !a.Has(dmopt.RegionID) && !all && !a.Has(dmopt.GroupID):
-		return s.refuse("Please specify a --regionid or --groupid, or use --allregions.")
+		return s.Refuse("Please specify a --regionid or --groupid, or use --allregions.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.each(ctx, c, s.statsDelete)
+		return s.Each(ctx, c, s.statsDelete)
 	}
 	program := stats.Program
 	if a.Has(dmopt.ProgramID) {
@@ -286,8 +288,8 @@ func (s *session) statsDelete(ctx context.Context, c call) error {
 	h, d, err := s.listed(c, program)
 	if err != nil {
 		if a.Has(dmopt.RegionID) {
-			_ = s.refuse("Could not obtain region list while deleting region ID %d", s.unsigned(dmopt.RegionID))
-			return s.refuse("Could not delete statistics region")
+			_ = s.Refuse("Could not obtain region list while deleting region ID %d", s.unsigned(dmopt.RegionID))
+			return s.Refuse("Could not delete statistics region")
 		}
 		return err
 	}
@@ -301,13 +303,13 @@ func (s *session) statsDelete(ctx context.Context, c call) error {
 	id := s.unsigned(dmopt.RegionID)
 	if err := h.Delete(id); err != nil {
 		s.regionFailed(d, err)
-		return s.refuse("Could not delete statistics region")
+		return s.Refuse("Could not delete statistics region")
 	}
 	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: []uint64{id}}, "")
 	return nil
 }
 
-func (s *session) deleteAll(h *stats.Handle, d device) error {
+func (s *session) deleteAll(h *stats.Handle, d dmtask.Device) error {
 	var ids []uint64
 	for _, r := range h.Table.Regions {
 		ids = append(ids, r.ID)
@@ -315,71 +317,71 @@ func (s *session) deleteAll(h *stats.Handle, d device) error {
 	for _, id := range ids {
 		if err := h.Delete(id); err != nil {
 			s.regionFailed(d, err)
-			return s.refuse("Could not delete statistics region.")
+			return s.Refuse("Could not delete statistics region.")
 		}
 	}
 	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: ids}, "")
 	return nil
 }
 
-func (s *session) deleteGroup(h *stats.Handle, d device) error {
+func (s *session) deleteGroup(h *stats.Handle, d dmtask.Device) error {
 	id := s.unsigned(dmopt.GroupID)
 	if err := s.ungroup(h, d, id, true); err != nil {
-		return s.refuse("Could not delete statistics group.")
+		return s.Refuse("Could not delete statistics group.")
 	}
 	s.done(h, statsDone{Device: d.String(), Action: "deleted", Group: &id}, "Deleted statistics group %d.\n", id)
 	return nil
 }
 
 // ungroup removes a group; what is wrong is said.
-func (s *session) ungroup(h *stats.Handle, d device, id uint64, regions bool) error {
+func (s *session) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bool) error {
 	if id > h.Table.Last() {
-		return s.refuse("Invalid group ID: %d", id)
+		return s.Refuse("Invalid group ID: %d", id)
 	}
 	left, err := h.Ungroup(id, regions)
 	for _, l := range left {
 		var e *stats.LeftError
 		if errors.As(l, &e) {
 			s.regionFailed(d, e.Err)
-			s.warn("WARNING: Failed to delete region %d on %s.", e.Region, d.name)
+			s.Warn("WARNING: Failed to delete region %d on %s.", e.Region, d.Name)
 		}
 	}
 	if err != nil {
 		s.regionFailed(d, err)
-		return &said{err}
+		return &dmtask.Said{Err: err}
 	}
 	return nil
 }
 
 // regionFailed says why a region could not be deleted.
-func (s *session) regionFailed(d device, err error) {
+func (s *session) regionFailed(d dmtask.Device, err error) {
 	var left *stats.GroupLeft
 	if errors.As(err, &left) {
 		s.regionFailed(d, left.Err)
-		_ = s.refuse("Could not remove region ID %d from group ID %d", left.Region, left.Group)
+		_ = s.Refuse("Could not remove region ID %d from group ID %d", left.Region, left.Group)
 		return
 	}
 	var missing *stats.RegionError
 	switch {
 	case !errors.As(err, &missing):
-		_ = s.complain(s.failed(taskMessage, d, err))
+		_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 	case errors.Is(err, stats.ErrNoGroup):
-		_ = s.refuse("Group ID %d does not exist", missing.ID)
+		_ = s.Refuse("Group ID %d does not exist", missing.ID)
 	case errors.Is(err, stats.ErrNoRegions):
-		_ = s.refuse("Could not delete region ID %d: no regions found", missing.ID)
+		_ = s.Refuse("Could not delete region ID %d: no regions found", missing.ID)
 	default:
-		_ = s.refuse("Region ID %d does not exist", missing.ID)
+		_ = s.Refuse("Region ID %d does not exist", missing.ID)
 	}
 }
 
 // statsClear is the subcommand clear.
-func (s *session) statsClear(ctx context.Context, c call) error {
+func (s *session) statsClear(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
 	if err := s.wantsRegions(); err != nil {
 		return err
 	}
-	if s.all(c) {
-		return s.each(ctx, c, s.statsClear)
+	if s.All(c) {
+		return s.Each(ctx, c, s.statsClear)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil || len(h.Table.Regions) == 0 {
@@ -387,7 +389,7 @@ func (s *session) statsClear(ctx context.Context, c call) error {
 	}
 	defer s.showPlanned(h, d)
 	ids := []uint64{s.unsigned(dmopt.RegionID)}
-	if s.args.Has(dmopt.AllRegions) {
+	if s.Line.Has(dmopt.AllRegions) {
 		ids = nil
 		for _, r := range h.Table.Regions {
 			ids = append(ids, r.ID)
@@ -395,11 +397,11 @@ func (s *session) statsClear(ctx context.Context, c call) error {
 	}
 	for _, id := range ids {
 		if h.Table.Region(id) == nil {
-			return s.refuse("No such region: %d.", id)
+			return s.Refuse("No such region: %d.", id)
 		}
 		if err := h.Clear(id); err != nil {
-			_ = s.complain(s.failed(taskMessage, d, err))
-			return s.refuse("Clearing statistics region %d failed.", id)
+			_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+			return s.Refuse("Clearing statistics region %d failed.", id)
 		}
 	}
 	s.done(h, statsDone{Device: d.String(), Action: "cleared", Regions: ids}, "")
@@ -408,8 +410,8 @@ func (s *session) statsClear(ctx context.Context, c call) error {
 
 // wantsRegions refuses a line that does not say which regions are meant.
 func (s *session) wantsRegions() error {
-	if !s.args.Has(dmopt.RegionID) && !s.args.Has(dmopt.AllRegions) {
-		return s.refuse("Please specify a --regionid or use --allregions.")
+	if !s.Line.Has(dmopt.RegionID) && !s.Line.Has(dmopt.AllRegions) {
+		return s.Refuse("Please specify a --regionid or use --allregions.")
 	}
 	return nil
 }
@@ -423,27 +425,27 @@ type printed struct {
 
 // statsPrint is the subcommand print. With --allregions the original prints
 // every region twice, and so does this.
-func (s *session) statsPrint(ctx context.Context, c call) error {
+func (s *session) statsPrint(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
 	if err := s.wantsRegions(); err != nil {
 		return err
 	}
-	if s.all(c) {
-		return s.each(ctx, c, s.statsPrint)
+	if s.All(c) {
+		return s.Each(ctx, c, s.statsPrint)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	if !s.args.Has(dmopt.AllRegions) {
+	if !s.Line.Has(dmopt.AllRegions) {
 		return s.printRegion(h, d, s.unsigned(dmopt.RegionID))
 	}
 	for _, r := range h.Table.Regions {
 		if err := s.printRegion(h, d, r.ID); err != nil {
 			return err
 		}
-		if s.args.Has(dmopt.JSON) || h.DryRun {
+		if s.Line.Has(dmopt.JSON) || h.DryRun {
 			continue
 		}
 		if err := s.printRegion(h, d, r.ID); err != nil {
@@ -453,41 +455,41 @@ func (s *session) statsPrint(ctx context.Context, c call) error {
 	return nil
 }
 
-func (s *session) printRegion(h *stats.Handle, d device, id uint64) error {
-	text, err := h.Print(id, s.args.Has(dmopt.Clear))
+func (s *session) printRegion(h *stats.Handle, d dmtask.Device, id uint64) error {
+	text, err := h.Print(id, s.Line.Has(dmopt.Clear))
 	if err != nil {
-		_ = s.complain(s.failed(taskMessage, d, err))
-		return s.refuse("Could not print statistics region.")
+		_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+		return s.Refuse("Could not print statistics region.")
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, printed{d.String(), id, text})
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(printed{d.String(), id, text})
 		return nil
 	}
-	s.out.WriteString(text)
+	s.Out.WriteString(text)
 	return nil
 }
 
 // statsGroup is the subcommand group.
-func (s *session) statsGroup(ctx context.Context, c call) error {
+func (s *session) statsGroup(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
-	if !s.args.Has(dmopt.Regions) {
-		return s.refuse("Group requires --regions.")
+	if !s.Line.Has(dmopt.Regions) {
+		return s.Refuse("Group requires --regions.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.each(ctx, c, s.statsGroup)
+		return s.Each(ctx, c, s.statsGroup)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil {
 		return err
 	}
 	defer s.showPlanned(h, d)
-	list, alias := s.args.Text[dmopt.Regions], s.args.Text[dmopt.Alias]
+	list, alias := s.Line.Text[dmopt.Regions], s.Line.Text[dmopt.Alias]
 	g, err := s.group(h, d, list, alias)
 	if err != nil {
-		return s.refuse("Could not create group on %s: %s", calledBy(c), list)
+		return s.Refuse("Could not create group on %s: %s", calledBy(c), list)
 	}
 	id := g.ID()
 	s.done(h, statsDone{Device: d.String(), Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
@@ -497,24 +499,24 @@ func (s *session) statsGroup(ctx context.Context, c call) error {
 
 // calledBy is the name that the line has for the device; C's printf writes it
 // so where there is none.
-func calledBy(c call) string {
-	if name, ok := c.first(); ok {
+func calledBy(c dmtask.Call) string {
+	if name, ok := c.First(); ok {
 		return name
 	}
 	return "(null)"
 }
 
 // statsUngroup is the subcommand ungroup.
-func (s *session) statsUngroup(ctx context.Context, c call) error {
+func (s *session) statsUngroup(ctx context.Context, c dmtask.Call) error {
 	s.noReport()
-	if !s.args.Has(dmopt.GroupID) {
-		return s.refuse("Please specify group id.")
+	if !s.Line.Has(dmopt.GroupID) {
+		return s.Refuse("Please specify group id.")
 	}
 	if every, err := s.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.each(ctx, c, s.statsUngroup)
+		return s.Each(ctx, c, s.statsUngroup)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil {
@@ -523,7 +525,7 @@ func (s *session) statsUngroup(ctx context.Context, c call) error {
 	defer s.showPlanned(h, d)
 	id := s.unsigned(dmopt.GroupID)
 	if err = s.ungroup(h, d, id, false); err != nil {
-		_ = s.refuse("Could not delete group %d on %s.", id, calledBy(c))
+		_ = s.Refuse("Could not delete group %d on %s.", id, calledBy(c))
 	}
 	// The original says so whether or not it is true.
 	s.done(h, statsDone{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))

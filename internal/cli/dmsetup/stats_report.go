@@ -7,6 +7,7 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
@@ -44,15 +45,15 @@ type statsRow struct {
 }
 
 // statsList is the subcommands list and report.
-func (s *session) statsList(ctx context.Context, c call) error {
-	s.sampling.sub = c.sub
-	if s.args.Has(dmopt.JSON) {
+func (s *session) statsList(ctx context.Context, c dmtask.Call) error {
+	s.sampling.sub = c.Sub
+	if s.Line.Has(dmopt.JSON) {
 		return s.statsJSON(ctx, c)
 	}
-	if s.all(c) {
-		return s.each(ctx, c, s.info)
+	if s.All(c) {
+		return s.Each(ctx, c, s.info)
 	}
-	err := s.complain(s.info(ctx, c))
+	err := s.Complain(s.info(ctx, c))
 	if err != nil {
 		s.report = nil // rows of other devices are lost with it
 	}
@@ -60,32 +61,32 @@ func (s *session) statsList(ctx context.Context, c call) error {
 }
 
 // statsJSON makes the report in rows of --json.
-func (s *session) statsJSON(ctx context.Context, c call) error {
+func (s *session) statsJSON(ctx context.Context, c dmtask.Call) error {
 	o := s.reportOptions(c)
-	if s.all(c) {
-		list, err := s.askList()
+	if s.All(c) {
+		list, err := s.AskList()
 		if err != nil {
 			return err
 		}
-		return s.among(ctx, c, list, s.statsJSON)
+		return s.Among(ctx, c, list, s.statsJSON)
 	}
-	d, err := s.device(c)
+	d, err := s.Device(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.askInfo(taskInfo, d)
+	i, err := s.AskInfo(dmtask.TaskInfo, d)
 	if err != nil {
 		return err
 	}
 	if i == nil {
-		return s.missing()
+		return s.Missing()
 	}
 	if s.report, err = s.newReport(c, o); err != nil {
 		return err
 	}
 	err = s.infoRow(ctx, i)
 	for _, row := range s.report.Objects() {
-		s.rows = append(s.rows, row)
+		s.Show(row)
 	}
 	s.report = nil
 	return err
@@ -93,7 +94,7 @@ func (s *session) statsJSON(ctx context.Context, c call) error {
 
 // walk says which objects are shown.
 func (s *session) walk() table.Walk {
-	a := s.args
+	a := s.Line
 	w := table.Walk{Areas: a.Has(dmopt.Area), Regions: a.Has(dmopt.Region), Groups: a.Has(dmopt.Group)}
 	chosen := w.Areas || w.Regions || w.Groups
 	if !chosen {
@@ -112,12 +113,12 @@ func (s *session) statsRows(o *object) error {
 	if sections&(sectionStats|sectionRegion) == 0 {
 		return reported(s.report.Object(o))
 	}
-	d := device{num: o.info.Number, byNum: true}
+	d := dmtask.Device{Num: o.info.Number, ByNum: true}
 	h, err := s.readStatistics(d, sections)
 	if err != nil || h == nil {
 		return err
 	}
-	units, _, ok := report.ParseUnits(s.args.Text[dmopt.Units])
+	units, _, ok := report.ParseUnits(s.Line.Text[dmopt.Units])
 	if !ok {
 		units = report.Units{Letter: 's', Factor: sectorSize}
 	}
@@ -125,7 +126,7 @@ func (s *session) statsRows(o *object) error {
 		row := *o
 		row.region = &statsRow{
 			Object: obj, device: o.info.Name, interval: s.sampling.last, units: units,
-			show: table.Show{Plain: s.args.Has(dmopt.NoTimeSuffix), Tight: s.args.Has(dmopt.NoHeadings)},
+			show: table.Show{Plain: s.Line.Has(dmopt.NoTimeSuffix), Tight: s.Line.Has(dmopt.NoHeadings)},
 		}
 		if err := s.report.Object(&row); err != nil {
 			return reported(err)
@@ -136,8 +137,8 @@ func (s *session) statsRows(o *object) error {
 
 // readStatistics lists a device's regions and, where columns show them, reads
 // and clears the counters; nil if there is nothing to show.
-func (s *session) readStatistics(d device, sections report.Sections) (*stats.Handle, error) {
-	a := s.args
+func (s *session) readStatistics(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
+	a := s.Line
 	program := stats.Program
 	if a.Has(dmopt.ProgramID) {
 		program = a.Text[dmopt.ProgramID]
@@ -157,20 +158,20 @@ func (s *session) readStatistics(d device, sections report.Sections) (*stats.Han
 		}
 		return h, nil
 	case err != nil:
-		_ = s.refuse("Could not parse @stats_list response.")
+		_ = s.Refuse("Could not parse @stats_list response.")
 		return nil, nil
 	case len(h.Table.Regions) == 0:
 		return nil, nil
 	}
 	if err := h.Populate(); err != nil {
 		if errors.Is(err, stats.ErrReply) {
-			_ = s.complain(err)
-			_ = s.refuse("Could not parse @stats_print message response.")
+			_ = s.Complain(err)
+			_ = s.Refuse("Could not parse @stats_print message response.")
 		} else {
-			_ = s.complain(s.failed(taskMessage, d, err))
+			_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 		}
 		return nil, nil
 	}
-	s.sampling.took(s.interval())
+	s.sampling.took(s.Line.Interval())
 	return h, nil
 }

@@ -8,29 +8,35 @@ import (
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // status is the commands status, table and measure, and ls where --target or
 // --exec is given: what the targets of devices are or do.
-func (s *session) status(ctx context.Context, c call) error {
-	if !s.all(c) {
+func (s *session) status(ctx context.Context, c dmtask.Call) error {
+	if !s.All(c) {
 		return s.statusOf(ctx, c)
 	}
 	if !s.isConcise(c) {
-		return s.each(ctx, c, s.statusOf)
+		return s.Each(ctx, c, s.statusOf)
 	}
-	list, err := s.askList()
+	list, err := s.AskList()
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
-		fmt.Fprintln(s.out, "No devices found")
+	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(s.Out, "No devices found")
 	}
-	return s.among(ctx, c, s.restoreOrder(list), s.statusOf)
+	return s.Among(ctx, c, s.restoreOrder(list), s.statusOf)
 }
 
-func (s *session) isConcise(c call) bool { return c.cmd.name == "table" && s.args.Has(dmopt.Concise) }
+func (s *session) isConcise(c dmtask.Call) bool {
+	return c.Name == "table" && s.Line.Has(dmopt.Concise)
+}
 
 // restoreOrder puts devices behind those that they use, so that the list can
 // be made again from its beginning. Others stay where they are. A device that
@@ -48,7 +54,11 @@ func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
 			return
 		}
 		seen[e.Number] = true
-		_, deps, err := s.ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.args.Has(dmopt.Inactive)})
+		ctl, err := s.Control()
+		if err != nil {
+			return
+		}
+		_, deps, err := ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.Line.Has(dmopt.Inactive)})
 		if err == nil {
 			for _, n := range deps {
 				if below, ok := byNumber[n]; ok {
@@ -65,30 +75,30 @@ func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
 }
 
 // statusOf shows the targets of one device.
-func (s *session) statusOf(ctx context.Context, c call) error {
-	task, kind := taskStatus, dm.KindStatus
-	switch c.cmd.name {
+func (s *session) statusOf(ctx context.Context, c dmtask.Call) error {
+	task, kind := dmtask.TaskStatus, dm.KindStatus
+	switch c.Name {
 	case "table":
-		task, kind = taskTable, dm.KindTable
+		task, kind = dmtask.TaskTable, dm.KindTable
 	case "measure":
 		kind = dm.KindIMA
 	}
-	d, err := s.device(c)
+	d, err := s.Device(c)
 	if err != nil {
 		return err
 	}
-	i, targets, err := s.askTargets(task, d, kind)
+	i, targets, err := s.AskTargets(task, d, kind)
 	switch {
 	case err != nil:
 		return err
 	case i == nil:
-		return s.missing()
+		return s.Missing()
 	}
-	name := d.name
+	name := d.Name
 	if name == "" {
 		name = i.Name
 	}
-	v := &targetsView{s: s, c: c, info: i, name: name, hide: task == taskTable && !s.args.Has(dmopt.ShowKeys)}
+	v := &targetsView{s: s, c: c, info: i, name: name, hide: task == dmtask.TaskTable && !s.Line.Has(dmopt.ShowKeys)}
 	matched, err := v.show(ctx, targets)
 	if err != nil || !matched || !s.executes() {
 		return err
@@ -97,12 +107,12 @@ func (s *session) statusOf(ctx context.Context, c call) error {
 }
 
 // executes says whether --exec asks for a command to be run.
-func (s *session) executes() bool { return s.args.Has(dmopt.Exec) }
+func (s *session) executes() bool { return s.Line.Has(dmopt.Exec) }
 
 // targetsView shows the targets of one device.
 type targetsView struct {
 	s    *session
-	c    call
+	c    dmtask.Call
 	info *dm.Info
 	name string
 	hide bool // keys
@@ -112,7 +122,7 @@ type targetsView struct {
 // device without targets counts as one if no type is asked for.
 func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, error) {
 	s := v.s
-	wanted, only := s.args.Text[dmopt.Target], s.args.Has(dmopt.Target)
+	wanted, only := s.Line.Text[dmopt.Target], s.Line.Has(dmopt.Target)
 	var shown []dm.Target
 	for _, t := range targets {
 		if !only || t.Type == wanted {
@@ -122,27 +132,27 @@ func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, erro
 	if len(shown) == 0 && only {
 		return false, nil
 	}
-	quiet := s.executes() && !s.args.Has(dmopt.Verbose)
+	quiet := s.executes() && !s.Line.Has(dmopt.Verbose)
 	switch {
-	case v.c.cmd.name == "ls":
-		if !quiet && s.args.Has(dmopt.JSON) {
-			s.rows = append(s.rows, entryJSON{Name: v.name, Major: v.info.Number.Major, Minor: v.info.Number.Minor})
+	case v.c.Name == "ls":
+		if !quiet && s.Line.Has(dmopt.JSON) {
+			s.Show(entryJSON{Name: v.name, Major: v.info.Number.Major, Minor: v.info.Number.Minor})
 		} else if !quiet {
-			fmt.Fprintf(s.out, "%s\t(%d, %d)\n", v.name, v.info.Number.Major, v.info.Number.Minor)
+			fmt.Fprintf(s.Out, "%s\t(%d, %d)\n", v.name, v.info.Number.Major, v.info.Number.Minor)
 		}
 		return true, nil
 	case quiet:
 		return true, nil
-	case s.args.Has(dmopt.JSON):
-		s.rows = append(s.rows, v.json(shown))
+	case s.Line.Has(dmopt.JSON):
+		s.Show(v.json(shown))
 		return true, nil
 	}
 	if err := v.text(ctx, shown); err != nil {
 		return true, err
 	}
-	verbose := s.args.Seen[dmopt.Verbose]
-	if v.c.multiple && verbose > 0 && (!s.isConcise(v.c) || verbose > 1) {
-		fmt.Fprintln(s.out)
+	verbose := s.Line.Seen[dmopt.Verbose]
+	if v.c.Multiple && verbose > 0 && (!s.isConcise(v.c) || verbose > 1) {
+		fmt.Fprintln(s.Out)
 	}
 	return true, nil
 }
@@ -154,18 +164,18 @@ func (v *targetsView) text(ctx context.Context, targets []dm.Target) error {
 		return nil
 	}
 	var failed error
-	if s.args.Has(dmopt.Verbose) {
+	if s.Line.Has(dmopt.Verbose) {
 		failed = s.showInfo(ctx, v.info)
 	}
 	prefix := ""
-	if v.c.multiple && !s.args.Has(dmopt.Verbose) {
+	if v.c.Multiple && !s.Line.Has(dmopt.Verbose) {
 		prefix = v.name + ": "
 	}
 	if len(targets) == 0 {
-		fmt.Fprintln(s.out, prefix)
+		fmt.Fprintln(s.Out, prefix)
 	}
 	for _, t := range targets {
-		fmt.Fprintf(s.out, "%s%d %d %s %s\n", prefix, t.Start, t.Length, t.Type, v.params(t))
+		fmt.Fprintf(s.Out, "%s%d %d %s %s\n", prefix, t.Start, t.Length, t.Type, v.params(t))
 	}
 	return failed
 }
@@ -174,7 +184,7 @@ func (v *targetsView) text(ctx context.Context, targets []dm.Target) error {
 func (v *targetsView) concise(targets []dm.Target) {
 	s := v.s
 	if s.concise {
-		s.out.WriteByte(';')
+		s.Out.WriteByte(';')
 	}
 	s.concise = true
 	d := grammar.Device{
@@ -183,7 +193,7 @@ func (v *targetsView) concise(targets []dm.Target) {
 	for _, t := range targets {
 		d.Table = append(d.Table, grammar.Line{Start: t.Start, Length: t.Length, Type: t.Type, Params: v.params(t)})
 	}
-	s.out.WriteString(grammar.FormatConcise([]grammar.Device{d}))
+	s.Out.WriteString(grammar.FormatConcise([]grammar.Device{d}))
 }
 
 // params are a target's parameters, without keys unless they are asked for.
@@ -195,39 +205,39 @@ func (v *targetsView) params(t dm.Target) string {
 }
 
 // deps is the command deps.
-func (s *session) deps(ctx context.Context, c call) error {
-	if s.all(c) {
-		return s.each(ctx, c, s.deps)
+func (s *session) deps(ctx context.Context, c dmtask.Call) error {
+	if s.All(c) {
+		return s.Each(ctx, c, s.deps)
 	}
-	d, err := s.device(c)
+	d, err := s.Device(c)
 	if err != nil {
 		return err
 	}
-	i, deps, err := s.askDeps(d, s.args.Has(dmopt.Inactive))
+	i, deps, err := s.AskDeps(d, s.Line.Has(dmopt.Inactive))
 	if err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, s.depsJSON(i, deps))
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(s.depsJSON(i, deps))
 		return nil
 	}
 	var failed error
-	if s.args.Has(dmopt.Verbose) {
-		failed = s.complain(s.showInfo(ctx, i))
-	} else if c.multiple {
-		fmt.Fprintf(s.out, "%s: ", choose(d.name != "", d.name, i.Name))
+	if s.Line.Has(dmopt.Verbose) {
+		failed = s.Complain(s.showInfo(ctx, i))
+	} else if c.Multiple {
+		fmt.Fprintf(s.Out, "%s: ", ui.Choose(d.Name != "", d.Name, i.Name))
 	}
-	fmt.Fprintf(s.out, "%d dependencies\t:", len(deps))
+	fmt.Fprintf(s.Out, "%d dependencies\t:", len(deps))
 	for _, n := range deps {
 		if name, ok := s.deviceName(n); ok {
-			fmt.Fprintf(s.out, " (%s)", name)
+			fmt.Fprintf(s.Out, " (%s)", name)
 		} else {
-			fmt.Fprintf(s.out, " (%d, %d)", n.Major, n.Minor)
+			fmt.Fprintf(s.Out, " (%d, %d)", n.Major, n.Minor)
 		}
 	}
-	fmt.Fprintln(s.out)
-	if c.multiple && s.args.Has(dmopt.Verbose) {
-		fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
+	if c.Multiple && s.Line.Has(dmopt.Verbose) {
+		fmt.Fprintln(s.Out)
 	}
 	_ = failed // the original goes on
 	return nil
@@ -246,20 +256,20 @@ const (
 func (s *session) deviceName(n dm.Number) (string, bool) {
 	switch s.naming {
 	case byBlockName:
-		return kernelName(n)
+		return mapper.KernelName(sysfs.Host, n)
 	case byMapName:
-		return mapName(n)
+		return mapper.DeviceName(sysfs.Host, n)
 	}
 	return "", false
 }
 
 // readOptions reads -o where it is not the columns of a report.
 func (s *session) readOptions() error {
-	a := s.args
+	a := s.Line
 	options := a.Text[dmopt.Options]
 	if a.Has(dmopt.Tree) {
 		var err error
-		s.style, err = treeOptions(options, s.std.Out)
+		s.style, err = treeOptions(options, s.Std.Out)
 		return err
 	}
 	if a.Has(dmopt.Columns) || !a.Has(dmopt.Options) {
@@ -283,27 +293,27 @@ func (s *session) readOptions() error {
 }
 
 // ls is the command ls.
-func (s *session) ls(ctx context.Context, c call) error {
+func (s *session) ls(ctx context.Context, c dmtask.Call) error {
 	switch {
-	case s.args.Has(dmopt.Target) || s.executes():
+	case s.Line.Has(dmopt.Target) || s.executes():
 		return s.status(ctx, c)
-	case s.args.Has(dmopt.Tree):
+	case s.Line.Has(dmopt.Tree):
 		return s.drawTree()
 	}
-	list, err := s.askList()
+	list, err := s.AskList()
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
-		fmt.Fprintln(s.out, "No devices found")
+	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(s.Out, "No devices found")
 	}
 	for _, e := range list {
-		if s.args.Has(dmopt.JSON) {
-			s.rows = append(s.rows, entryJSON{Name: e.Name, UUID: e.UUID, Major: e.Number.Major, Minor: e.Number.Minor, EventNr: e.EventNr})
+		if s.Line.Has(dmopt.JSON) {
+			s.Show(entryJSON{Name: e.Name, UUID: e.UUID, Major: e.Number.Major, Minor: e.Number.Minor, EventNr: e.EventNr})
 			continue
 		}
 		name, ok := s.deviceName(e.Number)
-		fmt.Fprintf(s.out, "%s\t(%s)\n", e.Name, choose(ok, name, e.Number.String()))
+		fmt.Fprintf(s.Out, "%s\t(%s)\n", e.Name, ui.Choose(ok, name, e.Number.String()))
 	}
 	return nil
 }
@@ -314,11 +324,11 @@ func (s *session) drawTree() error {
 	if s.devices == nil {
 		return failed
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, s.treeJSON()...)
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(s.treeJSON()...)
 		return failed
 	}
-	return errors.Join(failed, s.devices.draw(s.out, s.style, func(n *node) (string, bool) { return kernelName(n.num) }))
+	return errors.Join(failed, s.devices.draw(s.Out, s.style, func(n *node) (string, bool) { return mapper.KernelName(sysfs.Host, n.num) }))
 }
 
 // wholeTree reads who stands on whom, once. What it found before a failure is
@@ -327,25 +337,25 @@ func (s *session) wholeTree() error {
 	if s.devices != nil {
 		return nil
 	}
-	list, err := s.askList()
+	list, err := s.AskList()
 	if err != nil {
 		return err
 	}
 	s.devices = newTree()
-	if len(list) == 0 && !s.args.Has(dmopt.JSON) {
-		fmt.Fprintln(s.out, "No devices found")
+	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(s.Out, "No devices found")
 	}
-	major := mappedMajor()
+	major := mapper.Major(sysfs.Host)
 	var failed error
 	for _, e := range list {
 		err := s.devices.add(e.Number, func(n dm.Number) (*dm.Info, []dm.Number, error) {
 			if n.Major != major {
 				return nil, nil, nil
 			}
-			i, deps, err := s.askDeps(device{num: n, byNum: true}, false)
+			i, deps, err := s.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
 			if err != nil {
-				_ = s.complain(err)
-				return nil, nil, s.refuse("_deps: task run failed for (%v)", n)
+				_ = s.Complain(err)
+				return nil, nil, s.Refuse("_deps: task run failed for (%v)", n)
 			}
 			return i, deps, nil
 		})

@@ -1,11 +1,13 @@
 package dmsetup
 
 import (
-	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/ui"
 
 	"golang.org/x/term"
 )
@@ -198,10 +200,10 @@ func (d *drawing) bracket(n *node) {
 	}
 	var words []string
 	if d.active {
-		words = append(words, choose(n.info.Suspended(), "SUSPENDED", "ACTIVE"))
+		words = append(words, ui.Choose(n.info.Suspended(), "SUSPENDED", "ACTIVE"))
 	}
 	if d.rw {
-		words = append(words, choose(n.info.ReadOnly(), "RO", "RW"))
+		words = append(words, ui.Choose(n.info.ReadOnly(), "RO", "RW"))
 	}
 	if d.open {
 		words = append(words, strconv.FormatUint(uint64(uint32(n.info.OpenCount)), 10))
@@ -212,13 +214,6 @@ func (d *drawing) bracket(n *node) {
 	if len(words) > 0 {
 		d.text(" [" + strings.Join(words, ", ") + "]")
 	}
-}
-
-func choose(cond bool, yes, no string) string {
-	if cond {
-		return yes
-	}
-	return no
 }
 
 func (d *drawing) prefix(depth int) {

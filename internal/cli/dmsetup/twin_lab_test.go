@@ -21,6 +21,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // TestTwins tells each story of stories twice from the same start, once by
@@ -184,7 +185,7 @@ func (w *world) release() {
 func (w *world) step(line string, run runner) (outcome, bool) {
 	t := w.t
 	t.Helper()
-	line = strings.ReplaceAll(line, "MAJ", fmt.Sprint(mappedMajor()))
+	line = strings.ReplaceAll(line, "MAJ", fmt.Sprint(mapper.Major(sysfs.Host)))
 	line, in, _ := strings.Cut(line, " < ")
 	in = strings.ReplaceAll(in, `\n`, "\n")
 	words := shellWords(line)

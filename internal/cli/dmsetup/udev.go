@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
@@ -39,15 +40,15 @@ func udevFlagName(bit int) string {
 func (s *session) cookieWord(word string) (uint32, error) {
 	cookie, err := dmopt.CookieValue(word)
 	if err != nil {
-		return 0, s.refuse("%v", err)
+		return 0, s.Refuse("%v", err)
 	}
 	return cookie, nil
 }
 
 // showUdevFlags is the command udevflags: the flags of a cookie, as udev's rules
 // import them.
-func (s *session) showUdevFlags(_ context.Context, c call) error {
-	cookie, err := s.cookieWord(c.args[0])
+func (s *session) showUdevFlags(_ context.Context, c dmtask.Call) error {
+	cookie, err := s.cookieWord(c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -55,31 +56,31 @@ func (s *session) showUdevFlags(_ context.Context, c call) error {
 		if cookie>>16&(1<<bit) == 0 {
 			continue
 		}
-		if s.args.Has(dmopt.JSON) {
-			s.rows = append(s.rows, udevFlagName(bit))
+		if s.Line.Has(dmopt.JSON) {
+			s.Show(udevFlagName(bit))
 		} else {
-			s.printf("%s='1'\n", udevFlagName(bit))
+			s.Printf("%s='1'\n", udevFlagName(bit))
 		}
 	}
 	return nil
 }
 
 // udevComplete is the command udevcomplete, which udev's rules call in the end.
-func (s *session) udevComplete(_ context.Context, c call) error {
-	cookie, err := s.cookieWord(c.args[0])
+func (s *session) udevComplete(_ context.Context, c dmtask.Call) error {
+	cookie, err := s.cookieWord(c.Args[0])
 	if err != nil {
 		return err
 	}
-	if !s.args.Has(dmopt.JSON) {
-		s.printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
+	if !s.Line.Has(dmopt.JSON) {
+		s.Printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
 	}
 	base := cookie & cookieBase
 	if base == 0 || !s.synchronises() {
 		return nil // nobody waits
 	}
 	key := base | cookieMagic<<16
-	if s.args.Has(dmopt.DryRun) {
-		s.printf("semaphore 0x%x: decrement\n", key)
+	if s.Line.Has(dmopt.DryRun) {
+		s.Printf("semaphore 0x%x: decrement\n", key)
 		return nil
 	}
 	return s.cookieError(mapper.CompleteCookie(key), key)
@@ -90,14 +91,14 @@ func (s *session) cookiePrefix(cookie uint32) error {
 	if cookie>>16 == cookieMagic {
 		return nil
 	}
-	return s.refuse("Could not continue to access notification semaphore identified by cookie value %d (0x%x). Incorrect cookie prefix.",
+	return s.Refuse("Could not continue to access notification semaphore identified by cookie value %d (0x%x). Incorrect cookie prefix.",
 		cookie, cookie)
 }
 
 // cookieError words the failure of something about a cookie.
 func (s *session) cookieError(err error, key uint32) error {
 	if errors.Is(err, mapper.ErrNoCookie) {
-		return s.complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
+		return s.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
 			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, Class: err})
 	}
 	return err
@@ -105,29 +106,29 @@ func (s *session) cookieError(err error, key uint32) error {
 
 // udevCreateCookie is the command udevcreatecookie. Where udev does not run
 // there is nothing to join, and it says nothing.
-func (s *session) udevCreateCookie(context.Context, call) error {
+func (s *session) udevCreateCookie(context.Context, dmtask.Call) error {
 	if !s.synchronises() {
 		return nil
 	}
-	if s.args.Has(dmopt.DryRun) {
-		s.printf("semaphore: create\n")
+	if s.Line.Has(dmopt.DryRun) {
+		s.Printf("semaphore: create\n")
 		return nil
 	}
 	cookie, err := mapper.CreateCookie()
 	if err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
 		return nil
 	}
-	s.printf("0x%08X\n", cookie)
+	s.Printf("0x%08X\n", cookie)
 	return nil
 }
 
 // udevReleaseCookie is the command udevreleasecookie: it waits for udev.
-func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
-	if word, ok := c.first(); ok {
+func (s *session) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
+	if word, ok := c.First(); ok {
 		cookie, err := s.cookieWord(word)
 		if err != nil {
 			return err
@@ -135,7 +136,7 @@ func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
 		s.cookie = cookie
 	}
 	if s.cookie == 0 {
-		return s.refuse("No udev transaction cookie given.")
+		return s.Refuse("No udev transaction cookie given.")
 	}
 	if !s.synchronises() {
 		return nil
@@ -143,60 +144,60 @@ func (s *session) udevReleaseCookie(ctx context.Context, c call) error {
 	if err := s.cookiePrefix(s.cookie); err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.DryRun) {
-		s.printf("semaphore 0x%x: wait for udev, remove\n", s.cookie)
+	if s.Line.Has(dmopt.DryRun) {
+		s.Printf("semaphore 0x%x: wait for udev, remove\n", s.cookie)
 		return nil
 	}
-	ctx, stop := s.std.Cancellable(ctx)
+	ctx, stop := s.Std.Cancellable(ctx)
 	defer stop()
-	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.args.Timeout), s.cookie)
+	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.Line.Timeout), s.cookie)
 }
 
 // udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
 // before.
-func (s *session) udevCompleteAll(_ context.Context, c call) error {
+func (s *session) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 	age := 0
-	if word, ok := c.first(); ok {
+	if word, ok := c.First(); ok {
 		n, rest, _ := dmopt.Strtol(word, 10)
 		if rest == word {
-			return s.refuse("Failed to read age_in_minutes parameter.")
+			return s.Refuse("Failed to read age_in_minutes parameter.")
 		}
 		age = int(uint32(n))
 	}
-	if !s.args.Has(dmopt.Yes) && !s.args.Has(dmopt.DryRun) {
+	if !s.Line.Has(dmopt.Yes) && !s.Line.Has(dmopt.DryRun) {
 		older := ""
 		if age > 0 {
 			older = fmt.Sprintf("older than %d minutes ", age)
 		}
-		s.warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
+		s.Warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
 			older, cookieMagic, cookieMagic)
 		if !s.confirm("Do you really want to continue? [y/n]: ") {
-			s.printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
+			s.Printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
 			return nil
 		}
 	}
-	if s.args.Has(dmopt.DryRun) {
+	if s.Line.Has(dmopt.DryRun) {
 		return s.udevCookies(context.Background(), c)
 	}
 	removed, skipped, err := mapper.CompleteAll(time.Duration(age) * time.Minute)
 	if err != nil {
 		return err
 	}
-	if s.args.Has(dmopt.JSON) {
-		s.rows = append(s.rows, completedJSON{Removed: removed, Skipped: skipped})
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(completedJSON{Removed: removed, Skipped: skipped})
 		return nil
 	}
-	s.printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
+	s.Printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
 	return nil
 }
 
 // confirm asks until it hears y or n, on standard output. The end of the input
 // is a no.
 func (s *session) confirm(question string) bool {
-	in := bufio.NewReader(s.std.In)
+	in := bufio.NewReader(s.Std.In)
 	for {
-		s.printf("%s", question)
-		if err := s.out.Flush(); err != nil {
+		s.Printf("%s", question)
+		if err := s.Out.Flush(); err != nil {
 			return false
 		}
 		line, err := in.ReadString('\n')
@@ -207,7 +208,7 @@ func (s *session) confirm(question string) bool {
 			}
 		}
 		if errors.Is(err, io.EOF) || err != nil {
-			s.printf("\n")
+			s.Printf("\n")
 			return false
 		}
 		if answer != 0 {
@@ -217,23 +218,23 @@ func (s *session) confirm(question string) bool {
 }
 
 // udevCookies is the command udevcookies.
-func (s *session) udevCookies(context.Context, call) error {
+func (s *session) udevCookies(context.Context, dmtask.Call) error {
 	list, err := mapper.Cookies()
 	if err != nil {
 		return err
 	}
-	if !s.args.Has(dmopt.JSON) {
-		s.printf("Cookie       Semid      Value      Last semop time           Last change time\n")
+	if !s.Line.Has(dmopt.JSON) {
+		s.Printf("Cookie       Semid      Value      Last semop time           Last change time\n")
 	}
 	for _, c := range list {
-		if s.args.Has(dmopt.JSON) {
-			s.rows = append(s.rows, cookieJSON{
+		if s.Line.Has(dmopt.JSON) {
+			s.Show(cookieJSON{
 				Cookie: fmt.Sprintf("0x%08X", c.Key), ID: c.ID, Value: c.Value,
 				LastOp: c.LastOp.UTC().Format(time.RFC3339), LastChange: c.LastWrite.UTC().Format(time.RFC3339),
 			})
 			continue
 		}
-		s.printf("0x%-10x %-10d %-10d %s  %s\n", c.Key, c.ID, c.Value,
+		s.Printf("0x%-10x %-10d %-10d %s  %s\n", c.Key, c.ID, c.Value,
 			c.LastOp.Local().Format(time.ANSIC), c.LastWrite.Local().Format(time.ANSIC))
 	}
 	return nil

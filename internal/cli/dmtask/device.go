@@ -1,0 +1,220 @@
+package dmtask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
+
+// Call is one run of a command: the words that are left for it, of which the
+// first is the device, and whether it is one of several.
+type Call struct {
+	Name     string // of the command
+	Sub      string // the word behind stats
+	Args     []string
+	Multiple bool // several devices are shown: name each
+}
+
+// First is the first word, if there is one.
+func (c Call) First() (string, bool) {
+	if len(c.Args) == 0 {
+		return "", false
+	}
+	return c.Args[0], true
+}
+
+// Device is a device as the command line names it: by name, by UUID or by
+// number.
+type Device struct {
+	Name  string // as the user has it; the node is called so
+	Known string // the name as the kernel has it
+	UUID  string // as the kernel has it
+	Num   dm.Number
+	ByNum bool
+
+	NumText  string // the number as messages have it, if it is none
+	Creating bool   // it is being made: it has a number from its second step on
+}
+
+// String is the device as it was named.
+func (d Device) String() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.Selector().String()
+}
+
+// Selector is the device for ioctl/dm.
+func (d Device) Selector() dm.Device {
+	switch {
+	case d.ByNum:
+		return dm.ByNumber(d.Num.Major, d.Num.Minor)
+	case d.UUID != "":
+		return dm.ByUUID(d.UUID)
+	}
+	return dm.ByName(d.Known)
+}
+
+// Label is how messages about a refused command name the device: the name, the
+// UUID and the number, each if it is known, with the blanks of the original.
+func (d Device) Label() string {
+	s := d.Known + " " + d.UUID
+	if d.ByNum {
+		s = " "
+	}
+	if d.Num.Major > 0 {
+		s += fmt.Sprintf("(%d:%d)", d.Num.Major, d.Num.Minor)
+	}
+	return s + d.NumText
+}
+
+// Devices finds the devices that a command line names.
+type Devices struct{ *Driver }
+
+// Device finds out which device a command is for: the first word, or what
+// --uuid or --major and --minor say.
+func (s *Devices) Device(c Call) (Device, error) {
+	if name, ok := c.First(); ok {
+		return s.Named(name)
+	}
+	a := s.Line
+	switch {
+	case a.Has(dmopt.UUID):
+		return s.WithUUID(a.Text[dmopt.UUID])
+	case a.Has(dmopt.Major) && a.Has(dmopt.Minor):
+		return s.Numbered(a.Number[dmopt.Major], a.Number[dmopt.Minor])
+	}
+	return Device{}, s.Refuse("No device specified.")
+}
+
+// DeviceAside is device for commands whose words are not devices when an
+// option names one. It returns the words that are left.
+func (s *Devices) DeviceAside(c Call) (Device, []string, error) {
+	a := s.Line
+	if a.Has(dmopt.UUID) || a.Has(dmopt.Major) {
+		d, err := s.Device(Call{})
+		return d, c.Args, err
+	}
+	d, err := s.Device(c)
+	if len(c.Args) > 0 {
+		c.Args = c.Args[1:]
+	}
+	return d, c.Args, err
+}
+
+// Numbered finds a device by number. As in the original a major number that is
+// not positive is refused, and a negative minor number is none at all.
+func (s *Devices) Numbered(major, minor int) (Device, error) {
+	switch {
+	case minor >= 0 && major <= 0:
+		_ = s.Refuse("Missing major number for persistent device.")
+		return Device{}, s.Refuse("Couldn't create ioctl argument.")
+	case minor < 0:
+		return Device{NumText: ui.Choose(major > 0, fmt.Sprintf("(%d:)", major), "")}, nil
+	}
+	return Device{Num: dm.Number{Major: uint32(major), Minor: uint32(minor)}, ByNum: true}, nil
+}
+
+// WithUUID finds a device by UUID.
+func (s *Devices) WithUUID(uuid string) (Device, error) {
+	known, err := s.MangleUUID(uuid)
+	return Device{UUID: known}, err
+}
+
+// Named finds a device by name, or by the path of a node.
+func (s *Devices) Named(name string) (Device, error) {
+	if strings.Contains(name, "/") {
+		found, err := s.nameOfNode(name)
+		return Device{Name: found, Known: found}, err
+	}
+	known, err := s.MangleName(name)
+	return Device{Name: name, Known: known}, err
+}
+
+// NewName is named for a device that does not exist yet.
+func (s *Devices) NewName(name string) (Device, error) {
+	if strings.Contains(name, "/") {
+		return Device{}, s.Refuse("Name \"%s\" invalid. It contains \"/\".", name)
+	}
+	return s.Named(name)
+}
+
+// nameOfNode finds the name of the device that the node at path belongs to: its
+// own if there is such a node in /dev/mapper, or that of another node there with
+// the same number. What is not found as it stands is looked for in /dev.
+func (s *Devices) nameOfNode(path string) (string, error) {
+	mapper := s.Folder()
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	num, err := NodeNumber(path)
+	if err != nil {
+		if len(path) < 3 || path[0] == '/' || strings.Count(path, "/") != 1 {
+			return "", s.Refuse("Device %s not found", path)
+		}
+		if num, err = NodeNumber(mapper + "/../" + path); err != nil {
+			return "", s.Refuse("Device %s not found", path)
+		}
+	} else if other, err := NodeNumber(mapper + "/" + last); err == nil && other == num {
+		return last, nil
+	}
+	entries, err := os.ReadDir(mapper)
+	if err != nil {
+		_ = s.Refuse("opendir: %s: %v", mapper, err)
+	}
+	for _, e := range entries {
+		if other, err := NodeNumber(filepath.Join(mapper, e.Name())); err == nil && other == num {
+			return e.Name(), nil
+		}
+	}
+	return "", s.Refuse("Device %s not found", last)
+}
+
+// NodeNumber is the number of the device behind a path.
+func NodeNumber(path string) (uint64, error) {
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	return uint64(st.Rdev), err
+}
+
+// All says whether a command is for every device: none is named.
+func (s *Devices) All(c Call) bool {
+	return len(c.Args) == 0 && !s.Line.Has(dmopt.UUID) && !s.Line.Has(dmopt.Major)
+}
+
+// Each runs one on every device there is, and goes on after a failure. It says
+// so if there is none.
+func (s *Devices) Each(ctx context.Context, c Call, one func(context.Context, Call) error) error {
+	list, err := s.AskList()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(s.Out, "No devices found")
+	}
+	return s.Among(ctx, c, list, one)
+}
+
+// Among runs one on every device of a list.
+func (s *Devices) Among(ctx context.Context, c Call, list []dm.Entry, one func(context.Context, Call) error) error {
+	var failed error
+	c.Multiple = true
+	for _, e := range list {
+		c.Args = []string{e.Name}
+		failed = errors.Join(failed, s.Complain(one(ctx, c)))
+	}
+	return failed
+}
+
+// Missing is the error of a device that is not there where the original says
+// so in these words.
+func (s *Devices) Missing() error {
+	return s.Complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
+}

@@ -1,0 +1,144 @@
+package dmtask
+
+import (
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+)
+
+// Driver asks the device mapper, over a connection that is opened when it is
+// first needed. What it refuses comes back as a [*TaskError].
+type Driver struct {
+	*Names
+	ctl *dm.Control
+}
+
+// Close closes the connection.
+func (s *Driver) Close() {
+	if s.ctl != nil {
+		s.ctl.Close()
+	}
+}
+
+// Control opens the device mapper.
+func (s *Driver) Control() (*dm.Control, error) {
+	if s.ctl != nil {
+		return s.ctl, nil
+	}
+	ctl, err := dm.OpenIn(s.Folder())
+	if err != nil {
+		return nil, s.Complain(&driverError{path: filepath.Join(s.Folder(), "control"), err: err})
+	}
+	s.ctl = ctl
+	return ctl, nil
+}
+
+// Failed makes the error of a refused task. What was refused before the kernel
+// was asked keeps its own words.
+func Failed(task string, d Device, err error) error {
+	if err == nil {
+		return nil
+	}
+	errno := Errno(err)
+	switch {
+	case errno == 0 && d.Selector() == (dm.Device{}) && task != TaskCreate && task != TaskTargetVersion:
+		errno = unix.ENXIO // no device at all
+	case errno == 0 && (errors.Is(err, dm.ErrInvalid) || errors.Is(err, mapper.ErrEmptyName)):
+		errno = unix.EINVAL // refused before the kernel was asked
+	case errno == 0:
+		return err
+	}
+	return &TaskError{Task: task, Label: d.Label(), Errno: errno, Err: err, More: explained(err)}
+}
+
+// nobody is the answer to a question about no device at all.
+func nobody(d Device) error {
+	if d.Selector() == (dm.Device{}) {
+		return &dm.Error{Errno: unix.ENXIO}
+	}
+	return nil
+}
+
+// AskInfo asks for a device's state; nil without an error means that there is
+// no such device.
+func (s *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
+	ctl, err := s.Control()
+	if err != nil {
+		return nil, err
+	}
+	info, err := dm.Info{}, nobody(d)
+	if err == nil {
+		info, err = ctl.Status(d.Selector(), dm.StatusOptions{
+			Inactive: s.Line.Has(dmopt.Inactive), NoOpenCount: s.Line.Has(dmopt.NoOpenCount),
+		})
+	}
+	if Errno(err) == unix.ENXIO {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	if err != nil {
+		return nil, Failed(task, d, err)
+	}
+	return &info, s.UnmangleInfo(&info)
+}
+
+// AskList asks for all devices. The original asks in the order of the kernel.
+func (s *Driver) AskList() ([]dm.Entry, error) {
+	ctl, err := s.Control()
+	if err != nil {
+		return nil, err
+	}
+	list, err := ctl.List(dm.ListOptions{})
+	if err != nil {
+		return nil, Failed(TaskNames, Device{}, err)
+	}
+	var bad error
+	for i := range list {
+		bad = errors.Join(bad, s.Unmangle("name", &list[i].Name), s.Unmangle("UUID", &list[i].UUID))
+	}
+	return list, bad
+}
+
+// AskTargets asks for the table or the status of a device; nil without an error
+// means that there is no such device, which only status forgives.
+func (s *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
+	ctl, err := s.Control()
+	if err != nil {
+		return nil, nil, err
+	}
+	var info dm.Info
+	var targets []dm.Target
+	if err = nobody(d); err == nil {
+		info, targets, err = ctl.TableStatus(d.Selector(), dm.TableStatusOptions{
+			Kind: kind, NoFlush: s.Line.Has(dmopt.NoFlush), Inactive: s.Line.Has(dmopt.Inactive),
+		})
+	}
+	if task == TaskStatus && Errno(err) == unix.ENXIO {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, Failed(task, d, err)
+	}
+	return &info, targets, s.UnmangleInfo(&info)
+}
+
+// AskDeps asks which devices a device uses.
+func (s *Driver) AskDeps(d Device, inactive bool) (*dm.Info, []dm.Number, error) {
+	ctl, err := s.Control()
+	if err != nil {
+		return nil, nil, err
+	}
+	var info dm.Info
+	var deps []dm.Number
+	if err = nobody(d); err == nil {
+		info, deps, err = ctl.Deps(d.Selector(), dm.DepsOptions{Inactive: inactive})
+	}
+	if err != nil {
+		return nil, nil, Failed(TaskDeps, d, err)
+	}
+	return &info, deps, s.UnmangleInfo(&info)
+}

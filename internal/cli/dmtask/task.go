@@ -1,0 +1,108 @@
+package dmtask
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/mdkit/mdkit/manage/mapper"
+)
+
+// LibraryVersion is the version of libdevmapper whose words these are.
+const LibraryVersion = "1.02.185 (2022-05-18)"
+
+// TaskNames are the names that messages have for what was refused.
+const (
+	TaskCreate        = "create"
+	TaskReload        = "reload"
+	TaskRemove        = "remove"
+	TaskRemoveAll     = "remove_all"
+	TaskSuspend       = "suspend"
+	TaskResume        = "resume"
+	TaskInfo          = "info"
+	TaskDeps          = "deps"
+	TaskRename        = "rename"
+	TaskStatus        = "status"
+	TaskTable         = "table"
+	TaskWait          = "waitevent"
+	TaskNames         = "names"
+	TaskClear         = "clear"
+	TaskMknodes       = "mknodes"
+	TaskVersions      = "versions"
+	TaskMessage       = "message"
+	TaskGeometry      = "setgeometry"
+	TaskTargetVersion = "target-version"
+)
+
+// TaskError is a command that the kernel refused, in the words of libdevmapper.
+type TaskError struct {
+	Task  string
+	Label string // device.Label
+	Errno syscall.Errno
+	Err   error    // what it is about, for exit codes
+	More  []string // what the kernel said, who holds the device
+}
+
+// Error gives the line that libdevmapper prints.
+func (e *TaskError) Error() string {
+	return fmt.Sprintf("device-mapper: %s ioctl on %s failed: %s", e.Task, e.Label, ErrnoText(e.Errno))
+}
+
+// Unwrap gives the error of ioctl/dm.
+func (e *TaskError) Unwrap() error { return e.Err }
+
+// ErrnoText is strerror(3), whose first letter is a capital.
+func ErrnoText(errno syscall.Errno) string {
+	text := errno.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// explained takes the additions out of a refusal: what the kernel said, who
+// holds the device.
+func explained(err error) []string {
+	var full *mapper.Error
+	if !errors.As(err, &full) {
+		return nil
+	}
+	var more []string
+	for _, line := range full.Kernel {
+		more = append(more, "kernel: "+line)
+	}
+	if full.Held != "" {
+		more = append(more, full.Held)
+	}
+	return more
+}
+
+// driverError is a device mapper that cannot be reached.
+type driverError struct {
+	path string
+	err  error
+}
+
+func (e *driverError) Error() string { return e.err.Error() }
+
+func (e *driverError) Unwrap() error { return e.err }
+
+func (e *driverError) lines() []string {
+	var lines []string
+	if errno := Errno(e.err); errno != 0 {
+		lines = append(lines, fmt.Sprintf("%s: open failed: %s", e.path, ErrnoText(errno)))
+	} else {
+		lines = append(lines, e.err.Error())
+	}
+	lines = append(lines, "Failure to communicate with kernel device-mapper driver.")
+	if os.Geteuid() == 0 {
+		lines = append(lines, "Check that device-mapper is available in the kernel.")
+	}
+	return append(lines, "Incompatible libdevmapper "+LibraryVersion+" and kernel driver (unknown version).")
+}
+
+// Errno is the errno at the bottom of an error, 0 if there is none.
+func Errno(err error) syscall.Errno {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return errno
+}

@@ -10,24 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mdkit/mdkit/internal/cli/blkdeactivate"
-	"github.com/mdkit/mdkit/internal/cli/dmsetup"
-	"github.com/mdkit/mdkit/internal/cli/mdadm"
 	"github.com/mdkit/mdkit/internal/cli/native"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
-
-// faces returns the tools that mdkit stands in for.
-func faces() []ui.Face {
-	return []ui.Face{
-		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
-		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main, Complete: dmsetup.Complete},
-		{Name: "dmstats", Usage: "keep statistics of device-mapper devices, as dmstats(8) does", Main: dmsetup.Main, Complete: dmsetup.CompleteStats},
-		{Name: "dmfilemapd", Usage: "follow a file that dmstats has mapped, as dmfilemapd(8) does", Main: dmsetup.Filemapd},
-		{Name: "blkdeactivate", Usage: "take down stacks of block devices, as blkdeactivate(8) does", Main: blkdeactivate.Main},
-		{Name: "devmap_name", Usage: "name a device-mapper device by its number", Main: dmsetup.Main},
-	}
-}
 
 func main() { os.Exit(run(os.Args, ui.Process())) }
 

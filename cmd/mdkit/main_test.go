@@ -48,6 +48,20 @@ func TestManPage(t *testing.T) {
 	}
 }
 
+// TestFacesOfOtherSystems: a tool that answers here answers everywhere, if only
+// that it needs Linux.
+func TestFacesOfOtherSystems(t *testing.T) {
+	src, err := os.ReadFile("faces_other.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faces() {
+		if !strings.Contains(string(src), fmt.Sprintf("ui.NeedsLinux(%q)", f.Name)) {
+			t.Errorf("faces_other.go does not have %s", f.Name)
+		}
+	}
+}
+
 // TestScripts runs the program as people do. Besides the usual commands,
 // scripts have:
 //

@@ -1,6 +1,9 @@
 package ui
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Face is a command that answers to a name of its own, as a link to the
 // program and as a subcommand. It parses args itself, of which the first is the
@@ -19,3 +22,15 @@ type Face struct {
 // CompletionFlag is the last argument of a command line that a shell wants
 // completed.
 const CompletionFlag = "--generate-bash-completion"
+
+// NeedsLinux stands, on other systems, for a tool that is about devices of the
+// Linux kernel: it says so and does nothing.
+func NeedsLinux(name string) Face {
+	return Face{
+		Name: name, Usage: "needs Linux",
+		Main: func(_ context.Context, _ []string, std IO) int {
+			fmt.Fprintf(std.Err, "%s: this needs Linux; mdkit help lists what works here\n", name)
+			return ExitFailed
+		},
+	}
+}

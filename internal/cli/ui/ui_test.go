@@ -105,3 +105,15 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 }
+
+// TestNeedsLinux: one line that names the tool and the system, and the code for
+// what could not be done.
+func TestNeedsLinux(t *testing.T) {
+	var out, complaint bytes.Buffer
+	f := NeedsLinux("dmsetup")
+	code := f.Main(t.Context(), []string{"dmsetup", "ls"}, IO{Out: &out, Err: &complaint})
+	const want = "dmsetup: this needs Linux; mdkit help lists what works here\n"
+	if code != ExitFailed || f.Name != "dmsetup" || out.Len() > 0 || complaint.String() != want {
+		t.Errorf("code %d, name %q, said %q and %q; want %d and %q", code, f.Name, &out, &complaint, ExitFailed, want)
+	}
+}

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package main
+
+import "github.com/mdkit/mdkit/internal/cli/ui"
+
+// faces returns the tools that mdkit stands in for on Linux. They are about
+// devices that only its kernel has, so that here they say no more than that;
+// the verbs read the same arrays from images.
+func faces() []ui.Face {
+	return []ui.Face{
+		ui.NeedsLinux("mdadm"),
+		ui.NeedsLinux("dmsetup"),
+		ui.NeedsLinux("dmstats"),
+		ui.NeedsLinux("dmfilemapd"),
+		ui.NeedsLinux("blkdeactivate"),
+		ui.NeedsLinux("devmap_name"),
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+
+	"github.com/mdkit/mdkit/engine/binfmt"
 )
 
 // BackupSize is the size of the header of a reshape's backup, in bytes.
@@ -55,7 +58,8 @@ func backupSum(b []byte, n int) uint32 {
 }
 
 // ParseBackup reads a header from the first 512 bytes of b. It fails with
-// ErrBackup, and with ErrBackupSum for a wrong checksum.
+// ErrBackup; with ErrBackupSum for a wrong checksum, and with a *binfmt.Error of
+// class binfmt.ErrCorrupt too for a place that no device has.
 func ParseBackup(b []byte) (*Backup, error) {
 	if len(b) < BackupSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBackup, len(b))
@@ -77,7 +81,39 @@ func ParseBackup(b []byte) (*Backup, error) {
 		}
 		v.Sections[1] = BackupSection{Start: order.Uint64(b[80:]), Length: order.Uint64(b[88:])}
 	}
+	if err := v.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBackup, err)
+	}
 	return v, nil
+}
+
+// check wants every place and every end of one to be a number of bytes that an
+// offset can have: mdadm reckons in these, and so does whoever reads the data.
+// The names are those of struct mdp_backup_super.
+func (v *Backup) check() error {
+	const most = math.MaxInt64 / SectorSize
+	for _, f := range []struct {
+		name       string
+		off        int64
+		from, size uint64
+	}{
+		{"devstart", 40, v.DevStart, 0},
+		{"arraystart", 48, v.Sections[0].Start, 0},
+		{"length", 56, v.Sections[0].Start, v.Sections[0].Length},
+		{"length", 56, v.DevStart, v.Sections[0].Length},
+		{"devstart2", 72, v.DevStart, v.Offset2},
+		{"arraystart2", 80, v.Sections[1].Start, 0},
+		{"length2", 88, v.Sections[1].Start, v.Sections[1].Length},
+		{"length2", 88, v.DevStart + v.Offset2, v.Sections[1].Length},
+	} {
+		if f.from > most || f.size > most-f.from {
+			return &binfmt.Error{
+				Op: "check", Format: "md-backup", Field: f.name, Off: f.off, Err: binfmt.ErrCorrupt,
+				Got: fmt.Sprintf("%d sectors from %d", f.size, f.from), Want: fmt.Sprintf("an end of at most %d", int64(most)),
+			}
+		}
+	}
+	return nil
 }
 
 // AppendTo appends the 512 bytes of the header.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"testing"
+
+	"github.com/mdkit/mdkit/engine/binfmt"
 )
 
 func TestBackupHeader(t *testing.T) {
@@ -25,6 +27,23 @@ func TestBackupHeader(t *testing.T) {
 			if _, err := ParseBackup(bad); !errors.Is(err, ErrBackup) {
 				t.Errorf("byte %d changed: %v", at, err)
 			}
+		}
+	}
+	// Places that are no offsets in bytes.
+	for field, change := range map[string]func(*Backup){
+		"devstart":    func(v *Backup) { v.DevStart = 1 << 55 },
+		"arraystart":  func(v *Backup) { v.Sections[0].Start = 1 << 63 },
+		"length":      func(v *Backup) { v.Sections[0].Length = 1<<64 - 5 },
+		"devstart2":   func(v *Backup) { v.Offset2 = 1<<64 - 4 },
+		"arraystart2": func(v *Backup) { v.Sections[1].Start = 1 << 55 },
+		"length2":     func(v *Backup) { v.Sections[1].Length = 1<<54 - 72 },
+	} {
+		v := Backup{Second: true, DevStart: 8, Offset2: 64, Sections: [2]BackupSection{{Start: 5, Length: 7}, {Start: 12, Length: 7}}}
+		change(&v)
+		var bad *binfmt.Error
+		if _, err := ParseBackup(v.AppendTo(nil)); !errors.Is(err, ErrBackup) || !errors.Is(err, binfmt.ErrCorrupt) ||
+			!errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("%s: %v", field, err)
 		}
 	}
 	if _, err := ParseBackup(make([]byte, 100)); !errors.Is(err, ErrBackup) {

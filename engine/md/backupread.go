@@ -3,7 +3,6 @@ package md
 import (
 	"bytes"
 	"fmt"
-	"math"
 
 	"github.com/mdkit/mdkit/engine/block"
 )
@@ -44,8 +43,7 @@ func keptSections(f *Member, r *Reshape, d block.Device) ([]keptSection, error) 
 	if age := f.UTime().Unix() - int64(b.MTime); age > backupOlder || age < -backupNewer {
 		return nil, refuse("it was written %d s before the array was last updated: it is of another time", age)
 	}
-	const most = math.MaxInt64 / SectorSize
-	if b.DevStart < 8 || b.DevStart > most {
+	if b.DevStart < 8 {
 		return nil, refuse("its data begins at sector %d", b.DevStart)
 	}
 	again, size := make([]byte, BackupSize), 80
@@ -64,7 +62,7 @@ func keptSections(f *Member, r *Reshape, d block.Device) ([]keptSection, error) 
 		if s.Length == 0 || i == 1 && !b.Second {
 			continue
 		}
-		if s.Length > most || s.Start > most-s.Length || at > most-s.Length || int64(at+s.Length)*SectorSize > d.Size() {
+		if int64(at+s.Length)*SectorSize > d.Size() {
 			return nil, refuse("%d sectors from sector %d are not all there", s.Length, at)
 		}
 		if !r.Backwards && s.End() < r.Position || r.Backwards && s.Start >= r.Position {

@@ -3,6 +3,7 @@ package md
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/mdkit/mdkit/engine/binfmt"
 	"github.com/mdkit/mdkit/engine/block"
@@ -47,7 +48,7 @@ func ParseBadBlocks(b []byte, shift uint8) ([]BadBlock, error) {
 		}
 		length := uint32(e&badBlockLenMask) << shift
 		sector := e >> badBlockLenBits << shift
-		if length == 0 || sector>>shift != e>>badBlockLenBits {
+		if length == 0 || sector>>shift != e>>badBlockLenBits || sector > math.MaxUint64-uint64(length) {
 			return list, &binfmt.Error{
 				Op: "parse", Format: "md-badblocks", Field: fmt.Sprintf("entry[%d]", at/badBlockSize),
 				Off: int64(at), Err: binfmt.ErrCorrupt, Got: fmt.Sprintf("%#x", e), Want: "a sector and a length",

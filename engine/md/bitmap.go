@@ -125,7 +125,12 @@ var bitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
 // binfmt.ErrMagic. If what was found is one that the kernel would not use, it
 // returns both: the superblock to look at, and the reason, of class
 //   - binfmt.ErrUnsupported for another version,
-//   - binfmt.ErrCorrupt for a chunk size that is no power of two from 512 bytes up.
+//   - binfmt.ErrCorrupt for a chunk size that is no power of two from 512 bytes
+//     up, and for more nodes than a cluster has.
+//
+// SyncSize and SectorsReserved are not judged here, as the kernel does not go by
+// them: it takes the array's own size. They are rules of CheckDevice, and
+// whoever reads the bits is told if there is no device for them.
 func ParseBitmap(b []byte) (*Bitmap, error) {
 	l := bitmapLayout()
 	v := &Bitmap{order: binary.LittleEndian}
@@ -144,8 +149,15 @@ func ParseBitmap(b []byte) (*Bitmap, error) {
 	if c := v.ChunkSectors(); c == 0 || c&(c-1) != 0 {
 		return v, l.Errorf(binfmt.ErrCorrupt, v, "chunksize", "a power of two from 512 bytes up")
 	}
+	if v.Version == BitmapClustered && v.Nodes > bitmapMaxNodes {
+		return v, l.Errorf(binfmt.ErrCorrupt, v, "nodes", "at most %d", bitmapMaxNodes)
+	}
 	return v, nil
 }
+
+// bitmapMaxNodes is more nodes than a cluster has; a larger number is damage, and
+// would be looped over.
+const bitmapMaxNodes = 1024
 
 // AppendTo appends the 256 bytes of the superblock.
 func (v *Bitmap) AppendTo(b []byte) []byte {
@@ -168,10 +180,12 @@ func (v *Bitmap) ChunkSectors() uint64 {
 }
 
 // Chunks is how many bits (in version 6, bytes) the bitmap has: SyncSize
-// divided by the chunk, rounded up.
+// divided by the chunk, rounded up. A lockless bitmap that is yet to be set up
+// has none: the kernel goes by neither its chunk size nor what lies behind it
+// (md-llbitmap.c, llbitmap_read_sb).
 func (v *Bitmap) Chunks() uint64 {
 	c := v.ChunkSectors()
-	if c == 0 {
+	if c == 0 || v.Version == BitmapLockless && v.State&BitmapFirstUse != 0 {
 		return 0
 	}
 	n := v.SyncSize / c
@@ -207,10 +221,11 @@ func (v *Bitmap) Len() uint64 {
 // bitmap are (md-bitmap.c, md_bitmap_read_sb).
 func (v *Bitmap) CopyLen() uint64 { return (v.Len() + 4095) &^ 4095 }
 
-// Copies is how many copies there are: Nodes of a clustered bitmap, else 1.
+// Copies is how many copies there are: Nodes of a clustered bitmap, else 1. A
+// number that ParseBitmap refuses is cut to the most it takes.
 func (v *Bitmap) Copies() int {
 	if v.Version == BitmapClustered && v.Nodes > 0 {
-		return int(v.Nodes)
+		return int(min(v.Nodes, bitmapMaxNodes))
 	}
 	return 1
 }

@@ -62,9 +62,14 @@ const bitmapReadSize = 64 << 10
 
 // Runs yields every chunk of the bitmap in order, as runs of equal state, read
 // from the device at v.Offset a piece at a time. An error ends it: a failed
-// read, or a bitmap that reaches past the end of the device.
+// read; or a bitmap that reaches past the end of the device, of which nothing is
+// read.
 func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 	return func(yield func(ChunkRun, error) bool) {
+		if err := v.within(d, v.Offset, v.Len()); err != nil {
+			yield(ChunkRun{}, err)
+			return
+		}
 		var (
 			run   ChunkRun
 			total = v.Chunks()
@@ -111,14 +116,23 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 }
 
 func (v *Bitmap) readBits(d block.Device, buf []byte, pos int64) error {
-	if pos < 0 || pos > d.Size()-int64(len(buf)) {
-		return &binfmt.Error{
-			Op: "read", Device: block.Name(d), Format: "md-bitmap", Field: "bits", Off: pos,
-			Err: binfmt.ErrTruncated, Got: fmt.Sprintf("a device of %d bytes", d.Size()),
-			Want: fmt.Sprintf("%d bytes of bitmap from %#x", v.Len(), v.Offset),
-		}
+	if err := v.within(d, pos, uint64(len(buf))); err != nil {
+		return err
 	}
 	return block.ReadFull(d, buf, pos)
+}
+
+// within wants n bytes from pos to be on the device. What a header counts goes
+// through here before memory is taken for it.
+func (v *Bitmap) within(d block.Device, pos int64, n uint64) error {
+	if pos >= 0 && pos <= d.Size() && n <= uint64(d.Size()-pos) {
+		return nil
+	}
+	return &binfmt.Error{
+		Op: "read", Device: block.Name(d), Format: "md-bitmap", Field: "bits", Off: pos,
+		Err: binfmt.ErrTruncated, Got: fmt.Sprintf("a device of %d bytes", d.Size()),
+		Want: fmt.Sprintf("%d bytes of bitmap from %#x", v.Len(), v.Offset),
+	}
 }
 
 // bigEndianWords reports whether bits are to be looked up in 64-bit words with

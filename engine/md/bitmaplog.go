@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+
+	"github.com/mdkit/mdkit/engine/binfmt"
 )
 
 // maxBitmapBytes bounds what is held of a bitmap in memory. The kernel's
@@ -54,13 +56,16 @@ func (a *Array) openBitmap(f *Member) (writeLog, error) {
 			if b == nil || b.Version >= BitmapClustered {
 				continue
 			}
+			if err := cover(l, b); err != nil {
+				return nil, err
+			}
 			log.homes[l], all = b, append(all, l)
 			if log.first == nil && b.Events >= f.Events() && b.State&BitmapStale == 0 {
 				log.first = b
 			}
 		}
 	}
-	if log.first == nil {
+	if log.first == nil || log.first.Chunks() == 0 {
 		return nil, nil
 	}
 	if n := log.first.Len(); n > maxBitmapBytes {
@@ -81,6 +86,22 @@ func (a *Array) openBitmap(f *Member) (writeLog, error) {
 	return log, nil
 }
 
+// cover makes a bitmap stand for all that is to be synced, whatever size its
+// header gives: the kernel goes by the array's (md-bitmap.c, md_bitmap_read_sb).
+// It fails where there is no room for that many bits.
+func cover(l *leg, b *Bitmap) error {
+	want := l.member.syncSize()
+	if b.SyncSize == want {
+		return nil
+	}
+	wrong := bitmapLayout().Errorf(binfmt.ErrCorrupt, b, "sync_size", "%d sectors", want)
+	b.SyncSize = want
+	if badReservation(l.member, b) != "" {
+		return binfmt.At(wrong, l.member.Name, b.Offset)
+	}
+	return nil
+}
+
 // rest lets bits that are set be taken back like those of writes that are done.
 func (b *bitmapLog) rest(bits []byte) {
 	for c := range b.first.Chunks() {
@@ -97,6 +118,9 @@ func (b *bitmapLog) merge(l *leg) error {
 	if home.Chunks() != b.first.Chunks() || home.ChunkSize != b.first.ChunkSize {
 		delete(b.homes, l)
 		return nil
+	}
+	if err := home.within(l.dev, home.Offset, home.Len()); err != nil {
+		return err
 	}
 	p := make([]byte, b.size())
 	if err := home.readBits(l.dev, p, home.Offset+home.dataOffset()); err != nil {

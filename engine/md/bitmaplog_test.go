@@ -1,9 +1,11 @@
 package md_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
+	"github.com/mdkit/mdkit/engine/binfmt"
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
@@ -68,6 +70,40 @@ func dirtyChunks(t testing.TB, d block.Device) (chunks []uint64, b *md.Bitmap) {
 		}
 	}
 	return chunks, b
+}
+
+// TestBitmapOfAnotherSize writes to an array whose bitmap says that it stands
+// for less, or for nothing: it stands for all of the array, as for the kernel.
+func TestBitmapOfAnotherSize(t *testing.T) {
+	for _, sectors := range []uint64{0, 1, 8, 1 << 20} {
+		disks := withBitmap(t, arraySpec{level: md.LevelRAID1, sizes: same(2, 64)})
+		resize := func(change func(*md.Bitmap)) {
+			for _, d := range disks {
+				_, b := dirtyChunks(t, d)
+				change(b)
+				if _, err := d.WriteAt(b.AppendTo(nil), b.Offset); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		resize(func(b *md.Bitmap) { b.SyncSize = sectors })
+		a := mustOpen(t, devices(disks), md.Options{})
+		if _, err := a.WriteAt(blocktest.Pattern(7, 10), 5*bitmapChunk); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range disks {
+			if got, b := dirtyChunks(t, d); !slices.Equal(got, []uint64{5}) || b.SyncSize != 64 {
+				t.Errorf("%d sectors: %s has bits %v for %d sectors", sectors, d.Name(), got, b.SyncSize)
+			}
+		}
+		mustClose(t, a)
+		// No room is made for more bits than were kept free for them.
+		resize(func(b *md.Bitmap) { b.SyncSize, b.SectorsReserved = 1, 0x7fffffff })
+		var bad *binfmt.Error
+		if _, err := openArray(devices(disks), md.Options{}); !errors.As(err, &bad) || bad.Field != "sync_size" {
+			t.Errorf("opened with %v", err)
+		}
+	}
 }
 
 // TestBitmapWhileWriting follows the bits through a session: set before data,

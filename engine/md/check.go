@@ -236,9 +236,6 @@ func (c *checker) bitmap(d block.Device) {
 		return
 	}
 	c.bitmapBits(d, b)
-	if b.Version != BitmapClustered || b.Nodes > 1024 {
-		return
-	}
 	for node := 1; node < b.Copies() && !c.over; node++ {
 		// A node that never joined has no copy of its own yet.
 		n, err := c.m.ReadBitmapNode(d, b, node)

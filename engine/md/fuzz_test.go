@@ -3,6 +3,7 @@ package md_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"testing"
 
@@ -123,6 +124,18 @@ func FuzzBitmap(f *testing.F) {
 	}) {
 		f.Add(b)
 	}
+	// One that is yet to be set up, one for nothing, one for more than there is,
+	// and one for more nodes than there are numbers for on a small machine.
+	for _, v := range []md.Bitmap{
+		{Version: md.BitmapLockless, State: md.BitmapFirstUse},
+		{Version: md.BitmapLockless, State: md.BitmapFirstUse, ChunkSize: 3, SyncSize: 1 << 40},
+		{Version: md.BitmapLockless, ChunkSize: 8},
+		{Version: md.BitmapLittleEndian, ChunkSize: 4096, SyncSize: md.MaxSector},
+		{Version: md.BitmapClustered, ChunkSize: 4096, SyncSize: 64, Nodes: 1<<32 - 1},
+	} {
+		v.Magic = md.BitmapMagic
+		f.Add(v.AppendTo(nil))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v, err := md.ParseBitmap(b)
 		if err != nil {
@@ -148,6 +161,9 @@ func FuzzBitmap(f *testing.F) {
 			if err == nil && v.Len() > uint64(len(b)) {
 				t.Fatalf("counted %d bytes of bitmap on a device of %d", v.Len(), len(b))
 			}
+			if n := v.Copies(); n < 1 || n > 1024 {
+				t.Fatalf("%d copies", n)
+			}
 		})
 	})
 }
@@ -161,6 +177,14 @@ func FuzzBadBlocks(f *testing.F) {
 		var list []md.BadBlock
 		var err error
 		bounded(t, len(b), func() { list, err = md.ParseBadBlocks(b, shift) })
+		if len(list) > len(b)/8 {
+			t.Fatalf("%d entries in %d bytes", len(list), len(b))
+		}
+		for _, bb := range list {
+			if bb.Length == 0 || bb.Sector+uint64(bb.Length) < bb.Sector {
+				t.Fatalf("%d sectors from %d", bb.Length, bb.Sector)
+			}
+		}
 		if err != nil || len(b) > 4096 {
 			return
 		}
@@ -177,6 +201,44 @@ func FuzzBadBlocks(f *testing.F) {
 				t.Fatalf("%v became %v", list[i], again[i])
 			}
 		}
+	})
+}
+
+func FuzzBackup(f *testing.F) {
+	one := md.Backup{UUID: md.UUID{1, 2, 3}, MTime: 1000000, DevStart: 8, Sections: [2]md.BackupSection{{Start: 96, Length: 48}}}
+	two := one
+	two.Second, two.Offset2, two.Sections[1] = true, 48, md.BackupSection{Start: 144, Length: 48}
+	far := two
+	far.Offset2, far.Sections[1].Start = 1<<64-8, 1<<63
+	for _, v := range []md.Backup{one, two, far} {
+		f.Add(v.AppendTo(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v *md.Backup
+		var err error
+		bounded(t, len(b), func() { v, err = md.ParseBackup(b) })
+		if err != nil {
+			if !errors.Is(err, md.ErrBackup) {
+				t.Fatal(err)
+			}
+			return
+		}
+		// Whoever reads the data computes offsets from it, in bytes.
+		lo, hi := v.Span()
+		for i, s := range v.Sections {
+			at := v.DevStart + v.Offset2*uint64(i)
+			if int64(at*md.SectorSize) < 0 || int64((at+s.Length)*md.SectorSize) < int64(at*md.SectorSize) ||
+				int64(s.End()*md.SectorSize) < int64(s.Start*md.SectorSize) || s.Length > 0 && (s.Start < lo || s.End() > hi) {
+				t.Fatalf("%+v spans %d to %d", v, lo, hi)
+			}
+		}
+		stable(t, v.AppendTo(nil), func(b []byte) ([]byte, error) {
+			v, err := md.ParseBackup(b)
+			if err != nil {
+				return nil, err
+			}
+			return v.AppendTo(nil), nil
+		})
 	})
 }
 

@@ -189,6 +189,47 @@ func TestBitmapBeyondDevice(t *testing.T) {
 	if _, err := b.Count(d); !errors.Is(err, binfmt.ErrTruncated) {
 		t.Error(err)
 	}
+	// Nothing is counted, and the place of the bytes is past the end all the same.
+	for _, b := range []*Bitmap{
+		{Version: BitmapLockless, State: BitmapFirstUse},
+		{Version: BitmapLockless, ChunkSize: 8},
+	} {
+		if _, err := b.Count(block.NewMemory("small", BitmapSuperSize)); !errors.Is(err, binfmt.ErrTruncated) {
+			t.Errorf("%+v: %v", b, err)
+		}
+	}
+}
+
+// TestBitmapToBeSetUp counts nothing in a lockless bitmap that the kernel has
+// not set up yet: neither its chunk size nor the bytes behind it mean anything.
+func TestBitmapToBeSetUp(t *testing.T) {
+	for _, chunk := range []uint32{0, 3, 8} {
+		v := &Bitmap{Magic: BitmapMagic, Version: BitmapLockless, State: BitmapFirstUse, ChunkSize: chunk, SyncSize: 33}
+		b, err := ParseBitmap(v.AppendTo(nil))
+		if err != nil {
+			t.Fatalf("chunksize %d: %v", chunk, err)
+		}
+		d := bitmapOn(t, b, []byte{2, 2, 2, 2, 2})
+		if count, err := b.Count(d); err != nil || count != (BitmapCount{}) {
+			t.Errorf("chunksize %d: %+v, %v", chunk, count, err)
+		}
+	}
+}
+
+// TestBitmapNodes refuses a number of copies that would be looped over for
+// hours, and names the field.
+func TestBitmapNodes(t *testing.T) {
+	for _, nodes := range []uint32{1025, 1<<32 - 1} {
+		v := &Bitmap{Magic: BitmapMagic, Version: BitmapClustered, ChunkSize: 4096, SyncSize: 64, Nodes: nodes}
+		b, err := ParseBitmap(v.AppendTo(nil))
+		var bad *binfmt.Error
+		if !errors.As(err, &bad) || bad.Field != "nodes" || bad.Off != 68 || !errors.Is(err, binfmt.ErrCorrupt) {
+			t.Errorf("%d nodes: %v", nodes, err)
+		}
+		if b.Copies() != 1024 {
+			t.Errorf("%d nodes: %d copies", nodes, b.Copies())
+		}
+	}
 }
 
 func TestBadBlocks(t *testing.T) {
@@ -217,7 +258,7 @@ func TestBadBlocks(t *testing.T) {
 	for _, bad := range []struct {
 		raw   []byte
 		shift uint8
-	}{{make([]byte, 8), 0}, {raw, 22}, {binary.LittleEndian.AppendUint64(nil, 1<<63|1), 11}} {
+	}{{make([]byte, 8), 0}, {raw, 22}, {binary.LittleEndian.AppendUint64(nil, 1<<63|1), 11}, {binary.LittleEndian.AppendUint64(nil, (1<<54-1)<<10|2), 10}} {
 		if got, err := ParseBadBlocks(bad.raw, bad.shift); !errors.Is(err, binfmt.ErrCorrupt) {
 			t.Errorf("%x: %v, %v", bad.raw, got, err)
 		}

@@ -70,7 +70,7 @@ var rulesBitmap = []superRule[Bitmap]{
 	{Rule{"md.bitmap.sectors_reserved", "sectors_reserved", finding.Error, "the bitmap fits into its reservation, and that is clear of everything else"}, badReservation},
 	{Rule{"md.bitmap.nodes", "nodes", finding.Error, "a clustered bitmap has nodes, another one does not"}, func(_ *Member, b *Bitmap) string {
 		switch {
-		case b.Version == BitmapClustered && (b.Nodes == 0 || b.Nodes > 1024):
+		case b.Version == BitmapClustered && (b.Nodes == 0 || b.Nodes > bitmapMaxNodes):
 			return fmt.Sprintf("a clustered bitmap of %d nodes", b.Nodes)
 		case b.Version != BitmapClustered && b.Nodes != 0:
 			return fmt.Sprintf("%d nodes in a bitmap of version %d", b.Nodes, b.Version)

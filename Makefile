@@ -119,8 +119,11 @@ coverage: lab
 fuzz:
 	$(GO) run ./internal/house/cmd/fuzz -t $(T)
 
+# Ours and the peers side by side, into docs/performance.md. ONLY=name renews one
+# row; BENCH_CHECK=1 fails where a row is below its floor (internal/bench/floors.go).
+ONLY ?=
 bench: build lab
-	$(GO) run ./internal/bench/cmd/bench -o bench/results.json
+	$(GO) run ./internal/bench/cmd/bench -o bench/results.json -page docs/performance.md $(if $(ONLY),-only $(ONLY))
 
 # All packages that have kernel tests, on all kernels, all there is. It takes
 # hours, goes on after failures and takes up where it was interrupted.

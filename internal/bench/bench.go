@@ -8,17 +8,18 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 	"time"
 )
 
-// Result is one line of bench/results.json.
+// Result is one row of bench/results.json and of docs/performance.md.
 type Result struct {
 	Name     string  `json:"name"`
 	Ours     float64 `json:"ours"`
@@ -27,6 +28,26 @@ type Result struct {
 	Unit     string  `json:"unit"`
 	Ratio    float64 `json:"ratio"`  // ours divided by the peer's
 	Better   string  `json:"better"` // "higher" or "lower"
+	Speed    float64 `json:"speed"`  // see Benchmark.speed
+
+	Machine string  `json:"machine"` // what it was measured on
+	Date    string  `json:"date"`    // 2026-11-30
+	Load    float64 `json:"load"`    // of the minute before it was measured
+}
+
+// All are the benchmarks, in the order of the page. bin is the folder with our
+// programs, module that of this module.
+func All(bin, module string) []Benchmark {
+	mdadm, mdkit := filepath.Join(bin, "mdadm"), filepath.Join(bin, "mdkit")
+	return slices.Concat(
+		[]Benchmark{
+			ExamineOne(mdadm),
+			ParityPQ(), ParityPQKlauspost(), ParityXor(),
+			ScrubRAID6(mdkit), ReadDegraded(mdkit),
+			NBDRandRead(mdkit),
+		},
+		Arrays(module), Mapped(module),
+	)
 }
 
 // Benchmark measures one thing on both sides.
@@ -45,24 +66,70 @@ func (b Benchmark) Measure(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer os.RemoveAll(dir)
+	where, err := thisMachine()
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", b.Name, err)
+	}
 	ours, peer, err := b.Run(ctx, dir)
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", b.Name, err)
 	}
 	return Result{
 		Name: b.Name, Ours: ours, Peer: peer, PeerName: b.PeerName,
-		Unit: b.Unit, Ratio: ours / peer, Better: b.Better,
+		Unit: b.Unit, Ratio: ours / peer, Better: b.Better, Speed: speed(b.Better, ours, peer),
+		Machine: where.name, Load: where.load, Date: time.Now().UTC().Format(time.DateOnly),
 	}, nil
 }
 
-// Print writes the results as a table.
-func Print(w io.Writer, results []Result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "name\tours\tpeer\tunit\tratio\tbetter\tpeer is")
-	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%s\t%.2fx\t%s\t%s\n", r.Name, r.Ours, r.Peer, r.Unit, r.Ratio, r.Better, r.PeerName)
+// speed is how fast ours is beside the peer: 2 is twice as fast, 0.5 half as
+// fast, whether the unit counts time, of which less is better, or work done in
+// a time. Floors are in terms of it.
+func speed(better string, ours, peer float64) float64 {
+	if better == "lower" {
+		return peer / ours
 	}
-	return t.Flush()
+	return ours / peer
+}
+
+// Header names the columns of Print.
+const Header = "name                          ours        peer  unit     speed  peer is\n"
+
+// Print writes one row for people who watch.
+func (r Result) Print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%-26s %10.3f  %10.3f  %-5s %7.2fx  %s\n", r.Name, r.Ours, r.Peer, r.Unit, r.Speed, r.PeerName)
+	return err
+}
+
+// Merge returns the rows of old with those of news in their place, in the order
+// of names; rows of other names are gone.
+func Merge(names []string, old, news []Result) []Result {
+	rows := make(map[string]Result)
+	for _, r := range slices.Concat(old, news) {
+		rows[r.Name] = r
+	}
+	var merged []Result
+	for _, name := range names {
+		if r, ok := rows[name]; ok {
+			merged = append(merged, r)
+		}
+	}
+	return merged
+}
+
+// Load reads what Save has written; a missing file has no results.
+func Load(path string) ([]Result, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var results []Result
+	if err := json.Unmarshal(text, &results); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return results, nil
 }
 
 // Save writes the results as JSON to path, making its folder.

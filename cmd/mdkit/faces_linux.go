@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/mdkit/mdkit/internal/cli/blkdeactivate"
 	"github.com/mdkit/mdkit/internal/cli/dmsetup"
+	"github.com/mdkit/mdkit/internal/cli/dmstats"
 	"github.com/mdkit/mdkit/internal/cli/mdadm"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -13,7 +14,7 @@ func faces() []ui.Face {
 		{Name: "mdadm", Usage: "manage md arrays, as mdadm(8) does", Main: mdadm.Main},
 		{Name: "dmsetup", Usage: "manage device-mapper devices, as dmsetup(8) does", Main: dmsetup.Main, Complete: dmsetup.Complete},
 		{Name: "dmstats", Usage: "keep statistics of device-mapper devices, as dmstats(8) does", Main: dmsetup.Main, Complete: dmsetup.CompleteStats},
-		{Name: "dmfilemapd", Usage: "follow a file that dmstats has mapped, as dmfilemapd(8) does", Main: dmsetup.Filemapd},
+		{Name: "dmfilemapd", Usage: "follow a file that dmstats has mapped, as dmfilemapd(8) does", Main: dmstats.Filemapd},
 		{Name: "blkdeactivate", Usage: "take down stacks of block devices, as blkdeactivate(8) does", Main: blkdeactivate.Main},
 		{Name: "devmap_name", Usage: "name a device-mapper device by its number", Main: dmsetup.Main},
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmstats"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -21,8 +22,6 @@ const (
 	sectionDeps
 	sectionTree
 	sectionSplit
-	sectionStats
-	sectionRegion
 )
 
 // object is what a row of a report is about.
@@ -32,7 +31,7 @@ type object struct {
 	deps   []dm.Number
 	node   *node
 	split  *splitName
-	region *statsRow // of dmstats
+	region *dmstats.Row
 }
 
 // defaultColumns are those of info -c.
@@ -50,13 +49,13 @@ func reportTable() *report.Table[*object] {
 			{ID: sectionDeps, Name: "Mapped Device Relationship Information", Prefix: "deps_"},
 			{ID: sectionTree, Name: "Mapped Device Relationship Information", Prefix: "tree_"},
 			{ID: sectionSplit, Name: "Mapped Device Name Components", Prefix: "splitname_"},
-			{ID: sectionStats, Name: "Mapped Device Statistics", Prefix: "stats_"},
-			{ID: sectionRegion, Name: "Mapped Device Statistics Region Information", Prefix: "region_"},
+			{ID: dmstats.SectionCounters, Name: "Mapped Device Statistics", Prefix: "stats_"},
+			{ID: dmstats.SectionRegions, Name: "Mapped Device Statistics Region Information", Prefix: "region_"},
 		},
 	}
 	for _, some := range [][]report.Field[*object]{
 		nameColumns(), infoColumns(), relationColumns(), splitColumns(),
-		counterColumns(), metricColumns(), histogramColumns(), timeColumns(), regionColumns(),
+		statsColumns(),
 	} {
 		t.Fields = append(t.Fields, some...)
 	}
@@ -284,7 +283,7 @@ func (s *session) reportOptions(c dmtask.Call) report.Options {
 		o.Fields = defaultSplitColumns
 		o.Sections = sectionSplit
 	case "stats":
-		s.statsReport(c, &o)
+		dmstats.DefaultColumns(a, &o)
 	}
 	if a.Has(dmopt.NoHeadings) {
 		o.Separator, o.Aligned, o.Headings = ":", false, false

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmstats"
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
@@ -29,7 +30,11 @@ func Complete(words []string) []string {
 	case !ok:
 		return nil
 	case cmd.subcommands && len(words) == 1:
-		return slices.Compact(names(statsCommands()))
+		var all []string
+		for _, c := range dmstats.Commands() {
+			all = append(all, c.Name)
+		}
+		return slices.Compact(all)
 	case cmd.most >= 0 && len(words) > cmd.most:
 		return nil
 	case cmd.name == "create" || cmd.name == "check" || strings.HasPrefix(cmd.name, "udev") || cmd.name == "splitname":

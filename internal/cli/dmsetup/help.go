@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmstats"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
@@ -15,7 +16,7 @@ func usageText(f dmopt.Face) string {
 	case f == dmopt.NameOnly:
 		return dmopt.NameOnlyUsage
 	case f.Stats():
-		return statsUsage(f)
+		return dmstats.Usage(f)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, usageHead, f)

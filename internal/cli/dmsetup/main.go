@@ -1,6 +1,6 @@
-// Package dmsetup is the drop-in face for dmsetup 1.02.185, also known as
-// dmstats and devmap_name: its command line, its text and its exit codes, over
-// the engine and the managers of this project. docs/differences-from-dmsetup.md
+// Package dmsetup is the drop-in face for dmsetup 1.02.185, which is dmstats and
+// devmap_name too: its command line, its text and its exit codes, over the
+// managers of this project. Package dmstats has what is behind the word stats. docs/differences-from-dmsetup.md
 // lists where it differs.
 package dmsetup
 
@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmstats"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -32,21 +33,22 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 // kept from one command to the next.
 type session struct {
 	*dmtask.Devices
+	statistics *dmstats.Statistics
 
-	cookie   uint32    // the transaction to join, 0 for none
-	target   string    // the form that mangle gives to names: auto, hex or none
-	naming   naming    // how deps and ls name devices
-	style    treeStyle // how ls --tree draws
-	devices  *tree     // who stands on whom, once it has been asked
-	concise  bool      // table --concise has begun its line
-	report   *columns  // the rows of the report that -c asks for, nil without
-	sampling sampling  // of dmstats
-	chosen   *command  // the command that -S picks devices for
+	cookie  uint32    // the transaction to join, 0 for none
+	target  string    // the form that mangle gives to names: auto, hex or none
+	naming  naming    // how deps and ls name devices
+	style   treeStyle // how ls --tree draws
+	devices *tree     // who stands on whom, once it has been asked
+	concise bool      // table --concise has begun its line
+	report  *columns  // the rows of the report that -c asks for, nil without
+	chosen  *command  // the command that -S picks devices for
 }
 
 func newSession(std ui.IO) *session {
 	out := &dmtask.Output{Line: &dmopt.Line{}, Std: std, Out: bufio.NewWriter(std.Out)}
-	return &session{Devices: &dmtask.Devices{Driver: &dmtask.Driver{Names: &dmtask.Names{Output: out}}}}
+	devices := &dmtask.Devices{Driver: &dmtask.Driver{Names: &dmtask.Names{Output: out}}}
+	return &session{Devices: devices, statistics: dmstats.New(devices)}
 }
 
 // main is what the program does: read the line, find the command, run it.
@@ -182,7 +184,7 @@ func (s *session) repeatedly(ctx context.Context, cmd *command, c dmtask.Call, c
 			if err := clock.wait(ctx, s.Warn); err != nil {
 				return err
 			}
-			s.sampling.fresh = true
+			s.statistics.Again()
 		}
 	}
 }

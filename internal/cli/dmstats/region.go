@@ -1,9 +1,7 @@
-package dmsetup
+package dmstats
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"strings"
 
@@ -16,9 +14,11 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
 
-// statsCreate is the subcommand create.
-func (s *session) statsCreate(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
+// regions makes regions, removes, clears and prints them.
+type regions struct{ *groups }
+
+// createOptions refuses options that make no sense with the subcommand create.
+func (s *regions) createOptions() error {
 	a := s.Line
 	switch {
 	case a.Has(dmopt.AllRegions):
@@ -29,14 +29,18 @@ func (s *session) statsCreate(ctx context.Context, c dmtask.Call) error {
 		return s.Refuse("Please specify one of --areas and --areasize.")
 	case a.Has(dmopt.ProgramID) && a.Text[dmopt.ProgramID] == "" && !a.Has(dmopt.Force):
 		return s.Refuse("Creating a region with no program id requires --force.")
-	case a.Has(dmopt.FileMap):
-		return s.statsCreateFile(ctx, c)
 	}
+	return nil
+}
+
+// create makes regions of devices.
+func (s *regions) create(ctx context.Context, c dmtask.Call) error {
+	a := s.Line
 	if every, err := s.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.Each(ctx, c, s.statsCreate)
+		return s.Each(ctx, c, s.create)
 	}
 	region, err := s.newRegion()
 	if err != nil {
@@ -50,7 +54,7 @@ func (s *session) statsCreate(ctx context.Context, c dmtask.Call) error {
 			return s.refuseBounds(err)
 		}
 	}
-	h, d, err := s.statistics(c)
+	h, d, err := s.openNamed(c)
 	if err != nil {
 		return err
 	}
@@ -58,30 +62,8 @@ func (s *session) statsCreate(ctx context.Context, c dmtask.Call) error {
 	return s.createRegions(h, d, region)
 }
 
-// refuseBounds says what is wrong with bounds.
-func (s *session) refuseBounds(err error) error {
-	var e *table.BoundsError
-	switch {
-	case !errors.As(err, &e):
-		return err
-	case e.Empty:
-		return s.Refuse("Empty histogram bin not allowed: %s", e.Text)
-	case e.Order:
-		return s.Refuse("Histogram boundaries must be in order of increasing magnitude.")
-	}
-	return s.Refuse("Invalid character in histogram: %s", string([]byte{e.Char}))
-}
-
-// programOption is the program that new regions are for.
-func (s *session) programOption() string {
-	if p := s.Line.Text[dmopt.ProgramID]; s.Line.Has(dmopt.ProgramID) && (p != "" || s.Line.Has(dmopt.Force)) {
-		return p
-	}
-	return stats.Program
-}
-
 // newRegion reads the options that describe a region.
-func (s *session) newRegion() (c table.Create, err error) {
+func (s *regions) newRegion() (c table.Create, err error) {
 	a := s.Line
 	c = table.Create{Precise: a.Has(dmopt.Precise), Program: s.programOption(), User: a.Text[dmopt.UserData]}
 	areas := int64(a.Number[dmopt.Areas])
@@ -116,7 +98,7 @@ func (s *session) newRegion() (c table.Create, err error) {
 
 // sizeOption reads a size: sectors, or with a unit behind it that many bytes. A
 // unit that is none does not count.
-func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
+func (s *regions) sizeOption(o dmopt.Option, name string) (uint64, error) {
 	text := s.Line.Text[o]
 	digits := strings.TrimLeft(text, dmopt.Blank)
 	negative := strings.HasPrefix(digits, "-")
@@ -147,7 +129,7 @@ func (s *session) sizeOption(o dmopt.Option, name string) (uint64, error) {
 }
 
 // createRegions makes the region, or one for each target of the device.
-func (s *session) createRegions(h *stats.Handle, d dmtask.Device, region table.Create) error {
+func (s *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.Create) error {
 	a := s.Line
 	info, targets, err := s.AskTargets(dmtask.TaskTable, d, dm.KindTable)
 	if err != nil || info == nil {
@@ -182,7 +164,7 @@ func (s *session) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 		}
 		ids = append(ids, id)
 		areas := region.NumAreas(t.Length)
-		s.done(h, statsDone{Device: info.Name, Action: "created", Regions: []uint64{id}, Areas: areas},
+		s.done(h, change{Device: info.Name, Action: "created", Regions: []uint64{id}, Areas: areas},
 			"%s: Created new region with %d area(s) as region ID %d\n", info.Name, areas, id)
 	}
 	if a.Has(dmopt.NoGroup) || !segments {
@@ -191,16 +173,8 @@ func (s *session) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 	return s.groupSegments(h, d, info.Name, region.Program, ids)
 }
 
-// createFailed is the error of a region that could not be made.
-func (s *session) createFailed(d dmtask.Device, err error) error {
-	if errors.Is(err, table.ErrBounds) {
-		return s.refuseBounds(err)
-	}
-	return dmtask.Failed(dmtask.TaskMessage, d, err)
-}
-
 // groupSegments makes the regions of a device's targets a group.
-func (s *session) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
+func (s *regions) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
 	list := table.JoinIDs(ids)
 	if !h.DryRun {
 		if program != "" {
@@ -220,50 +194,13 @@ func (s *session) groupSegments(h *stats.Handle, d dmtask.Device, name, program 
 	if s.Line.Has(dmopt.Alias) {
 		with = " with alias " + alias
 	}
-	s.done(h, statsDone{Device: name, Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
+	s.done(h, change{Device: name, Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
 		"Grouped regions %s as group ID %d%s\n", list, id, with)
 	return nil
 }
 
-// group makes regions a group; what is wrong or odd is said.
-func (s *session) group(h *stats.Handle, d dmtask.Device, list, alias string) (*table.NewGroup, error) {
-	g, err := h.Group(list, alias)
-	var e *table.MemberError
-	if errors.As(err, &e) {
-		return nil, s.Refuse("%s", memberProblem(e))
-	}
-	if g == nil {
-		return nil, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
-	}
-	if g.Mixed {
-		s.Warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
-	}
-	for _, o := range g.Overlaps {
-		s.Warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
-	}
-	return g, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
-}
-
-// memberProblem is a group that cannot be made, in the words of the original.
-func memberProblem(e *table.MemberError) string {
-	switch e.Problem {
-	case table.NoRegions:
-		return "Could not create group: no regions found."
-	case table.BadList:
-		return "Could not parse list: '" + e.Text + "'"
-	case table.BeyondLast:
-		return fmt.Sprintf("Invalid region ID: %d", e.Region)
-	case table.NoSuchRegion:
-		return fmt.Sprintf("Region ID %d does not exist", e.Region)
-	case table.Grouped:
-		return fmt.Sprintf("Region ID %d already a member of group ID %d", e.Region, e.Group)
-	}
-	return "All region histogram bounds must match exactly"
-}
-
-// statsDelete is the subcommand delete.
-func (s *session) statsDelete(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
+// delete is the subcommand delete.
+func (s *regions) delete(ctx context.Context, c dmtask.Call) error {
 	a := s.Line
 	all := a.Has(dmopt.AllRegions)
 	switch {
@@ -276,7 +213,7 @@ func (s *session) statsDelete(ctx context.Context, c dmtask.Call) error {
 		if err != nil {
 			return err
 		}
-		return s.Each(ctx, c, s.statsDelete)
+		return s.Each(ctx, c, s.delete)
 	}
 	program := stats.Program
 	if a.Has(dmopt.ProgramID) {
@@ -305,11 +242,11 @@ func (s *session) statsDelete(ctx context.Context, c dmtask.Call) error {
 		s.regionFailed(d, err)
 		return s.Refuse("Could not delete statistics region")
 	}
-	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: []uint64{id}}, "")
+	s.done(h, change{Device: d.String(), Action: "deleted", Regions: []uint64{id}}, "")
 	return nil
 }
 
-func (s *session) deleteAll(h *stats.Handle, d dmtask.Device) error {
+func (s *regions) deleteAll(h *stats.Handle, d dmtask.Device) error {
 	var ids []uint64
 	for _, r := range h.Table.Regions {
 		ids = append(ids, r.ID)
@@ -320,68 +257,26 @@ func (s *session) deleteAll(h *stats.Handle, d dmtask.Device) error {
 			return s.Refuse("Could not delete statistics region.")
 		}
 	}
-	s.done(h, statsDone{Device: d.String(), Action: "deleted", Regions: ids}, "")
+	s.done(h, change{Device: d.String(), Action: "deleted", Regions: ids}, "")
 	return nil
 }
 
-func (s *session) deleteGroup(h *stats.Handle, d dmtask.Device) error {
+func (s *regions) deleteGroup(h *stats.Handle, d dmtask.Device) error {
 	id := s.unsigned(dmopt.GroupID)
 	if err := s.ungroup(h, d, id, true); err != nil {
 		return s.Refuse("Could not delete statistics group.")
 	}
-	s.done(h, statsDone{Device: d.String(), Action: "deleted", Group: &id}, "Deleted statistics group %d.\n", id)
+	s.done(h, change{Device: d.String(), Action: "deleted", Group: &id}, "Deleted statistics group %d.\n", id)
 	return nil
 }
 
-// ungroup removes a group; what is wrong is said.
-func (s *session) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bool) error {
-	if id > h.Table.Last() {
-		return s.Refuse("Invalid group ID: %d", id)
-	}
-	left, err := h.Ungroup(id, regions)
-	for _, l := range left {
-		var e *stats.LeftError
-		if errors.As(l, &e) {
-			s.regionFailed(d, e.Err)
-			s.Warn("WARNING: Failed to delete region %d on %s.", e.Region, d.Name)
-		}
-	}
-	if err != nil {
-		s.regionFailed(d, err)
-		return &dmtask.Said{Err: err}
-	}
-	return nil
-}
-
-// regionFailed says why a region could not be deleted.
-func (s *session) regionFailed(d dmtask.Device, err error) {
-	var left *stats.GroupLeft
-	if errors.As(err, &left) {
-		s.regionFailed(d, left.Err)
-		_ = s.Refuse("Could not remove region ID %d from group ID %d", left.Region, left.Group)
-		return
-	}
-	var missing *stats.RegionError
-	switch {
-	case !errors.As(err, &missing):
-		_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
-	case errors.Is(err, stats.ErrNoGroup):
-		_ = s.Refuse("Group ID %d does not exist", missing.ID)
-	case errors.Is(err, stats.ErrNoRegions):
-		_ = s.Refuse("Could not delete region ID %d: no regions found", missing.ID)
-	default:
-		_ = s.Refuse("Region ID %d does not exist", missing.ID)
-	}
-}
-
-// statsClear is the subcommand clear.
-func (s *session) statsClear(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
+// clear is the subcommand clear.
+func (s *regions) clear(ctx context.Context, c dmtask.Call) error {
 	if err := s.wantsRegions(); err != nil {
 		return err
 	}
 	if s.All(c) {
-		return s.Each(ctx, c, s.statsClear)
+		return s.Each(ctx, c, s.clear)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil || len(h.Table.Regions) == 0 {
@@ -404,12 +299,12 @@ func (s *session) statsClear(ctx context.Context, c dmtask.Call) error {
 			return s.Refuse("Clearing statistics region %d failed.", id)
 		}
 	}
-	s.done(h, statsDone{Device: d.String(), Action: "cleared", Regions: ids}, "")
+	s.done(h, change{Device: d.String(), Action: "cleared", Regions: ids}, "")
 	return nil
 }
 
 // wantsRegions refuses a line that does not say which regions are meant.
-func (s *session) wantsRegions() error {
+func (s *regions) wantsRegions() error {
 	if !s.Line.Has(dmopt.RegionID) && !s.Line.Has(dmopt.AllRegions) {
 		return s.Refuse("Please specify a --regionid or use --allregions.")
 	}
@@ -423,15 +318,14 @@ type printed struct {
 	Lines  string `json:"lines"`
 }
 
-// statsPrint is the subcommand print. With --allregions the original prints
+// print is the subcommand print. With --allregions the original prints
 // every region twice, and so does this.
-func (s *session) statsPrint(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
+func (s *regions) print(ctx context.Context, c dmtask.Call) error {
 	if err := s.wantsRegions(); err != nil {
 		return err
 	}
 	if s.All(c) {
-		return s.Each(ctx, c, s.statsPrint)
+		return s.Each(ctx, c, s.print)
 	}
 	h, d, err := s.listed(c, stats.Program)
 	if err != nil {
@@ -455,7 +349,7 @@ func (s *session) statsPrint(ctx context.Context, c dmtask.Call) error {
 	return nil
 }
 
-func (s *session) printRegion(h *stats.Handle, d dmtask.Device, id uint64) error {
+func (s *regions) printRegion(h *stats.Handle, d dmtask.Device, id uint64) error {
 	text, err := h.Print(id, s.Line.Has(dmopt.Clear))
 	if err != nil {
 		_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
@@ -467,67 +361,4 @@ func (s *session) printRegion(h *stats.Handle, d dmtask.Device, id uint64) error
 	}
 	s.Out.WriteString(text)
 	return nil
-}
-
-// statsGroup is the subcommand group.
-func (s *session) statsGroup(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
-	if !s.Line.Has(dmopt.Regions) {
-		return s.Refuse("Group requires --regions.")
-	}
-	if every, err := s.every(c, true); every || err != nil {
-		if err != nil {
-			return err
-		}
-		return s.Each(ctx, c, s.statsGroup)
-	}
-	h, d, err := s.listed(c, stats.Program)
-	if err != nil {
-		return err
-	}
-	defer s.showPlanned(h, d)
-	list, alias := s.Line.Text[dmopt.Regions], s.Line.Text[dmopt.Alias]
-	g, err := s.group(h, d, list, alias)
-	if err != nil {
-		return s.Refuse("Could not create group on %s: %s", calledBy(c), list)
-	}
-	id := g.ID()
-	s.done(h, statsDone{Device: d.String(), Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
-		"Grouped regions %s as group ID %d on %s\n", list, id, calledBy(c))
-	return nil
-}
-
-// calledBy is the name that the line has for the device; C's printf writes it
-// so where there is none.
-func calledBy(c dmtask.Call) string {
-	if name, ok := c.First(); ok {
-		return name
-	}
-	return "(null)"
-}
-
-// statsUngroup is the subcommand ungroup.
-func (s *session) statsUngroup(ctx context.Context, c dmtask.Call) error {
-	s.noReport()
-	if !s.Line.Has(dmopt.GroupID) {
-		return s.Refuse("Please specify group id.")
-	}
-	if every, err := s.every(c, true); every || err != nil {
-		if err != nil {
-			return err
-		}
-		return s.Each(ctx, c, s.statsUngroup)
-	}
-	h, d, err := s.listed(c, stats.Program)
-	if err != nil {
-		return err
-	}
-	defer s.showPlanned(h, d)
-	id := s.unsigned(dmopt.GroupID)
-	if err = s.ungroup(h, d, id, false); err != nil {
-		_ = s.Refuse("Could not delete group %d on %s.", id, calledBy(c))
-	}
-	// The original says so whether or not it is true.
-	s.done(h, statsDone{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))
-	return err
 }

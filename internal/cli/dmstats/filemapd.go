@@ -1,4 +1,4 @@
-package dmsetup
+package dmstats
 
 import (
 	"context"

@@ -1,47 +1,55 @@
-package dmsetup
+package dmstats
 
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
-// statsColumn makes a column of a region, an area or a group.
-func statsColumn(section report.Sections, kind report.Kind, heading string, width int, id, help string,
-	value func(*statsRow) report.Value,
-) report.Field[*object] {
-	return report.Field[*object]{
+// Sections of the report that dmstats fills; those of dmsetup come before.
+const (
+	SectionCounters report.Sections = 1 << (5 + iota)
+	SectionRegions
+)
+
+// Fields are the columns of regions, areas and groups in the order of the
+// original.
+func Fields() []report.Field[*Row] {
+	return slices.Concat(counterColumns(), metricColumns(), histogramColumns(), timeColumns(), regionColumns())
+}
+
+// column makes a column of a region, an area or a group.
+func column(section report.Sections, kind report.Kind, heading string, width int, id, help string,
+	value func(*Row) report.Value,
+) report.Field[*Row] {
+	return report.Field[*Row]{
 		Section: section, Kind: kind, Heading: heading, Width: width, ID: id, Help: help,
-		Value: func(o *object) (report.Value, error) {
-			if o.region == nil {
-				return report.Value{}, report.ErrNoData
-			}
-			return value(o.region), nil
-		},
+		Value: func(r *Row) (report.Value, error) { return value(r), nil },
 	}
 }
 
 // metrics are the rates of a row.
-func (r *statsRow) metrics() table.Metrics {
+func (r *Row) metrics() table.Metrics {
 	return table.Metrics{Counters: r.Counters(), Interval: r.interval}
 }
 
 // size is a column's size of n sectors.
-func (r *statsRow) size(n uint64) report.Value {
+func (r *Row) size(n uint64) report.Value {
 	return report.Sectors(r.units.Format(n), float64(n))
 }
 
 // counterColumns are the kernel's counters.
-func counterColumns() []report.Field[*object] {
-	col := func(heading string, width int, id, help string, get func(c table.Counters) uint64) report.Field[*object] {
-		return statsColumn(sectionStats, report.Number, heading, width, id, help, func(r *statsRow) report.Value {
+func counterColumns() []report.Field[*Row] {
+	col := func(heading string, width int, id, help string, get func(c table.Counters) uint64) report.Field[*Row] {
+		return column(SectionCounters, report.Number, heading, width, id, help, func(r *Row) report.Value {
 			return report.Uint(get(r.Counters()))
 		})
 	}
-	return []report.Field[*object]{
+	return []report.Field[*Row]{
 		col("#Reads", 6, "read_count", "Count of reads completed.", func(c table.Counters) uint64 { return c.Reads }),
 		col("#RdMrgs", 7, "reads_merged_count", "Count of read requests merged.", func(c table.Counters) uint64 { return c.ReadsMerged }),
 		col("#RdSectors", 10, "read_sector_count", "Count of sectors read.", func(c table.Counters) uint64 { return c.ReadSectors }),
@@ -62,20 +70,20 @@ func counterColumns() []report.Field[*object] {
 func real2(n float64) report.Value { return report.Real(strconv.FormatFloat(n, 'f', 2, 64), n) }
 
 // metricColumns are what follows from the counters and the interval.
-func metricColumns() []report.Field[*object] {
-	col := func(heading string, width int, id, help string, get func(m table.Metrics) float64) report.Field[*object] {
-		return statsColumn(sectionStats, report.Number, heading, width, id, help, func(r *statsRow) report.Value {
+func metricColumns() []report.Field[*Row] {
+	col := func(heading string, width int, id, help string, get func(m table.Metrics) float64) report.Field[*Row] {
+		return column(SectionCounters, report.Number, heading, width, id, help, func(r *Row) report.Value {
 			return real2(get(r.metrics()))
 		})
 	}
-	size := func(heading string, width int, id, help string, get func(m table.Metrics) float64) report.Field[*object] {
-		return statsColumn(sectionStats, report.Number, heading, width, id, help, func(r *statsRow) report.Value {
+	size := func(heading string, width int, id, help string, get func(m table.Metrics) float64) report.Field[*Row] {
+		return column(SectionCounters, report.Number, heading, width, id, help, func(r *Row) report.Value {
 			n := get(r.metrics())
 			return report.Sectors(r.units.Format(uint64(n)), n)
 		})
 	}
 	const ms = table.Millisecond
-	return []report.Field[*object]{
+	return []report.Field[*Row]{
 		col("RMrg/s", 6, "reads_merged_per_sec", "Read requests merged per second.", table.Metrics.ReadsMergedRate),
 		col("WMrg/s", 6, "writes_merged_per_sec", "Write requests merged per second.", table.Metrics.WritesMergedRate),
 		col("R/s", 3, "reads_per_sec", "Reads per second.", table.Metrics.ReadRate),
@@ -89,21 +97,21 @@ func metricColumns() []report.Field[*object] {
 		col("WrAWait", 7, "write_await", "Averate write wait time.", func(m table.Metrics) float64 { return m.WriteWait() / ms }),
 		col("Throughput", 10, "throughput", "Throughput.", table.Metrics.Throughput),
 		col("SvcTm", 5, "service_time", "Service time.", func(m table.Metrics) float64 { return m.ServiceTime() / ms }),
-		statsColumn(sectionStats, report.Number, "Util%", 5, "util", "Utilization.", func(r *statsRow) report.Value {
+		column(SectionCounters, report.Number, "Util%", 5, "util", "Utilization.", func(r *Row) report.Value {
 			return report.Parts(r.metrics().Utilization())
 		}),
 	}
 }
 
 // histogramColumns are the histograms with their counts.
-func histogramColumns() []report.Field[*object] {
-	col := func(heading string, width int, id, help string, want table.Show) report.Field[*object] {
-		return statsColumn(sectionStats, report.String, heading, width, id, help, func(r *statsRow) report.Value { return r.histogram(want) })
+func histogramColumns() []report.Field[*Row] {
+	col := func(heading string, width int, id, help string, want table.Show) report.Field[*Row] {
+		return column(SectionCounters, report.String, heading, width, id, help, func(r *Row) report.Value { return r.histogram(want) })
 	}
 	counts, part := table.Show{Values: true}, table.Show{Values: true, Percent: true}
 	lower := func(s table.Show) table.Show { s.Lower = true; return s }
 	ranges := func(s table.Show) table.Show { s.Ranges = true; return s }
-	return []report.Field[*object]{
+	return []report.Field[*Row]{
 		col("Histogram Counts", 16, "hist_count", "Latency histogram counts.", counts),
 		col("Histogram Counts", 16, "hist_count_bounds", "Latency histogram counts with bin boundaries.", lower(counts)),
 		col("Histogram Counts", 16, "hist_count_ranges", "Latency histogram counts with bin ranges.", ranges(counts)),
@@ -114,7 +122,7 @@ func histogramColumns() []report.Field[*object] {
 }
 
 // histogram writes the row's histogram; nothing if there is none.
-func (r *statsRow) histogram(want table.Show) report.Value {
+func (r *Row) histogram(want table.Show) report.Value {
 	h, ok := r.Histogram()
 	if !ok {
 		return report.Text("")
@@ -124,11 +132,11 @@ func (r *statsRow) histogram(want table.Show) report.Value {
 }
 
 // timeColumns are the length of the interval.
-func timeColumns() []report.Field[*object] {
-	return []report.Field[*object]{
-		statsColumn(sectionStats, report.Number, "IntervalNs", 10, "interval_ns", "Sampling interval in nanoseconds.",
-			func(r *statsRow) report.Value { return report.Uint(r.interval) }),
-		statsColumn(sectionStats, report.Number, "Interval", 8, "interval", "Sampling interval.", func(r *statsRow) report.Value {
+func timeColumns() []report.Field[*Row] {
+	return []report.Field[*Row]{
+		column(SectionCounters, report.Number, "IntervalNs", 10, "interval_ns", "Sampling interval in nanoseconds.",
+			func(r *Row) report.Value { return report.Uint(r.interval) }),
+		column(SectionCounters, report.Number, "Interval", 8, "interval", "Sampling interval.", func(r *Row) report.Value {
 			n := float64(r.interval) / 1e9
 			return report.Real(fmt.Sprintf("%2.6f", n), n)
 		}),
@@ -138,7 +146,7 @@ func timeColumns() []report.Field[*object] {
 // place is where an area is, in sectors. The original adds a flag to the
 // number of a whole region's area; what is left of it when sectors become bytes
 // is mostly nothing, but it shows.
-func (r *statsRow) place(from uint64) report.Value {
+func (r *Row) place(from uint64) report.Value {
 	switch {
 	case r.Kind == table.KindArea:
 		return r.size(from + r.Region.Step*r.Area)
@@ -150,72 +158,72 @@ func (r *statsRow) place(from uint64) report.Value {
 }
 
 // regionColumns describe regions, areas and groups.
-func regionColumns() []report.Field[*object] {
-	col := func(kind report.Kind, heading string, width int, id, help string, get func(*statsRow) report.Value) report.Field[*object] {
-		return statsColumn(sectionRegion, kind, heading, width, id, help, get)
+func regionColumns() []report.Field[*Row] {
+	col := func(kind report.Kind, heading string, width int, id, help string, get func(*Row) report.Value) report.Field[*Row] {
+		return column(SectionRegions, kind, heading, width, id, help, get)
 	}
 	const s, n, z = report.String, report.Number, report.Size
-	group := func(r *statsRow) bool { return r.Kind == table.KindGroup }
-	return []report.Field[*object]{
-		col(n, "RgID", 4, "region_id", "Region ID.", func(r *statsRow) report.Value {
+	group := func(r *Row) bool { return r.Kind == table.KindGroup }
+	return []report.Field[*Row]{
+		col(n, "RgID", 4, "region_id", "Region ID.", func(r *Row) report.Value {
 			if group(r) {
 				return report.Named(r.Group.MemberList(), r.Group.ID(), r.Group.Members)
 			}
 			return report.Uint(r.Region.ID)
 		}),
-		col(z, "RgStart", 7, "region_start", "Region start.", func(r *statsRow) report.Value { return r.size(r.Region.Start) }),
-		col(z, "RgSize", 6, "region_len", "Region length.", func(r *statsRow) report.Value { return r.size(r.Length()) }),
-		col(n, "ArID", 4, "area_id", "Area ID.", func(r *statsRow) report.Value { return report.Uint(r.Area) }),
-		col(z, "ArStart", 7, "area_start", "Area offset from start of device.", func(r *statsRow) report.Value { return r.place(r.Region.Start) }),
-		col(z, "ArSize", 6, "area_len", "Area length.", func(r *statsRow) report.Value {
+		col(z, "RgStart", 7, "region_start", "Region start.", func(r *Row) report.Value { return r.size(r.Region.Start) }),
+		col(z, "RgSize", 6, "region_len", "Region length.", func(r *Row) report.Value { return r.size(r.Length()) }),
+		col(n, "ArID", 4, "area_id", "Area ID.", func(r *Row) report.Value { return report.Uint(r.Area) }),
+		col(z, "ArStart", 7, "area_start", "Area offset from start of device.", func(r *Row) report.Value { return r.place(r.Region.Start) }),
+		col(z, "ArSize", 6, "area_len", "Area length.", func(r *Row) report.Value {
 			if group(r) {
 				return r.size(r.Length())
 			}
 			return r.size(r.Region.Step)
 		}),
-		col(z, "ArOff", 5, "area_offset", "Area offset from start of region.", func(r *statsRow) report.Value {
+		col(z, "ArOff", 5, "area_offset", "Area offset from start of region.", func(r *Row) report.Value {
 			if group(r) {
 				return r.size(0)
 			}
 			return r.place(0)
 		}),
-		col(n, "#Areas", 6, "area_count", "Area count.", func(r *statsRow) report.Value {
+		col(n, "#Areas", 6, "area_count", "Area count.", func(r *Row) report.Value {
 			if group(r) {
 				return report.Uint(1)
 			}
 			return report.Uint(r.Region.NumAreas())
 		}),
-		col(n, "GrpID", 5, "group_id", "Group ID.", func(r *statsRow) report.Value {
+		col(n, "GrpID", 5, "group_id", "Group ID.", func(r *Row) report.Value {
 			if r.Group == nil {
 				return report.Named("-", math.MaxUint64, nil)
 			}
 			return report.Uint(r.Group.ID())
 		}),
-		col(s, "ProgID", 6, "program_id", "Program ID.", func(r *statsRow) report.Value {
+		col(s, "ProgID", 6, "program_id", "Program ID.", func(r *Row) report.Value {
 			if group(r) {
 				return report.Text("dmstats")
 			}
 			return report.Text(r.Region.Program)
 		}),
-		col(s, "UserData", 8, "user_data", "Auxiliary data.", func(r *statsRow) report.Value {
+		col(s, "UserData", 8, "user_data", "Auxiliary data.", func(r *Row) report.Value {
 			if group(r) {
 				return report.Text("")
 			}
 			return report.Text(r.Region.User)
 		}),
-		col(s, "Precise", 7, "precise", "Set if nanosecond precision counters are enabled.", func(r *statsRow) report.Value {
+		col(s, "Precise", 7, "precise", "Set if nanosecond precision counters are enabled.", func(r *Row) report.Value {
 			return precise(r.Region.Precise)
 		}),
-		col(s, "#Bins", 9, "hist_bins", "The number of histogram bins configured.", func(r *statsRow) report.Value { return report.Int(int64(r.Bins())) }),
-		col(s, "Histogram Bounds", 16, "hist_bounds", "Latency histogram bin boundaries.", func(r *statsRow) report.Value { return r.histogram(table.Show{Lower: true}) }),
-		col(s, "Histogram Ranges", 16, "hist_ranges", "Latency histogram bin ranges.", func(r *statsRow) report.Value { return r.histogram(table.Show{Ranges: true}) }),
-		col(s, "Name", 16, "stats_name", "Stats name of current object.", func(r *statsRow) report.Value {
+		col(s, "#Bins", 9, "hist_bins", "The number of histogram bins configured.", func(r *Row) report.Value { return report.Int(int64(r.Bins())) }),
+		col(s, "Histogram Bounds", 16, "hist_bounds", "Latency histogram bin boundaries.", func(r *Row) report.Value { return r.histogram(table.Show{Lower: true}) }),
+		col(s, "Histogram Ranges", 16, "hist_ranges", "Latency histogram bin ranges.", func(r *Row) report.Value { return r.histogram(table.Show{Ranges: true}) }),
+		col(s, "Name", 16, "stats_name", "Stats name of current object.", func(r *Row) report.Value {
 			if r.Group != nil && r.Group.Alias != "" {
 				return report.Text(r.Group.Alias)
 			}
 			return report.Text(r.device)
 		}),
-		col(s, "ObjType", 7, "obj_type", "Type of stats object being reported.", func(r *statsRow) report.Value { return report.Text(r.Kind.String()) }),
+		col(s, "ObjType", 7, "obj_type", "Type of stats object being reported.", func(r *Row) report.Value { return report.Text(r.Kind.String()) }),
 	}
 }
 

@@ -1,4 +1,4 @@
-package dmsetup
+package dmstats
 
 import (
 	"context"
@@ -22,8 +22,11 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
+// files makes regions of the parts of a file, and follows the file.
+type files struct{ *regions }
+
 // fileOptions refuses the options that have no sense with files.
-func (s *session) fileOptions() error {
+func (s *files) fileOptions() error {
 	a := s.Line
 	switch {
 	case a.Has(dmopt.Areas) || a.Has(dmopt.AreaSize):
@@ -43,7 +46,7 @@ func (s *session) fileOptions() error {
 }
 
 // followMode reads --follow; false with --nomonitor.
-func (s *session) followMode() (path, follow bool, err error) {
+func (s *files) followMode() (path, follow bool, err error) {
 	a := s.Line
 	if a.Has(dmopt.NoMonitor) || a.Has(dmopt.NoGroup) {
 		return false, false, nil
@@ -67,7 +70,7 @@ type mappedFile struct {
 }
 
 // openFile opens the file that a line names.
-func (s *session) openFile(given, path string) (*mappedFile, error) {
+func (s *files) openFile(given, path string) (*mappedFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, s.Refuse("Could not open %s for reading", path)
@@ -82,7 +85,7 @@ func (s *session) openFile(given, path string) (*mappedFile, error) {
 }
 
 // absolute is a path without links.
-func (s *session) absolute(path string) (string, error) {
+func (s *files) absolute(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err == nil {
 		abs, err = filepath.EvalSymlinks(abs)
@@ -97,7 +100,7 @@ func (s *session) absolute(path string) (string, error) {
 func isMapped(major uint32) bool { return major != 0 && major == mapper.Major(sysfs.Host) }
 
 // ranges are the parts of its device that hold a file.
-func (s *session) ranges(f *mappedFile) ([]table.Range, error) {
+func (s *files) ranges(f *mappedFile) ([]table.Range, error) {
 	ranges, err := stats.FileRanges(f.File, isMapped)
 	switch {
 	case errors.Is(err, stats.ErrNotRegular):
@@ -112,8 +115,19 @@ func (s *session) ranges(f *mappedFile) ([]table.Range, error) {
 	return ranges, s.Complain(err)
 }
 
-// statsCreateFile is create --filemap.
-func (s *session) statsCreateFile(ctx context.Context, c dmtask.Call) error {
+// createCommand is the subcommand create: for devices, or for a file.
+func (s *files) createCommand(ctx context.Context, c dmtask.Call) error {
+	if err := s.createOptions(); err != nil {
+		return err
+	}
+	if s.Line.Has(dmopt.FileMap) {
+		return s.createFile(ctx, c)
+	}
+	return s.create(ctx, c)
+}
+
+// createFile is create --filemap.
+func (s *files) createFile(ctx context.Context, c dmtask.Call) error {
 	a := s.Line
 	if err := s.fileOptions(); err != nil {
 		return err
@@ -164,13 +178,13 @@ func (s *session) statsCreateFile(ctx context.Context, c dmtask.Call) error {
 }
 
 // mapFile makes the regions of a file.
-func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Handle, error) {
+func (s *files) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Handle, error) {
 	failed := func() error { return s.Refuse("Could not create regions from file %s.", f.path) }
 	ranges, err := s.ranges(f)
 	if err != nil {
 		return nil, nil, failed()
 	}
-	h, err := s.statisticsOf(f.dev)
+	h, err := s.open(f.dev)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,20 +209,20 @@ func (s *session) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.
 }
 
 // fileMapped says which regions were made for a file.
-func (s *session) fileMapped(h *stats.Handle, f *mappedFile, ids []uint64, o stats.FileOptions) {
+func (s *files) fileMapped(h *stats.Handle, f *mappedFile, ids []uint64, o stats.FileOptions) {
 	if o.Group {
-		s.done(h, statsDone{Device: f.dev.Num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
+		s.done(h, change{Device: f.dev.Num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
 			"%s: Created new group with %d region(s) as group ID %d.\n", f.given, len(ids), ids[0])
 		return
 	}
 	for _, id := range ids {
-		s.done(h, statsDone{Device: f.dev.Num.String(), Action: "created", Regions: []uint64{id}, Areas: 1},
+		s.done(h, change{Device: f.dev.Num.String(), Action: "created", Regions: []uint64{id}, Areas: 1},
 			"%s: Created new region with 1 area as region ID %d.\n", f.given, id)
 	}
 }
 
-// statsUpdateFile is the subcommand update_filemap.
-func (s *session) statsUpdateFile(ctx context.Context, c dmtask.Call) error {
+// updateFilemap is the subcommand update_filemap.
+func (s *files) updateFilemap(ctx context.Context, c dmtask.Call) error {
 	a := s.Line
 	if err := s.fileOptions(); err != nil {
 		return err
@@ -241,9 +255,9 @@ func (s *session) statsUpdateFile(ctx context.Context, c dmtask.Call) error {
 }
 
 // updateFile brings the group of a file up to date once.
-func (s *session) updateFile(f *mappedFile, group uint64) error {
+func (s *files) updateFile(f *mappedFile, group uint64) error {
 	failed := func() error { return s.Refuse("Could not update regions from file %s", f.path) }
-	h, err := s.statisticsOf(f.dev)
+	h, err := s.open(f.dev)
 	if err != nil {
 		return err
 	}
@@ -268,14 +282,14 @@ func (s *session) updateFile(f *mappedFile, group uint64) error {
 	if group != ids[0] && !s.Line.Has(dmopt.JSON) && !h.DryRun {
 		fmt.Fprintf(s.Out, "Group ID changed from %d to %d", group, ids[0])
 	}
-	s.done(h, statsDone{Device: f.dev.Num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
+	s.done(h, change{Device: f.dev.Num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
 		"%s: Updated group ID %d with %d region(s).\n", f.given, ids[0], len(ids))
 	return nil
 }
 
 // monitor starts the daemon that follows a file, or follows it itself with
 // --foreground. It returns whether that worked.
-func (s *session) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
+func (s *files) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
 	mode := ui.Choose(path, "path", "inode")
 	if s.Line.Has(dmopt.Foreground) {
 		if err := s.Out.Flush(); err != nil {

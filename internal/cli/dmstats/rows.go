@@ -1,21 +1,27 @@
-package dmsetup
+package dmstats
 
 import (
-	"context"
 	"errors"
+	"iter"
 	"time"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
+	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
+
+// readings reads the statistics of devices for reports.
+type readings struct {
+	*handles
+	sampling sampling
+}
 
 // sampling is how long the counters have been counting when they are read. The
 // first time nobody knows, and the interval asked for is taken.
 type sampling struct {
-	sub   string // the subcommand of stats
 	last  uint64 // nanoseconds between the last two readings
 	since time.Time
 	fresh bool // the first reading of a report is still to come
@@ -35,8 +41,8 @@ func (p *sampling) took(every time.Duration) {
 	}
 }
 
-// statsRow is an object of the statistics of a device.
-type statsRow struct {
+// Row is an object of the statistics of a device.
+type Row struct {
 	table.Object
 	device   string // name
 	interval uint64 // nanoseconds
@@ -44,100 +50,49 @@ type statsRow struct {
 	show     table.Show // of histograms
 }
 
-// statsList is the subcommands list and report.
-func (s *session) statsList(ctx context.Context, c dmtask.Call) error {
-	s.sampling.sub = c.Sub
-	if s.Line.Has(dmopt.JSON) {
-		return s.statsJSON(ctx, c)
-	}
-	if s.All(c) {
-		return s.Each(ctx, c, s.info)
-	}
-	err := s.Complain(s.info(ctx, c))
-	if err != nil {
-		s.report = nil // rows of other devices are lost with it
-	}
-	return err
-}
-
-// statsJSON makes the report in rows of --json.
-func (s *session) statsJSON(ctx context.Context, c dmtask.Call) error {
-	o := s.reportOptions(c)
-	if s.All(c) {
-		list, err := s.AskList()
-		if err != nil {
-			return err
-		}
-		return s.Among(ctx, c, list, s.statsJSON)
-	}
-	d, err := s.Device(c)
-	if err != nil {
-		return err
-	}
-	i, err := s.AskInfo(dmtask.TaskInfo, d)
-	if err != nil {
-		return err
-	}
-	if i == nil {
-		return s.Missing()
-	}
-	if s.report, err = s.newReport(c, o); err != nil {
-		return err
-	}
-	err = s.infoRow(ctx, i)
-	for _, row := range s.report.Objects() {
-		s.Show(row)
-	}
-	s.report = nil
-	return err
-}
-
 // walk says which objects are shown.
-func (s *session) walk() table.Walk {
-	a := s.Line
+func walk(a *dmopt.Line) table.Walk {
 	w := table.Walk{Areas: a.Has(dmopt.Area), Regions: a.Has(dmopt.Region), Groups: a.Has(dmopt.Group)}
 	chosen := w.Areas || w.Regions || w.Groups
 	if !chosen {
 		w.Regions, w.Groups = true, true
 	}
-	if s.sampling.sub == "list" && a.Has(dmopt.Verbose) || s.sampling.sub == "report" && !chosen {
+	sub := subcommand(a)
+	if sub == "list" && a.Has(dmopt.Verbose) || sub == "report" && !chosen {
 		w = table.Walk{Areas: true, Regions: true, Groups: true, SkipSingle: true}
 	}
 	return w
 }
 
-// statsRows adds a device to the report, once for each of its regions where
-// the columns are about those.
-func (s *session) statsRows(o *object) error {
-	sections := s.report.Sections()
-	if sections&(sectionStats|sectionRegion) == 0 {
-		return reported(s.report.Object(o))
-	}
-	d := dmtask.Device{Num: o.info.Number, ByNum: true}
-	h, err := s.readStatistics(d, sections)
+// Rows are the objects of a device's statistics that the options ask for.
+// Columns of counters have them read and cleared. Nothing to show is no rows.
+func (s *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row], error) {
+	h, err := s.read(dmtask.Device{Num: info.Number, ByNum: true}, sections)
 	if err != nil || h == nil {
-		return err
+		return func(func(*Row) bool) {}, err
 	}
 	units, _, ok := report.ParseUnits(s.Line.Text[dmopt.Units])
 	if !ok {
 		units = report.Units{Letter: 's', Factor: sectorSize}
 	}
-	for obj := range h.Table.Objects(s.walk()) {
-		row := *o
-		row.region = &statsRow{
-			Object: obj, device: o.info.Name, interval: s.sampling.last, units: units,
-			show: table.Show{Plain: s.Line.Has(dmopt.NoTimeSuffix), Tight: s.Line.Has(dmopt.NoHeadings)},
+	return func(yield func(*Row) bool) {
+		for obj := range h.Table.Objects(walk(s.Line)) {
+			if !yield(&Row{
+				Object: obj, device: info.Name, interval: s.sampling.last, units: units,
+				show: table.Show{Plain: s.Line.Has(dmopt.NoTimeSuffix), Tight: s.Line.Has(dmopt.NoHeadings)},
+			}) {
+				return
+			}
 		}
-		if err := s.report.Object(&row); err != nil {
-			return reported(err)
-		}
-	}
-	return nil
+	}, nil
 }
 
-// readStatistics lists a device's regions and, where columns show them, reads
+// Again says that the next report begins.
+func (s *readings) Again() { s.sampling.fresh = true }
+
+// read lists a device's regions and, where columns show them, reads
 // and clears the counters; nil if there is nothing to show.
-func (s *session) readStatistics(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
+func (s *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
 	a := s.Line
 	program := stats.Program
 	if a.Has(dmopt.ProgramID) {
@@ -146,13 +101,13 @@ func (s *session) readStatistics(d dmtask.Device, sections report.Sections) (*st
 	if a.Has(dmopt.AllPrograms) {
 		program = ""
 	}
-	h, err := s.statisticsOf(d)
+	h, err := s.open(d)
 	if err != nil {
 		return nil, err
 	}
 	err = s.listRegions(h, d, program)
 	switch {
-	case sections&sectionStats == 0:
+	case sections&SectionCounters == 0:
 		if err != nil || len(h.Table.Regions) == 0 {
 			return nil, err
 		}
@@ -174,4 +129,12 @@ func (s *session) readStatistics(d dmtask.Device, sections report.Sections) (*st
 	}
 	s.sampling.took(s.Line.Interval())
 	return h, nil
+}
+
+// subcommand is the word behind stats, empty for a command that is not stats.
+func subcommand(a *dmopt.Line) string {
+	if !a.Face.Stats() || len(a.Words) == 0 {
+		return ""
+	}
+	return a.Words[0]
 }

@@ -1,4 +1,4 @@
-package dmsetup
+package dmstats_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/dmsetup"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/ioctl/dm"
@@ -289,7 +290,7 @@ var reasons = regexp.MustCompile(`(?m)(^device-mapper: .* failed: .*\n)(  .*\n)+
 func statsOurs(t *testing.T, words []string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := Main(context.Background(), words, ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
+	code := dmsetup.Main(context.Background(), words, ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
 	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", code, out.String(), reasons.ReplaceAllString(errs.String(), "$1"))
 }
 

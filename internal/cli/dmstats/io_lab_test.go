@@ -1,4 +1,4 @@
-package dmsetup
+package dmstats_test
 
 import (
 	"bytes"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -17,9 +16,15 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
+// changes makes changes of devices, or shows what would be done.
+type changes struct {
+	*reports
+	*cookies
+}
+
 // carryOut applies a change, or shows it under --dry-run. tasks says what a
 // refused command is called in messages, and label names the device there.
-func (s *session) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
+func (s *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
 	if s.Line.Has(dmopt.DryRun) {
 		s.ShowSteps(d.String(), c.Describe()...)
 		return nil
@@ -31,7 +36,7 @@ func (s *session) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Devic
 	}
 	err := c.Apply(ctx, nil)
 	for _, note := range c.Notes() {
-		s.Warn("%s", s.noteText(note))
+		s.Warn("WARNING: %v", note)
 	}
 	if err != nil {
 		return s.failedPlan(err, d, tasks, c.Info())
@@ -66,7 +71,7 @@ const anyCommand = ^dm.Command(0)
 
 // failedPlan makes the error of a plan that was refused: the task, the errno,
 // what the kernel said, and what could not be taken back.
-func (s *session) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
+func (s *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
 	var failed *plan.PlanError
 	if !errors.As(err, &failed) {
 		return dmtask.Failed(names[anyCommand], d, err)
@@ -94,7 +99,7 @@ func (s *session) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info)
 // loads applies a change that loads a table. If the kernel refuses that, the
 // reasons that are known here come first; under --dry-run they are warnings, for
 // the devices that the table is about may be yet to come.
-func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
+func (s *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
 	if s.Line.Has(dmopt.DryRun) {
 		for _, p := range problems(m.Check(t, readOnly)) {
 			s.Warn("WARNING: %v", p)
@@ -112,33 +117,8 @@ func (s *session) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change,
 	return err
 }
 
-// noteText says what went wrong beside a change that was made.
-func (s *session) noteText(err error) string { return "WARNING: " + err.Error() }
-
-// udevFlags tells udev's rules what the options ask for. Without --verifyudev
-// nodes are left to udev alone, as long as they are where udev makes them.
-func (s *session) udevFlags() mapper.UdevFlags {
-	var f mapper.UdevFlags
-	if s.Line.Has(dmopt.NoUdevRules) {
-		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
-	}
-	if s.Folder() == dmtask.MapperFolder && (s.cookie != 0 || !s.Line.Has(dmopt.VerifyUdev)) {
-		f |= mapper.UdevNoFallback
-	}
-	if s.NoUdev {
-		f &^= mapper.UdevNoFallback
-		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
-	}
-	return f
-}
-
-// synchronises says whether udev is to be waited for.
-func (s *session) synchronises() bool {
-	return !s.NoUdev && !s.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
-}
-
 // manager gives the manager of mapped devices. sync false leaves udev alone.
-func (s *session) manager(sync bool) (*mapper.Mapper, error) {
+func (s *changes) manager(sync bool) (*mapper.Mapper, error) {
 	ctl, err := s.Control()
 	if err != nil {
 		return nil, err
@@ -153,29 +133,13 @@ func (s *session) manager(sync bool) (*mapper.Mapper, error) {
 	return m, nil
 }
 
-// checkCookie refuses to join a transaction that there is not.
-func (s *session) checkCookie() error {
-	if s.cookie == 0 {
-		return nil
-	}
-	if err := s.cookiePrefix(s.cookie); err != nil {
-		return err
-	}
-	list, err := mapper.Cookies()
-	if err == nil && !slices.ContainsFunc(list, func(c mapper.Cookie) bool { return c.Key == s.cookie }) {
-		return s.cookieError(mapper.ErrNoCookie, s.cookie)
-	}
-	return err
-}
-
 // suspendOptions are --noflush and --nolockfs.
-func (s *session) suspendOptions() dm.SuspendOptions {
-	return dm.SuspendOptions{NoFlush: s.Line.Has(dmopt.NoFlush), SkipLockFS: s.Line.Has(dmopt.NoLockFS)}
+func suspendOptions(a *dmopt.Line) dm.SuspendOptions {
+	return dm.SuspendOptions{NoFlush: a.Has(dmopt.NoFlush), SkipLockFS: a.Has(dmopt.NoLockFS)}
 }
 
 // readAheadWish is --readahead.
-func (s *session) readAheadWish() mapper.ReadAhead {
-	a := s.Line
+func readAheadWish(a *dmopt.Line) mapper.ReadAhead {
 	n := a.Number[dmopt.ReadAhead]
 	if !a.Has(dmopt.ReadAhead) || n == dmopt.ReadAheadAuto {
 		return mapper.ReadAhead{}
@@ -184,8 +148,8 @@ func (s *session) readAheadWish() mapper.ReadAhead {
 }
 
 // owner is whose the node is to be.
-func (s *session) owner() mapper.Owner {
-	a, o := s.Line, mapper.DefaultOwner
+func owner(a *dmopt.Line) mapper.Owner {
+	o := mapper.DefaultOwner
 	if a.Has(dmopt.UID) {
 		o.UID = a.Number[dmopt.UID]
 	}
@@ -196,20 +160,6 @@ func (s *session) owner() mapper.Owner {
 		o.Mode = uint32(a.Number[dmopt.Mode])
 	}
 	return o
-}
-
-// joinCookie takes the cookie of a transaction from the environment, if no
-// option names one.
-func (s *session) joinCookie() {
-	s.cookie = s.Line.Cookie
-	if s.cookie != 0 || s.Environment.Cookie == "" {
-		return
-	}
-	cookie, err := dmopt.CookieValue(s.Environment.Cookie)
-	if err != nil {
-		s.Warn("%v", err)
-	}
-	s.cookie = cookie
 }
 
 // errTimeout is what a passed deadline matches.

@@ -29,7 +29,7 @@ type tableProblem struct {
 
 // check is the command check: it says whether the kernel would take a table,
 // and why not, and loads nothing.
-func (s *session) check(_ context.Context, c dmtask.Call) error {
+func (s *tables) check(_ context.Context, c dmtask.Call) error {
 	if s.Line.Has(dmopt.Concise) {
 		return s.checkConcise(c)
 	}
@@ -40,7 +40,7 @@ func (s *session) check(_ context.Context, c dmtask.Call) error {
 	return s.checkTable("", table)
 }
 
-func (s *session) checkConcise(c dmtask.Call) error {
+func (s *tables) checkConcise(c dmtask.Call) error {
 	text, err := s.conciseText(c)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *session) checkConcise(c dmtask.Call) error {
 }
 
 // checkTable reports on one table.
-func (s *session) checkTable(name string, table grammar.Table) error {
+func (s *tables) checkTable(name string, table grammar.Table) error {
 	m, err := s.manager(false)
 	if err != nil {
 		return err

@@ -14,11 +14,11 @@ const forever = 0
 
 // count is how often the command is to run. It also refuses units that are
 // none, as the original does at this point.
-func (s *session) count() (int, error) {
-	a := s.Line
+func (p *program) count() (int, error) {
+	a := p.Line
 	if a.Has(dmopt.Units) {
 		if _, _, ok := report.ParseUnits(a.Text[dmopt.Units]); !ok {
-			return 0, s.Refuse("Invalid --units argument.")
+			return 0, p.Refuse("Invalid --units argument.")
 		}
 	}
 	switch {

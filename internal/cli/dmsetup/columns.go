@@ -1,6 +1,7 @@
 package dmsetup
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -26,7 +27,7 @@ const (
 
 // object is what a row of a report is about.
 type object struct {
-	s      *session
+	s      *reports
 	info   *dm.Info
 	deps   []dm.Number
 	node   *node
@@ -247,8 +248,17 @@ func joined(nums []dm.Number, text func(dm.Number) (string, error)) (string, err
 // columns is the report under way.
 type columns = report.Report[*object]
 
+// reports shows what devices are: in the columns of a report, in paragraphs, or
+// in rows of --json.
+type reports struct {
+	*trees
+	statistics *dmstats.Statistics
+	report     *columns                                     // that -c asks for; nil without
+	selected   func(ctx context.Context, name string) error // the command that -S picks devices for; nil without
+}
+
 // startReport makes the report that the options ask for.
-func (s *session) startReport(c dmtask.Call) error {
+func (s *reports) startReport(c dmtask.Call) error {
 	r, err := s.newReport(c, s.reportOptions(c))
 	if err != nil {
 		return err
@@ -260,7 +270,7 @@ func (s *session) startReport(c dmtask.Call) error {
 	return nil
 }
 
-func (s *session) newReport(c dmtask.Call, o report.Options) (*columns, error) {
+func (s *reports) newReport(c dmtask.Call, o report.Options) (*columns, error) {
 	if a := s.Line; a.Has(dmopt.Sort) && (c.Name == "status" || c.Name == "table") {
 		return nil, dmopt.Wrong("--sort is not yet supported with status and table.")
 	}
@@ -272,7 +282,7 @@ func (s *session) newReport(c dmtask.Call, o report.Options) (*columns, error) {
 }
 
 // reportOptions are the options of reports.
-func (s *session) reportOptions(c dmtask.Call) report.Options {
+func (s *reports) reportOptions(c dmtask.Call) report.Options {
 	a := s.Line
 	o := report.Options{
 		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
@@ -316,7 +326,7 @@ func (s *session) reportOptions(c dmtask.Call) report.Options {
 }
 
 // fieldHelp lists the columns, for help -c.
-func (s *session) fieldHelp(c dmtask.Call) {
+func (s *reports) fieldHelp(c dmtask.Call) {
 	s.Line.Seen[dmopt.Options], s.Line.Text[dmopt.Options] = 1, "help"
 	delete(s.Line.Seen, dmopt.Sort)
 	_, err := s.newReport(c, s.reportOptions(c))
@@ -324,7 +334,7 @@ func (s *session) fieldHelp(c dmtask.Call) {
 }
 
 // showReport prints the rows that have come together.
-func (s *session) showReport() error {
+func (s *reports) showReport() error {
 	if s.report == nil {
 		return nil
 	}

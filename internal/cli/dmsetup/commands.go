@@ -24,13 +24,13 @@ type command struct {
 	least, most int
 	repeat      repeat
 	subcommands bool // the first word is a command of its own
-	run         func(s *session, ctx context.Context, c dmtask.Call) error
+	run         func(p *program, ctx context.Context, c dmtask.Call) error
 }
 
 // commands are those of dmsetup 1.02.185 in its order.
 func commands() []command {
 	return []command{
-		{"help", "[-c|-C|--columns]", 0, 0, once, false, (*session).help},
+		{"help", "[-c|-C|--columns]", 0, 0, once, false, (*program).help},
 		{
 			"create", "<dev_name>\n" +
 				"\t    [-j|--major <major> -m|--minor <minor>]\n" +
@@ -38,57 +38,57 @@ func commands() []command {
 				"\t    [-u|--uuid <uuid>] [--addnodeonresume|--addnodeoncreate]\n" +
 				"\t    [--readahead {[+]<sectors>|auto|none}]\n" +
 				"\t    [-n|--notable|--table {<table>|<table_file>}]\n" +
-				"\tcreate --concise [<concise_device_spec_list>]", 0, 2, once, false, (*session).create,
+				"\tcreate --concise [<concise_device_spec_list>]", 0, 2, once, false, (*program).create,
 		},
-		{"remove", "[--deferred] [-f|--force] [--retry] <device>...", 0, -1, selectable, false, (*session).remove},
-		{"remove_all", "[-f|--force]", 0, 0, once, false, (*session).removeAll},
-		{"suspend", "[--noflush] [--nolockfs] <device>...", 0, -1, selectable, false, (*session).suspend},
+		{"remove", "[--deferred] [-f|--force] [--retry] <device>...", 0, -1, selectable, false, (*program).remove},
+		{"remove_all", "[-f|--force]", 0, 0, once, false, (*program).removeAll},
+		{"suspend", "[--noflush] [--nolockfs] <device>...", 0, -1, selectable, false, (*program).suspend},
 		{
 			"resume", "[--noflush] [--nolockfs] <device>...\n" +
 				"\t       [--addnodeonresume|--addnodeoncreate]\n" +
-				"\t       [--readahead {[+]<sectors>|auto|none}]", 0, -1, selectable, false, (*session).resume,
+				"\t       [--readahead {[+]<sectors>|auto|none}]", 0, -1, selectable, false, (*program).resume,
 		},
-		{"load", "<device> [<table>|<table_file>]", 0, 2, once, false, (*session).load},
-		{"clear", "<device>", 0, -1, selectable, false, (*session).clear},
-		{"reload", "<device> [<table>|<table_file>]", 0, 2, once, false, (*session).load},
-		{"wipe_table", "[-f|--force] [--noflush] [--nolockfs] <device>...", 0, -1, selectable, false, (*session).wipe},
-		{"rename", "<device> [--setuuid] <new_name_or_uuid>", 1, 2, once, false, (*session).rename},
-		{"measure", "[<device>...]", 0, -1, selectable, false, (*session).status},
-		{"message", "<device> <sector> <message>", 2, -1, once, false, (*session).message},
+		{"load", "<device> [<table>|<table_file>]", 0, 2, once, false, (*program).load},
+		{"clear", "<device>", 0, -1, selectable, false, (*program).clear},
+		{"reload", "<device> [<table>|<table_file>]", 0, 2, once, false, (*program).load},
+		{"wipe_table", "[-f|--force] [--noflush] [--nolockfs] <device>...", 0, -1, selectable, false, (*program).wipe},
+		{"rename", "<device> [--setuuid] <new_name_or_uuid>", 1, 2, once, false, (*program).rename},
+		{"measure", "[<device>...]", 0, -1, selectable, false, (*program).status},
+		{"message", "<device> <sector> <message>", 2, -1, once, false, (*program).message},
 		{
 			"ls", "[--target <target_type>] [--exec <command>] [-o <options>] [--tree]", 0, 0, once, false,
-			(*session).ls,
+			(*program).ls,
 		},
-		{"info", "[<device>...]", 0, -1, perDevice, false, (*session).info},
-		{"deps", "[-o <options>] [<device>...]", 0, -1, selectable, false, (*session).deps},
-		{"stats", "<command> [<options>] [<device>...]", 1, -1, perDevice, true, (*session).stats},
-		{"status", "[<device>...] [--noflush] [--target <target_type>]", 0, -1, selectable, false, (*session).status},
+		{"info", "[<device>...]", 0, -1, perDevice, false, (*program).info},
+		{"deps", "[-o <options>] [<device>...]", 0, -1, selectable, false, (*program).deps},
+		{"stats", "<command> [<options>] [<device>...]", 1, -1, perDevice, true, (*program).stats},
+		{"status", "[<device>...] [--noflush] [--target <target_type>]", 0, -1, selectable, false, (*program).status},
 		{
 			"table", "[<device>...] [--concise] [--target <target_type>] [--showkeys]", 0, -1, selectable, false,
-			(*session).status,
+			(*program).status,
 		},
-		{"wait", "<device> [<event_nr>] [--noflush]", 0, 2, once, false, (*session).wait},
-		{"mknodes", "[<device>...]", 0, -1, perDevice, false, (*session).mknodes},
-		{"mangle", "[<device>...]", 0, -1, perDevice, false, (*session).mangle},
-		{"udevcreatecookie", "", 0, 0, once, false, (*session).udevCreateCookie},
-		{"udevreleasecookie", "[<cookie>]", 0, 1, once, false, (*session).udevReleaseCookie},
-		{"udevflags", "<cookie>", 1, 1, once, false, (*session).showUdevFlags},
-		{"udevcomplete", "<cookie>", 1, 1, once, false, (*session).udevComplete},
-		{"udevcomplete_all", "[<age_in_minutes>]", 0, 1, once, false, (*session).udevCompleteAll},
-		{"udevcookies", "", 0, 0, once, false, (*session).udevCookies},
-		{"target-version", "[<target>...]", 1, -1, perDevice, false, (*session).targetVersion},
-		{"targets", "", 0, 0, once, false, (*session).targets},
-		{"version", "", 0, 0, once, false, (*session).version},
-		{"setgeometry", "<device> <cyl> <head> <sect> <start>", 5, 5, once, false, (*session).setGeometry},
-		{"splitname", "<device> [<subsystem>]", 1, 2, once, false, (*session).splitName},
+		{"wait", "<device> [<event_nr>] [--noflush]", 0, 2, once, false, (*program).wait},
+		{"mknodes", "[<device>...]", 0, -1, perDevice, false, (*program).mknodes},
+		{"mangle", "[<device>...]", 0, -1, perDevice, false, (*program).mangle},
+		{"udevcreatecookie", "", 0, 0, once, false, (*program).udevCreateCookie},
+		{"udevreleasecookie", "[<cookie>]", 0, 1, once, false, (*program).udevReleaseCookie},
+		{"udevflags", "<cookie>", 1, 1, once, false, (*program).showUdevFlags},
+		{"udevcomplete", "<cookie>", 1, 1, once, false, (*program).udevComplete},
+		{"udevcomplete_all", "[<age_in_minutes>]", 0, 1, once, false, (*program).udevCompleteAll},
+		{"udevcookies", "", 0, 0, once, false, (*program).udevCookies},
+		{"target-version", "[<target>...]", 1, -1, perDevice, false, (*program).targetVersion},
+		{"targets", "", 0, 0, once, false, (*program).targets},
+		{"version", "", 0, 0, once, false, (*program).version},
+		{"setgeometry", "<device> <cyl> <head> <sect> <start>", 5, 5, once, false, (*program).setGeometry},
+		{"splitname", "<device> [<subsystem>]", 1, 2, once, false, (*program).splitName},
 	}
 }
 
 // additions are the commands that the original does not have.
 func additions() []command {
 	return []command{
-		{"check", "[--table <table>|<table_file>|--concise [<concise_device_spec_list>]]", 0, 1, once, false, (*session).check},
-		{"events", "[<device>...]", 0, -1, once, false, (*session).events},
+		{"check", "[--table <table>|<table_file>|--concise [<concise_device_spec_list>]]", 0, 1, once, false, (*program).check},
+		{"events", "[<device>...]", 0, -1, once, false, (*program).events},
 	}
 }
 

@@ -17,8 +17,12 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
+// tables makes devices of tables, loads tables, and says what is wrong with
+// them.
+type tables struct{ *changes }
+
 // create is the command create.
-func (s *session) create(ctx context.Context, c dmtask.Call) error {
+func (s *tables) create(ctx context.Context, c dmtask.Call) error {
 	if s.Line.Has(dmopt.Concise) {
 		if len(c.Args) > 1 {
 			return s.Refuse("dmsetup create --concise takes at most one argument")
@@ -57,7 +61,7 @@ type minorNumber struct{ major, minor int }
 
 // createOne makes one device. The table is read when the name has been found
 // good, which is when the original complains about it.
-func (s *session) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
+func (s *tables) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
 	d, err := s.NewName(n.name)
 	if err != nil {
 		return err
@@ -74,7 +78,7 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 	}
 	req := mapper.CreateRequest{
 		Name: d.Known, UUID: d.UUID, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
-		Owner: s.owner(), NodeAtOnce: s.Line.Has(dmopt.AddNodeOnCreate), ReadAhead: s.readAheadWish(), UdevFlags: s.udevFlags(),
+		Owner: owner(s.Line), NodeAtOnce: s.Line.Has(dmopt.AddNodeOnCreate), ReadAhead: readAheadWish(s.Line), UdevFlags: s.udevFlags(),
 	}
 	if n.minor != nil {
 		at, err := s.Numbered(n.minor.major, n.minor.minor)
@@ -103,7 +107,7 @@ func (s *session) createOne(ctx context.Context, n newDevice, read func() (gramm
 
 // readTable reads a table from --table, from the file named, or from standard
 // input. nil without an error is a table without a line.
-func (s *session) readTable(words []string) (grammar.Table, error) {
+func (s *tables) readTable(words []string) (grammar.Table, error) {
 	if s.Line.Has(dmopt.Table) {
 		return s.parseTable(s.Line.Text[dmopt.Table], "")
 	}
@@ -122,7 +126,7 @@ func (s *session) readTable(words []string) (grammar.Table, error) {
 }
 
 // parseTable reads a table; where says what it was read from.
-func (s *session) parseTable(text, where string) (grammar.Table, error) {
+func (s *tables) parseTable(text, where string) (grammar.Table, error) {
 	table, err := grammar.ParseTable(text)
 	var bad *grammar.Error
 	if errors.As(err, &bad) && bad.Line > 0 {
@@ -148,7 +152,7 @@ func hasKeys(t grammar.Table) bool {
 
 // createConcise makes the devices of a concise specification, in its order. The
 // whole of it is read before the first one is made.
-func (s *session) createConcise(ctx context.Context, c dmtask.Call) error {
+func (s *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 	a := s.Line
 	if a.Has(dmopt.Table) || a.Has(dmopt.Minor) || a.Has(dmopt.UUID) || a.Has(dmopt.NoTable) || a.Has(dmopt.Inactive) {
 		return s.Refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
@@ -175,7 +179,7 @@ func (s *session) createConcise(ctx context.Context, c dmtask.Call) error {
 }
 
 // conciseText is a concise specification: the first word, or standard input.
-func (s *session) conciseText(c dmtask.Call) (string, error) {
+func (s *tables) conciseText(c dmtask.Call) (string, error) {
 	if spec, ok := c.First(); ok {
 		return spec, nil
 	}
@@ -258,4 +262,38 @@ func skipSpace(s string, i int) int {
 		i++
 	}
 	return i
+}
+
+// load is the commands load and reload.
+func (s *tables) load(ctx context.Context, c dmtask.Call) error {
+	a := s.Line
+	if a.Has(dmopt.NoTable) {
+		return s.Refuse("--notable only available when creating new device.")
+	}
+	words := c.Args
+	switch {
+	case !a.Has(dmopt.UUID) && !a.Has(dmopt.Major):
+		if len(words) == 0 {
+			return s.Refuse("Please specify device.")
+		}
+		c.Args, words = words[:1], words[1:]
+	case len(words) > 1:
+		return s.Refuse("Too many command line arguments.")
+	default:
+		c.Args = nil
+	}
+	d, err := s.Device(c)
+	if err != nil {
+		return err
+	}
+	table, err := s.readTable(words)
+	if err != nil {
+		return err
+	}
+	m, err := s.manager(false)
+	if err != nil {
+		return err
+	}
+	req := mapper.LoadRequest{Table: table, ReadOnly: a.Has(dmopt.ReadOnly), Secure: hasKeys(table)}
+	return s.loads(ctx, m, m.PlanLoad(d.Selector(), req), d, table, req.ReadOnly, oneTask(dmtask.TaskReload))
 }

@@ -15,9 +15,13 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
+// drivers asks the driver and the targets of devices for what is no report, and
+// sends them messages.
+type drivers struct{ *reports }
+
 // version is the command version: whose words these are, and the version of
 // the driver's interface.
-func (s *session) version(_ context.Context, c dmtask.Call) error {
+func (s *drivers) version(_ context.Context, c dmtask.Call) error {
 	asJSON := s.Line.Has(dmopt.JSON)
 	if !asJSON {
 		fmt.Fprintf(s.Out, "Library version:   %s\n", dmtask.LibraryVersion)
@@ -50,7 +54,7 @@ type targetTypeJSON struct {
 	Version [3]uint32 `json:"version"`
 }
 
-func (s *session) showTargetVersion(v dm.TargetVersion) {
+func (s *drivers) showTargetVersion(v dm.TargetVersion) {
 	if s.Line.Has(dmopt.JSON) {
 		s.Show(targetTypeJSON{Type: v.Name, Version: v.Version})
 		return
@@ -59,7 +63,7 @@ func (s *session) showTargetVersion(v dm.TargetVersion) {
 }
 
 // targets is the command targets: the types that the kernel has loaded.
-func (s *session) targets(context.Context, dmtask.Call) error {
+func (s *drivers) targets(context.Context, dmtask.Call) error {
 	ctl, err := s.Control()
 	if err != nil {
 		return err
@@ -75,7 +79,7 @@ func (s *session) targets(context.Context, dmtask.Call) error {
 }
 
 // targetVersion is the command target-version.
-func (s *session) targetVersion(_ context.Context, c dmtask.Call) error {
+func (s *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
 	ctl, err := s.Control()
 	if err != nil {
 		return err
@@ -93,7 +97,7 @@ func (s *session) targetVersion(_ context.Context, c dmtask.Call) error {
 }
 
 // message is the command message.
-func (s *session) message(_ context.Context, c dmtask.Call) error {
+func (s *drivers) message(_ context.Context, c dmtask.Call) error {
 	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
@@ -136,7 +140,7 @@ type replyJSON struct {
 }
 
 // setGeometry is the command setgeometry.
-func (s *session) setGeometry(_ context.Context, c dmtask.Call) error {
+func (s *drivers) setGeometry(_ context.Context, c dmtask.Call) error {
 	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
@@ -173,7 +177,7 @@ func geometry(words []string) (g dm.Geometry, err error) {
 
 // wait is the command wait: until the device has had another number of events
 // than the one given, 0 by default.
-func (s *session) wait(ctx context.Context, c dmtask.Call) error {
+func (s *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
@@ -200,7 +204,7 @@ func (s *session) wait(ctx context.Context, c dmtask.Call) error {
 
 // afterwards shows the device that something was done to, if -v or --json asks
 // for it.
-func (s *session) afterwards(ctx context.Context, i *dm.Info) error {
+func (s *drivers) afterwards(ctx context.Context, i *dm.Info) error {
 	if !s.Line.Has(dmopt.Verbose) && !s.Line.Has(dmopt.JSON) {
 		return nil
 	}

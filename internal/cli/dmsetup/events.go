@@ -29,7 +29,7 @@ type eventJSON struct {
 // events is the command events: a line of JSON for each device there is and for
 // everything that happens to one from then on. Words are names of devices that
 // it keeps to; --count ends it after so many happenings.
-func (s *session) events(ctx context.Context, c dmtask.Call) error {
+func (s *drivers) events(ctx context.Context, c dmtask.Call) error {
 	s.Streamed = true
 	ctl, err := s.Control()
 	if err != nil {
@@ -78,12 +78,12 @@ func (s *session) events(ctx context.Context, c dmtask.Call) error {
 }
 
 // follows says whether a device is one of those asked for.
-func (s *session) follows(c dmtask.Call, name string) bool {
+func (s *drivers) follows(c dmtask.Call, name string) bool {
 	_ = s.Unmangle("name", &name)
 	return len(c.Args) == 0 || slices.Contains(c.Args, name)
 }
 
-func (s *session) event(c dmtask.Call, what string, e dm.Entry, old string) error {
+func (s *drivers) event(c dmtask.Call, what string, e dm.Entry, old string) error {
 	if !s.follows(c, e.Name) && !s.follows(c, old) {
 		return nil
 	}

@@ -26,8 +26,8 @@ const (
 
 // exitCode is the exit code for what main returned. As in the original, --help
 // and --version before a mistake still make it 0.
-func (s *session) exitCode(err error) int {
-	a := s.Line
+func (p *program) exitCode(err error) int {
+	a := p.Line
 	switch {
 	case err == nil, a.Has(dmopt.Help), a.Has(dmopt.Version):
 		return ui.ExitOK

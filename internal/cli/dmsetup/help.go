@@ -77,15 +77,15 @@ const usageOwn = `mdkit adds:
 
 // help is the help command and --help: the usage on standard error and, with
 // -c, the fields of reports.
-func (s *session) help(_ context.Context, c dmtask.Call) error {
-	s.sayUsage()
-	if s.Line.Face == dmopt.Dmsetup {
-		fmt.Fprint(s.Std.Err, usageAdded())
+func (p *program) help(_ context.Context, c dmtask.Call) error {
+	p.sayUsage()
+	if p.Line.Face == dmopt.Dmsetup {
+		fmt.Fprint(p.Std.Err, usageAdded())
 	}
-	if s.Line.Has(dmopt.Columns) {
-		s.fieldHelp(c)
+	if p.Line.Has(dmopt.Columns) {
+		p.fieldHelp(c)
 	}
 	return nil
 }
 
-func (s *session) sayUsage() { fmt.Fprint(s.Std.Err, usageText(s.Line.Face)) }
+func (p *program) sayUsage() { fmt.Fprint(p.Std.Err, usageText(p.Line.Face)) }

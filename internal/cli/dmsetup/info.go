@@ -19,7 +19,7 @@ import (
 )
 
 // info is the command info.
-func (s *session) info(ctx context.Context, c dmtask.Call) error {
+func (s *reports) info(ctx context.Context, c dmtask.Call) error {
 	if s.All(c) {
 		return s.Each(ctx, c, s.info)
 	}
@@ -36,7 +36,7 @@ func (s *session) info(ctx context.Context, c dmtask.Call) error {
 
 // showInfo shows a device's state in the way the options ask for; nil is a
 // device that does not exist.
-func (s *session) showInfo(ctx context.Context, i *dm.Info) error {
+func (s *reports) showInfo(ctx context.Context, i *dm.Info) error {
 	switch {
 	case i == nil:
 		return s.Missing()
@@ -51,7 +51,7 @@ func (s *session) showInfo(ctx context.Context, i *dm.Info) error {
 }
 
 // infoLong prints a paragraph on a device.
-func (s *session) infoLong(i *dm.Info) {
+func (s *reports) infoLong(i *dm.Info) {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(s.Out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
 	}
@@ -85,7 +85,7 @@ func (s *session) infoLong(i *dm.Info) {
 
 // infoRow adds a device to the report or, under -S, runs the command that the
 // device was chosen for.
-func (s *session) infoRow(ctx context.Context, i *dm.Info) error {
+func (s *reports) infoRow(ctx context.Context, i *dm.Info) error {
 	o := &object{s: s, info: i}
 	sections := s.report.Sections()
 	if sections&sectionTree != 0 {
@@ -105,14 +105,14 @@ func (s *session) infoRow(ctx context.Context, i *dm.Info) error {
 		prefix, _, ok := strings.Cut(i.UUID, "-")
 		o.split = split(ui.Choose(ok, prefix, ""), i.Name)
 	}
-	if s.chosen == nil {
+	if s.selected == nil {
 		return s.statsRows(o)
 	}
 	selected, err := s.report.Selects(o)
 	if err != nil || !selected {
 		return reported(err)
 	}
-	return s.chosen.run(s, ctx, dmtask.Call{Name: s.chosen.name, Args: []string{i.Name}, Multiple: true})
+	return s.selected(ctx, i.Name)
 }
 
 // reported marks what the report has said itself.
@@ -155,7 +155,7 @@ func cutComponent(name string) (component, rest string) {
 }
 
 // splitName is the command splitname.
-func (s *session) splitName(_ context.Context, c dmtask.Call) error {
+func (s *reports) splitName(_ context.Context, c dmtask.Call) error {
 	subsystem := "LVM"
 	if len(c.Args) == 2 {
 		subsystem = c.Args[1]
@@ -171,7 +171,7 @@ func (s *session) splitName(_ context.Context, c dmtask.Call) error {
 // readAhead is how much is read ahead of a device, in sectors of 512 bytes. A
 // device that never had a table is not in sysfs yet; the original then opens
 // its node, and says so where that fails.
-func (s *session) readAhead(info *dm.Info) (uint32, bool) {
+func (s *reports) readAhead(info *dm.Info) (uint32, bool) {
 	dir := sysfs.Dir(sysfs.Host.Sys("dev", "block", info.Number.String()))
 	if kib, err := dir.ReadUint("bdi/read_ahead_kb"); err == nil {
 		return uint32(kib) * 2, true

@@ -27,7 +27,7 @@ type infoDoc struct {
 	ReadAhead       *int64 `json:"read_ahead,omitempty"`
 }
 
-func (s *session) infoJSON(i *dm.Info) infoDoc {
+func (s *reports) infoJSON(i *dm.Info) infoDoc {
 	doc := infoDoc{
 		Name: i.Name, UUID: i.UUID, Major: i.Number.Major, Minor: i.Number.Minor,
 		Suspended: i.Suspended(), ReadOnly: i.ReadOnly(), DeferredRemove: i.DeferredRemove(),
@@ -98,7 +98,7 @@ type depsDoc struct {
 	Uses  []numberJSON `json:"uses"`
 }
 
-func (s *session) depsJSON(i *dm.Info, deps []dm.Number) depsDoc {
+func depsJSON(i *dm.Info, deps []dm.Number) depsDoc {
 	doc := depsDoc{Name: i.Name, Major: i.Number.Major, Minor: i.Number.Minor, Uses: []numberJSON{}}
 	for _, n := range deps {
 		doc.Uses = append(doc.Uses, jsonNumber(n))
@@ -115,19 +115,6 @@ type treeNodeJSON struct {
 	ReadOnly  bool           `json:"read_only"`
 	OpenCount int32          `json:"open_count"`
 	Below     []treeNodeJSON `json:"below"`
-}
-
-func (s *session) treeJSON() []any {
-	t := s.devices
-	top := t.root.uses
-	if s.style.upward {
-		top = t.root.usedBy
-	}
-	var rows []any
-	for _, n := range top {
-		rows = append(rows, t.json(n, s.style.upward))
-	}
-	return rows
 }
 
 func (t *tree) json(n *node, upward bool) treeNodeJSON {

@@ -17,9 +17,12 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
+// nodes keeps the folder of device nodes right.
+type nodes struct{ *changes }
+
 // removeAll is the command remove_all. As in the original it has failed only if
 // nothing at all has worked.
-func (s *session) removeAll(ctx context.Context, c dmtask.Call) error {
+func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	first := s.removeFree(ctx)
 	if !s.Line.Has(dmopt.Force) || s.Line.Has(dmopt.DryRun) {
 		return first
@@ -43,7 +46,7 @@ func (s *session) removeAll(ctx context.Context, c dmtask.Call) error {
 }
 
 // removeFree removes the devices that nobody uses, and puts the nodes right.
-func (s *session) removeFree(ctx context.Context) error {
+func (s *nodes) removeFree(ctx context.Context) error {
 	m, err := s.manager(false)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (s *session) removeFree(ctx context.Context) error {
 }
 
 // mknodes is the command mknodes.
-func (s *session) mknodes(ctx context.Context, c dmtask.Call) error {
+func (s *nodes) mknodes(ctx context.Context, c dmtask.Call) error {
 	m, err := s.manager(false)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (s *session) mknodes(ctx context.Context, c dmtask.Call) error {
 
 // allNodes puts the folder of nodes right: those of devices that are gone go,
 // and those that are missing come.
-func (s *session) allNodes(_ context.Context, m *mapper.Mapper) error {
+func (s *nodes) allNodes(_ context.Context, m *mapper.Mapper) error {
 	names, err := m.Nodes.Names()
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		_ = s.Complain(err)
@@ -100,7 +103,7 @@ func (s *session) allNodes(_ context.Context, m *mapper.Mapper) error {
 
 // oneNode makes the node of a device that there is, and removes that of one
 // that there is not.
-func (s *session) oneNode(m *mapper.Mapper, d dmtask.Device) error {
+func (s *nodes) oneNode(m *mapper.Mapper, d dmtask.Device) error {
 	i, err := m.Control.Status(d.Selector(), dm.StatusOptions{})
 	there := err == nil
 	if err != nil && !isMissing(err) {
@@ -130,7 +133,7 @@ func (s *session) oneNode(m *mapper.Mapper, d dmtask.Device) error {
 
 // execute is --exec: it runs the command with the path of the device's node
 // behind it. How that command ends does not matter.
-func (s *session) execute(ctx context.Context, name string) error {
+func (s *nodes) execute(ctx context.Context, name string) error {
 	m, err := s.manager(false)
 	if err != nil {
 		return err

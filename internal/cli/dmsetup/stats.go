@@ -10,57 +10,57 @@ import (
 )
 
 // statsCommand is a subcommand that needs no device: help or version.
-func (s *session) statsCommand(name string) *command {
-	run := (*session).version
+func (p *program) statsCommand(name string) *command {
+	run := (*program).version
 	if name == "help" {
-		run = (*session).help
-		if w := s.Line.Words; len(w) > 0 && w[0] == "report" {
-			run = (*session).statsHelp
+		run = (*program).help
+		if w := p.Line.Words; len(w) > 0 && w[0] == "report" {
+			run = (*program).statsHelp
 		}
 	}
 	return &command{name: name, most: -1, run: run}
 }
 
 // statsHelp is the subcommand help, which always lists the columns too.
-func (s *session) statsHelp(_ context.Context, c dmtask.Call) error {
-	s.sayUsage()
-	s.report = nil
-	s.fieldHelp(c)
+func (p *program) statsHelp(_ context.Context, c dmtask.Call) error {
+	p.sayUsage()
+	p.report = nil
+	p.fieldHelp(c)
 	return nil
 }
 
 // stats is the command stats: c.Sub is its subcommand.
-func (s *session) stats(ctx context.Context, c dmtask.Call) error {
+func (p *program) stats(ctx context.Context, c dmtask.Call) error {
 	sub, ok := dmstats.Named(c.Sub)
-	a := s.Line
+	a := p.Line
 	switch {
 	case !ok:
-		err := s.Refuse("Unknown stats command.")
-		_ = s.statsHelp(ctx, c)
+		err := p.Refuse("Unknown stats command.")
+		_ = p.statsHelp(ctx, c)
 		return err
 	case a.Has(dmopt.AllPrograms) && a.Has(dmopt.ProgramID):
-		return s.Refuse("Please supply one of --allprograms and --programid")
+		return p.Refuse("Please supply one of --allprograms and --programid")
 	case a.Has(dmopt.AllRegions) && a.Has(dmopt.RegionID):
-		return s.Refuse("Please supply one of --allregions and --regionid")
+		return p.Refuse("Please supply one of --allregions and --regionid")
 	case a.Has(dmopt.Follow) && a.Has(dmopt.NoMonitor):
-		return s.Refuse("Use of --follow is incompatible with --nomonitor.")
+		return p.Refuse("Use of --follow is incompatible with --nomonitor.")
 	}
 	switch c.Sub {
 	case "help":
-		return s.statsHelp(ctx, c)
+		return p.statsHelp(ctx, c)
 	case "version":
-		return s.version(ctx, c)
+		return p.version(ctx, c)
 	case "list", "report":
-		return s.statsList(ctx, c)
+		return p.statsList(ctx, c)
 	}
 	if c.Sub != "update_filemap" {
-		s.report = nil // it has nothing to do with columns
+		p.report = nil // it has nothing to do with columns
 	}
-	return sub.Run(s.statistics, ctx, c)
+	return sub.Run(p.statistics, ctx, c)
 }
 
 // statsList is the subcommands list and report.
-func (s *session) statsList(ctx context.Context, c dmtask.Call) error {
+func (s *reports) statsList(ctx context.Context, c dmtask.Call) error {
 	if s.Line.Has(dmopt.JSON) {
 		return s.statsJSON(ctx, c)
 	}
@@ -75,7 +75,7 @@ func (s *session) statsList(ctx context.Context, c dmtask.Call) error {
 }
 
 // statsJSON makes the report in rows of --json.
-func (s *session) statsJSON(ctx context.Context, c dmtask.Call) error {
+func (s *reports) statsJSON(ctx context.Context, c dmtask.Call) error {
 	o := s.reportOptions(c)
 	if s.All(c) {
 		list, err := s.AskList()
@@ -108,7 +108,7 @@ func (s *session) statsJSON(ctx context.Context, c dmtask.Call) error {
 
 // statsRows adds a device to the report, once for each of its regions where
 // the columns are about those.
-func (s *session) statsRows(o *object) error {
+func (s *reports) statsRows(o *object) error {
 	sections := s.report.Sections()
 	if sections&(dmstats.SectionCounters|dmstats.SectionRegions) == 0 {
 		return reported(s.report.Object(o))

@@ -2,7 +2,6 @@ package dmsetup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -15,9 +14,16 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
+// statuses lists devices and shows their tables and what their targets do.
+type statuses struct {
+	*nodes
+	naming  naming // how deps and ls name devices
+	concise bool   // table --concise has begun its line
+}
+
 // status is the commands status, table and measure, and ls where --target or
 // --exec is given: what the targets of devices are or do.
-func (s *session) status(ctx context.Context, c dmtask.Call) error {
+func (s *statuses) status(ctx context.Context, c dmtask.Call) error {
 	if !s.All(c) {
 		return s.statusOf(ctx, c)
 	}
@@ -34,14 +40,14 @@ func (s *session) status(ctx context.Context, c dmtask.Call) error {
 	return s.Among(ctx, c, s.restoreOrder(list), s.statusOf)
 }
 
-func (s *session) isConcise(c dmtask.Call) bool {
+func (s *statuses) isConcise(c dmtask.Call) bool {
 	return c.Name == "table" && s.Line.Has(dmopt.Concise)
 }
 
 // restoreOrder puts devices behind those that they use, so that the list can
 // be made again from its beginning. Others stay where they are. A device that
 // cannot be asked uses nothing.
-func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
+func (s *statuses) restoreOrder(list []dm.Entry) []dm.Entry {
 	byNumber := make(map[dm.Number]dm.Entry, len(list))
 	for _, e := range list {
 		byNumber[e.Number] = e
@@ -75,7 +81,7 @@ func (s *session) restoreOrder(list []dm.Entry) []dm.Entry {
 }
 
 // statusOf shows the targets of one device.
-func (s *session) statusOf(ctx context.Context, c dmtask.Call) error {
+func (s *statuses) statusOf(ctx context.Context, c dmtask.Call) error {
 	task, kind := dmtask.TaskStatus, dm.KindStatus
 	switch c.Name {
 	case "table":
@@ -107,11 +113,11 @@ func (s *session) statusOf(ctx context.Context, c dmtask.Call) error {
 }
 
 // executes says whether --exec asks for a command to be run.
-func (s *session) executes() bool { return s.Line.Has(dmopt.Exec) }
+func (s *statuses) executes() bool { return s.Line.Has(dmopt.Exec) }
 
 // targetsView shows the targets of one device.
 type targetsView struct {
-	s    *session
+	s    *statuses
 	c    dmtask.Call
 	info *dm.Info
 	name string
@@ -205,7 +211,7 @@ func (v *targetsView) params(t dm.Target) string {
 }
 
 // deps is the command deps.
-func (s *session) deps(ctx context.Context, c dmtask.Call) error {
+func (s *statuses) deps(ctx context.Context, c dmtask.Call) error {
 	if s.All(c) {
 		return s.Each(ctx, c, s.deps)
 	}
@@ -218,7 +224,7 @@ func (s *session) deps(ctx context.Context, c dmtask.Call) error {
 		return err
 	}
 	if s.Line.Has(dmopt.JSON) {
-		s.Show(s.depsJSON(i, deps))
+		s.Show(depsJSON(i, deps))
 		return nil
 	}
 	var failed error
@@ -253,7 +259,7 @@ const (
 )
 
 // deviceName names a device as -o asks, unless that is by number.
-func (s *session) deviceName(n dm.Number) (string, bool) {
+func (s *statuses) deviceName(n dm.Number) (string, bool) {
 	switch s.naming {
 	case byBlockName:
 		return mapper.KernelName(sysfs.Host, n)
@@ -264,7 +270,7 @@ func (s *session) deviceName(n dm.Number) (string, bool) {
 }
 
 // readOptions reads -o where it is not the columns of a report.
-func (s *session) readOptions() error {
+func (s *statuses) readOptions() error {
 	a := s.Line
 	options := a.Text[dmopt.Options]
 	if a.Has(dmopt.Tree) {
@@ -293,7 +299,7 @@ func (s *session) readOptions() error {
 }
 
 // ls is the command ls.
-func (s *session) ls(ctx context.Context, c dmtask.Call) error {
+func (s *statuses) ls(ctx context.Context, c dmtask.Call) error {
 	switch {
 	case s.Line.Has(dmopt.Target) || s.executes():
 		return s.status(ctx, c)
@@ -316,50 +322,4 @@ func (s *session) ls(ctx context.Context, c dmtask.Call) error {
 		fmt.Fprintf(s.Out, "%s\t(%s)\n", e.Name, ui.Choose(ok, name, e.Number.String()))
 	}
 	return nil
-}
-
-// drawTree is ls --tree.
-func (s *session) drawTree() error {
-	failed := s.wholeTree()
-	if s.devices == nil {
-		return failed
-	}
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(s.treeJSON()...)
-		return failed
-	}
-	return errors.Join(failed, s.devices.draw(s.Out, s.style, func(n *node) (string, bool) { return mapper.KernelName(sysfs.Host, n.num) }))
-}
-
-// wholeTree reads who stands on whom, once. What it found before a failure is
-// there all the same.
-func (s *session) wholeTree() error {
-	if s.devices != nil {
-		return nil
-	}
-	list, err := s.AskList()
-	if err != nil {
-		return err
-	}
-	s.devices = newTree()
-	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
-		fmt.Fprintln(s.Out, "No devices found")
-	}
-	major := mapper.Major(sysfs.Host)
-	var failed error
-	for _, e := range list {
-		err := s.devices.add(e.Number, func(n dm.Number) (*dm.Info, []dm.Number, error) {
-			if n.Major != major {
-				return nil, nil, nil
-			}
-			i, deps, err := s.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
-			if err != nil {
-				_ = s.Complain(err)
-				return nil, nil, s.Refuse("_deps: task run failed for (%v)", n)
-			}
-			return i, deps, nil
-		})
-		failed = errors.Join(failed, err)
-	}
-	return failed
 }

@@ -1,9 +1,15 @@
 package dmsetup
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // node is a device in the tree of dependencies. The root, which stands for no
@@ -105,4 +111,70 @@ func unlink(parent, child *node) {
 		parent.uses = without(parent.uses, child)
 		child.usedBy = without(child.usedBy, parent)
 	}
+}
+
+// trees knows which device stands on which.
+type trees struct {
+	*dmtask.Devices
+	devices *tree     // nil until it has been asked
+	style   treeStyle // how ls --tree draws
+}
+
+// drawTree is ls --tree.
+func (s *trees) drawTree() error {
+	failed := s.wholeTree()
+	if s.devices == nil {
+		return failed
+	}
+	if s.Line.Has(dmopt.JSON) {
+		s.Show(s.treeJSON()...)
+		return failed
+	}
+	return errors.Join(failed, s.devices.draw(s.Out, s.style, func(n *node) (string, bool) { return mapper.KernelName(sysfs.Host, n.num) }))
+}
+
+// wholeTree reads who stands on whom, once. What it found before a failure is
+// there all the same.
+func (s *trees) wholeTree() error {
+	if s.devices != nil {
+		return nil
+	}
+	list, err := s.AskList()
+	if err != nil {
+		return err
+	}
+	s.devices = newTree()
+	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(s.Out, "No devices found")
+	}
+	major := mapper.Major(sysfs.Host)
+	var failed error
+	for _, e := range list {
+		err := s.devices.add(e.Number, func(n dm.Number) (*dm.Info, []dm.Number, error) {
+			if n.Major != major {
+				return nil, nil, nil
+			}
+			i, deps, err := s.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
+			if err != nil {
+				_ = s.Complain(err)
+				return nil, nil, s.Refuse("_deps: task run failed for (%v)", n)
+			}
+			return i, deps, nil
+		})
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (s *trees) treeJSON() []any {
+	t := s.devices
+	top := t.root.uses
+	if s.style.upward {
+		top = t.root.usedBy
+	}
+	var rows []any
+	for _, n := range top {
+		rows = append(rows, t.json(n, s.style.upward))
+	}
+	return rows
 }

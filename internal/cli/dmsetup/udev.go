@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
@@ -36,8 +37,15 @@ func udevFlagName(bit int) string {
 	return fmt.Sprintf("DM_SUBSYSTEM_UDEV_FLAG%d", bit-own)
 }
 
+// cookies gets along with udev: by the semaphores that udev is waited for with,
+// of which a cookie is the key.
+type cookies struct {
+	*dmtask.Devices
+	cookie uint32 // the transaction to join, 0 for none
+}
+
 // cookieWord reads a cookie of the command line.
-func (s *session) cookieWord(word string) (uint32, error) {
+func (s *cookies) cookieWord(word string) (uint32, error) {
 	cookie, err := dmopt.CookieValue(word)
 	if err != nil {
 		return 0, s.Refuse("%v", err)
@@ -47,7 +55,7 @@ func (s *session) cookieWord(word string) (uint32, error) {
 
 // showUdevFlags is the command udevflags: the flags of a cookie, as udev's rules
 // import them.
-func (s *session) showUdevFlags(_ context.Context, c dmtask.Call) error {
+func (s *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
 	cookie, err := s.cookieWord(c.Args[0])
 	if err != nil {
 		return err
@@ -66,7 +74,7 @@ func (s *session) showUdevFlags(_ context.Context, c dmtask.Call) error {
 }
 
 // udevComplete is the command udevcomplete, which udev's rules call in the end.
-func (s *session) udevComplete(_ context.Context, c dmtask.Call) error {
+func (s *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
 	cookie, err := s.cookieWord(c.Args[0])
 	if err != nil {
 		return err
@@ -87,7 +95,7 @@ func (s *session) udevComplete(_ context.Context, c dmtask.Call) error {
 }
 
 // cookiePrefix refuses what is no key of a cookie.
-func (s *session) cookiePrefix(cookie uint32) error {
+func (s *cookies) cookiePrefix(cookie uint32) error {
 	if cookie>>16 == cookieMagic {
 		return nil
 	}
@@ -96,7 +104,7 @@ func (s *session) cookiePrefix(cookie uint32) error {
 }
 
 // cookieError words the failure of something about a cookie.
-func (s *session) cookieError(err error, key uint32) error {
+func (s *cookies) cookieError(err error, key uint32) error {
 	if errors.Is(err, mapper.ErrNoCookie) {
 		return s.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
 			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, Class: err})
@@ -106,7 +114,7 @@ func (s *session) cookieError(err error, key uint32) error {
 
 // udevCreateCookie is the command udevcreatecookie. Where udev does not run
 // there is nothing to join, and it says nothing.
-func (s *session) udevCreateCookie(context.Context, dmtask.Call) error {
+func (s *cookies) udevCreateCookie(context.Context, dmtask.Call) error {
 	if !s.synchronises() {
 		return nil
 	}
@@ -127,7 +135,7 @@ func (s *session) udevCreateCookie(context.Context, dmtask.Call) error {
 }
 
 // udevReleaseCookie is the command udevreleasecookie: it waits for udev.
-func (s *session) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
+func (s *cookies) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
 	if word, ok := c.First(); ok {
 		cookie, err := s.cookieWord(word)
 		if err != nil {
@@ -155,7 +163,7 @@ func (s *session) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
 
 // udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
 // before.
-func (s *session) udevCompleteAll(_ context.Context, c dmtask.Call) error {
+func (s *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 	age := 0
 	if word, ok := c.First(); ok {
 		n, rest, _ := dmopt.Strtol(word, 10)
@@ -193,7 +201,7 @@ func (s *session) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 
 // confirm asks until it hears y or n, on standard output. The end of the input
 // is a no.
-func (s *session) confirm(question string) bool {
+func (s *cookies) confirm(question string) bool {
 	in := bufio.NewReader(s.Std.In)
 	for {
 		s.Printf("%s", question)
@@ -218,7 +226,7 @@ func (s *session) confirm(question string) bool {
 }
 
 // udevCookies is the command udevcookies.
-func (s *session) udevCookies(context.Context, dmtask.Call) error {
+func (s *cookies) udevCookies(context.Context, dmtask.Call) error {
 	list, err := mapper.Cookies()
 	if err != nil {
 		return err
@@ -251,4 +259,55 @@ type cookieJSON struct {
 type completedJSON struct {
 	Removed int `json:"removed"`
 	Skipped int `json:"skipped"`
+}
+
+// udevFlags tells udev's rules what the options ask for. Without --verifyudev
+// nodes are left to udev alone, as long as they are where udev makes them.
+func (s *cookies) udevFlags() mapper.UdevFlags {
+	var f mapper.UdevFlags
+	if s.Line.Has(dmopt.NoUdevRules) {
+		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
+	}
+	if s.Folder() == dmtask.MapperFolder && (s.cookie != 0 || !s.Line.Has(dmopt.VerifyUdev)) {
+		f |= mapper.UdevNoFallback
+	}
+	if s.NoUdev {
+		f &^= mapper.UdevNoFallback
+		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
+	}
+	return f
+}
+
+// synchronises says whether udev is to be waited for.
+func (s *cookies) synchronises() bool {
+	return !s.NoUdev && !s.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
+}
+
+// checkCookie refuses to join a transaction that there is not.
+func (s *cookies) checkCookie() error {
+	if s.cookie == 0 {
+		return nil
+	}
+	if err := s.cookiePrefix(s.cookie); err != nil {
+		return err
+	}
+	list, err := mapper.Cookies()
+	if err == nil && !slices.ContainsFunc(list, func(c mapper.Cookie) bool { return c.Key == s.cookie }) {
+		return s.cookieError(mapper.ErrNoCookie, s.cookie)
+	}
+	return err
+}
+
+// joinCookie takes the cookie of a transaction from the environment, if no
+// option names one.
+func (s *cookies) joinCookie() {
+	s.cookie = s.Line.Cookie
+	if s.cookie != 0 || s.Environment.Cookie == "" {
+		return
+	}
+	cookie, err := dmopt.CookieValue(s.Environment.Cookie)
+	if err != nil {
+		s.Warn("%v", err)
+	}
+	s.cookie = cookie
 }

@@ -1,0 +1,142 @@
+package dmsetup
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/mdkit/mdkit/internal/cli/dmopt"
+	"github.com/mdkit/mdkit/internal/cli/dmtask"
+	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// renames gives devices other names.
+type renames struct {
+	*changes
+	target string // the form that mangle gives to names: auto, hex or none
+}
+
+// rename is the command rename. The kernel finds devices to be renamed by name
+// only; one given by UUID or number is looked up first.
+func (s *renames) rename(ctx context.Context, c dmtask.Call) error {
+	to := c.Args[len(c.Args)-1]
+	c.Args = c.Args[:len(c.Args)-1]
+	d, err := s.Device(c)
+	if err != nil {
+		return err
+	}
+	return s.renameTo(ctx, d, to, s.Line.Has(dmopt.SetUUID))
+}
+
+func (s *renames) renameTo(ctx context.Context, d dmtask.Device, to string, uuid bool) error {
+	known, err := s.newText(to, uuid)
+	if err != nil {
+		return err
+	}
+	m, err := s.manager(true)
+	if err != nil {
+		return err
+	}
+	if d.Known == "" {
+		i, err := m.Control.Status(d.Selector(), dm.StatusOptions{})
+		if err != nil {
+			return dmtask.Failed(dmtask.TaskRename, d, err)
+		}
+		d.Known = i.Name
+	}
+	var change *mapper.Change
+	if uuid {
+		change = m.PlanSetUUID(d.Known, known, s.udevFlags())
+	} else if change, err = m.PlanRename(d.Known, known, s.udevFlags()); err != nil {
+		return dmtask.Failed(dmtask.TaskRename, d, err)
+	}
+	return s.carryOut(ctx, change, d, oneTask(dmtask.TaskRename), false)
+}
+
+// newText checks a new name or UUID and mangles it.
+func (s *renames) newText(text string, uuid bool) (string, error) {
+	what, room := "new name", dmtask.NameRoom
+	if uuid {
+		what, room = "new UUID", dmtask.UUIDRoom
+	}
+	switch {
+	case !uuid && strings.Contains(text, "/"):
+		return "", s.Refuse("Name \"%s\" invalid. It contains \"/\".", text)
+	case len(text) >= room:
+		return "", s.Refuse("%s \"%s\" too long", ui.Choose(uuid, "Uuid", "Name"), text)
+	case !uuid && text == "":
+		return "", s.Refuse("Non empty new name is required.")
+	}
+	return s.MangleAs(what, ui.Choose(uuid, "new device UUID", "new device name"), text, "")
+}
+
+// mangle is the command mangle: it renames devices whose names are not in the
+// form that the mode asks for.
+func (s *renames) mangle(ctx context.Context, c dmtask.Call) error {
+	if s.All(c) {
+		return s.Each(ctx, c, s.mangle)
+	}
+	d, err := s.Device(c)
+	if err != nil {
+		return err
+	}
+	i, err := s.AskInfo(dmtask.TaskStatus, d)
+	if err != nil {
+		return err
+	}
+	if i == nil {
+		return &dmtask.Said{Err: errors.Join(dmtask.ErrRefused, dm.ErrNotExist)}
+	}
+	name := ui.Choose(d.Name != "", d.Name, i.Name)
+	wanted, uuid, err := s.wantedNames(name, i)
+	switch {
+	case err != nil:
+		return err
+	case uuid != i.UUID:
+		s.Warn("%s: %s: UUID in incorrect form. ", name, i.UUID)
+		return s.Refuse("Unable to change device UUID. The device must be deactivated first.")
+	case wanted == name && s.Line.Has(dmopt.JSON):
+		s.Show(dmtask.Changed{Device: name, Steps: []plan.StepInfo{}})
+		return nil
+	case wanted == name:
+		s.Printf("%s: %s: name %salready in correct form\n", name,
+			ui.Choose(i.UUID != "", i.UUID, "[no UUID]"), ui.Choose(i.UUID != "", "and UUID ", ""))
+		return nil
+	}
+	if !s.Line.Has(dmopt.JSON) {
+		s.Printf("%s: renaming to %s\n", name, wanted)
+	}
+	return s.renameTo(ctx, d, wanted, false)
+}
+
+// wantedNames are the name and the UUID in the form that they should have.
+func (s *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, err error) {
+	if s.target == "auto" {
+		if strings.Contains(name, `\x5cx`) {
+			return "", "", s.Refuse("The name \"%s\" seems to be mangled more than once. Manual intervention required to rename the device.", name)
+		}
+		if strings.Contains(i.UUID, `\x5cx`) {
+			return "", "", s.Refuse("The UUID \"%s\" seems to be mangled more than once. Manual intervention required to correct the device UUID.", i.UUID)
+		}
+	}
+	show := s.ShownMangled
+	if s.target == "none" {
+		show = s.ShownUnmangled
+	}
+	if wanted, err = show("name", i.Name); err == nil {
+		uuid, err = show("UUID", i.UUID)
+	}
+	return wanted, uuid, err
+}
+
+// mangleNothing switches the mangling off: the command mangle does its own.
+func (s *renames) mangleNothing() {
+	s.target = s.Mangling()
+	if !s.Line.Has(dmopt.MangleName) {
+		s.target = "auto"
+	}
+	s.Line.Mangle = "none"
+}

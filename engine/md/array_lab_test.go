@@ -80,7 +80,7 @@ func sample(all []kernelArray, seed uint64) (list []kernelArray) {
 	}
 	seen := make(map[string]int)
 	for _, k := range all {
-		step := min(3, len(byLevel[k.level]))
+		step := min(6, len(byLevel[k.level]))
 		if seen[k.level]%step == int(seed/4%uint64(step)) {
 			list = append(list, k)
 		}

@@ -55,7 +55,7 @@ func TestBitmapsLikeTheKernel(t *testing.T) {
 	}
 	lab.Run(t, lab.Spec{
 		Modules: []string{"raid1", "raid10", "raid456"}, Disks: disks, Files: mdadm.Files,
-	}, lab.Sample(t, cases, 4)...)
+	}, lab.Sample(t, cases, 2)...)
 }
 
 // wound is a page of a member that was damaged, and what was there.

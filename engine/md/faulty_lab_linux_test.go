@@ -38,7 +38,7 @@ func TestFaultyLikeTheKernel(t *testing.T) {
 	}
 	lab.Run(t, lab.Spec{
 		Modules: []string{"faulty"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files,
-	}, cases...)
+	}, lab.Sample(t, cases, 2)...)
 }
 
 // faultyWords are what mdadm --layout takes for the level.
@@ -177,7 +177,7 @@ func TestMultipathLikeTheKernel(t *testing.T) {
 	}
 	lab.Run(t, lab.Spec{
 		Modules: []string{"multipath", "loop"}, Disks: []lab.Disk{{Size: 4 << 20}}, Files: mdadm.Files,
-	}, cases...)
+	}, lab.Sample(t, cases, 2)...)
 }
 
 // pathTo makes another path to a disk, until the test ends.

@@ -437,7 +437,7 @@ func recipes() []recipe {
 // all members while it runs and after it was stopped.
 func TestKernelWrites(t *testing.T) {
 	var cases []lab.Case
-	for _, rc := range lab.Sample(t, recipes(), 16) {
+	for _, rc := range lab.Sample(t, recipes(), 8) {
 		cases = append(cases, lab.Case{Name: rc.name, Run: func(t *testing.T, g *lab.Guest) {
 			if !g.HasModule(rc.module) {
 				t.Skipf("kernel %s has no %s", g.Release, rc.module)

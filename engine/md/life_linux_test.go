@@ -281,7 +281,7 @@ func TestKernelLife(t *testing.T) {
 	slices.SortFunc(cases, func(a, b lab.Case) int { return strings.Compare(a.Name, b.Name) })
 	set := lab.Cases(t, cases...)
 	if !*update {
-		names = lab.Sample(t, names, 6)
+		names = lab.Sample(t, names, 3)
 	}
 	result := set.Start(t, kernelSpec(t), names...).Wait()
 	if !*update {
@@ -350,7 +350,7 @@ var complaint = regexp.MustCompile(`(?i)invalid|error|fail|out of date|kick|over
 // assemble them without complaint.
 func TestKernelReads(t *testing.T) {
 	var cases []lab.Case
-	for _, rc := range lab.Sample(t, recipes(), 12) {
+	for _, rc := range lab.Sample(t, recipes(), 6) {
 		if strings.Contains(rc.name, "ppl") {
 			continue // its signature is the old uuid's
 		}

@@ -53,7 +53,7 @@ func TestMidReshapeLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
 	var cases []lab.Case
-	for i, r := range lab.Sample(t, midReshapes(), 6) {
+	for i, r := range lab.Sample(t, midReshapes(), 3) {
 		name := strings.ReplaceAll(fmt.Sprintf("%v %v", r.k, r.changes), " ", "_")
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, g *lab.Guest) {
 			x := &exchange{t: t, g: g, k: r.k, rng: rand.New(rand.NewPCG(seed, uint64(i))), disks: g.Disks[:r.k.disks]}

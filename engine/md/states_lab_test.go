@@ -45,9 +45,12 @@ func TestOddStatesLikeTheKernel(t *testing.T) {
 		{"raid6", "left-symmetric", "1.1", 16, 5},
 		{"raid10", "n2", "1.0", 32, 4},
 	} {
-		add("half_rebuilt", k, halfRebuilt)
-		add("half_replaced", k, halfReplaced)
-		add("bad_blocks", k, badBlocks)
+		for _, state := range lab.Sample(t, []struct {
+			name string
+			run  func(*exchange)
+		}{{"half_rebuilt", halfRebuilt}, {"half_replaced", halfReplaced}, {"bad_blocks", badBlocks}}, 1) {
+			add(state.name, k, state.run)
+		}
 	}
 	add("dirty", kernelArray{"raid5", "left-symmetric", "1.2", 64, 4}, dirty)
 	var disks []lab.Disk

@@ -145,7 +145,13 @@ func (m *Machine) boot(t *testing.T, k kernel) error {
 		// The machine is tied to the life of the thread that starts it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		restore, release := func() {}, func() {}
+		if m.spec.Backend == "uml" {
+			restore, release = pin()
+		}
+		defer release()
 		err := cmd.Start()
+		restore()
 		if err != nil {
 			started <- err
 			return

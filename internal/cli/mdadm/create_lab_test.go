@@ -255,7 +255,7 @@ func TestCreateWritesLikeMdadm(t *testing.T) {
 	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { do(t, "hostname labhost") }}}
-	for _, line := range lab.Sample(t, layouts(), 15) {
+	for _, line := range lab.Sample(t, layouts(), 8) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(line, "/", "_"),
 			Run:  func(t *testing.T, _ *lab.Guest) { sameLayout(t, line, devicesOf(line)) },

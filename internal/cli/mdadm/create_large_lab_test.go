@@ -34,7 +34,7 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Modules: []string{"md-mod", "loop max_loop=8"},
 		Files:   mdadm.Files,
-	}, lab.Sample(t, cases, 10)...)
+	}, lab.Sample(t, cases, 5)...)
 }
 
 // sparseDisk makes a loop device of a file that is all hole.

@@ -42,7 +42,7 @@ func TestCreateLikeMdadm(t *testing.T) {
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
 		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
-	for _, line := range lab.Sample(t, liveLines(), 10) {
+	for _, line := range lab.Sample(t, liveLines(), 5) {
 		cases = append(cases, lab.Case{
 			Name: strings.ReplaceAll(line, "/", "_"),
 			Run:  func(t *testing.T, g *lab.Guest) { sameCreation(t, g, line, devicesOf(line)) },

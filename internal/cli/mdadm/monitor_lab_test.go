@@ -144,7 +144,7 @@ func TestMonitorLikeMdadm(t *testing.T) {
 	beside(t)
 	all := watchedStories()
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) { do(t, "hostname labhost") }}}
-	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 3) {
+	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 2) {
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, _ *lab.Guest) { all[name].compare(t) }})
 	}
 	lab.Run(t, monitorSpec(t), cases...)

@@ -414,7 +414,7 @@ func TestReportsLikeMdadm(t *testing.T) {
 		do(t, "write /proc/sys/dev/raid/speed_limit_min 1")
 	}}}
 	all := scenarios()
-	for _, s := range lab.Sample(t, all, 8) {
+	for _, s := range lab.Sample(t, all, 4) {
 		cases = append(cases, lab.Case{Name: s.name, Run: func(t *testing.T, _ *lab.Guest) { s.run(t) }})
 	}
 	lab.Run(t, spec, cases...)

@@ -109,7 +109,7 @@ func TestRunningLikeMdadm(t *testing.T) {
 		do(t, "write /proc/sys/dev/raid/speed_limit_max 1")
 	}}}
 	all := stories()
-	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 6) {
+	for _, name := range lab.Sample(t, slices.Sorted(maps.Keys(all)), 3) {
 		s := all[name]
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, g *lab.Guest) { s.tell(t) }})
 	}

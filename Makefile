@@ -12,7 +12,7 @@ SAMPLE := 10000x
 
 # `make soak`: kernels, and seeds for each. KEEP=1 does not repeat what passed on
 # an earlier commit.
-KERNELS ?= 6.1,6.12,7.2
+KERNELS ?= oldest,stable,newest
 SEEDS   ?= 1
 KEEP    ?=
 

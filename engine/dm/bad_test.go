@@ -18,7 +18,26 @@ type badTable struct {
 	line     dm.Line
 	readOnly bool
 	reason   string
-	differs  map[string]string // what a kernel says where that differs, by its version
+	differs  []note
+}
+
+// note is what some kernels say instead of the reason.
+type note struct {
+	where  string // "before 6.12", "since 7.2": by release; "qemu", "uml": by backend
+	reason string
+}
+
+// says gives what a kernel says to the table: atLeast compares its release.
+func (b badTable) says(atLeast func(release string) bool, backend string) string {
+	want := b.reason
+	for _, n := range b.differs {
+		before, isBefore := strings.CutPrefix(n.where, "before ")
+		since, isSince := strings.CutPrefix(n.where, "since ")
+		if isBefore && !atLeast(before) || isSince && atLeast(since) || n.where == backend {
+			want = n.reason
+		}
+	}
+	return want
 }
 
 // badTables reads testdata/bad.txt, with the names of the devices put in.
@@ -30,12 +49,15 @@ func badTables(t *testing.T, devices map[string]string) []badTable {
 		if raw == "" || raw[0] == '#' {
 			continue
 		}
-		b := badTable{differs: map[string]string{}}
+		var b badTable
 		for raw[0] == '[' {
-			var note string
-			note, raw, _ = strings.Cut(raw[1:], "] ")
-			kernel, reason, _ := strings.Cut(note, ": ")
-			b.differs[kernel] = reason
+			var text string
+			text, raw, _ = strings.Cut(raw[1:], "] ")
+			where, reason, ok := strings.Cut(text, ": ")
+			if known := strings.HasPrefix(where, "before ") || strings.HasPrefix(where, "since ") || where == "qemu" || where == "uml"; !ok || !known {
+				t.Fatalf("testdata/bad.txt: [%s]", text)
+			}
+			b.differs = append(b.differs, note{where, reason})
 		}
 		left, reason, ok := strings.Cut(raw, " => ")
 		if b.reason = reason; !ok {

@@ -45,6 +45,7 @@ type Run struct {
 	Failed  bool   // a test or a package failed
 	Times   []Time // what packages with tests took; no stage
 
+	kernels map[string]bool // of its machines: "6.1.176 (oldest, uml)"
 	out     io.Writer
 	pending map[string]*bytes.Buffer // output of tests and packages that have not ended
 	skips   map[string][]string      // names by reason
@@ -54,7 +55,7 @@ type Run struct {
 // NewRun returns a Run that tells people what happens on out: a line a
 // package, the whole output of what failed, a line for each skip.
 func NewRun(out io.Writer) *Run {
-	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string), booted: make(map[string]int)}
+	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string), booted: make(map[string]int), kernels: make(map[string]bool)}
 }
 
 // Read consumes a stream to its end. Lines that are not JSON, such as a
@@ -87,6 +88,9 @@ func (r *Run) take(e event) {
 		if strings.Contains(e.Output, Booted) {
 			r.booted[strings.TrimPrefix(e.Package, modulePath)]++
 		}
+		if m := machine.FindStringSubmatch(e.Output); m != nil {
+			r.kernels[m[1]] = true
+		}
 	case "build-fail":
 		r.Failed = true
 		r.show(key)
@@ -94,6 +98,12 @@ func (r *Run) take(e event) {
 		r.end(key, e)
 	}
 }
+
+// machine is what the lab logs of every machine it boots.
+var machine = regexp.MustCompile(`: ` + Booted + `Linux (\S+ \(\w+, \w+\))\n$`)
+
+// Machines are the kernels of the run's machines, in order.
+func (r *Run) Machines() []string { return slices.Sorted(maps.Keys(r.kernels)) }
 
 func (r *Run) buffer(key string) *bytes.Buffer {
 	b := r.pending[key]

@@ -91,3 +91,27 @@ func TestProofsAreParsed(t *testing.T) {
 		}
 	}
 }
+
+// TestPageNamesKernels wants the releases on the page, and a page that differs
+// in nothing else to be up to date.
+func TestPageNamesKernels(t *testing.T) {
+	run, _ := readStream(t, `{"Action":"output","Package":"p","Test":"TestA","Output":"    machine.go:76: lab: booted Linux 9.9.1 (newest, uml)\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    machine.go:76: lab: booted Linux 6.1.176 (oldest, uml)\n"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"    machine.go:76: lab: booted Linux 9.9.1 (newest, uml)\n"}
+`)
+	rows, err := Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := Render(rows, run.Results, run.Machines())
+	if want := "The kernels of that run: Linux 6.1.176 (oldest, uml), 9.9.1 (newest, uml).\n\n\n## md\n"; !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q:\n%s", want, page)
+	}
+	none := Render(rows, run.Results, nil)
+	if strings.Contains(none, "kernels of that run") || !SameProofs(page, none) || !SameProofs(none, page) {
+		t.Error("pages that differ in their kernels only differ")
+	}
+	if SameProofs(page, none+"x") {
+		t.Error("pages that differ do not")
+	}
+}

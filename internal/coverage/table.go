@@ -22,10 +22,17 @@ prove a part of it. An empty cell is work that has not been done.
 
 `
 
-// Render returns the text of docs/coverage.md for a run's results.
-func Render(rows []Row, results Results) string {
+// kernelsLine opens the line that says which kernels a run had.
+const kernelsLine = "The kernels of that run: Linux "
+
+// Render returns the text of docs/coverage.md for a run's results and the
+// kernels of its machines.
+func Render(rows []Row, results Results, kernels []string) string {
 	var b strings.Builder
 	b.WriteString(preamble)
+	if len(kernels) > 0 {
+		fmt.Fprintf(&b, "%s%s.\n\n", kernelsLine, strings.Join(kernels, ", "))
+	}
 	section := ""
 	for _, row := range rows {
 		if row.Section != section {
@@ -40,6 +47,21 @@ func Render(rows []Row, results Results) string {
 	}
 	writeProofs(&b, rows, results)
 	return b.String()
+}
+
+// SameProofs says whether two pages prove the same. They may be of different
+// kernels: a suite's next kernel does not make a page out of date.
+func SameProofs(a, b string) bool {
+	return withoutKernels(a) == withoutKernels(b)
+}
+
+func withoutKernels(page string) string {
+	before, rest, ok := strings.Cut(page, kernelsLine)
+	if !ok {
+		return page
+	}
+	_, after, _ := strings.Cut(rest, "\n\n")
+	return before + after
 }
 
 // cell is "yes" if all proofs hold, and empty if one does not or there are none.

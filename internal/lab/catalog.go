@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
 
-// Fetch brings what is named into the cache: kernel versions as in
-// Spec.Kernel, peers as in Peer, "qemu". Without names it fetches all kernels
+// Fetch brings what is named into the cache: kernels as in Spec.Kernel by
+// their roles, peers as in Peer, "qemu". Without names it fetches all kernels
 // and peers. Progress goes to log.
 func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 	if err := supported(); err != nil {
@@ -24,7 +24,7 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 	}
 	store.Log = log
 	if len(names) == 0 {
-		names = append(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers))...)
+		names = append(Kernels(), slices.Sorted(maps.Keys(peers))...)
 	}
 	for _, n := range names {
 		suite, isKernel := umlSuites[n]
@@ -38,7 +38,7 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 			err = fetchQEMU(ctx, store)
 		default:
 			err = fmt.Errorf("nothing is called %q; there are %s", n,
-				strings.Join(slices.Concat(slices.Sorted(maps.Keys(umlSuites)), slices.Sorted(maps.Keys(peers)), []string{qemuName}), " "))
+				strings.Join(slices.Concat(Kernels(), slices.Sorted(maps.Keys(peers)), []string{qemuName}), " "))
 		}
 		if err != nil {
 			return err

@@ -28,5 +28,6 @@
 // The kernels come from the user's cache folder, see package fetch. Where they
 // are missing the test is skipped, loudly. MDKIT_LAB changes that: "require"
 // makes it a failure, "require" and "fetch" download what is missing, "off"
-// skips without looking. MDKIT_LAB_KERNEL picks the default kernel.
+// skips without looking. MDKIT_LAB_KERNEL picks the default kernel,
+// by its role: oldest, stable, newest.
 package lab

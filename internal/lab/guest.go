@@ -15,7 +15,7 @@ func InGuest() bool { return os.Getenv(guestEnv) != "" }
 
 // Guest is the machine, seen from inside, as the cases get it.
 type Guest struct {
-	Kernel  string            // the version asked for, as in Spec.Kernel
+	Kernel  string            // Oldest, Stable or Newest
 	Backend string            // "uml" or "qemu"
 	Release string            // uname -r
 	Disks   []string          // device names, in the order of Spec.Disks

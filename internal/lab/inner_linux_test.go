@@ -80,7 +80,7 @@ func TestFailures(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
 	}
-	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: Oldest}); err != nil {
 		noLab(t, err)
 	}
 	for _, c := range []struct {
@@ -136,7 +136,7 @@ func TestCoverage(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
 	}
-	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: Oldest}); err != nil {
 		noLab(t, err)
 	}
 	profile := filepath.Join(t.TempDir(), "cover.out")
@@ -167,7 +167,7 @@ func TestGuard(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
 	}
-	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: "6.1"}); err != nil {
+	if _, err := findKernel(t.Context(), Spec{Backend: "uml", Kernel: Oldest}); err != nil {
 		noLab(t, err)
 	}
 	tmp := t.TempDir()

@@ -14,11 +14,12 @@ import (
 // Spec describes one machine. The zero value is a machine with 512 MiB, no
 // disks, and the default kernel.
 type Spec struct {
-	// Kernel is "6.1", "6.12" or "7.2". Empty means $MDKIT_LAB_KERNEL, and
-	// where that is empty too, "6.1".
+	// Kernel is Oldest, Stable or Newest, or the series of a release, such as
+	// "6.12", while one of those is of it. Empty means $MDKIT_LAB_KERNEL, and
+	// where that is empty too, Oldest.
 	Kernel string
 	// Backend is "uml" (user-mode Linux, the default) or "qemu" (Debian's stock
-	// 6.1 kernel in QEMU without KVM: SMP, BTF, kprobes, and 5 times slower).
+	// kernel of the oldest suite in QEMU without KVM: SMP, BTF, kprobes, and 5 times slower).
 	Backend string
 	// Memory is the machine's RAM in bytes; 0 means 512 MiB.
 	Memory int64
@@ -84,7 +85,7 @@ func (s Spec) withDefaults() (Spec, error) {
 		s.Kernel = os.Getenv(kernelEnv)
 	}
 	if s.Kernel == "" {
-		s.Kernel = "6.1"
+		s.Kernel = Oldest
 	}
 	if s.Memory == 0 {
 		s.Memory = 512 << 20

@@ -39,6 +39,7 @@ type Machine struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed and renewed at every publication
 	published map[string][]byte
+	expected  string // the release that the kernel's package says
 	release   string
 	exited    bool // the guest's test process ended by itself
 	fatal     string
@@ -77,11 +78,12 @@ func start(t *testing.T, spec Spec, names []string) *Machine {
 		noLab(t, err)
 	}
 	m := &Machine{t: t, spec: spec, cases: names, up: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}), published: map[string][]byte{}}
+	m.spec.Kernel, m.expected = k.identity()
 	m.out.onNote = m.onNote
 	if err := m.boot(t, k); err != nil {
 		t.Fatalf("lab: %v", err)
 	}
-	t.Logf("lab: booted %s (%s)", spec.Kernel, spec.Backend) // coverage.Booted
+	t.Logf("lab: booted Linux %s (%s, %s)", m.expected, m.spec.Kernel, spec.Backend) // coverage.Booted
 	return m
 }
 
@@ -340,6 +342,8 @@ func (m *Machine) wait() *Result {
 		r.Err = fmt.Errorf("lab: the machine could not be set up: %s", m.fatal)
 	case m.release == "":
 		r.Err = errors.New("lab: the kernel ended before it ran the tests")
+	case m.release != m.expected:
+		r.Err = fmt.Errorf("lab: the kernel says it is release %s, its package %s", m.release, m.expected)
 	case !m.exited:
 		r.Err = errors.New("lab: the kernel ended in the middle of the tests")
 		for _, l := range r.Console {
@@ -401,9 +405,14 @@ type kernel interface {
 	// command stages the root and makes the command that runs the machine.
 	// guest is the channel's guest end, inherited by the command.
 	command(m *Machine, guest *os.File) (*exec.Cmd, error)
+	// identity is the kernel's role and the release of its package.
+	identity() (role, release string)
 }
 
 func findKernel(ctx context.Context, spec Spec) (kernel, error) {
+	if err := supported(); err != nil {
+		return nil, err
+	}
 	if spec.Backend == "qemu" {
 		return findQEMU(ctx, spec)
 	}

@@ -23,7 +23,7 @@ const (
 	qemuPackage = "qemu-system-x86"
 	qemuSuite   = "bookworm"
 	stockMeta   = "linux-image-amd64" // depends on the image of the day
-	stockPrefix = "linux-image-6.1."
+	stockPrefix = "linux-image-"
 )
 
 // qemuModules are what a stock kernel needs for its disks, channel and cards:
@@ -34,6 +34,7 @@ var qemuModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "virtio
 type qemuKernel struct {
 	qemu    *Tool
 	image   string
+	release string
 	modules moduleSet
 }
 
@@ -56,18 +57,18 @@ func fetchQEMU(ctx context.Context, store *fetch.Store) error {
 // stockKernel is the newest stock kernel in the cache.
 func stockKernel(store *fetch.Store) (dir string, ok bool) {
 	some, _ := store.Lookup(qemuSuite, "any")
-	found, err := filepath.Glob(filepath.Join(filepath.Dir(some), stockPrefix+"*"))
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(some), stockPrefix+"[0-9]*"))
 	if err != nil || len(found) == 0 {
 		return "", false
 	}
-	return found[len(found)-1], true
+	return latest(found, stockPrefix), true
 }
 
 // findQEMU returns QEMU and the kernel from the cache, fetching them if that
 // is allowed.
 func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
-	if spec.Kernel != "6.1" {
-		return nil, fmt.Errorf("%w: the qemu backend has kernel 6.1, not %s", errNoLab, spec.Kernel)
+	if spec.Kernel != Oldest && !isSeries(spec.Kernel) {
+		return nil, fmt.Errorf("%w: the qemu backend has the %s kernel, not %s", errNoLab, Oldest, spec.Kernel)
 	}
 	store, err := fetch.Open()
 	if err != nil {
@@ -94,10 +95,15 @@ func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
 		return nil, fmt.Errorf("stock kernel: %d images in %s", len(images), dir)
 	}
 	k.image = images[0]
-	release := strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
-	k.modules, err = readModules(filepath.Join(dir, "lib/modules", release))
+	k.release = strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
+	if spec.Kernel != Oldest && !inSeries(k.release, spec.Kernel) {
+		return nil, fmt.Errorf("%w: the qemu backend has kernel %s, not %s", errNoLab, k.release, spec.Kernel)
+	}
+	k.modules, err = readModules(filepath.Join(dir, "lib/modules", k.release))
 	return k, err
 }
+
+func (k *qemuKernel) identity() (role, release string) { return Oldest, k.release }
 
 // command stages the root as an initramfs.
 func (k *qemuKernel) command(m *Machine, guest *os.File) (*exec.Cmd, error) {

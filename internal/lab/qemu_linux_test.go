@@ -18,8 +18,8 @@ func TestQEMU(t *testing.T) {
 		NICs:  []*Port{NewSwitch(t).Port("10.9.0.1/24")},
 	},
 		Case{Name: "machine", Run: func(t *testing.T, g *Guest) {
-			if !strings.HasPrefix(g.Release, "6.1.") || g.Backend != "qemu" {
-				t.Errorf("release %s on %s", g.Release, g.Backend)
+			if g.Kernel != Oldest || !strings.HasSuffix(g.Release, "-amd64") || g.Backend != "qemu" {
+				t.Errorf("kernel %s, release %s on %s", g.Kernel, g.Release, g.Backend)
 			}
 			if runtime.NumCPU() != 2 {
 				t.Errorf("%d processors", runtime.NumCPU())

@@ -25,8 +25,8 @@ const (
 
 // orders is what init reads: everything the guest has to know.
 type orders struct {
-	Kernel  string            // as asked for in Spec
-	Backend string            // likewise
+	Kernel  string            // Oldest, Stable or Newest
+	Backend string            // as asked for in Spec
 	Channel string            // device of the channel
 	Modules []stagedModule    // in load order
 	Builtin []string          // modules that are part of the kernel

@@ -19,54 +19,39 @@ import (
 // umlPackage is Debian's package of user-mode Linux.
 const umlPackage = "user-mode-linux"
 
-// umlSuites says which suite has which kernel.
-var umlSuites = map[string]string{"6.1": "bookworm", "6.12": "trixie", "7.2": "sid"}
-
 // umlKernel is an unpacked user-mode Linux.
 type umlKernel struct {
+	role    string
+	release string // as the package says
 	binary  string
 	env     []string // how to find its C library, where the system's is too old
 	modules moduleSet
 }
 
-// findUML returns the kernel of that version from the cache, fetching it if
-// that is allowed.
-func findUML(ctx context.Context, version string) (*umlKernel, error) {
-	suite, ok := umlSuites[version]
-	if !ok {
-		return nil, fmt.Errorf("%w: no kernel %q; there are 6.1, 6.12 and 7.2", errNoLab, version)
-	}
+// findUML returns the kernel of that name from the cache, fetching it if that
+// is allowed.
+func findUML(ctx context.Context, name string) (*umlKernel, error) {
 	store, err := fetch.Open()
 	if err != nil {
 		return nil, err
 	}
 	store.Log = os.Stderr
-	dir, ok := store.Lookup(suite, umlPackage)
-	libc, okLibc := store.Lookup(suite, libcPackage)
-	if !ok || (!okLibc && suite != ownLibc) {
-		if !mayFetch() {
-			return nil, fmt.Errorf("%w: kernel %s is not in %s; run make lab", errNoLab, version, store.Dir)
-		}
-		if err := fetchUML(ctx, store, suite); err != nil {
-			return nil, err
-		}
+	u, err := namedUML(ctx, store, name)
+	if err != nil {
+		return nil, err
 	}
-	releases, err := filepath.Glob(filepath.Join(dir, "usr/lib/uml/modules/*"))
-	if err != nil || len(releases) != 1 {
-		return nil, fmt.Errorf("kernel %s: %d module folders in %s", version, len(releases), dir)
+	k := &umlKernel{role: u.role, release: u.release, binary: filepath.Join(u.dir, "usr/bin/linux.uml")}
+	if k.modules, err = readModules(u.modules); err != nil {
+		return nil, fmt.Errorf("kernel %s: %w", u.role, err)
 	}
-	if r := filepath.Base(releases[0]); !strings.HasPrefix(r, version+".") && r != version {
-		return nil, fmt.Errorf("%w: %s now carries kernel %s, not %s", errNoLab, suite, r, version)
-	}
-	k := &umlKernel{binary: filepath.Join(dir, "usr/bin/linux.uml")}
-	if k.modules, err = readModules(releases[0]); err != nil {
-		return nil, fmt.Errorf("kernel %s: %w", version, err)
-	}
-	if suite != ownLibc {
-		err = k.fitLibc(filepath.Join(store.Dir, "fit", suite, "linux.uml"), sysroot(libc))
+	if u.suite != ownLibc {
+		libc, _ := store.Lookup(u.suite, libcPackage)
+		err = k.fitLibc(filepath.Join(store.Dir, "fit", u.suite, "linux.uml"), sysroot(libc))
 	}
 	return k, err
 }
+
+func (k *umlKernel) identity() (role, release string) { return k.role, k.release }
 
 // ownLibc is the suite whose kernel is content with the C library of any
 // system the lab supports. The later ones get the library of their own suite.

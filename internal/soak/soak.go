@@ -22,7 +22,7 @@ import (
 // Step is one package's tests on one kernel with one seed.
 type Step struct {
 	Package string // ./engine/md
-	Kernel  string // a lab kernel: 6.1
+	Kernel  string // a lab kernel: oldest
 	Seed    uint64 // MDKIT_SEED
 }
 

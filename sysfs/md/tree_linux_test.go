@@ -19,7 +19,7 @@ const treeFile = "testdata/tree-6.1.txtar"
 // testdata.
 func TestLabTree(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
-	spec := lab.Spec{Kernel: "6.1", Modules: labModules, Disks: labDisks(4, 16<<20), Files: mdadm.Files}
+	spec := lab.Spec{Kernel: lab.Oldest, Modules: labModules, Disks: labDisks(4, 16<<20), Files: mdadm.Files}
 	show := lab.Case{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		s := &stage{t, g}
 		s.mdadm("--create", "/dev/md0", "--run", "--level=5", "--raid-devices=3", "--assume-clean",

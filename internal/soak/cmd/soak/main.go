@@ -2,7 +2,7 @@
 // writes docs/soak.md. It exits 1 if a test failed. What it has done it keeps
 // in a file, so that a soak that was interrupted goes on where it stopped.
 //
-//	go run ./internal/soak/cmd/soak -kernels 6.1,6.12,7.2 PACKAGE...
+//	go run ./internal/soak/cmd/soak -kernels oldest,newest PACKAGE...
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/internal/coverage"
+	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/internal/soak"
 )
 
@@ -34,7 +35,7 @@ type options struct {
 
 func main() {
 	var o options
-	kernels := flag.String("kernels", "6.1,6.12,7.2", "lab kernels, separated by commas")
+	kernels := flag.String("kernels", strings.Join(lab.Kernels(), ","), "lab kernels, separated by commas")
 	flag.IntVar(&o.seeds, "seeds", 1, "how many seeds to run each package with")
 	flag.StringVar(&o.page, "o", "docs/soak.md", "report `file`")
 	flag.StringVar(&o.log, "log", "bin/soak.jsonl", "`file` of what is done")

@@ -4,26 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"runtime"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/binfmt"
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
-
-// bounded runs f and fails if it allocates more than a small multiple of the
-// input and a constant.
-func bounded(t *testing.T, input int, f func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(16*input+512<<10); got > limit {
-		t.Errorf("%d bytes of input made %d bytes of garbage, want at most %d", input, got, limit)
-	}
-}
 
 // stable wants append(parse(b)) to parse to the same bytes again.
 func stable(t *testing.T, first []byte, again func(b []byte) ([]byte, error)) {
@@ -44,7 +31,7 @@ func FuzzSuper1(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s *md.Super1
 		var err error
-		bounded(t, len(b), func() { s, err = md.ParseSuper1(b) })
+		fuzztest.Bounded(t, len(b), func() { s, err = md.ParseSuper1(b) })
 		if (s == nil) != (err != nil && s == nil) {
 			t.Fatal("neither a superblock nor an error")
 		}
@@ -75,7 +62,7 @@ func FuzzSuper0(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s *md.Super0
 		var err error
-		bounded(t, len(b), func() { s, err = md.ParseSuper0(b) })
+		fuzztest.Bounded(t, len(b), func() { s, err = md.ParseSuper0(b) })
 		if err != nil {
 			return
 		}
@@ -153,7 +140,7 @@ func FuzzBitmap(f *testing.F) {
 		if _, err := d.WriteAt(b, 0); err != nil {
 			t.Fatal(err)
 		}
-		bounded(t, len(b), func() {
+		fuzztest.Bounded(t, len(b), func() {
 			count, err := v.Count(d)
 			if err == nil && (count.Total != v.Chunks() || count.Dirty > count.Total) {
 				t.Fatalf("counted %+v of %d", count, v.Chunks())
@@ -176,7 +163,7 @@ func FuzzBadBlocks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, shift uint8) {
 		var list []md.BadBlock
 		var err error
-		bounded(t, len(b), func() { list, err = md.ParseBadBlocks(b, shift) })
+		fuzztest.Bounded(t, len(b), func() { list, err = md.ParseBadBlocks(b, shift) })
 		if len(list) > len(b)/8 {
 			t.Fatalf("%d entries in %d bytes", len(list), len(b))
 		}
@@ -216,7 +203,7 @@ func FuzzBackup(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var v *md.Backup
 		var err error
-		bounded(t, len(b), func() { v, err = md.ParseBackup(b) })
+		fuzztest.Bounded(t, len(b), func() { v, err = md.ParseBackup(b) })
 		if err != nil {
 			if !errors.Is(err, md.ErrBackup) {
 				t.Fatal(err)
@@ -252,7 +239,7 @@ func FuzzPPL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var h *md.PPLHeader
 		var err error
-		bounded(t, len(b), func() { h, err = md.ParsePPL(b) })
+		fuzztest.Bounded(t, len(b), func() { h, err = md.ParsePPL(b) })
 		if err != nil {
 			return
 		}
@@ -282,7 +269,7 @@ func FuzzJournal(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var j *md.JournalBlock
-		bounded(t, len(b), func() {
+		fuzztest.Bounded(t, len(b), func() {
 			if j, _ = md.ParseJournalBlock(b, uuid); j == nil {
 				return
 			}
@@ -320,7 +307,7 @@ func FuzzMember(f *testing.F) {
 				}
 			}
 		}
-		bounded(t, 2<<20, func() {
+		fuzztest.Bounded(t, 2<<20, func() {
 			for range md.CheckDevice(d) {
 			}
 		})

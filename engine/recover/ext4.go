@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
+	"slices"
 )
 
 // Places in an ext4 superblock (fs/ext4/ext4.h, struct ext4_super_block).
@@ -71,14 +73,18 @@ func parseSuper(b []byte) (fs *filesystem, group int64, err error) {
 	if roCompat&metaSums != 0 && sum(^uint32(0), b[:0x3fc]) != le.Uint32(b[0x3fc:]) {
 		return nil, 0, errNoFilesystem
 	}
-	sane := fs.perGroup > 0 && fs.perGroup <= 8*fs.block && fs.blocks > fs.first && fs.blocks < 1<<48 &&
-		fs.inodes > 0 && fs.inodes <= 8*fs.block && fs.inodeSize >= 128 && fs.inodeSize <= fs.block &&
-		fs.descSize >= 32 && fs.descSize <= fs.block && fs.first <= 1
+	// As the kernel has it (fs/ext4/super.c, ext4_fill_super), and no larger than
+	// offsets in bytes can say.
+	sane := fs.perGroup > 0 && fs.perGroup <= 8*fs.block && fs.blocks > fs.first && fs.blocks < 1<<48 && fs.blocks <= math.MaxInt64/fs.block &&
+		fs.inodes > 0 && fs.inodes <= 8*fs.block && fs.inodeSize >= 128 && fs.inodeSize <= fs.block && powerOf2(fs.inodeSize) &&
+		fs.descSize >= 32 && fs.descSize <= fs.block && powerOf2(fs.descSize) && fs.first <= 1
 	if !sane {
 		return nil, 0, errNoFilesystem
 	}
 	return fs, int64(le.Uint16(b[0x5a:])), nil
 }
+
+func powerOf2(n int64) bool { return n > 0 && n&(n-1) == 0 }
 
 func trimZero(b []byte) []byte {
 	for i, c := range b {
@@ -123,15 +129,43 @@ type fact struct {
 	holds       func(b []byte) bool
 }
 
+// add appends the fact about a block, unless there is no such block: the numbers
+// come from metadata that may be anything.
+func (fs *filesystem) add(facts []fact, block int64, holds func(b []byte) bool) []fact {
+	if block < 0 || block >= fs.blocks {
+		return facts
+	}
+	return append(facts, fact{block * fs.block, fs.block, holds})
+}
+
 // supers are the facts about copies of the superblock.
 func (fs *filesystem) supers() []fact {
 	facts := []fact{{superOff, superLen, fs.isSuper(0)}}
-	for g := int64(1); g < fs.groups() && len(facts) < maxSupers; g++ {
-		if hasBackup(g) {
+	for _, g := range backups(fs.groups()) {
+		if len(facts) < maxSupers {
 			facts = append(facts, fact{fs.groupOff(g), superLen, fs.isSuper(g)})
 		}
 	}
 	return facts
+}
+
+// backups lists the groups below n that hold a copy, but for the first: a
+// superblock can say that there are more groups than can be counted through.
+func backups(n int64) []int64 {
+	var list []int64
+	if n > 1 {
+		list = append(list, 1)
+	}
+	for _, base := range []int64{3, 5, 7} {
+		for g := base; g < n; g *= base {
+			list = append(list, g)
+			if g > math.MaxInt64/base {
+				break
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 func (fs *filesystem) isSuper(g int64) func([]byte) bool {
@@ -218,10 +252,10 @@ func (fs *filesystem) parseDesc(d []byte) desc {
 func (fs *filesystem) bitmaps(groups []desc) []fact {
 	var facts []fact
 	add := func(block, bits int64, want uint32, wide bool) {
-		facts = append(facts, fact{block * fs.block, fs.block, func(b []byte) bool {
+		facts = fs.add(facts, block, func(b []byte) bool {
 			got := sum(fs.seed, b[:bits/8])
 			return got == want || !wide && uint16(got) == uint16(want)
-		}})
+		})
 	}
 	for _, g := range groups {
 		if !g.blockUnused {
@@ -246,7 +280,10 @@ func (fs *filesystem) tables(groups []desc) []fact {
 		used := fs.inodes - g.unusedInodes
 		for i := int64(0); i < used && len(facts) < maxInodes; i += per {
 			first := int64(n)*fs.inodes + i + 1
-			facts = append(facts, fact{(g.inodeTable + i/per) * fs.block, fs.block, func(b []byte) bool {
+			if g.inodeTable < 0 || g.inodeTable >= fs.blocks-i/per {
+				break
+			}
+			facts = fs.add(facts, g.inodeTable+i/per, func(b []byte) bool {
 				found := false
 				for k := range min(per, used-i) {
 					ino := b[k*fs.inodeSize : (k+1)*fs.inodeSize]
@@ -259,7 +296,7 @@ func (fs *filesystem) tables(groups []desc) []fact {
 					found = true
 				}
 				return found
-			}})
+			})
 		}
 	}
 	return facts
@@ -341,11 +378,11 @@ func (fs *filesystem) directory(number int64, ino []byte) []fact {
 			if indexed && le.Uint32(e) == 0 && k == 0 {
 				continue
 			}
-			facts = append(facts, fact{(start + k) * fs.block, fs.block, func(b []byte) bool {
+			facts = fs.add(facts, start+k, func(b []byte) bool {
 				tail := b[len(b)-12:]
 				return le.Uint32(tail) == 0 && le.Uint16(tail[4:]) == 12 && tail[7] == 0xde &&
 					sum(seed, b[:len(b)-12]) == le.Uint32(tail[8:])
-			}})
+			})
 		}
 	}
 	return facts

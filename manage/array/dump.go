@@ -146,7 +146,8 @@ func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
 			if err != nil {
 				return nil, err
 			}
-			areas = append(areas, area{off, int64(roundUpTo(md.BitmapSuperSize+(bitmap.Chunks()+7)/8, md.SectorSize))})
+			n := bitmap.Chunks()
+			areas = append(areas, area{off, int64(roundUpTo(md.BitmapSuperSize+n/8+min(n%8, 1), md.SectorSize))})
 		}
 		if off, length, ok := m.BadBlockLog(); ok {
 			areas = append(areas, area{off, length})
@@ -154,6 +155,11 @@ func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
 	}
 	var extents []block.Extent
 	for _, a := range areas {
+		// What the metadata says of its size takes no memory that there is no
+		// device for.
+		if err := block.CheckRange("read", block.Name(d), d.Size(), a.off, a.length); err != nil {
+			return nil, err
+		}
 		data := make([]byte, a.length)
 		if err := block.ReadFull(d, data, a.off); err != nil {
 			return nil, err

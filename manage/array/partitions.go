@@ -3,6 +3,7 @@ package array
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,8 +53,9 @@ func parsePartitions(text string) [][2]uint32 {
 		major, err1 := strconv.ParseUint(w[0], 10, 32)
 		minor, err2 := strconv.ParseUint(w[1], 10, 32)
 		if err1 == nil && err2 == nil {
-			devs = append([][2]uint32{{uint32(major), uint32(minor)}}, devs...)
+			devs = append(devs, [2]uint32{uint32(major), uint32(minor)})
 		}
 	}
+	slices.Reverse(devs)
 	return devs
 }

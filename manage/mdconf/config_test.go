@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
 // Words and lines as mdadm cuts them.
@@ -249,15 +250,51 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+// configs are files as distributions and people write them, by name.
+func configs(t testing.TB) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	texts := make(map[string]string)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(file)] = string(b)
+	}
+	return texts
+}
+
+// TestConfigs reads files as they are found on machines, without a complaint.
+func TestConfigs(t *testing.T) {
+	arrays := map[string]int{"debian.conf": 2, "fedora.conf": 4, "nas.conf": 5, "big.conf": 68}
+	for name, text := range configs(t) {
+		c := Parse(name, text)
+		if len(c.Warnings) > 0 || len(c.Arrays) != arrays[name] {
+			t.Errorf("%s: %d arrays, want %d; %v", name, len(c.Arrays), arrays[name], c.Warnings)
+		}
+	}
+}
+
 // Whatever the text, reading ends, warns with a place in the file, and gives
 // arrays that say which one is meant.
 func FuzzParse(f *testing.F) {
+	for _, text := range configs(f) {
+		f.Add(text)
+	}
 	f.Add("DEVICE partitions\nARRAY /dev/md0 uuid=0:0:0:0\n name='x\nAUTO +1.x homehost -all")
 	f.Add("POLICY path=a*[ action=spare\nSYSFS name=/dev/md/a =\nCREATE mode=777777777 owner=\n")
 	f.Add("\t#\n'\"\n\x00 =\nMAILFROM\nMON 99999999999999999999\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c := Parse("f", text)
+		var c *Config
+		fuzztest.Bounded(t, 4*len(text), func() { c = Parse("f", text) })
 		last := strings.Count(text, "\n") + 1
+		if n := len(c.Arrays) + len(c.Rules) + len(c.Sysfs) + len(c.Devices) + len(c.Warnings); n > len(text)+16 { // some rules hold without a line
+			t.Fatalf("%d things in %d bytes", n, len(text))
+		}
 		for _, w := range c.Warnings {
 			if w.Line < 1 || w.Line > last || w.Text == "" {
 				t.Errorf("%+v of %d lines", w, last)

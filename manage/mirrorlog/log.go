@@ -75,6 +75,9 @@ func ParseArgs(text string) (Args, error) {
 	if err != nil || bits.OnesCount64(a.Region) != 1 || a.Region < 2 || a.Region > a.Sectors {
 		return fail("the region size must be a power of two, at least 2 sectors and at most the mirror")
 	}
+	if a.regions() > maxRegions {
+		return fail("more regions than a log can have: " + strconv.FormatUint(maxRegions, 10))
+	}
 	if len(rest) == 2 {
 		switch rest[1] {
 		case "sync":
@@ -87,6 +90,13 @@ func ParseArgs(text string) (Args, error) {
 	}
 	return a, nil
 }
+
+// maxRegions bounds the memory that the marks of a log take: a bit each, three
+// times. It is a mirror of 512 TiB in regions of 512 KiB.
+const maxRegions = 1 << 30
+
+// regions is how many regions the mirror has; the last may be a part of one.
+func (a Args) regions() uint64 { return (a.Sectors-1)/a.Region + 1 }
 
 func isNumber(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 64)
@@ -111,18 +121,23 @@ type Log struct {
 // The owner is kept on it, so that who takes over a log while its mirror is in
 // use knows it for the same; the zero value is nobody's.
 func New(a Args, disk Disk, owner Owner) (*Log, error) {
-	n := (a.Sectors + a.Region - 1) / a.Region
-	l := &Log{args: a, n: n, clean: newBitmap(n), sync: newBitmap(n), busy: newBitmap(n)}
-	if a.Device == "" {
+	n := a.regions()
+	l := &Log{args: a, n: n}
+	if a.Device != "" {
+		// Before the marks: there may be no room for them.
+		var err error
+		if l.store, err = openStore(disk, n, owner); err != nil {
+			return nil, err
+		}
+	}
+	l.clean, l.sync, l.busy = newBitmap(n), newBitmap(n), newBitmap(n)
+	if l.store == nil {
 		l.clean.fill()
 		if a.Sync == SyncAlways {
 			l.sync.fill()
 		}
-		return l, nil
 	}
-	var err error
-	l.store, err = openStore(disk, n, owner)
-	return l, err
+	return l, nil
 }
 
 // disown ends the log's bond with its owner, who is about to go: the kernel may

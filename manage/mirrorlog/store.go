@@ -51,8 +51,8 @@ func openStore(disk Disk, n uint64, owner Owner) (*store, error) {
 	if disk == nil {
 		return nil, fmt.Errorf("a log on a device: %w: none given", ErrArgs)
 	}
-	size := (offBits + len(newBitmap(n)) + storeAlign - 1) &^ (storeAlign - 1)
-	if int64(size) > disk.Size() {
+	size := (offBits + (int64(n)+31)/32*4 + storeAlign - 1) &^ (storeAlign - 1)
+	if size > disk.Size() {
 		return nil, fmt.Errorf("%s: %w: %d bytes wanted, %d there", disk.Number(), ErrTooSmall, size, disk.Size())
 	}
 	return &store{disk: disk, n: n, owner: owner, buf: make([]byte, size)}, nil

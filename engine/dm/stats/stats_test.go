@@ -5,8 +5,11 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
 // list is what a 6.1 kernel answered.
@@ -265,6 +268,26 @@ func FuzzParseList(f *testing.F) {
 				t.Errorf("%q reads back as %+v, %v", r.UserData(), again.Group, err)
 			}
 		}
+	})
+}
+
+func FuzzParseCreated(f *testing.F) {
+	for _, reply := range []string{"0\n", " 12 ", "18446744073709551615", "18446744073709551616", "-1", ""} {
+		f.Add(reply)
+	}
+	f.Fuzz(func(t *testing.T, reply string) {
+		fuzztest.Bounded(t, len(reply), func() {
+			id, err := ParseCreated(reply)
+			if err != nil {
+				if reason := new(Error); !errors.As(err, &reason) {
+					t.Error(err)
+				}
+				return
+			}
+			if again, err := ParseCreated(strconv.FormatUint(id, 10)); again != id || err != nil {
+				t.Errorf("%q is %d, then %d, %v", reply, id, again, err)
+			}
+		})
 	})
 }
 

@@ -1,0 +1,38 @@
+// Package fuzztest has what fuzz tests of all packages share.
+package fuzztest
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"testing"
+)
+
+// Bounded runs f and fails if it allocates more than a small multiple of the
+// input, a number of bytes, and a constant: what is read from a disk or a peer
+// must not size anything before it was held against what is there.
+//
+// It may run f a second time, to count exactly.
+func Bounded(t testing.TB, input int, f func()) {
+	t.Helper()
+	limit := uint64(16*input + 512<<10)
+	before := roughly()
+	f()
+	if roughly()-before <= limit/2 {
+		return
+	}
+	var from, to runtime.MemStats
+	runtime.ReadMemStats(&from)
+	f()
+	runtime.ReadMemStats(&to)
+	if got := to.TotalAlloc - from.TotalAlloc; got > limit {
+		t.Errorf("%d bytes of input made %d bytes of garbage, want at most %d", input, got, limit)
+	}
+}
+
+// roughly is how much was allocated. Small objects are counted in lots, but the
+// world is not stopped for it, in which a fuzzer would spend most of its time.
+func roughly() uint64 {
+	sample := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample[:])
+	return sample[0].Value.Uint64()
+}

@@ -115,9 +115,9 @@ coverage: lab
 	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \
 		$(GO) run ./internal/coverage/cmd/testrun -coverage docs/coverage.md -write
 
-# Each fuzz test for T.
+# Each fuzz test for T, added up in the log; PKG narrows it down.
 fuzz:
-	$(GO) run ./internal/house/cmd/fuzz -t $(T)
+	$(GO) run ./internal/house/cmd/fuzz -t $(T) -log docs/fuzz.tsv $(PKG)
 
 # Ours and the peers side by side, into docs/performance.md. ONLY=name renews one
 # row; BENCH_CHECK=1 fails where a row is below its floor (internal/bench/floors.go).

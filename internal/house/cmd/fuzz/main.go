@@ -1,31 +1,43 @@
 // Fuzz runs every native fuzz test of the module, one after the other, each for
 // the time or the executions given, and prints a line for each. It exits 1 if one failed.
+// With -log it adds each run to a file, and begins with what has run least.
 //
-//	go run ./internal/house/cmd/fuzz -t 10m|10000x [PACKAGE...]
+//	go run ./internal/house/cmd/fuzz -t 10m|10000x [-log FILE] [PACKAGE...]
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mdkit/mdkit/internal/house/fuzzlog"
 )
 
+const module = "github.com/mdkit/mdkit/"
+
 func main() {
-	each := flag.String("t", "10m", "how `long` to run each fuzz test: a time, or executions as 10000x")
+	var r runner
+	flag.StringVar(&r.each, "t", "10m", "how `long` to run each fuzz test: a time, or executions as 10000x")
+	flag.StringVar(&r.log, "log", "", "add what was run to this `file`")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	packages := flag.Args()
 	if len(packages) == 0 {
 		packages = []string{"./..."}
 	}
-	failed, err := fuzzAll(ctx, *each, packages)
+	failed, err := r.all(ctx, packages)
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d fuzz tests failed", failed)
 	}
@@ -35,23 +47,105 @@ func main() {
 	}
 }
 
-func fuzzAll(ctx context.Context, each string, packages []string) (failed int, err error) {
-	listing, err := output(ctx, append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}"}, packages...)...)
+// runner is one run of all fuzz tests.
+type runner struct {
+	each   string
+	log    string // no file if empty
+	commit string
+	cache  string // where go test keeps inputs that reached new code
+	bin    string // folder for test programs
+}
+
+// suite is a package with fuzz tests.
+type suite struct {
+	path, dir string
+	names     []string
+	program   string // the test program, once it is built
+	err       error  // why it is not
+}
+
+func (s *suite) short() string { return strings.TrimPrefix(s.path, module) }
+
+func (r *runner) all(ctx context.Context, packages []string) (failed int, err error) {
+	suites, err := find(ctx, packages)
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(listing) {
-		fields := strings.Fields(line)
-		for _, name := range fuzzTests(fields[1], fields[2:]) {
+	if r.log != "" {
+		log, err := fuzzlog.Read(r.log)
+		if err != nil {
+			return 0, err
+		}
+		// A run that is cut short is not to leave out the same ones each time.
+		slices.SortStableFunc(suites, func(a, b *suite) int { return cmp.Compare(least(log, a), least(log, b)) })
+		r.commit = commit(ctx)
+	}
+	cache, err := output(ctx, "env", "GOCACHE")
+	if err != nil {
+		return 0, err
+	}
+	r.cache = filepath.Join(strings.TrimSpace(cache), "fuzz")
+	if r.bin, err = os.MkdirTemp("", "mdkit-fuzz-"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(r.bin)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for s := range r.build(ctx, suites) {
+		if s.err != nil && ctx.Err() == nil {
+			fmt.Printf("FAIL %-24s\n%v\n", s.short(), s.err)
+			failed += len(s.names)
+			continue
+		}
+		for _, name := range s.names {
 			if err := ctx.Err(); err != nil {
 				return failed, err
 			}
-			if !fuzzOne(ctx, each, fields[0], name) {
+			ok, err := r.one(ctx, s, name)
+			if err != nil {
+				return failed, err
+			}
+			if !ok {
 				failed++
 			}
 		}
+		os.Remove(s.program)
 	}
-	return failed, nil
+	return failed, ctx.Err()
+}
+
+// least is how long the fuzz test of a package that has run least has run.
+func least(log fuzzlog.Log, s *suite) float64 {
+	seconds := log.Of(s.short() + "." + s.names[0]).Seconds
+	for _, name := range s.names {
+		seconds = min(seconds, log.Of(s.short()+"."+name).Seconds)
+	}
+	return seconds
+}
+
+// commit names what is being fuzzed: a log may be older than the tree.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
+	if name := strings.TrimSpace(string(out)); err == nil && name != "" {
+		return name
+	}
+	return "-"
+}
+
+// find lists the packages that have fuzz tests.
+func find(ctx context.Context, packages []string) ([]*suite, error) {
+	listing, err := output(ctx, append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}"}, packages...)...)
+	if err != nil {
+		return nil, err
+	}
+	var suites []*suite
+	for line := range strings.Lines(listing) {
+		fields := strings.Fields(line)
+		if names := fuzzTests(fields[1], fields[2:]); len(names) > 0 {
+			suites = append(suites, &suite{path: fields[0], dir: fields[1], names: names})
+		}
+	}
+	return suites, nil
 }
 
 var declaration = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
@@ -71,29 +165,58 @@ func fuzzTests(dir string, files []string) []string {
 	return names
 }
 
-// fuzzOne runs one fuzz test and prints its line, or all it said if it failed.
-func fuzzOne(ctx context.Context, each string, pkg, name string) bool {
-	// Left alone, go test spends a minute to shorten each input that reached
-	// new code, and hardly tries another one.
-	out, err := output(ctx, "test", "-run=^$", "-fuzz=^"+name+"$", "-fuzztime="+each, "-fuzzminimizetime=20x", pkg)
-	short := strings.TrimPrefix(pkg, "github.com/mdkit/mdkit/")
-	if err != nil {
-		fmt.Printf("FAIL %-24s %s\n%s\n%v\n", short, name, out, err)
-		return false
-	}
-	fmt.Printf("ok   %-24s %-28s %s\n", short, name, lastProgress(out))
-	return true
+// build makes the test program of each package, one ahead of the one that is
+// taken. go test would link it again for every fuzz test.
+func (r *runner) build(ctx context.Context, suites []*suite) <-chan *suite {
+	built := make(chan *suite, 1)
+	go func() {
+		defer close(built)
+		for i, s := range suites {
+			s.program = filepath.Join(r.bin, fmt.Sprintf("%d.test", i))
+			_, s.err = output(ctx, "test", "-c", "-fuzz=.", "-o", s.program, s.path)
+			select {
+			case built <- s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return built
 }
 
-// lastProgress is the tail of the last line in which the fuzzer counts.
-func lastProgress(out string) string {
-	last := ""
-	for line := range strings.Lines(out) {
-		if _, after, ok := strings.Cut(strings.TrimSpace(line), "elapsed: "); ok {
-			last = after
-		}
+// one runs one fuzz test and prints its line, or all it said if it failed. The
+// error is of the log.
+func (r *runner) one(ctx context.Context, s *suite, name string) (ok bool, err error) {
+	// As go test starts it. Left alone, the fuzzer spends a minute to shorten
+	// each input that reached new code, and hardly tries another one.
+	cmd := exec.CommandContext(ctx, s.program, "-test.paniconexit0", "-test.run=^$", "-test.fuzz=^"+name+"$", "-test.fuzztime="+r.each,
+		"-test.fuzzminimizetime=20x", "-test.parallel=2", "-test.fuzzcachedir="+filepath.Join(r.cache, s.path))
+	cmd.Dir = s.dir
+	// The fuzzer ends in order at an interrupt, and says how far it has come.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	begin := time.Now()
+	b, failure := cmd.CombinedOutput()
+	out := string(b)
+	last, executions := fuzzlog.Progress(out)
+	if ctx.Err() != nil && !fuzzlog.Found(out) {
+		failure = nil // it was cut short, which all tells in the end
 	}
-	return last
+	if failure != nil {
+		fmt.Printf("FAIL %-24s %s\n%s\n%v\n", s.short(), name, out, failure)
+	} else {
+		fmt.Printf("ok   %-24s %-28s %s\n", s.short(), name, last)
+	}
+	if r.log == "" {
+		return failure == nil, nil
+	}
+	run := fuzzlog.Line{
+		Target: s.short() + "." + name, Executions: executions, Seconds: time.Since(begin).Seconds(), Commit: r.commit,
+	}
+	if failure != nil && fuzzlog.Found(out) {
+		run.Findings = 1
+	}
+	return failure == nil, fuzzlog.Record(r.log, run)
 }
 
 func output(ctx context.Context, args ...string) (string, error) {

@@ -18,72 +18,103 @@ type Device struct {
 // NoMinor is Device.Minor where the kernel chooses.
 const NoMinor = -1
 
-// ParseConcise reads `<name>,<uuid>,<minor>,<flags>,<table>[,<table>...]`, any
-// number of them with semicolons between. A backslash takes the next character
-// as it is, and white space after a separator is skipped. UUID, minor and flags
+// ConciseFields are the fields of one device of a concise specification: name,
+// UUID, minor, flags and table, of which the lines have newlines between. There
+// are fewer where some are missing.
+type ConciseFields struct {
+	Fields []string
+	// Open says that the text ends in a comma or in a character behind a
+	// backslash. dmsetup takes neither for the end of a device.
+	Open bool
+}
+
+// Complete says whether no field is missing.
+func (f ConciseFields) Complete() bool { return len(f.Fields) == conciseFields }
+
+// ErrBackslash is a backslash at the end of a concise specification.
+var ErrBackslash = conciseError("Backslash must be followed by another character at end of string.")
+
+// SplitConcise takes a concise specification apart: `<name>,<uuid>,<minor>,<flags>,
+// <table>[,<table>...]`, any number of them with semicolons between. A backslash
+// takes the next character as it is, and white space after a separator is
+// skipped. If it fails with [ErrBackslash], the last device is the one in which
+// that is.
+func SplitConcise(text string) ([]ConciseFields, error) {
+	var devices []ConciseFields
+	for text != "" {
+		var f ConciseFields
+		var err error
+		f, text, err = splitDevice(text)
+		devices = append(devices, f)
+		if err != nil {
+			return devices, err
+		}
+	}
+	return devices, nil
+}
+
+// conciseFields is the number of fields before the second line of a table.
+const conciseFields = 5
+
+// splitDevice takes the fields of the first device; rest is what is behind it.
+func splitDevice(text string) (f ConciseFields, rest string, err error) {
+	var b strings.Builder
+	done := func() { f.Fields = append(f.Fields, b.String()); b.Reset() }
+	defer func() { done() }()
+	for text != "" {
+		ch := text[0]
+		text = text[1:]
+		f.Open = false
+		switch {
+		case ch == '\\':
+			if text == "" {
+				return f, "", ErrBackslash
+			}
+			b.WriteByte(text[0])
+			text = text[1:]
+			f.Open = true
+		case ch == ',' && len(f.Fields) < conciseFields-1:
+			done()
+			text = strings.TrimLeftFunc(text, isSpace)
+			f.Open = true
+		case ch == ',':
+			b.WriteByte('\n')
+			f.Open = true
+		case ch == ';':
+			return f, strings.TrimLeftFunc(text, isSpace), nil
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return f, "", nil
+}
+
+// ParseConcise reads what [SplitConcise] takes apart. UUID, minor and flags
 // ("ro" or "rw") may be empty.
 func ParseConcise(text string) ([]Device, error) {
+	list, err := SplitConcise(text)
 	var devices []Device
-	p := conciseParser{text: text}
-	for p.text != "" {
-		fields, err := p.device()
-		if err != nil {
-			return nil, err
+	for i, f := range list {
+		if err != nil && i == len(list)-1 {
+			break
 		}
-		d, err := conciseDevice(fields)
+		if !f.Complete() {
+			return nil, conciseError("Five comma-separated fields are required for each device: %d in %q", len(f.Fields), strings.Join(f.Fields, ","))
+		}
+		d, err := conciseDevice(f.Fields)
 		if err != nil {
 			return nil, err
 		}
 		devices = append(devices, d)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return devices, nil
 }
 
 func conciseError(format string, args ...any) error {
 	return &Error{Op: "parse", Field: "concise", Reason: fmt.Sprintf(format, args...), Err: ErrSyntax}
-}
-
-// conciseFields is the number of fields before the second line of a table.
-const conciseFields = 5
-
-type conciseParser struct{ text string }
-
-// device takes the fields of the next device, the last one holding its table,
-// one line a target.
-func (p *conciseParser) device() ([]string, error) {
-	var done []string
-	var b strings.Builder
-	c := p.text
-scan:
-	for c != "" {
-		ch := c[0]
-		c = c[1:]
-		switch {
-		case ch == '\\':
-			if c == "" {
-				return nil, conciseError("Backslash must be followed by another character at end of string.")
-			}
-			b.WriteByte(c[0])
-			c = c[1:]
-		case ch == ',' && len(done) < conciseFields-1:
-			done = append(done, b.String())
-			b.Reset()
-			c = strings.TrimLeftFunc(c, isSpace)
-		case ch == ',':
-			b.WriteByte('\n')
-		case ch == ';':
-			c = strings.TrimLeftFunc(c, isSpace)
-			break scan
-		default:
-			b.WriteByte(ch)
-		}
-	}
-	p.text = c
-	done = append(done, b.String())
-	if len(done) != conciseFields {
-		return nil, conciseError("Five comma-separated fields are required for each device: %d in %q", len(done), strings.Join(done, ","))
-	}
-	return done, nil
 }
 
 func conciseDevice(f []string) (Device, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/dm"
@@ -62,6 +63,31 @@ func TestConcise(t *testing.T) {
 	}
 	if back := dm.FormatConcise(got); back != text {
 		t.Errorf("FormatConcise:\n got %s\nwant %s", back, text)
+	}
+}
+
+// TestSplitConcise shows what is left of a specification that is cut off.
+func TestSplitConcise(t *testing.T) {
+	for text, want := range map[string]struct {
+		fields string
+		open   bool
+		err    error
+	}{
+		"a,,,,0 8 zero":   {"a||||0 8 zero", false, nil},
+		"a,,,,0 8 zero;":  {"a||||0 8 zero", false, nil},
+		"a,,,,0 8 zero,":  {"a||||0 8 zero\n", true, nil},
+		`a,,,,0 8 zero\,`: {"a||||0 8 zero,", true, nil},
+		"a, u,":           {"a|u|", true, nil},
+		`a,u\`:            {"a|u", false, dm.ErrBackslash},
+		"a":               {"a", false, nil},
+	} {
+		got, err := dm.SplitConcise(text)
+		if len(got) != 1 || strings.Join(got[0].Fields, "|") != want.fields || got[0].Open != want.open || !errors.Is(err, want.err) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+		if got[0].Complete() != (strings.Count(want.fields, "|") == 4) {
+			t.Errorf("%q: complete is %v", text, got[0].Complete())
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func open(t *testing.T) *Mapper {
 		if err := m.Control.RemoveAll(dm.RemoveOptions{}); err != nil {
 			t.Error(err)
 		}
-		if _, err := m.MakeNodes(DefaultOwner); err != nil {
+		if _, err := makeNodes(m); err != nil {
 			t.Error(err)
 		}
 		if left, err := m.Control.List(dm.ListOptions{}); err != nil || len(left) > 0 {
@@ -282,6 +282,30 @@ func must2[T any](v T, err error) func(*testing.T) T {
 	}
 }
 
+// nodeChange is a node that was made or removed.
+type nodeChange struct {
+	name string
+	made bool
+}
+
+// makeNodes puts the folder of nodes right.
+func makeNodes(m *Mapper) (changes []nodeChange, err error) {
+	plans, err := m.PlanNodes(DefaultOwner)
+	for _, p := range plans {
+		err = errors.Join(err, p.Apply(context.Background(), nil))
+		changes = append(changes, nodeChange{p.Name, p.Make})
+	}
+	return changes, err
+}
+
+// makeNode puts one node right.
+func makeNode(t *testing.T, m *Mapper, name string) {
+	t.Helper()
+	p, err := m.PlanNode(name, DefaultOwner)
+	must(t, err)
+	must(t, p.Apply(t.Context(), nil))
+}
+
 func labNodes(t *testing.T, g *lab.Guest) {
 	m := open(t)
 	create(t, m, CreateRequest{Name: "a", Table: zero(64)})
@@ -290,19 +314,19 @@ func labNodes(t *testing.T, g *lab.Guest) {
 	must(t, os.WriteFile("/dev/mapper/stray", nil, 0o600))
 	must(t, os.Rename("/dev/mapper/b", "/dev/mapper/old"))
 	must(t, unix.Mknod("/dev/mapper/b", unix.S_IFBLK, int(unix.Mkdev(7, 99))))
-	changes, err := m.MakeNodes(DefaultOwner)
+	changes, err := makeNodes(m)
 	must(t, err)
-	want := []NodeChange{{"old", false}, {"stray", false}, {"a", true}, {"b", true}}
+	want := []nodeChange{{"b", true}, {"old", false}, {"stray", false}, {"a", true}}
 	if !slices.Equal(changes, want) {
 		t.Errorf("%v, want %v", changes, want)
 	}
 	must(t, os.Remove("/dev/mapper/a"))
-	must(t, m.MakeNode("a", DefaultOwner))
+	makeNode(t, m, "a")
 	if !exists(m, "a") {
 		t.Error("no node made")
 	}
 	must(t, os.WriteFile("/dev/mapper/stray", nil, 0o600))
-	must(t, m.MakeNode("stray", DefaultOwner))
+	makeNode(t, m, "stray")
 	if exists(m, "stray") {
 		t.Error("a stray node stays")
 	}

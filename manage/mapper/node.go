@@ -134,3 +134,53 @@ func (n Nodes) Names() ([]string, error) {
 	}
 	return names, nil
 }
+
+// NameAt finds the name of the device that the node at path belongs to: its own
+// if there is such a node in the folder, or that of another node there with the
+// same number. What is not found as it stands is looked for beside the folder,
+// which is in /dev. The error is a [*PathError].
+func (n Nodes) NameAt(path string) (string, error) {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	num, err := nodeNumber(path)
+	if err != nil {
+		if len(path) < 3 || path[0] == '/' || strings.Count(path, "/") != 1 {
+			return "", &PathError{Path: path}
+		}
+		if num, err = nodeNumber(n.dir() + "/../" + path); err != nil {
+			return "", &PathError{Path: path}
+		}
+	} else if other, err := nodeNumber(n.dir() + "/" + last); err == nil && other == num {
+		return last, nil
+	}
+	entries, err := os.ReadDir(n.dir())
+	for _, e := range entries {
+		if other, err := nodeNumber(filepath.Join(n.dir(), e.Name())); err == nil && other == num {
+			return e.Name(), nil
+		}
+	}
+	return "", &PathError{Path: last, Err: err}
+}
+
+// nodeNumber is the number of the device behind a path.
+func nodeNumber(path string) (uint64, error) {
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	return uint64(st.Rdev), err
+}
+
+// PathError is a path that is no mapped device's.
+type PathError struct {
+	Path string
+	Err  error // why the folder of nodes could not be read, if it could not
+}
+
+// Error gives one line.
+func (e *PathError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("device %s not found: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("device %s not found", e.Path)
+}
+
+// Unwrap gives why the folder could not be read.
+func (e *PathError) Unwrap() error { return e.Err }

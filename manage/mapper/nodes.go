@@ -1,64 +1,106 @@
 package mapper
 
 import (
+	"context"
 	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// NodeChange is a node that MakeNodes made or removed.
-type NodeChange struct {
+// NodePlan is what is to be done about the node of one name: nothing if it is
+// right.
+type NodePlan struct {
+	plan.Plan
 	Name string
-	Made bool // false if it was removed
+	Make bool // false if it is to be removed
 }
 
-// MakeNodes puts the folder of nodes right: a node for each device, and none
-// that is no device's. It goes on after trouble with one.
-func (m *Mapper) MakeNodes(o Owner) ([]NodeChange, error) {
-	list, err := m.Control.List(dm.ListOptions{})
-	if err != nil {
+// PlanNode plans that the device of that name has its node, and that there is
+// none if there is no such device.
+func (m *Mapper) PlanNode(name string, o Owner) (*NodePlan, error) {
+	info, err := m.Control.Status(dm.ByName(name), dm.StatusOptions{})
+	there := err == nil
+	if err != nil && !errors.Is(err, dm.ErrNotExist) {
 		return nil, err
 	}
-	there := make(map[string]bool, len(list))
-	for _, e := range list {
-		there[e.Name] = true
+	p := &NodePlan{Name: name, Make: there}
+	path := m.Nodes.Path(name)
+	num, err := nodeNumber(path)
+	right := err == nil && num == unix.Mkdev(info.Number.Major, info.Number.Minor)
+	switch {
+	case there && !right:
+		p.add(plan.StepInfo{Kind: plan.KindMknod, Target: path, What: "device node"}, func() error {
+			_, err := m.Nodes.Add(name, info.Number, o)
+			return err
+		})
+	case !there && err == nil:
+		p.add(plan.StepInfo{Kind: plan.KindMknod, Target: path, What: "remove device node"}, func() error {
+			_, err := m.Nodes.Remove(name)
+			return err
+		})
 	}
-	var changes []NodeChange
+	return p, nil
+}
+
+func (p *NodePlan) add(info plan.StepInfo, do func() error) {
+	p.Steps = append(p.Steps, plan.NewStep(info, func(context.Context) error { return do() }, nil))
+}
+
+// PlanNodes plans that the folder of nodes is right: a node for each device, and
+// none that is no device's. Names whose node is right are not in the list. The
+// error is of the names that could not be looked at, each as a [*NodeError]; the
+// others are in the list all the same.
+func (m *Mapper) PlanNodes(o Owner) ([]*NodePlan, error) {
 	var failed []error
 	names, err := m.Nodes.Names()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failed = append(failed, err)
+	}
+	list, err := m.Control.List(dm.ListOptions{})
 	if err != nil {
 		failed = append(failed, err)
 	}
+	devices := make(map[string]bool, len(list))
+	for _, e := range list {
+		devices[e.Name] = true
+	}
+	done := make(map[string]bool, len(names)+len(list))
+	var plans []*NodePlan
+	look := func(name string) {
+		if done[name] {
+			return
+		}
+		done[name] = true
+		p, err := m.PlanNode(name, o)
+		switch {
+		case err != nil:
+			failed = append(failed, &NodeError{Name: name, Stray: !devices[name], Err: err})
+		case len(p.Steps) > 0:
+			plans = append(plans, p)
+		}
+	}
 	for _, name := range names {
-		if there[name] {
-			continue
-		}
-		if gone, err := m.Nodes.Remove(name); err != nil {
-			failed = append(failed, err)
-		} else if gone {
-			changes = append(changes, NodeChange{Name: name})
-		}
+		look(name)
 	}
 	for _, e := range list {
-		if made, err := m.Nodes.Add(e.Name, e.Number, o); err != nil {
-			failed = append(failed, err)
-		} else if made {
-			changes = append(changes, NodeChange{Name: e.Name, Made: true})
-		}
+		look(e.Name)
 	}
-	return changes, errors.Join(failed...)
+	return plans, errors.Join(failed...)
 }
 
-// MakeNode is MakeNodes for the device of one name.
-func (m *Mapper) MakeNode(name string, o Owner) error {
-	info, err := m.Control.Status(dm.ByName(name), dm.StatusOptions{NoOpenCount: true})
-	if errors.Is(err, dm.ErrNotExist) {
-		_, err = m.Nodes.Remove(name)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	_, err = m.Nodes.Add(name, info.Number, o)
-	return err
+// NodeError is a name of which is not known whether its node is right.
+type NodeError struct {
+	Name  string
+	Stray bool // no device has that name
+	Err   error
 }
+
+// Error gives one line.
+func (e *NodeError) Error() string { return "node of " + e.Name + ": " + e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *NodeError) Unwrap() error { return e.Err }

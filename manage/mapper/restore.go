@@ -52,7 +52,7 @@ func (m *Mapper) Dump(keep func(dm.Entry) bool) ([]table.Device, error) {
 			ReadOnly: info.ReadOnly(), Table: lines,
 		})
 	}
-	return inOrder(devices, needs), nil
+	return inOrder(devices, nameOf, needs), nil
 }
 
 // Order puts devices that are to be made in an order that works: a device whose
@@ -80,7 +80,7 @@ func (m *Mapper) Order(devices []table.Device) []table.Device {
 			}
 		}
 	}
-	return inOrder(devices, needs)
+	return inOrder(devices, nameOf, needs)
 }
 
 // minorOf reads the minor of "major:minor" or "/dev/dm-minor", or gives -2. The
@@ -101,33 +101,50 @@ func minorOf(word string) int {
 	return n
 }
 
-// inOrder sorts devices so that each comes after those it needs, and keeps
-// their order otherwise. A circle, which no kernel makes, is cut somewhere.
-func inOrder(devices []table.Device, needs map[string][]string) []table.Device {
-	byName := make(map[string]table.Device, len(devices))
-	for _, d := range devices {
-		byName[d.Name] = d
+// RestoreOrder puts devices behind those that they use, so that the list can be
+// made again from its beginning. Others stay where they are. A device that cannot
+// be asked uses nothing. inactive asks for what the table that is not live uses.
+func (m *Mapper) RestoreOrder(list []dm.Entry, inactive bool) []dm.Entry {
+	needs := make(map[dm.Number][]dm.Number)
+	for _, e := range list {
+		_, deps, err := m.Control.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: inactive})
+		if err == nil {
+			needs[e.Number] = deps
+		}
 	}
-	sorted := make([]table.Device, 0, len(devices))
-	seen := make(map[string]bool, len(devices))
-	var visit func(d table.Device)
-	visit = func(d table.Device) {
-		if seen[d.Name] {
+	return inOrder(list, func(e dm.Entry) dm.Number { return e.Number }, needs)
+}
+
+// inOrder sorts a list so that each item comes after those it needs, and keeps
+// the order otherwise. A circle, which no kernel makes, is cut somewhere.
+func inOrder[T any, K comparable](list []T, key func(T) K, needs map[K][]K) []T {
+	byKey := make(map[K]T, len(list))
+	for _, item := range list {
+		byKey[key(item)] = item
+	}
+	sorted := make([]T, 0, len(list))
+	seen := make(map[K]bool, len(list))
+	var visit func(item T)
+	visit = func(item T) {
+		if seen[key(item)] {
 			return
 		}
-		seen[d.Name] = true
-		for _, name := range needs[d.Name] {
-			if below, ok := byName[name]; ok {
+		seen[key(item)] = true
+		for _, k := range needs[key(item)] {
+			if below, ok := byKey[k]; ok {
 				visit(below)
 			}
 		}
-		sorted = append(sorted, d)
+		sorted = append(sorted, item)
 	}
-	for _, d := range devices {
-		visit(d)
+	for _, item := range list {
+		visit(item)
 	}
 	return sorted
 }
+
+// nameOf is a device's name.
+func nameOf(d table.Device) string { return d.Name }
 
 // Restoration is a planned creation of several devices.
 type Restoration struct {

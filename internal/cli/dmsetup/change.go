@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
@@ -164,6 +162,3 @@ func owner(a *dmopt.Line) mapper.Owner {
 
 // errTimeout is what a passed deadline matches.
 var errTimeout = mapper.ErrUdevTimeout
-
-// isMissing says whether the kernel knows no such device.
-func isMissing(err error) bool { return dmtask.Errno(err) == unix.ENXIO }

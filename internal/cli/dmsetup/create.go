@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
@@ -191,77 +190,34 @@ func (s *tables) conciseText(c dmtask.Call) (string, error) {
 }
 
 // conciseFields takes a specification apart: name, UUID, minor, flags and table
-// of each device, the lines of the table with newlines between.
-func conciseFields(spec string) ([][5]string, error) {
-	var list [][5]string
-	var f [5]string
-	n := 0
-	var b strings.Builder
-	shown := func() string {
-		f[n] = b.String()
-		named := [5]string{}
-		for i := range named {
-			if named[i] = f[i]; i > n {
-				named[i] = "(null)"
-			}
-		}
-		return fmt.Sprintf("Parsed %d fields: name: %s uuid: %s minor: %s flags: %s table: %s",
-			n+1, named[0], named[1], named[2], named[3], named[4])
-	}
-	bad := func(what string) error { return &dmopt.UsageError{Lines: []string{what, shown()}} }
-	pending := false
-	for i := 0; i < len(spec); i++ {
-		ch := spec[i]
+// of each device. What is wrong is said in the words of the original.
+func conciseFields(spec string) ([][]string, error) {
+	list, failed := grammar.SplitConcise(spec)
+	var devices [][]string
+	for i, f := range list {
 		switch {
-		case ch == '\\':
-			if i+1 == len(spec) {
-				return nil, bad("Backslash must be followed by another character at end of string.")
-			}
-			i++
-			b.WriteByte(spec[i])
-			pending = true
-			continue
-		case ch == ',' && n < 4:
-			f[n] = b.String()
-			b.Reset()
-			n++
-			i = skipSpace(spec, i+1) - 1
-			pending = true
-			continue
-		case ch == ',':
-			b.WriteByte('\n')
-			continue
-		case ch != ';' && i+1 < len(spec):
-			b.WriteByte(ch)
-			pending = true
-			continue
-		case ch != ';':
-			b.WriteByte(ch)
+		case failed != nil && i == len(list)-1:
+			return nil, incomplete("Backslash must be followed by another character at end of string.", f.Fields)
+		case f.Open:
+			return nil, incomplete("Incomplete entry: five comma-separated fields are required for each device", f.Fields)
+		case !f.Complete():
+			return nil, incomplete("Five comma-separated fields are required for each device", f.Fields)
 		}
-		if n != 4 {
-			return nil, bad("Five comma-separated fields are required for each device")
+		if flags := f.Fields[3]; flags != "" && flags != "ro" && flags != "rw" {
+			return nil, dmopt.Wrong("Invalid flags parameter '%s' must be 'ro' or 'rw' or empty.", flags)
 		}
-		f[4] = b.String()
-		if f[3] != "" && f[3] != "ro" && f[3] != "rw" {
-			return nil, dmopt.Wrong("Invalid flags parameter '%s' must be 'ro' or 'rw' or empty.", f[3])
-		}
-		list = append(list, f)
-		f, n, pending = [5]string{}, 0, false
-		b.Reset()
-		i = skipSpace(spec, i+1) - 1
+		devices = append(devices, f.Fields)
 	}
-	if pending {
-		return nil, bad("Incomplete entry: five comma-separated fields are required for each device")
-	}
-	return list, nil
+	return devices, nil
 }
 
-// skipSpace is the first place from i on that is not blank.
-func skipSpace(s string, i int) int {
-	for i < len(s) && strings.IndexByte(dmopt.Blank, s[i]) >= 0 {
-		i++
-	}
-	return i
+// incomplete refuses a device of a concise specification and shows what there is
+// of its fields.
+func incomplete(what string, fields []string) error {
+	shown := [5]string{"(null)", "(null)", "(null)", "(null)", "(null)"}
+	copy(shown[:], fields)
+	return &dmopt.UsageError{Lines: []string{what, fmt.Sprintf("Parsed %d fields: name: %s uuid: %s minor: %s flags: %s table: %s",
+		len(fields), shown[0], shown[1], shown[2], shown[3], shown[4])}}
 }
 
 // load is the commands load and reload.

@@ -3,11 +3,8 @@ package dmsetup
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
@@ -77,56 +74,64 @@ func (s *nodes) mknodes(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
-	return s.oneNode(m, d)
+	return s.oneNode(ctx, m, d)
 }
 
 // allNodes puts the folder of nodes right: those of devices that are gone go,
-// and those that are missing come.
-func (s *nodes) allNodes(_ context.Context, m *mapper.Mapper) error {
-	names, err := m.Nodes.Names()
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		_ = s.Complain(err)
-	}
-	for _, name := range names {
-		_ = s.Complain(s.oneNode(m, dmtask.Device{Name: name, Known: name}))
-	}
-	list, err := m.Control.List(dm.ListOptions{})
-	if err != nil {
-		return dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, err)
-	}
+// and those that are missing come. As in the original trouble with a name that
+// is no device's is no failure.
+func (s *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
+	plans, err := m.PlanNodes(mapper.DefaultOwner)
 	var failed error
-	for _, e := range list {
-		failed = errors.Join(failed, s.Complain(s.oneNode(m, dmtask.Device{Name: e.Name, Known: e.Name})))
+	for _, problem := range problems(err) {
+		var name *mapper.NodeError
+		var refused *dm.Error
+		switch {
+		case errors.As(problem, &name):
+			told := s.Complain(dmtask.Failed(dmtask.TaskMknodes, named(name.Name), name.Err))
+			if !name.Stray {
+				failed = errors.Join(failed, told)
+			}
+		case errors.As(problem, &refused):
+			failed = errors.Join(failed, s.Complain(dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, problem)))
+		default:
+			_ = s.Complain(problem)
+		}
+	}
+	for _, p := range plans {
+		failed = errors.Join(failed, s.Complain(s.makeNode(ctx, p)))
 	}
 	return failed
 }
 
+// named is the device of a name that the kernel has.
+func named(name string) dmtask.Device { return dmtask.Device{Name: name, Known: name} }
+
 // oneNode makes the node of a device that there is, and removes that of one
 // that there is not.
-func (s *nodes) oneNode(m *mapper.Mapper, d dmtask.Device) error {
-	i, err := m.Control.Status(d.Selector(), dm.StatusOptions{})
-	there := err == nil
-	if err != nil && !isMissing(err) {
+func (s *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) error {
+	p, err := m.PlanNode(d.Known, mapper.DefaultOwner)
+	if err != nil {
 		return dmtask.Failed(dmtask.TaskMknodes, d, err)
 	}
-	path := m.Nodes.Path(d.Known)
-	num, err := dmtask.NodeNumber(path)
-	right := err == nil && num == unix.Mkdev(i.Number.Major, i.Number.Minor)
-	if there && right || !there && err != nil {
+	return s.makeNode(ctx, p)
+}
+
+// makeNode does what is to be done about a node, or shows it.
+func (s *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
+	switch {
+	case len(p.Steps) == 0:
 		return nil
+	case s.Line.Has(dmopt.DryRun):
+		s.ShowSteps(p.Name, p.Describe()...)
+		return nil
+	case s.Line.Has(dmopt.JSON):
+		s.Show(dmtask.Changed{Device: p.Name, Applied: true, Steps: p.Describe()})
 	}
-	if s.Line.Has(dmopt.DryRun) || s.Line.Has(dmopt.JSON) {
-		step := plan.StepInfo{Kind: plan.KindMknod, Target: path, What: ui.Choose(there, "device node", "remove device node")}
-		if s.Line.Has(dmopt.DryRun) {
-			s.ShowSteps(d.Name, step)
-			return nil
-		}
-		s.Show(dmtask.Changed{Device: d.Name, Applied: true, Steps: []plan.StepInfo{step}})
-	}
-	if there {
-		_, err = m.Nodes.Add(d.Known, i.Number, mapper.DefaultOwner)
-	} else {
-		_, err = m.Nodes.Remove(d.Known)
+	err := p.Apply(ctx, nil)
+	var failed *plan.PlanError
+	if errors.As(err, &failed) {
+		return failed.Err
 	}
 	return err
 }
@@ -142,7 +147,7 @@ func (s *nodes) execute(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.oneNode(m, d); err != nil {
+	if err := s.oneNode(ctx, m, d); err != nil {
 		return err
 	}
 	words := strings.Fields(s.Line.Text[dmopt.Exec])

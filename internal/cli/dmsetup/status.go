@@ -37,47 +37,15 @@ func (s *statuses) status(ctx context.Context, c dmtask.Call) error {
 	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
 		fmt.Fprintln(s.Out, "No devices found")
 	}
-	return s.Among(ctx, c, s.restoreOrder(list), s.statusOf)
+	m, err := s.manager(false)
+	if err != nil {
+		return err
+	}
+	return s.Among(ctx, c, m.RestoreOrder(list, s.Line.Has(dmopt.Inactive)), s.statusOf)
 }
 
 func (s *statuses) isConcise(c dmtask.Call) bool {
 	return c.Name == "table" && s.Line.Has(dmopt.Concise)
-}
-
-// restoreOrder puts devices behind those that they use, so that the list can
-// be made again from its beginning. Others stay where they are. A device that
-// cannot be asked uses nothing.
-func (s *statuses) restoreOrder(list []dm.Entry) []dm.Entry {
-	byNumber := make(map[dm.Number]dm.Entry, len(list))
-	for _, e := range list {
-		byNumber[e.Number] = e
-	}
-	ordered := make([]dm.Entry, 0, len(list))
-	seen := map[dm.Number]bool{}
-	var visit func(e dm.Entry)
-	visit = func(e dm.Entry) {
-		if seen[e.Number] {
-			return
-		}
-		seen[e.Number] = true
-		ctl, err := s.Control()
-		if err != nil {
-			return
-		}
-		_, deps, err := ctl.Deps(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.DepsOptions{Inactive: s.Line.Has(dmopt.Inactive)})
-		if err == nil {
-			for _, n := range deps {
-				if below, ok := byNumber[n]; ok {
-					visit(below)
-				}
-			}
-		}
-		ordered = append(ordered, e)
-	}
-	for _, e := range list {
-		visit(e)
-	}
-	return ordered
 }
 
 // statusOf shows the targets of one device.

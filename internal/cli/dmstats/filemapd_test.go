@@ -35,7 +35,7 @@ func TestFilemapdArguments(t *testing.T) {
 	}
 }
 
-// words splits a line at blanks; '' is an empty word.
+// words splits a line at blanks; a pair of quotes is an empty word.
 func words(line string) []string {
 	list := strings.Fields(line)
 	for i, w := range list {

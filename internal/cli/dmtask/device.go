@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
 )
 
 // Call is one run of a command: the words that are left for it, of which the
@@ -148,40 +145,17 @@ func (s *Devices) NewName(name string) (Device, error) {
 	return s.Named(name)
 }
 
-// nameOfNode finds the name of the device that the node at path belongs to: its
-// own if there is such a node in /dev/mapper, or that of another node there with
-// the same number. What is not found as it stands is looked for in /dev.
+// nameOfNode finds the name of the device that the node at path belongs to.
 func (s *Devices) nameOfNode(path string) (string, error) {
-	mapper := s.Folder()
-	last := path[strings.LastIndexByte(path, '/')+1:]
-	num, err := NodeNumber(path)
-	if err != nil {
-		if len(path) < 3 || path[0] == '/' || strings.Count(path, "/") != 1 {
-			return "", s.Refuse("Device %s not found", path)
-		}
-		if num, err = NodeNumber(mapper + "/../" + path); err != nil {
-			return "", s.Refuse("Device %s not found", path)
-		}
-	} else if other, err := NodeNumber(mapper + "/" + last); err == nil && other == num {
-		return last, nil
+	name, err := mapper.Nodes{Dir: s.Folder()}.NameAt(path)
+	var missing *mapper.PathError
+	if !errors.As(err, &missing) {
+		return name, err
 	}
-	entries, err := os.ReadDir(mapper)
-	if err != nil {
-		_ = s.Refuse("opendir: %s: %v", mapper, err)
+	if missing.Err != nil {
+		_ = s.Refuse("opendir: %s: %v", s.Folder(), missing.Err)
 	}
-	for _, e := range entries {
-		if other, err := NodeNumber(filepath.Join(mapper, e.Name())); err == nil && other == num {
-			return e.Name(), nil
-		}
-	}
-	return "", s.Refuse("Device %s not found", last)
-}
-
-// NodeNumber is the number of the device behind a path.
-func NodeNumber(path string) (uint64, error) {
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
-	return uint64(st.Rdev), err
+	return "", s.Refuse("Device %s not found", missing.Path)
 }
 
 // All says whether a command is for every device: none is named.

@@ -59,8 +59,8 @@ func (c *Change) announced(command func(cookie uint32) (dm.Info, error)) error {
 	return nil
 }
 
-// forget ends a round that is not going to be waited for.
-func (c *Change) forget() error {
+// closeRound ends a round that is not going to be waited for.
+func (c *Change) closeRound() error {
 	if c.round == nil {
 		return nil
 	}
@@ -84,9 +84,9 @@ func announce(round UdevRound, flags UdevFlags, command func(cookie uint32) (dm.
 	return info, nil
 }
 
-// settle adds the wait for udev. That udev does not answer is noted and stops
+// waitForUdev adds the wait for udev. That udev does not answer is noted and stops
 // nothing: the nodes are made here then.
-func (c *Change) settle(name string) {
+func (c *Change) waitForUdev(name string) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindUdev, Target: name, What: "wait for udev"},
 		func(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package mapper
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -133,8 +134,8 @@ func (c *Change) resume(dev dm.Device, name string, req ResumeRequest) {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
 			return c.m.Control.Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
 		})
-	}, c.forget)
-	c.settle(name)
+	}, c.closeRound)
+	c.waitForUdev(name)
 	c.addNode(name, req.Owner)
 	c.readAhead(name, req.ReadAhead)
 }
@@ -167,7 +168,7 @@ func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 		if !ran {
 			return nil
 		}
-		return m.PlanResume(dev, c.info.Name, ResumeRequest{Owner: DefaultOwner}).Apply(timeless(), nil)
+		return m.PlanResume(dev, c.info.Name, ResumeRequest{Owner: DefaultOwner}).Apply(context.Background(), nil)
 	})
 	return c
 }

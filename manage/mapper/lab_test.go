@@ -547,7 +547,7 @@ func udevd(t *testing.T, answered chan<- uint32) {
 	}()
 }
 
-// What is wrong with udev is told from the files of the system.
+// TestDiagnosis has what is wrong with udev told from the files of the system.
 func TestDiagnosis(t *testing.T) {
 	root := t.TempDir()
 	put := func(path, text string) {

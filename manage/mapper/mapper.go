@@ -16,9 +16,6 @@ type Mapper struct {
 	Nodes   Nodes
 	Udev    UdevSync
 	FS      sysfs.FS // where sys and proc are looked at
-	// Deaf leaves the kernel's log alone: a refusal then comes with its errno
-	// only.
-	Deaf bool
 }
 
 // Open opens the control device, and finds out how to get along with udev.
@@ -59,10 +56,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // [*Error] then, says what the kernel said meanwhile, and who holds the device
 // if it is busy.
 func (m *Mapper) Explained(dev dm.Device, command func() error) error {
-	log := live.Deaf()
-	if !m.Deaf {
-		log = live.ListenToKernel()
-	}
+	log := live.ListenToKernel()
 	defer log.Close()
 	err := command()
 	if err == nil {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The cases of the reference, section 1.8, and of libdm-common.c.
+// TestMangle has the cases of the reference, section 1.8, and of libdm-common.c.
 func TestMangle(t *testing.T) {
 	for _, c := range []struct {
 		mode    Mangling

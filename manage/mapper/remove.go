@@ -62,9 +62,9 @@ func (c *Change) remove(dev dm.Device, name string, req RemoveRequest) {
 		func(ctx context.Context) error {
 			return c.m.Explained(dev, func() error { return c.tryRemove(ctx, dev, req) })
 		},
-		func() error { return errors.Join(c.forget(), plan.ErrNoUndo) },
+		func() error { return errors.Join(c.closeRound(), plan.ErrNoUndo) },
 	)
-	c.settle(name)
+	c.waitForUdev(name)
 	c.node(name, "remove device node", func() error {
 		if c.info.DeferredRemove() {
 			return nil // it is still there
@@ -105,11 +105,11 @@ func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, err
 	}, func() error {
 		back, err := m.PlanRename(newName, name, flags)
 		if err == nil {
-			err = back.Apply(timeless(), nil)
+			err = back.Apply(context.Background(), nil)
 		}
-		return errors.Join(c.forget(), err)
+		return errors.Join(c.closeRound(), err)
 	})
-	c.settle(newName)
+	c.waitForUdev(newName)
 	c.node(newName, "rename device node from "+name, func() error { return m.Nodes.Rename(name, newName) }, nil)
 	return c, nil
 }
@@ -121,11 +121,7 @@ func (m *Mapper) PlanSetUUID(name, uuid string, flags UdevFlags) *Change {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
 			return m.Control.SetUUID(name, uuid, dm.RenameOptions{Cookie: cookie})
 		})
-	}, func() error { return errors.Join(c.forget(), plan.ErrNoUndo) })
-	c.settle(name)
+	}, func() error { return errors.Join(c.closeRound(), plan.ErrNoUndo) })
+	c.waitForUdev(name)
 	return c
 }
-
-// timeless is for taking back: it has to happen even when the time for the work
-// itself is over.
-func timeless() context.Context { return context.Background() }

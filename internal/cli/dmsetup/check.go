@@ -88,7 +88,7 @@ func (s *tables) checkTable(name string, table grammar.Table) error {
 			len(table), ui.Choose(len(table) == 1, "", "s"), ui.Size(int64(doc.Size)))
 	}
 	if failed != nil {
-		return &dmtask.Said{Err: failed}
+		return &dmtask.Printed{Err: failed}
 	}
 	return nil
 }

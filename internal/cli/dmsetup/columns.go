@@ -41,7 +41,7 @@ const (
 	defaultSplitColumns = "vg_name,lv_name,lv_layer"
 )
 
-// table lists the columns of dmsetup's reports in the order of the original.
+// reportTable lists the columns of dmsetup's reports in the order of the original.
 func reportTable() *report.Table[*object] {
 	t := &report.Table[*object]{
 		Sections: []report.Section{
@@ -276,7 +276,7 @@ func (s *reports) newReport(c dmtask.Call, o report.Options) (*columns, error) {
 	}
 	r, err := report.New(reportTable(), o, s.Out, s.Std.Err)
 	if errors.Is(err, report.ErrSaid) {
-		err = &dmtask.Said{Err: err}
+		err = &dmtask.Printed{Err: err}
 	}
 	return r, err
 }

@@ -48,7 +48,7 @@ type versionJSON struct {
 	Driver  string `json:"driver"`
 }
 
-// targetJSON is a target type.
+// targetTypeJSON is a target type.
 type targetTypeJSON struct {
 	Type    string    `json:"type"`
 	Version [3]uint32 `json:"version"`

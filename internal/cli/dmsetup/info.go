@@ -118,7 +118,7 @@ func (s *reports) infoRow(ctx context.Context, i *dm.Info) error {
 // reported marks what the report has said itself.
 func reported(err error) error {
 	if errors.Is(err, report.ErrSaid) {
-		return &dmtask.Said{Err: err}
+		return &dmtask.Printed{Err: err}
 	}
 	return err
 }

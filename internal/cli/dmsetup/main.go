@@ -100,7 +100,7 @@ func (p *program) command() (*command, error) {
 		a.Command = "version"
 	case a.Command == "":
 		p.sayUsage()
-		return nil, &dmtask.Said{Err: dmopt.Wrong("no command")}
+		return nil, &dmtask.Printed{Err: dmopt.Wrong("no command")}
 	}
 	cmd, ok := commandNamed(a.Command)
 	if !ok {

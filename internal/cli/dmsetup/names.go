@@ -88,7 +88,7 @@ func (s *renames) mangle(ctx context.Context, c dmtask.Call) error {
 		return err
 	}
 	if i == nil {
-		return &dmtask.Said{Err: errors.Join(dmtask.ErrRefused, dm.ErrNotExist)}
+		return &dmtask.Printed{Err: errors.Join(dmtask.ErrRefused, dm.ErrNotExist)}
 	}
 	name := ui.Choose(d.Name != "", d.Name, i.Name)
 	wanted, uuid, err := s.wantedNames(name, i)

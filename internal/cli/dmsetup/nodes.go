@@ -153,7 +153,7 @@ func (s *nodes) execute(ctx context.Context, name string) error {
 	words := strings.Fields(s.Line.Text[dmopt.Exec])
 	switch {
 	case len(words) == 0:
-		return &dmtask.Said{Err: dmtask.ErrRefused}
+		return &dmtask.Printed{Err: dmtask.ErrRefused}
 	case len(words) >= maxExecWords:
 		return s.Refuse("Too many args to --exec.")
 	}

@@ -21,7 +21,7 @@ const (
 	cookieBase  = 0xFFFF
 )
 
-// udevFlagNames are the names of the flags of device-mapper itself.
+// udevFlagName is the name that udev's rules know a flag by.
 func udevFlagName(bit int) string {
 	names := []string{
 		"DISABLE_DM_RULES", "DISABLE_SUBSYSTEM_RULES", "DISABLE_DISK_RULES", "DISABLE_OTHER_RULES",

@@ -151,7 +151,7 @@ func (s *files) createFile(ctx context.Context, c dmtask.Call) error {
 	}
 	follow, monitor, err := s.followMode()
 	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
-		return errors.Join(err, &dmtask.Said{Err: dmopt.Wrong("nothing to follow")})
+		return errors.Join(err, &dmtask.Printed{Err: dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *files) updateFilemap(ctx context.Context, c dmtask.Call) error {
 	}
 	follow, monitor, err := s.followMode()
 	if err != nil || !monitor && !a.Has(dmopt.NoMonitor) {
-		return errors.Join(err, &dmtask.Said{Err: dmopt.Wrong("nothing to follow")})
+		return errors.Join(err, &dmtask.Printed{Err: dmopt.Wrong("nothing to follow")})
 	}
 	f, err := s.openFile(given, path)
 	if err != nil {

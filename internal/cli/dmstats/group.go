@@ -66,7 +66,7 @@ func (s *groups) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bo
 	}
 	if err != nil {
 		s.regionFailed(d, err)
-		return &dmtask.Said{Err: err}
+		return &dmtask.Printed{Err: err}
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ type handles struct{ *dmtask.Devices }
 // unsigned is an option's number as the original takes it for a region.
 func (s *handles) unsigned(o dmopt.Option) uint64 { return uint64(int64(s.Line.Number[o])) }
 
-// oneDevice finds the device of a subcommand. With none named it is all of
-// them, if the subcommand allows that: then every says so.
+// every says whether a subcommand is for all devices: none is named. If needsAll
+// is set, --alldevices has to say so too.
 func (s *handles) every(c dmtask.Call, needsAll bool) (every bool, err error) {
 	if !s.All(c) {
 		return false, nil

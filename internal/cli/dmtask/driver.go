@@ -56,8 +56,8 @@ func Failed(task string, d Device, err error) error {
 	return &TaskError{Task: task, Label: d.Label(), Errno: errno, Err: err, More: explained(err)}
 }
 
-// nobody is the answer to a question about no device at all.
-func nobody(d Device) error {
+// needDevice is the answer to a question about no device at all.
+func needDevice(d Device) error {
 	if d.Selector() == (dm.Device{}) {
 		return &dm.Error{Errno: unix.ENXIO}
 	}
@@ -71,7 +71,7 @@ func (s *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := dm.Info{}, nobody(d)
+	info, err := dm.Info{}, needDevice(d)
 	if err == nil {
 		info, err = ctl.Status(d.Selector(), dm.StatusOptions{
 			Inactive: s.Line.Has(dmopt.Inactive), NoOpenCount: s.Line.Has(dmopt.NoOpenCount),
@@ -112,7 +112,7 @@ func (s *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm
 	}
 	var info dm.Info
 	var targets []dm.Target
-	if err = nobody(d); err == nil {
+	if err = needDevice(d); err == nil {
 		info, targets, err = ctl.TableStatus(d.Selector(), dm.TableStatusOptions{
 			Kind: kind, NoFlush: s.Line.Has(dmopt.NoFlush), Inactive: s.Line.Has(dmopt.Inactive),
 		})
@@ -134,7 +134,7 @@ func (s *Driver) AskDeps(d Device, inactive bool) (*dm.Info, []dm.Number, error)
 	}
 	var info dm.Info
 	var deps []dm.Number
-	if err = nobody(d); err == nil {
+	if err = needDevice(d); err == nil {
 		info, deps, err = ctl.Deps(d.Selector(), dm.DepsOptions{Inactive: inactive})
 	}
 	if err != nil {

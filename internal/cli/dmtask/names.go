@@ -103,6 +103,8 @@ func (n *Names) MangleUUID(uuid string) (string, error) {
 	return n.MangleAs("UUID", "device uuid", uuid, ".")
 }
 
+// MangleAs turns a text into the one that the kernel has. what is the text in
+// messages of the mangling and kind in the one that follows, which ends in end.
 func (n *Names) MangleAs(what, kind, text, end string) (string, error) {
 	if err := n.mangledTwice(what, text); err != nil || n.Mangling() == "none" {
 		return text, err

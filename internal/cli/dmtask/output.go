@@ -24,28 +24,28 @@ type Output struct {
 // Show adds rows to the document of --json.
 func (o *Output) Show(rows ...any) { o.rows = append(o.rows, rows...) }
 
-// Said is an error whose text is on standard error already.
-type Said struct{ Err error }
+// Printed is an error whose text is on standard error already.
+type Printed struct{ Err error }
 
 // Error gives that text.
-func (e *Said) Error() string { return e.Err.Error() }
+func (e *Printed) Error() string { return e.Err.Error() }
 
 // Unwrap gives the error.
-func (e *Said) Unwrap() error { return e.Err }
+func (e *Printed) Unwrap() error { return e.Err }
 
 // ErrRefused is the error of what has been said already.
 var ErrRefused = errors.New("refused")
 
 // Complain prints an error that has not been printed yet and marks it so.
 func (o *Output) Complain(err error) error {
-	var done *Said
-	if err == nil || errors.As(err, &done) {
+	var printed *Printed
+	if err == nil || errors.As(err, &printed) {
 		return err
 	}
 	for _, line := range lines(err) {
 		fmt.Fprintln(o.Std.Err, line)
 	}
-	return &Said{err}
+	return &Printed{err}
 }
 
 // Refuse is complain for words of the original.

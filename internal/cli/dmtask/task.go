@@ -82,8 +82,10 @@ type driverError struct {
 	err  error
 }
 
+// Error gives one line.
 func (e *driverError) Error() string { return e.err.Error() }
 
+// Unwrap gives the error of ioctl/dm.
 func (e *driverError) Unwrap() error { return e.err }
 
 func (e *driverError) lines() []string {

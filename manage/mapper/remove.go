@@ -92,6 +92,19 @@ func (c *Change) tryRemove(ctx context.Context, dev dm.Device, req RemoveRequest
 	}
 }
 
+// PlanRemoveAll plans that all devices go that nobody uses. If deferred is set
+// the others go with their last user. The nodes stay; [Mapper.PlanNodes] is about
+// them.
+func (m *Mapper) PlanRemoveAll(deferred bool) *Change {
+	c := m.change(0)
+	c.add(
+		plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()},
+		func(context.Context) error { return m.Control.RemoveAll(dm.RemoveOptions{Deferred: deferred}) },
+		func() error { return plan.ErrNoUndo },
+	)
+	return c
+}
+
 // PlanRename plans another name for a device, and for its node.
 func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, error) {
 	if err := CheckNew(newName); err != nil {

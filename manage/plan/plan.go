@@ -76,6 +76,25 @@ func (p *Plan) Describe() []StepInfo {
 	return infos
 }
 
+// Runner runs plans or, in a dry run, shows their steps. Whether the run is dry
+// is asked here and nowhere else: who has to know is told by Run.
+type Runner struct {
+	DryRun   bool
+	Show     func([]StepInfo) // what a dry run would do; nil for nothing
+	Progress func(StepInfo)   // each step before it starts; nil for none
+}
+
+// Run applies a plan, and says whether it did: in a dry run it did not.
+func (r Runner) Run(ctx context.Context, p *Plan) (applied bool, err error) {
+	if !r.DryRun {
+		return true, p.Apply(ctx, r.Progress)
+	}
+	if r.Show != nil {
+		r.Show(p.Describe())
+	}
+	return false, nil
+}
+
 // undoTime is how long taking back may last: it has to happen even when the
 // time for the work itself is over.
 const undoTime = 30 * time.Second

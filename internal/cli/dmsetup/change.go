@@ -21,27 +21,31 @@ type changes struct {
 }
 
 // carryOut applies a change, or shows it under --dry-run. tasks says what a
-// refused command is called in messages, and label names the device there.
+// refused command is called in messages, and d names the device there.
 func (s *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
-	if s.Line.Has(dmopt.DryRun) {
-		s.ShowSteps(d.String(), c.Describe()...)
-		return nil
-	}
+	_, err := s.run(ctx, c, d, tasks, show)
+	return err
+}
+
+// run is carryOut that says whether the change was applied.
+func (s *changes) run(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) (applied bool, err error) {
 	if s.synchronises() { // who is impatient with udev leaves no semaphore behind
 		var stop context.CancelFunc
 		ctx, stop = s.Std.Cancellable(ctx)
 		defer stop()
 	}
-	err := c.Apply(ctx, nil)
+	if applied, err = s.Run(ctx, d.String(), &c.Plan); !applied {
+		return false, err
+	}
 	for _, note := range c.Notes() {
 		s.Warn("WARNING: %v", note)
 	}
 	if err != nil {
-		return s.failedPlan(err, d, tasks, c.Info())
+		return true, s.failedPlan(err, d, tasks, c.Info())
 	}
 	i := c.Info()
 	if err := s.UnmangleInfo(&i); err != nil {
-		return err
+		return true, err
 	}
 	if s.Line.Has(dmopt.JSON) {
 		row := dmtask.Changed{Device: d.String(), Applied: true, Steps: c.Describe()}
@@ -50,12 +54,12 @@ func (s *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Devic
 			row.Info = &info
 		}
 		s.Show(row)
-		return nil
+		return true, nil
 	}
 	if !show || !s.Line.Has(dmopt.Verbose) {
-		return nil
+		return true, nil
 	}
-	return s.showInfo(ctx, &i)
+	return true, s.showInfo(ctx, &i)
 }
 
 // tasks names the commands of a change.
@@ -98,12 +102,12 @@ func (s *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info)
 // reasons that are known here come first; under --dry-run they are warnings, for
 // the devices that the table is about may be yet to come.
 func (s *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
-	if s.Line.Has(dmopt.DryRun) {
+	applied, err := s.run(ctx, c, d, names, true)
+	if !applied {
 		for _, p := range problems(m.Check(t, readOnly)) {
 			s.Warn("WARNING: %v", p)
 		}
 	}
-	err := s.carryOut(ctx, c, d, names, true)
 	var refused *dmtask.TaskError
 	if errors.As(err, &refused) && refused.Task == dmtask.TaskReload {
 		var reasons []string

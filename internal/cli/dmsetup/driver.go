@@ -12,12 +12,11 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
-	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // drivers asks the driver and the targets of devices for what is no report, and
 // sends them messages.
-type drivers struct{ *reports }
+type drivers struct{ *changes }
 
 // version is the command version: whose words these are, and the version of
 // the driver's interface.
@@ -97,7 +96,7 @@ func (s *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
 }
 
 // message is the command message.
-func (s *drivers) message(_ context.Context, c dmtask.Call) error {
+func (s *drivers) message(ctx context.Context, c dmtask.Call) error {
 	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
@@ -109,19 +108,19 @@ func (s *drivers) message(_ context.Context, c dmtask.Call) error {
 	if words = words[1:]; len(words) == 0 {
 		s.Warn("No message supplied.")
 	}
-	text := strings.Join(words, " ")
-	if s.Line.Has(dmopt.DryRun) {
-		s.ShowSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)})
-		return nil
-	}
-	ctl, err := s.Control()
+	m, err := s.manager(false)
 	if err != nil {
 		return err
 	}
-	reply, replied, err := ctl.Message(d.Selector(), sector, text, dm.MessageOptions{})
+	message := m.PlanMessage(d.Selector(), sector, strings.Join(words, " "))
+	applied, err := s.Run(ctx, d.String(), &message.Plan)
 	if err != nil {
-		return dmtask.Failed(dmtask.TaskMessage, d, err)
+		return dmtask.Failed(dmtask.TaskMessage, d, refusal(err))
 	}
+	if !applied {
+		return nil
+	}
+	reply, replied := message.Reply, message.Replied
 	if s.Line.Has(dmopt.JSON) {
 		s.Show(replyJSON{Device: d.String(), Replied: replied, Reply: reply})
 		return nil
@@ -140,7 +139,7 @@ type replyJSON struct {
 }
 
 // setGeometry is the command setgeometry.
-func (s *drivers) setGeometry(_ context.Context, c dmtask.Call) error {
+func (s *drivers) setGeometry(ctx context.Context, c dmtask.Call) error {
 	d, words, err := s.DeviceAside(c)
 	if err != nil {
 		return err
@@ -149,15 +148,12 @@ func (s *drivers) setGeometry(_ context.Context, c dmtask.Call) error {
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskGeometry, d, err)
 	}
-	if s.Line.Has(dmopt.DryRun) {
-		s.ShowSteps(d.String(), plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: "setgeometry", Value: strings.Join(words[:4], " ")})
-		return nil
-	}
-	ctl, err := s.Control()
+	m, err := s.manager(false)
 	if err != nil {
 		return err
 	}
-	return dmtask.Failed(dmtask.TaskGeometry, d, ctl.SetGeometry(d.Selector(), g))
+	_, err = s.Run(ctx, d.String(), &m.PlanSetGeometry(d.Selector(), g).Plan)
+	return dmtask.Failed(dmtask.TaskGeometry, d, refusal(err))
 }
 
 // geometry reads cylinders, heads, sectors and the start as the kernel does

@@ -20,8 +20,8 @@ type nodes struct{ *changes }
 // removeAll is the command remove_all. As in the original it has failed only if
 // nothing at all has worked.
 func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
-	first := s.removeFree(ctx)
-	if !s.Line.Has(dmopt.Force) || s.Line.Has(dmopt.DryRun) {
+	applied, first := s.removeFree(ctx)
+	if !s.Line.Has(dmopt.Force) || !applied {
 		return first
 	}
 	list, err := s.AskList()
@@ -30,7 +30,8 @@ func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	}
 	worked := first == nil || err == nil
 	worked = s.Complain(s.Among(ctx, c, list, s.wipe)) == nil || worked
-	worked = s.removeFree(ctx) == nil || worked
+	_, again := s.removeFree(ctx)
+	worked = again == nil || worked
 	left, err := s.AskList()
 	if err == nil && len(left) == 0 {
 		return nil
@@ -43,21 +44,17 @@ func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 }
 
 // removeFree removes the devices that nobody uses, and puts the nodes right.
-func (s *nodes) removeFree(ctx context.Context) error {
+func (s *nodes) removeFree(ctx context.Context) (applied bool, err error) {
 	m, err := s.manager(false)
 	if err != nil {
-		return err
+		return true, err
 	}
-	if s.Line.Has(dmopt.DryRun) {
-		s.ShowSteps("", plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()})
-		return s.allNodes(ctx, m)
-	}
-	err = m.Control.RemoveAll(dm.RemoveOptions{Deferred: s.Line.Has(dmopt.Deferred)})
-	err = s.Complain(dmtask.Failed(dmtask.TaskRemoveAll, dmtask.Device{}, err))
+	applied, err = s.Run(ctx, "", &m.PlanRemoveAll(s.Line.Has(dmopt.Deferred)).Plan)
+	err = s.Complain(dmtask.Failed(dmtask.TaskRemoveAll, dmtask.Device{}, refusal(err)))
 	if s.Complain(s.allNodes(ctx, m)) == nil {
-		return nil
+		return applied, nil
 	}
-	return err
+	return applied, err
 }
 
 // mknodes is the command mknodes.
@@ -119,16 +116,18 @@ func (s *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) 
 
 // makeNode does what is to be done about a node, or shows it.
 func (s *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
-	switch {
-	case len(p.Steps) == 0:
+	if len(p.Steps) == 0 {
 		return nil
-	case s.Line.Has(dmopt.DryRun):
-		s.ShowSteps(p.Name, p.Describe()...)
-		return nil
-	case s.Line.Has(dmopt.JSON):
+	}
+	applied, err := s.Run(ctx, p.Name, &p.Plan)
+	if applied && s.Line.Has(dmopt.JSON) {
 		s.Show(dmtask.Changed{Device: p.Name, Applied: true, Steps: p.Describe()})
 	}
-	err := p.Apply(ctx, nil)
+	return refusal(err)
+}
+
+// refusal is the error of the step at which a plan ended.
+func refusal(err error) error {
 	var failed *plan.PlanError
 	if errors.As(err, &failed) {
 		return failed.Err

@@ -113,6 +113,15 @@ type Changed struct {
 	Info    any             `json:"info,omitempty"` // nil where it is not shown
 }
 
+// Run applies a plan for the device of that name, or shows its steps under
+// --dry-run: then it was not applied.
+func (o *Output) Run(ctx context.Context, name string, p *plan.Plan) (applied bool, err error) {
+	return plan.Runner{
+		DryRun: o.Line.Has(dmopt.DryRun),
+		Show:   func(steps []plan.StepInfo) { o.ShowSteps(name, steps...) },
+	}.Run(ctx, p)
+}
+
 // ShowSteps shows what --dry-run says would be done.
 func (o *Output) ShowSteps(name string, steps ...plan.StepInfo) {
 	if o.Line.Has(dmopt.JSON) {

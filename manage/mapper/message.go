@@ -1,0 +1,44 @@
+package mapper
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// Message is a planned message to a target of a device.
+type Message struct {
+	plan.Plan
+	Reply   string // once the plan is applied
+	Replied bool   // the target has answered, if only by nothing
+}
+
+// PlanMessage plans that the target at a sector of a device gets a message.
+func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message {
+	p := &Message{}
+	p.Steps = append(p.Steps, plan.NewStep(
+		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)},
+		func(context.Context) (err error) {
+			p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{})
+			return err
+		},
+		func(context.Context) error { return plan.ErrNoUndo },
+	))
+	return p
+}
+
+// PlanSetGeometry plans what a device tells of its cylinders, heads and sectors.
+func (m *Mapper) PlanSetGeometry(dev dm.Device, g dm.Geometry) *Change {
+	c := m.change(0)
+	c.add(
+		plan.StepInfo{
+			Kind: plan.KindIoctl, Target: dev.String(), What: "setgeometry",
+			Value: fmt.Sprintf("%d %d %d %d", g.Cylinders, g.Heads, g.Sectors, g.Start),
+		},
+		func(context.Context) error { return m.Control.SetGeometry(dev, g) },
+		func() error { return plan.ErrNoUndo },
+	)
+	return c
+}

@@ -216,7 +216,7 @@ func TestTakeOver(t *testing.T) {
 	send(s, 5, userlog.MarkRegion, userlog.Numbers(3, 77).Data)
 	send(s, 5, userlog.Flush, nil)
 	for range 2 { // and once more
-		if s, n = start(5, boot); n != all-2 {
+		if _, n = start(5, boot); n != all-2 {
 			t.Errorf("taken over: %d in sync", n)
 		}
 	}

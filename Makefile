@@ -10,11 +10,17 @@ FACES := mdadm dmsetup dmstats dmfilemapd blkdeactivate devmap_name
 T      ?= 10m
 SAMPLE := 10000x
 
-# `make soak`: kernels, and seeds for each. KEEP=1 does not repeat what passed on
-# an earlier commit.
+# `make soak`: on which kernels, with how many seeds, which GROUP (md, engine, dm,
+# cluster, trace, formats) or which packages (ONLY=./ioctl/dm,./ioctl/md), and how
+# long (FOR=30m begins no step later). RETRY=1 runs again what failed, RENDER=1
+# only writes docs/soak.md.
 KERNELS ?= oldest,stable,newest
 SEEDS   ?= 1
-KEEP    ?=
+GROUP   ?=
+ONLY    ?=
+FOR     ?= 0s
+RETRY   ?=
+RENDER  ?=
 
 # What tests leave to chance hangs on one number (docs/lab.md). It follows from
 # the commit: each commit tries another sample, and each run of one commit the
@@ -126,10 +132,12 @@ bench: build lab
 	$(GO) run ./internal/bench/cmd/bench -o bench/results.json -page docs/performance.md $(if $(ONLY),-only $(ONLY))
 
 # All packages that have kernel tests, on all kernels, all there is. It takes
-# hours, goes on after failures and takes up where it was interrupted.
+# hours, goes on after failures and takes up where it was interrupted, in any
+# checkout: commit docs/soak.jsonl and docs/soak.md, which grow with every step.
 soak: seed lab
-	$(GO) run ./internal/soak/cmd/soak -kernels $(KERNELS) -seeds $(SEEDS) $(if $(KEEP),-keep) \
-		$$(grep -rl --include='*_test.go' 'lab\.Main' . | xargs -n1 dirname | sort -u)
+	$(GO) run ./internal/soak/cmd/soak -kernels $(KERNELS) -seeds $(SEEDS) -for $(FOR) \
+		$(if $(GROUP),-group $(GROUP)) $(if $(ONLY),-only $(ONLY)) $(if $(RETRY),-retry) $(if $(RENDER),-render) \
+		$$(grep -rl --include='*_test.go' 'lab\.Main' . | xargs -n1 dirname | sort -u | grep -v '^./internal/soak$$')
 
 # The main job, told as a story. It needs a kernel and a tool, and fetches them.
 demo: build

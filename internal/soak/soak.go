@@ -1,40 +1,55 @@
 // Package soak runs the kernel tests of which `make test` runs a sample: all of
-// them, package by package on every lab kernel, and writes down what ran and
-// what came of it (docs/soak.md). It goes on after failures, and takes up where
-// it was interrupted.
+// them, on every lab kernel, step by step, and writes down what ran and what
+// came of it: docs/soak.jsonl, and docs/soak.md for people.
+//
+// A pass counts in any checkout, as long as nothing has changed that the tests
+// depend on (Tree.Inputs) and the kernels are of the same releases. So a soak
+// goes on wherever it stopped, and loses one step at most.
 package soak
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/coverage"
 )
 
-// Step is one package's tests on one kernel with one seed.
+// Rest is the Test of the step that runs what a package has beside the tests
+// that are steps of their own.
+const Rest = "rest"
+
+// Step is one package's tests on one kernel, or a part of them.
 type Step struct {
 	Package string // ./engine/md
+	Test    string `json:",omitempty"` // one top-level test, Rest, or "" for all
 	Kernel  string // a lab kernel: oldest
-	Seed    uint64 // MDKIT_SEED
+}
+
+// String names the step as `go test` would say it.
+func (s Step) String() string {
+	return strings.TrimSpace(strings.TrimPrefix(s.Package, "./") + " " + s.Test)
 }
 
 // Done is a step with what came of it.
 type Done struct {
 	Step
-	Commit   string  // what was tested, by its commit
-	Minutes  float64 // wall time, with the build
+	Release  string   // of the kernel
+	Machines []string `json:",omitempty"` // the kernels of all machines that were booted: "6.1.176 (oldest, uml)"
+	Seed     uint64   // MDKIT_SEED
+	Inputs   string   // what was tested: Tree.Inputs
+	Commit   string   // and where it came from
+	Date     string   // when it ended, as 2006-01-02
+	Minutes  float64  // wall time, with the build
 	Passed   int
 	Skipped  int
-	Failures []string // failed tests, sorted; parents of failed subtests too
-	Broken   string   // why there are no results, e.g. it did not build
+	Failures []string `json:",omitempty"` // failed tests, sorted; parents of failed subtests too
+	Broken   string   `json:",omitempty"` // why there are no results, e.g. it did not build
 }
 
 // Failed says whether the step has anything to be looked at.
@@ -58,40 +73,51 @@ func (d *Done) Take(results coverage.Results) {
 	}
 }
 
-// Plan lists every step: the kernels in turn, the packages on each, and so many
-// seeds, counted up from the first, for each package.
-func Plan(kernels, packages []string, first uint64, seeds int) []Step {
+// Plan lists every step: the kernels in turn, and the packages on each. split
+// gives the tests of a package that are steps of their own, none for most.
+func Plan(kernels, packages []string, split map[string][]string) []Step {
 	var list []Step
-	for i := range seeds {
-		for _, kernel := range kernels {
-			for _, pkg := range packages {
-				list = append(list, Step{Package: pkg, Kernel: kernel, Seed: first + uint64(i)})
+	for _, kernel := range kernels {
+		for _, pkg := range packages {
+			tests := split[pkg]
+			for _, test := range tests {
+				list = append(list, Step{Package: pkg, Test: test, Kernel: kernel})
+			}
+			if len(tests) == 0 {
+				list = append(list, Step{Package: pkg, Kernel: kernel})
+			} else {
+				list = append(list, Step{Package: pkg, Test: Rest, Kernel: kernel})
 			}
 		}
 	}
 	return list
 }
 
+// Selection is the arguments of go test that select the step's tests.
+func (s Step) Selection(split map[string][]string) []string {
+	switch s.Test {
+	case "":
+		return nil
+	case Rest:
+		return []string{"-skip=^(" + strings.Join(split[s.Package], "|") + ")$"}
+	}
+	return []string{"-run=^" + s.Test + "$"}
+}
+
 // Load reads the steps that earlier runs have written to the file with Append.
 // Where there is no file there were none.
 func Load(path string) ([]Done, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var list []Done
-	r := bufio.NewReader(f)
-	for {
-		line, err := r.ReadBytes('\n')
-		if err == io.EOF {
-			return list, nil // an unfinished line is of a step that was cut off
-		}
-		if err != nil {
-			return nil, err
+	for line := range bytes.Lines(text) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // of a step that was cut off while it was written down
 		}
 		var d Done
 		if err := json.Unmarshal(line, &d); err != nil {
@@ -99,64 +125,92 @@ func Load(path string) ([]Done, error) {
 		}
 		list = append(list, d)
 	}
+	return list, nil
 }
 
-// Append adds a step to the file.
+// Append adds a step to the file, in the place of an unfinished line if there
+// is one.
 func Append(path string, d Done) error {
-	b, err := json.Marshal(d)
+	line, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	end := int64(bytes.LastIndexByte(old, '\n') + 1)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	err = f.Truncate(end)
+	if err == nil {
+		_, err = f.WriteAt(append(line, '\n'), end)
+	}
 	return errors.Join(err, f.Close())
 }
 
-// Find returns the last run of the step that counts: one of this commit, or,
-// with keep, one of any commit that passed.
-func Find(list []Done, s Step, commit string, keep bool) (Done, bool) {
-	for _, d := range slices.Backward(list) {
-		same := d.Package == s.Package && d.Kernel == s.Kernel
-		if same && d.Seed == s.Seed && d.Commit == commit || same && keep && !d.Failed() {
-			return d, true
-		}
-	}
-	return Done{}, false
+// State is what runs are held against: the log, and what they would have to be
+// of to count now.
+type State struct {
+	Log      []Done
+	Inputs   map[string]string // by package
+	Releases map[string]string // by kernel
 }
 
-// Report renders docs/soak.md: what is done of so many steps.
-func Report(date time.Time, total int, list []Done) string {
-	var b strings.Builder
-	b.WriteString("# The last soak\n\n")
-	fmt.Fprintf(&b, "Written by `make soak` on %s. Each line is all tests of one package\n", date.UTC().Format(time.DateOnly))
-	b.WriteString("on one lab kernel, with `MDKIT_SOAK=1`: nothing is left to a sample.\n\n")
-	if len(list) < total {
-		fmt.Fprintf(&b, "**Unfinished**: %d of %d steps are done.\n\n", len(list), total)
+// Stale says why a run does not count any more, "" if it does.
+func (st State) Stale(d Done) string {
+	inputs, ok := st.Inputs[d.Package]
+	switch {
+	case !ok:
+		return "the package is gone"
+	case d.Inputs != inputs:
+		return "what it depends on has changed"
+	case d.Release != st.Releases[d.Kernel]:
+		return "the kernel is another now"
 	}
-	b.WriteString("| kernel | package | commit | seed | passed | failed | skipped | minutes |\n|---|---|---|---|---|---|---|---|\n")
-	var minutes float64
-	for _, d := range list {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %.1f |\n", d.Kernel, strings.TrimPrefix(d.Package, "./"), d.Commit, d.Seed,
-			d.Passed, len(d.Failures), d.Skipped, d.Minutes)
-		minutes += d.Minutes
-	}
-	fmt.Fprintf(&b, "\n%.0f minutes of tests.\n\n## What failed\n\n", minutes)
-	found := false
-	for _, d := range list {
-		for _, name := range d.Failures {
-			found = true
-			fmt.Fprintf(&b, "- kernel %s, seed %d: `%s`\n", d.Kernel, d.Seed, name)
-		}
-		if d.Broken != "" {
-			found = true
-			fmt.Fprintf(&b, "- kernel %s, seed %d: %s: %s\n", d.Kernel, d.Seed, d.Package, d.Broken)
+	for _, m := range d.Machines {
+		release, rest, _ := strings.Cut(m, " (")
+		role, isUML := strings.CutSuffix(rest, ", uml)")
+		if isUML && release != st.Releases[role] {
+			return "the kernel of one of its machines is another now"
 		}
 	}
-	if !found {
-		b.WriteString("Nothing.\n")
+	return ""
+}
+
+// Runs are the runs of a step that count, by their seeds: for each the last.
+// That it failed before with the same seed and passed when it was run again is
+// in the log for everybody to see, and on the page.
+func (st State) Runs(s Step) map[uint64]Done {
+	runs := map[uint64]Done{}
+	for _, d := range st.Log {
+		if d.Step == s && st.Stale(d) == "" {
+			runs[d.Seed] = d
+		}
 	}
-	return b.String()
+	return runs
+}
+
+// Seeds are those that a step is to be run with until it has so many runs that
+// count: first, and what follows. With retry failed runs do not count.
+func (st State) Seeds(s Step, first uint64, n int, retry bool) []uint64 {
+	runs := st.Runs(s)
+	var list []uint64
+	for seed, d := range runs {
+		if retry && d.Failed() {
+			delete(runs, seed)
+			if len(runs)+len(list) < n {
+				list = append(list, seed)
+			}
+		}
+	}
+	slices.Sort(list)
+	for seed := first; len(runs)+len(list) < n; seed++ {
+		if _, ok := runs[seed]; !ok && !slices.Contains(list, seed) {
+			list = append(list, seed)
+		}
+	}
+	return list
 }

@@ -1,8 +1,12 @@
-// Soak runs all kernel tests, package by package, on every lab kernel and
-// writes docs/soak.md. It exits 1 if a test failed. What it has done it keeps
-// in a file, so that a soak that was interrupted goes on where it stopped.
+// Soak runs all kernel tests, step by step, on every lab kernel. What it has
+// done it appends to docs/soak.jsonl after every step, and renders docs/soak.md
+// from that; both are to be committed. What counts already is not repeated. It
+// exits 1 if a step that counts has failed.
 //
-//	go run ./internal/soak/cmd/soak -kernels oldest,newest PACKAGE...
+//	go run ./internal/soak/cmd/soak [-group md] [-for 30m] PACKAGE...
+//
+// The packages are all that have kernel tests: the page is about them all,
+// whatever is selected to run.
 package main
 
 import (
@@ -13,7 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,25 +27,40 @@ import (
 	"github.com/mdkit/mdkit/internal/soak"
 )
 
+// long are the packages that take more than 20 minutes on two processors: each
+// of their tests that use the lab is a step.
+var long = []string{"./engine/md", "./internal/cli/mdadm", "./internal/lab/powercut"}
+
 // options are the command line.
 type options struct {
 	kernels  []string
+	only     []string
+	group    string
 	packages []string
 	seeds    int
+	limit    time.Duration
+	retry    bool
+	render   bool
 	page     string
 	log      string
-	keep     bool
 }
 
 func main() {
 	var o options
-	kernels := flag.String("kernels", strings.Join(lab.Kernels(), ","), "lab kernels, separated by commas")
+	kernels := flag.String("kernels", strings.Join(lab.Kernels(), ","), "run on these lab kernels, separated by commas")
+	only := flag.String("only", "", "run these packages, separated by commas")
+	flag.StringVar(&o.group, "group", "", "run this group of packages")
 	flag.IntVar(&o.seeds, "seeds", 1, "how many seeds to run each package with")
+	flag.DurationVar(&o.limit, "for", 0, "begin no step after this long")
+	flag.BoolVar(&o.retry, "retry", false, "run again what failed")
+	flag.BoolVar(&o.render, "render", false, "write the page and run nothing")
 	flag.StringVar(&o.page, "o", "docs/soak.md", "report `file`")
-	flag.StringVar(&o.log, "log", "bin/soak.jsonl", "`file` of what is done")
-	flag.BoolVar(&o.keep, "keep", false, "do not repeat what passed on an earlier commit")
+	flag.StringVar(&o.log, "log", "docs/soak.jsonl", "`file` of what is done")
 	flag.Parse()
-	o.kernels, o.packages = strings.Split(*kernels, ","), flag.Args()
+	o.kernels, o.packages = words(*kernels), flag.Args()
+	for _, p := range words(*only) {
+		o.only = append(o.only, "./"+strings.Trim(strings.TrimPrefix(p, "./"), "/"))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -50,87 +69,178 @@ func main() {
 	}
 }
 
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// soaking is one run of the command.
+type soaking struct {
+	options
+	commit string
+	split  map[string][]string
+	steps  []soak.Step // all there are
+	state  soak.State
+}
+
 func run(ctx context.Context, o options) error {
-	seed, err := firstSeed()
+	begin := time.Now()
+	if err := soak.CheckGroup(o.group); err != nil {
+		return err
+	}
+	s := &soaking{options: o}
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	if err := s.writePage(); err != nil || o.render {
+		return err
+	}
+	first, err := firstSeed()
 	if err != nil {
 		return err
 	}
-	version, err := commit(ctx, o.page)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(o.log), 0o755); err != nil {
-		return err
-	}
-	known, err := soak.Load(o.log)
-	if err != nil {
-		return err
-	}
-	steps := soak.Plan(o.kernels, o.packages, seed, o.seeds)
-	done := make([]*soak.Done, len(steps)) // nil for those to run
-	for i, s := range steps {
-		if d, ok := soak.Find(known, s, version, o.keep); ok {
-			done[i] = &d
-		}
-	}
-	if err := writePage(o.page, done); err != nil {
-		return err
-	}
-	for i, s := range steps {
-		if done[i] != nil {
+	failed, left := 0, 0
+	for _, step := range s.steps {
+		if !s.selected(step) {
 			continue
 		}
-		d, err := runStep(ctx, s, version)
-		if err != nil {
-			return err
+		for _, seed := range s.state.Seeds(step, first, o.seeds, o.retry) {
+			if o.limit > 0 && time.Since(begin) >= o.limit {
+				left++
+				continue
+			}
+			if err := s.runStep(ctx, step, seed); err != nil {
+				return err
+			}
 		}
-		if err := soak.Append(o.log, d); err != nil {
-			return err
-		}
-		done[i] = &d
-		if err := writePage(o.page, done); err != nil {
-			return err
-		}
-	}
-	return settle(o.page, done)
-}
-
-// writePage writes the report of what is done so far.
-func writePage(path string, steps []*soak.Done) error {
-	var done []soak.Done
-	for _, d := range steps {
-		if d != nil {
-			done = append(done, *d)
+		for _, d := range s.state.Runs(step) {
+			if d.Failed() {
+				failed++
+			}
 		}
 	}
-	return os.WriteFile(path, []byte(soak.Report(time.Now(), len(steps), done)), 0o644)
-}
-
-// settle writes the page of a soak that is through, and fails if a step has.
-func settle(page string, steps []*soak.Done) error {
-	failed := 0
-	for _, d := range steps {
-		if d.Failed() {
-			failed++
-		}
-	}
-	if err := writePage(page, steps); err != nil {
-		return err
+	if left > 0 {
+		fmt.Printf("soak: the time is over, %d steps are left\n", left)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d steps failed; see %s", failed, len(steps), page)
+		return fmt.Errorf("%d steps failed; see %s", failed, o.page)
 	}
 	return nil
 }
 
+// look finds out what there is to do and what is done.
+func (s *soaking) look(ctx context.Context) error {
+	var err error
+	if s.commit, err = commit(ctx, s.page, s.log); err != nil {
+		return err
+	}
+	if s.state.Log, err = soak.Load(s.log); err != nil {
+		return err
+	}
+	s.state.Releases = map[string]string{}
+	for _, role := range lab.Kernels() {
+		if _, s.state.Releases[role], err = lab.FindKernel(ctx, role); err != nil {
+			return err
+		}
+	}
+	for i, name := range s.kernels {
+		if s.kernels[i], _, err = lab.FindKernel(ctx, name); err != nil {
+			return err
+		}
+	}
+	tree, err := soak.ReadTree(ctx, ".")
+	if err != nil {
+		return err
+	}
+	s.state.Inputs, s.split = map[string]string{}, map[string][]string{}
+	for _, pkg := range s.packages {
+		if s.state.Inputs[pkg], err = tree.Inputs(pkg); err != nil {
+			return err
+		}
+		if slices.Contains(long, pkg) {
+			if s.split[pkg], err = tree.LabTests(pkg); err != nil {
+				return err
+			}
+		}
+	}
+	s.steps = soak.Plan(lab.Kernels(), s.packages, s.split)
+	return nil
+}
+
+// selected says whether this run is about the step.
+func (s *soaking) selected(step soak.Step) bool {
+	return slices.Contains(s.kernels, step.Kernel) &&
+		(s.group == "" || soak.Group(step.Package) == s.group) &&
+		(len(s.only) == 0 || slices.Contains(s.only, step.Package))
+}
+
+// writePage writes the report of what counts so far.
+func (s *soaking) writePage() error {
+	return os.WriteFile(s.page, []byte(soak.Report(today(), s.steps, s.state)), 0o644)
+}
+
+// runStep runs a step's tests and follows their JSON stream. Only an
+// interruption is an error: all else is a result, and is written down.
+func (s *soaking) runStep(ctx context.Context, step soak.Step, seed uint64) error {
+	fmt.Printf("== kernel %s, %s, seed %d\n", step.Kernel, step, seed)
+	start := time.Now()
+	args := append([]string{"test", "-json", "-count=1", "-timeout=3h"}, step.Selection(s.split)...)
+	cmd := exec.CommandContext(ctx, "go", append(args, step.Package)...)
+	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", "MDKIT_SOAK=1", "MDKIT_LAB_KERNEL="+step.Kernel, fmt.Sprintf("MDKIT_SEED=%d", seed))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("go test: %w", err)
+	}
+	results := coverage.NewRun(os.Stdout)
+	readErr := results.Read(out)
+	results.Summary()
+	waitErr := cmd.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d := soak.Done{
+		Step: step, Release: s.state.Releases[step.Kernel], Seed: seed, Inputs: s.state.Inputs[step.Package],
+		Commit: s.commit, Date: today(), Machines: results.Machines(),
+	}
+	switch {
+	case readErr != nil:
+		d.Broken = readErr.Error()
+	case waitErr != nil:
+		d.Broken = waitErr.Error()
+	}
+	d.Take(results.Results)
+	if len(d.Failures) > 0 {
+		d.Broken = "" // the tests say it better
+	}
+	d.Minutes, err = strconv.ParseFloat(fmt.Sprintf("%.2f", time.Since(start).Minutes()), 64)
+	if err != nil {
+		return err
+	}
+	if err := soak.Append(s.log, d); err != nil {
+		return err
+	}
+	s.state.Log = append(s.state.Log, d)
+	return s.writePage()
+}
+
+// today is the date as the log has it.
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
+
 // commit names what is tested: the commit, and whether files were changed since,
-// the page itself left out.
-func commit(ctx context.Context, page string) (string, error) {
+// those that a soak writes left out.
+func commit(ctx context.Context, written ...string) (string, error) {
 	id, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return "", fmt.Errorf("git rev-parse: %w", err)
 	}
-	changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ".", ":!"+page).Output()
+	args := []string{"status", "--porcelain", "--", "."}
+	for _, path := range written {
+		args = append(args, ":!"+path)
+	}
+	changed, err := exec.CommandContext(ctx, "git", args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("git status: %w", err)
 	}
@@ -151,41 +261,4 @@ func firstSeed() (uint64, error) {
 		return 0, fmt.Errorf("MDKIT_SEED: %w", err)
 	}
 	return seed, nil
-}
-
-// runStep runs one package's tests and follows their JSON stream. Only an
-// interruption is an error: all else is a result.
-func runStep(ctx context.Context, s soak.Step, commit string) (soak.Done, error) {
-	fmt.Printf("== kernel %s, %s, seed %d\n", s.Kernel, s.Package, s.Seed)
-	start := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout=3h", s.Package)
-	cmd.Env = append(os.Environ(), "MDKIT_LAB=require", "MDKIT_SOAK=1", "MDKIT_LAB_KERNEL="+s.Kernel, fmt.Sprintf("MDKIT_SEED=%d", s.Seed))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return soak.Done{}, err
-	}
-	if err := cmd.Start(); err != nil {
-		return soak.Done{}, err
-	}
-	results := coverage.NewRun(os.Stdout)
-	readErr := results.Read(out)
-	results.Summary()
-	waitErr := cmd.Wait()
-	if ctx.Err() != nil {
-		return soak.Done{}, ctx.Err()
-	}
-	d := soak.Done{Step: s, Commit: commit}
-	switch {
-	case readErr != nil:
-		d.Broken = readErr.Error()
-	case waitErr != nil:
-		d.Broken = waitErr.Error()
-	}
-	d.Take(results.Results)
-	if len(d.Failures) > 0 {
-		d.Broken = "" // the tests say it better
-	}
-	d.Minutes = time.Since(start).Minutes()
-	return d, nil
 }

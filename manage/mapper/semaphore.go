@@ -18,9 +18,10 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// A cookie is the key of a System V semaphore: this magic and sixteen random
-// bits (libdevmapper.h DM_COOKIE_MAGIC). The semaphore counts the uevents that
-// udev has not answered for, and one for whoever waits.
+// cookieMagic is the upper half of every cookie (libdevmapper.h DM_COOKIE_MAGIC).
+// A cookie is the key of a System V semaphore: this and sixteen random bits. The
+// semaphore counts the uevents that udev has not answered for, and one for
+// whoever waits.
 const cookieMagic = 0x0d4d
 
 // Semaphores waits for udev the way udev's rules for the device mapper know:
@@ -60,6 +61,7 @@ type semRound struct {
 	joined   bool // and it is somebody else's
 }
 
+// Announce is [UdevRound.Announce].
 func (r *semRound) Announce(flags UdevFlags) (uint32, error) {
 	if !r.open {
 		cookie, id, err := createSemaphore()
@@ -74,6 +76,7 @@ func (r *semRound) Announce(flags UdevFlags) (uint32, error) {
 	return uint32(flags|UdevPrimary)<<16 | r.cookie&0xffff, nil
 }
 
+// Retract is [UdevRound.Retract].
 func (r *semRound) Retract() error {
 	if !r.open {
 		return nil
@@ -84,6 +87,7 @@ func (r *semRound) Retract() error {
 	return nil
 }
 
+// Wait is [UdevRound.Wait].
 func (r *semRound) Wait(ctx context.Context) error {
 	if !r.open || r.joined {
 		return nil
@@ -92,6 +96,7 @@ func (r *semRound) Wait(ctx context.Context) error {
 	return waitSemaphore(ctx, r.cookie, r.id, r.deadline)
 }
 
+// Close is [UdevRound.Close].
 func (r *semRound) Close() error {
 	if !r.open || r.joined {
 		return nil

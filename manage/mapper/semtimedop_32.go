@@ -4,5 +4,5 @@ package mapper
 
 import "golang.org/x/sys/unix"
 
-// The system call whose times are 64 bits wide (Linux 5.1).
+// sysSemtimedop is the system call whose times are 64 bits wide (Linux 5.1).
 const sysSemtimedop = unix.SYS_SEMTIMEDOP_TIME64

@@ -58,6 +58,7 @@ func (n NoUdev) Begin() (UdevRound, error) { return noRound{n.Silent}, nil }
 
 type noRound struct{ silent bool }
 
+// Announce is [UdevRound.Announce].
 func (r noRound) Announce(flags UdevFlags) (uint32, error) {
 	if r.silent {
 		flags |= UdevNoDMRules | UdevNoSubsystemRules | UdevNoDiskRules | UdevNoOtherRules
@@ -65,9 +66,14 @@ func (r noRound) Announce(flags UdevFlags) (uint32, error) {
 	return uint32(flags|UdevPrimary) << 16, nil
 }
 
-func (noRound) Retract() error             { return nil }
+// Retract is [UdevRound.Retract].
+func (noRound) Retract() error { return nil }
+
+// Wait is [UdevRound.Wait].
 func (noRound) Wait(context.Context) error { return nil }
-func (noRound) Close() error               { return nil }
+
+// Close is [UdevRound.Close].
+func (noRound) Close() error { return nil }
 
 // UdevRunning reports whether udev is there to be waited for, as libudev tells
 // it: by its control socket below /run.

@@ -179,14 +179,17 @@ type funcStep struct {
 	done  bool
 }
 
+// Describe gives what the step does.
 func (s *funcStep) Describe() StepInfo { return s.info }
 
+// Apply makes the change.
 func (s *funcStep) Apply(ctx context.Context) error {
 	err := s.apply(ctx)
 	s.done = err == nil
 	return err
 }
 
+// Undo takes back a change that was made.
 func (s *funcStep) Undo(ctx context.Context) error {
 	if !s.done || s.undo == nil {
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/native"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab/fixture"
@@ -166,7 +167,7 @@ func (s scripts) put(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		members, devices[m] = append(members, m), d
 	}
-	a, err := md.Open(md.Assess(members), devices, md.Options{})
+	a, err := array.Open(md.Assess(members), devices, array.Options{})
 	ts.Check(err)
 	_, err = a.WriteAt(data, 0)
 	ts.Check(err)

@@ -204,7 +204,7 @@ func (a *Assembly) judge(m *Member) Verdict {
 	if f == nil {
 		return out(m, ruleNoActive, own, "is a %v, and no member with a slot is there to tell what the array is", own)
 	}
-	if r, why := geometryDiffers(f, caughtUp(f, m)); why != "" {
+	if r, why := geometryDiffers(f, CaughtUp(f, m)); why != "" {
 		return out(m, r, own, "%s", why)
 	}
 	if own == RoleSpare && m.Level() != LevelMultipath {
@@ -375,7 +375,7 @@ func (a *Assembly) complete(slot int, m *Member) bool {
 	if m == nil {
 		return false
 	}
-	if caughtUp(a.Freshest, m).RecoveryOffset() == MaxSector {
+	if CaughtUp(a.Freshest, m).RecoveryOffset() == MaxSector {
 		return true
 	}
 	r := a.Freshest.Reshape()
@@ -411,15 +411,15 @@ func (a *Assembly) Members() []*Member {
 func (a *Assembly) orOnlyParity(avail []bool) []bool {
 	list := slices.Clone(avail)
 	for i, m := range a.Slots {
-		list[i] = list[i] || m != nil && a.Freshest.dispensable(caughtUp(a.Freshest, m), i)
+		list[i] = list[i] || m != nil && a.Freshest.Dispensable(CaughtUp(a.Freshest, m), i)
 	}
 	return list
 }
 
-// dispensable reports whether nothing of m, which is being rebuilt for a slot of
+// Dispensable reports whether nothing of m, which is being rebuilt for a slot of
 // the array, is needed to read the array: it holds parity alone, and as far as a
 // reshape that changes this has come it is complete (raid5.c, raid5_run).
-func (f *Member) dispensable(m *Member, slot int) bool {
+func (f *Member) Dispensable(m *Member, slot int) bool {
 	r := f.Reshape()
 	if r == nil {
 		return OnlyParity(f.Level(), f.Layout(), f.RaidDisks(), slot)

@@ -43,7 +43,9 @@ var ErrBackupSum = fmt.Errorf("%w: wrong checksum", ErrBackup)
 const (
 	backupMagic = "md_backup_data-"
 	backupSum1  = 64 // where the first checksum is: it covers what is before
-	backupSum2  = 96
+	// BackupSum2 is where the second checksum of a header of version 2 is, in
+	// bytes: it covers what is before (Grow.c, struct mdp_backup_super).
+	BackupSum2 = 96
 )
 
 // backupSum is mdadm's checksum: it takes the first byte over and over, so it
@@ -76,8 +78,8 @@ func ParseBackup(b []byte) (*Backup, error) {
 	v.Sections[0] = BackupSection{Start: order.Uint64(b[48:]), Length: order.Uint64(b[56:])}
 	v.Offset2 = order.Uint64(b[72:])
 	if v.Second {
-		if got, want := order.Uint32(b[backupSum2:]), backupSum(b, backupSum2); got != want {
-			return nil, fmt.Errorf("%w: at byte %d is %#x, not %#x", ErrBackupSum, backupSum2, got, want)
+		if got, want := order.Uint32(b[BackupSum2:]), backupSum(b, BackupSum2); got != want {
+			return nil, fmt.Errorf("%w: at byte %d is %#x, not %#x", ErrBackupSum, BackupSum2, got, want)
 		}
 		v.Sections[1] = BackupSection{Start: order.Uint64(b[80:]), Length: order.Uint64(b[88:])}
 	}
@@ -131,7 +133,7 @@ func (v *Backup) AppendTo(b []byte) []byte {
 		head[15] = '2'
 		order.PutUint64(head[80:], v.Sections[1].Start)
 		order.PutUint64(head[88:], v.Sections[1].Length)
-		order.PutUint32(head[backupSum2:], backupSum(head, backupSum2))
+		order.PutUint32(head[BackupSum2:], backupSum(head, BackupSum2))
 	}
 	order.PutUint32(head[backupSum1:], backupSum(head, backupSum1))
 	return append(b, head...)

@@ -99,7 +99,9 @@ const BitmapSuperSize = 256
 // (md-llbitmap.c, BITMAP_DATA_OFFSET).
 const llbitmapDataOffset = 1024
 
-var bitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
+// BitmapLayout is the field table of a bitmap's superblock, for errors that
+// name a field of one (drivers/md/md-bitmap.h, bitmap_super_s).
+var BitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
 	type s = Bitmap
 	return binfmt.New("md-bitmap", BitmapSuperSize,
 		binfmt.U32("magic", 0, func(v *s) *uint32 { return &v.Magic }, binfmt.Hex),
@@ -132,7 +134,7 @@ var bitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
 // them: it takes the array's own size. They are rules of CheckDevice, and
 // whoever reads the bits is told if there is no device for them.
 func ParseBitmap(b []byte) (*Bitmap, error) {
-	l := bitmapLayout()
+	l := BitmapLayout()
 	v := &Bitmap{order: binary.LittleEndian}
 	if err := l.Decode(v, b, binary.LittleEndian); err != nil {
 		return nil, err
@@ -163,7 +165,7 @@ const bitmapMaxNodes = 1024
 func (v *Bitmap) AppendTo(b []byte) []byte {
 	at := len(b)
 	b = append(b, make([]byte, BitmapSuperSize)...)
-	bitmapLayout().Encode(v, b[at:], binary.LittleEndian)
+	BitmapLayout().Encode(v, b[at:], binary.LittleEndian)
 	return b
 }
 
@@ -195,8 +197,8 @@ func (v *Bitmap) Chunks() uint64 {
 	return n
 }
 
-// dataOffset is where the bits begin, bytes from the superblock's start.
-func (v *Bitmap) dataOffset() int64 {
+// DataOffset is where the bits begin, bytes from the superblock's start.
+func (v *Bitmap) DataOffset() int64 {
 	if v.Version == BitmapLockless {
 		return llbitmapDataOffset
 	}
@@ -214,7 +216,7 @@ func (v *Bitmap) Len() uint64 {
 	if v.Version != BitmapLockless {
 		n = n/8 + min(n%8, 1)
 	}
-	return uint64(v.dataOffset()) + min(n, bitmapMaxLen)
+	return uint64(v.DataOffset()) + min(n, bitmapMaxLen)
 }
 
 // CopyLen is Len rounded up to 4096: how far apart the copies of a clustered

@@ -66,7 +66,7 @@ const bitmapReadSize = 64 << 10
 // read.
 func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 	return func(yield func(ChunkRun, error) bool) {
-		if err := v.within(d, v.Offset, v.Len()); err != nil {
+		if err := v.Within(d, v.Offset, v.Len()); err != nil {
 			yield(ChunkRun{}, err)
 			return
 		}
@@ -74,7 +74,7 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 			run   ChunkRun
 			total = v.Chunks()
 			buf   []byte
-			pos   = v.Offset + v.dataOffset()
+			pos   = v.Offset + v.DataOffset()
 			per   = uint64(8) // chunks for each byte
 		)
 		if v.Version == BitmapLockless {
@@ -82,13 +82,13 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 		}
 		for first := uint64(0); first < total; {
 			n := min((total-first-1)/per+1, bitmapReadSize)
-			if v.bigEndianWords() {
+			if v.BigEndianWords() {
 				n = (n + 7) &^ 7
 			}
 			if uint64(len(buf)) != n {
 				buf = make([]byte, n)
 			}
-			if err := v.readBits(d, buf, pos); err != nil {
+			if err := v.ReadBits(d, buf, pos); err != nil {
 				yield(ChunkRun{}, err)
 				return
 			}
@@ -115,16 +115,18 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 	}
 }
 
-func (v *Bitmap) readBits(d block.Device, buf []byte, pos int64) error {
-	if err := v.within(d, pos, uint64(len(buf))); err != nil {
+// ReadBits fills buf with the bits' bytes from pos, in bytes from the device's
+// start. What is not on the device is an error before it is read.
+func (v *Bitmap) ReadBits(d block.Device, buf []byte, pos int64) error {
+	if err := v.Within(d, pos, uint64(len(buf))); err != nil {
 		return err
 	}
 	return block.ReadFull(d, buf, pos)
 }
 
-// within wants n bytes from pos to be on the device. What a header counts goes
+// Within wants n bytes from pos to be on the device. What a header counts goes
 // through here before memory is taken for it.
-func (v *Bitmap) within(d block.Device, pos int64, n uint64) error {
+func (v *Bitmap) Within(d block.Device, pos int64, n uint64) error {
 	if pos >= 0 && pos <= d.Size() && n <= uint64(d.Size()-pos) {
 		return nil
 	}
@@ -135,10 +137,10 @@ func (v *Bitmap) within(d block.Device, pos int64, n uint64) error {
 	}
 }
 
-// bigEndianWords reports whether bits are to be looked up in 64-bit words with
+// BigEndianWords reports whether bits are to be looked up in 64-bit words with
 // the highest byte first: version 3 written by a big-endian machine. (On a
 // 32-bit one they were 32-bit words; the superblock does not tell.)
-func (v *Bitmap) bigEndianWords() bool {
+func (v *Bitmap) BigEndianWords() bool {
 	return v.Version == BitmapHostEndian && v.order == binary.ByteOrder(binary.BigEndian)
 }
 
@@ -147,7 +149,7 @@ func (v *Bitmap) stateAt(buf []byte, i uint64) ChunkState {
 		return ChunkState(buf[i])
 	}
 	at := i / 8
-	if v.bigEndianWords() {
+	if v.BigEndianWords() {
 		at ^= 7
 	}
 	if buf[at]>>(i%8)&1 != 0 {

@@ -263,7 +263,7 @@ func (c *checker) bitmapSuper(b *Bitmap, err error) {
 	if err != nil {
 		c.failed(ruleFor(rulesBitmap, err), err)
 	}
-	applyRules(c, rulesBitmap, bitmapLayout(), b.Offset, b)
+	applyRules(c, rulesBitmap, BitmapLayout(), b.Offset, b)
 }
 
 func (c *checker) bitmapBits(d block.Device, b *Bitmap) {
@@ -276,7 +276,7 @@ func (c *checker) bitmapBits(d block.Device, b *Bitmap) {
 			c.failed(ruleBitmapBits, err)
 			return
 		case run.State >= chunkStates:
-			c.report(ruleBitmapBits, b.Offset+b.dataOffset()+int64(run.First), int64(run.Count),
+			c.report(ruleBitmapBits, b.Offset+b.DataOffset()+int64(run.First), int64(run.Count),
 				"chunk %d has unknown state %d", run.First, run.State)
 		}
 		if c.over {

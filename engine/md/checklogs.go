@@ -154,12 +154,12 @@ func (c *checker) journal(d block.Device) {
 	if c.over || m.Super1 == nil || m.Role() != RoleJournal || m.Features()&FeatureJournal == 0 {
 		return
 	}
-	size := m.DataSize() &^ (journalBlockSectors - 1)
+	size := m.DataSize() &^ (JournalBlockSectors - 1)
 	if m.DataOffset() > uint64(m.sectors()) || size > uint64(m.sectors())-m.DataOffset() || size == 0 {
 		return // md1.data_size has said so
 	}
 	pos := m.Super1.JournalTail()
-	if pos >= size || pos%journalBlockSectors != 0 {
+	if pos >= size || pos%JournalBlockSectors != 0 {
 		pos = 0
 	}
 	buf := make([]byte, JournalBlockSize)
@@ -201,14 +201,14 @@ func (c *checker) journalBlock(d block.Device, j *JournalBlock, at int64, size u
 	if j.Pad1 != 0 || j.Pad2 != 0 {
 		c.report(ruleJournalPad, at+9, 3, "padding is not zero")
 	}
-	n := uint64(journalBlockSectors)
+	n := uint64(JournalBlockSectors)
 	buf := make([]byte, JournalBlockSize)
 	for p, err := range j.Payloads() {
 		if err != nil {
 			c.failed(ruleJournalPayload, binfmt.At(err, c.m.Name, at))
 			return size
 		}
-		if p.Size%journalBlockSectors != 0 || uint64(p.Size) > size-n%size {
+		if p.Size%JournalBlockSectors != 0 || uint64(p.Size) > size-n%size {
 			c.report(ruleJournalPayload, at, JournalBlockSize, "%v payload of %d sectors", p.Type, p.Size)
 			return size
 		}
@@ -218,7 +218,7 @@ func (c *checker) journalBlock(d block.Device, j *JournalBlock, at int64, size u
 			c.report(ruleJournalPayload, at, JournalBlockSize, "data of sector %d of an array of %d", p.Location, limit)
 		}
 		for i, want := range p.Checksums {
-			place := int64(c.m.DataOffset()+(j.Position+n+uint64(i)*journalBlockSectors)%size) * SectorSize
+			place := int64(c.m.DataOffset()+(j.Position+n+uint64(i)*JournalBlockSectors)%size) * SectorSize
 			if err := block.ReadFull(d, buf, place); err != nil {
 				c.report(ruleRead, place, JournalBlockSize, "%v", err)
 				return size

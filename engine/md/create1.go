@@ -187,7 +187,7 @@ func (a *NewArray) extents1(s *Super1, m NewMember, bitmap []byte) []Extent {
 	at := int64(s.SuperOffset) * SectorSize
 	list := []Extent{{What: "superblock " + a.Version.String(), Off: at, Data: super}}
 	if m.Journal {
-		block := JournalBlock{Magic: JournalMagic, Version: JournalVersion, MetaSize: journalHeaderSize, Seq: m.JournalSeq}
+		block := JournalBlock{Magic: JournalMagic, Version: JournalVersion, MetaSize: JournalHeaderSize, Seq: m.JournalSeq}
 		list = append(list, Extent{
 			What: "journal", Off: int64(s.DataOffset) * SectorSize, Data: block.AppendTo(nil, s.SetUUID),
 		})

@@ -4,10 +4,7 @@
 // and checks them, reads members from any block.Device, and says which of
 // them would be assembled and why.
 //
-// Open is the driver itself: it serves an array from its members, degraded or
-// in the middle of a reshape, and writes to it. What a partial parity log or a
-// write journal holds is seen at once, and put in place by the first write.
-// Writes keep those logs, so that a power cut leaves no write hole.
+// Package array below it is the driver itself.
 //
 // Places and sizes are in 512-byte sectors unless a name or comment says
 // bytes, because that is how the formats count. Parsers are pure functions of

@@ -109,7 +109,7 @@ const dumpedBits = 4096
 
 // bitmapPart describes one copy of a bitmap, with its bits as they lie there.
 func bitmapPart(d block.Device, off int64) Part {
-	p := part(d, "bitmap", bitmapLayout(), off, binary.LittleEndian)
+	p := part(d, "bitmap", BitmapLayout(), off, binary.LittleEndian)
 	raw := make([]byte, BitmapSuperSize)
 	if p.Err != nil || block.ReadFull(d, raw, off) != nil {
 		return p
@@ -119,7 +119,7 @@ func bitmapPart(d block.Device, off int64) Part {
 		return p
 	}
 	v.Offset = off
-	at, size := off+v.dataOffset(), v.Len()-uint64(v.dataOffset())
+	at, size := off+v.DataOffset(), v.Len()-uint64(v.DataOffset())
 	buf := make([]byte, min(size, dumpedBits))
 	if p.Err = block.ReadFull(d, buf, at); p.Err != nil {
 		return p
@@ -151,7 +151,7 @@ func journalPart(d block.Device, off int64) Part {
 		return p
 	}
 	pieces, at := p.Pieces[:len(p.Pieces)-1], int64(0)
-	end := min(max(int64(j.MetaSize), journalHeaderSize), JournalBlockSize) - journalHeaderSize
+	end := min(max(int64(j.MetaSize), JournalHeaderSize), JournalBlockSize) - JournalHeaderSize
 	for i := 0; at < end; i++ {
 		load, n, wrong := parsePayload(body.Bytes[at:end])
 		if wrong != "" {

@@ -9,10 +9,10 @@ package md
 // The kernel and mdadm do not see this: the kernel takes each member's data
 // offset from its own superblock (md.c, super_1_validate).
 
-// caughtUp gives m as its superblock would be, had it been written when that of
+// CaughtUp gives m as its superblock would be, had it been written when that of
 // f was, in the one respect of a reshape having begun or ended. It is m itself if
 // there is nothing to catch up with.
-func caughtUp(f, m *Member) *Member {
+func CaughtUp(f, m *Member) *Member {
 	if m.Super1 == nil || f.Super1 == nil || m.Version != f.Version || m.UUID() != f.UUID() || m.Events()+1 != f.Events() {
 		return m
 	}

@@ -26,7 +26,7 @@ func TestCaughtUp(t *testing.T) {
 	})
 	for name, members := range map[string][]*Member{"began": began, "ended": ended} {
 		f, m := members[0], members[1]
-		c := caughtUp(f, m)
+		c := CaughtUp(f, m)
 		if why := ""; c == m {
 			t.Errorf("%s: nothing is made good", name)
 		} else if _, why = geometryDiffers(f, c); why != "" {
@@ -40,7 +40,7 @@ func TestCaughtUp(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		m.Super1.Events -= 5 // no longer one behind
-		if caughtUp(f, m) != m {
+		if CaughtUp(f, m) != m {
 			t.Errorf("%s: a stale member is taken along", name)
 		}
 	}

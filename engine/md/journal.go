@@ -17,8 +17,8 @@ const (
 	JournalVersion   = 1
 	JournalBlockSize = 4096 // bytes of a meta block, and of each block of payload
 
-	journalBlockSectors = JournalBlockSize / SectorSize
-	journalHeaderSize   = 32
+	JournalBlockSectors = JournalBlockSize / SectorSize
+	JournalHeaderSize   = 32
 	journalCsumOff      = 4
 )
 
@@ -71,7 +71,7 @@ type JournalBlock struct {
 	MetaSize uint32 // bytes of this block that count, header included
 	Seq      uint64 // one more in each block
 	Position uint64 // of this block: sectors from the data offset of the journal device
-	Body     [JournalBlockSize - journalHeaderSize]byte
+	Body     [JournalBlockSize - JournalHeaderSize]byte
 }
 
 var journalLayout = sync.OnceValue(func() *binfmt.Layout[JournalBlock] {
@@ -85,7 +85,7 @@ var journalLayout = sync.OnceValue(func() *binfmt.Layout[JournalBlock] {
 		binfmt.U32("meta_size", 12, func(v *s) *uint32 { return &v.MetaSize }, bytesText),
 		binfmt.U64("seq", 16, func(v *s) *uint64 { return &v.Seq }),
 		binfmt.U64("position", 24, func(v *s) *uint64 { return &v.Position }, binfmt.Sectors),
-		binfmt.Raw("payloads", 32, JournalBlockSize-journalHeaderSize, func(v *s) []byte { return v.Body[:] }, payloadText),
+		binfmt.Raw("payloads", 32, JournalBlockSize-JournalHeaderSize, func(v *s) []byte { return v.Body[:] }, payloadText),
 	)
 })
 
@@ -117,8 +117,8 @@ func ParseJournalBlock(b []byte, uuid UUID) (*JournalBlock, error) {
 	if want := journalBlockSum(b[:JournalBlockSize], uuid); j.Checksum != want {
 		return j, l.Errorf(binfmt.ErrChecksum, j, "checksum", "%#x", want)
 	}
-	if j.MetaSize < journalHeaderSize || j.MetaSize > JournalBlockSize {
-		return j, l.Errorf(binfmt.ErrCorrupt, j, "meta_size", "%d to %d bytes", journalHeaderSize, JournalBlockSize)
+	if j.MetaSize < JournalHeaderSize || j.MetaSize > JournalBlockSize {
+		return j, l.Errorf(binfmt.ErrCorrupt, j, "meta_size", "%d to %d bytes", JournalHeaderSize, JournalBlockSize)
 	}
 	return j, nil
 }
@@ -158,7 +158,7 @@ func (j *JournalBlock) SetPayloads(payloads []JournalPayload) error {
 	}
 	j.Body = [len(j.Body)]byte{}
 	copy(j.Body[:], b)
-	j.MetaSize = uint32(journalHeaderSize + len(b))
+	j.MetaSize = uint32(JournalHeaderSize + len(b))
 	return nil
 }
 
@@ -167,13 +167,13 @@ func (j *JournalBlock) SetPayloads(payloads []JournalPayload) error {
 // type, as the kernel gives up there.
 func (j *JournalBlock) Payloads() iter.Seq2[JournalPayload, error] {
 	return func(yield func(JournalPayload, error) bool) {
-		end := min(max(int(j.MetaSize), journalHeaderSize), JournalBlockSize) - journalHeaderSize
+		end := min(max(int(j.MetaSize), JournalHeaderSize), JournalBlockSize) - JournalHeaderSize
 		for at, i := 0, 0; at < end; i++ {
 			p, n, got := parsePayload(j.Body[at:end])
 			if got != "" {
 				yield(JournalPayload{}, &binfmt.Error{
 					Op: "parse", Format: "md-journal", Field: fmt.Sprintf("payloads[%d]", i),
-					Off: int64(journalHeaderSize + at), Err: binfmt.ErrCorrupt, Got: got,
+					Off: int64(JournalHeaderSize + at), Err: binfmt.ErrCorrupt, Got: got,
 				})
 				return
 			}
@@ -203,7 +203,7 @@ func parsePayload(b []byte) (p JournalPayload, n int, wrong string) {
 		}
 		return p, 8 + int(size), ""
 	case PayloadData, PayloadParity:
-		sums := uint64(size / journalBlockSectors)
+		sums := uint64(size / JournalBlockSectors)
 		if len(b) < 16 || sums > uint64(len(b)-16)/4 {
 			return p, 0, fmt.Sprintf("a %v payload of %d sectors, %d bytes left", p.Type, size, len(b))
 		}
@@ -221,11 +221,11 @@ func parsePayload(b []byte) (p JournalPayload, n int, wrong string) {
 // with the given uuid: crc32c that starts with that of the uuid, not inverted
 // at the end (raid5-cache.c, uuid_checksum and r5l_recovery_verify_data_checksum).
 func JournalSum(block []byte, uuid UUID) uint32 {
-	return ^crc32.Update(crc32c(uuid[:]), castagnoli, block)
+	return ^crc32.Update(CRC32C(uuid[:]), castagnoli, block)
 }
 
 func journalBlockSum(raw []byte, uuid UUID) uint32 {
-	sum := crc32.Update(crc32c(uuid[:]), castagnoli, raw[:journalCsumOff])
+	sum := crc32.Update(CRC32C(uuid[:]), castagnoli, raw[:journalCsumOff])
 	sum = crc32.Update(sum, castagnoli, make([]byte, 4))
 	return ^crc32.Update(sum, castagnoli, raw[journalCsumOff+4:])
 }

@@ -45,8 +45,8 @@ const (
 	FaultyReadFixable     int32 = 5
 	FaultyClearErrors     int32 = 31
 	FaultyClearFaults     int32 = 30
-	faultyModeMask        int32 = 31
-	faultyPeriodShift           = 5
+	FaultyModeMask        int32 = 31
+	FaultyPeriodShift           = 5
 )
 
 type layoutWord struct {
@@ -154,7 +154,7 @@ func LayoutName(level Level, n int32) (string, bool) {
 		return "", false
 	}
 	if level == LevelFaulty {
-		n &= faultyModeMask
+		n &= FaultyModeMask
 	}
 	for _, w := range layoutWords(level) {
 		if w.n == n {
@@ -184,7 +184,7 @@ func ParseLayout(level Level, word string) (int32, error) {
 		}
 		for _, w := range layoutWordsFaulty {
 			if w.word == mode {
-				return w.n | int32(period)<<faultyPeriodShift, nil
+				return w.n | int32(period)<<FaultyPeriodShift, nil
 			}
 		}
 	default:

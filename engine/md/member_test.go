@@ -126,7 +126,7 @@ func bitmapOn(t *testing.T, b *Bitmap, bits []byte) *block.Memory {
 	t.Helper()
 	b.Magic, b.Offset = BitmapMagic, 8192
 	d := block.NewMemory("bits", 1<<20)
-	for off, raw := range map[int64][]byte{b.Offset: b.AppendTo(nil), b.Offset + b.dataOffset(): bits} {
+	for off, raw := range map[int64][]byte{b.Offset: b.AppendTo(nil), b.Offset + b.DataOffset(): bits} {
 		if _, err := d.WriteAt(raw, off); err != nil {
 			t.Fatal(err)
 		}

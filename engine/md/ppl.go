@@ -75,7 +75,7 @@ var pplLayout = sync.OnceValue(func() *binfmt.Layout[PPLHeader] {
 
 // PPLSignature is the signature of the logs of the array with the given uuid
 // (Member.NativeUUID): its crc32c (raid5-ppl.c, ppl_init_log).
-func PPLSignature(uuid UUID) uint32 { return crc32c(uuid[:]) }
+func PPLSignature(uuid UUID) uint32 { return CRC32C(uuid[:]) }
 
 // ParsePPL reads a partial parity log header from the first 4096 bytes of b.
 // With class binfmt.ErrChecksum or binfmt.ErrCorrupt (too many entries, sizes
@@ -131,4 +131,6 @@ func pplSum(raw []byte) uint32 {
 // remainder, as ~crc32c_le(~0, ...) of the kernel does.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func crc32c(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+// CRC32C is the checksum of the partial parity log and of the journal, as
+// ~crc32c_le(~0, b) of the kernel (raid5-ppl.c, raid5-cache.c).
+func CRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }

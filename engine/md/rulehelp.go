@@ -77,9 +77,9 @@ func (m *Member) perDevice() uint64 {
 	return m.DataSize()
 }
 
-// syncSize is how many sectors a resync covers: the array's for raid10, else
+// SyncSize is how many sectors a resync covers: the array's for raid10, else
 // the used size.
-func (m *Member) syncSize() uint64 {
+func (m *Member) SyncSize() uint64 {
 	if m.Level() == LevelRAID10 {
 		return m.ArraySize()
 	}

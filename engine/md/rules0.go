@@ -93,7 +93,7 @@ var rules0 = []superRule[Super0]{
 		return fmt.Sprintf("checkpoint of event %d in a superblock of event %d", s.CPEvents, s.Events)
 	}},
 	{Rule{"md0.recovery_cp", "recovery_cp", finding.Error, "the synced part is no larger than what is to be synced"}, func(m *Member, s *Super0) string {
-		if limit := m.syncSize(); s.Level > 0 && s.RecoveryCP != ^uint32(0) && uint64(s.RecoveryCP) > limit {
+		if limit := m.SyncSize(); s.Level > 0 && s.RecoveryCP != ^uint32(0) && uint64(s.RecoveryCP) > limit {
 			return fmt.Sprintf("in sync up to sector %d of %d", s.RecoveryCP, limit)
 		}
 		return ""

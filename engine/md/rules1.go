@@ -134,7 +134,7 @@ var rules1 = []superRule[Super1]{
 		return fmt.Sprintf("recovered up to sector %s of %d", sectorText(s.RecoveryOffset), m.perDevice())
 	}},
 	{Rule{"md1.journal_tail", "recovery_offset", finding.Warning, "the journal's tail is a block of the journal"}, func(_ *Member, s *Super1) string {
-		if s.Role() != RoleJournal || s.JournalTail() < s.DataSize && s.JournalTail()%journalBlockSectors == 0 {
+		if s.Role() != RoleJournal || s.JournalTail() < s.DataSize && s.JournalTail()%JournalBlockSectors == 0 {
 			return ""
 		}
 		return fmt.Sprintf("journal tail at sector %d of %d: the kernel starts at 0", s.JournalTail(), s.DataSize)
@@ -182,7 +182,7 @@ var rules1 = []superRule[Super1]{
 		return badEvents(s.Events)
 	}},
 	{Rule{"md1.resync_offset", "resync_offset", finding.Error, "the synced part is no larger than what is to be synced"}, func(m *Member, s *Super1) string {
-		if limit := m.syncSize(); s.ResyncOffset != MaxSector && s.Level > 0 && s.ResyncOffset > limit {
+		if limit := m.SyncSize(); s.ResyncOffset != MaxSector && s.Level > 0 && s.ResyncOffset > limit {
 			return fmt.Sprintf("in sync up to sector %d of %d", s.ResyncOffset, limit)
 		}
 		return ""

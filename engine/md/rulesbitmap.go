@@ -36,7 +36,7 @@ var rulesBitmap = []superRule[Bitmap]{
 		return fmt.Sprintf("bits cleared at event %d in a bitmap of event %d", b.EventsCleared, b.Events)
 	}},
 	{Rule{"md.bitmap.sync_size", "sync_size", finding.Warning, "the bitmap covers what is to be synced"}, func(m *Member, b *Bitmap) string {
-		want := m.syncSize()
+		want := m.SyncSize()
 		switch {
 		case b.SyncSize == want, m.Reshape() != nil, b.Version == BitmapLockless && b.SyncSize == 0:
 			return ""
@@ -67,7 +67,7 @@ var rulesBitmap = []superRule[Bitmap]{
 		}
 		return fmt.Sprintf("write_behind is %d", b.WriteBehind)
 	}},
-	{Rule{"md.bitmap.sectors_reserved", "sectors_reserved", finding.Error, "the bitmap fits into its reservation, and that is clear of everything else"}, badReservation},
+	{Rule{"md.bitmap.sectors_reserved", "sectors_reserved", finding.Error, "the bitmap fits into its reservation, and that is clear of everything else"}, BadReservation},
 	{Rule{"md.bitmap.nodes", "nodes", finding.Error, "a clustered bitmap has nodes, another one does not"}, func(_ *Member, b *Bitmap) string {
 		switch {
 		case b.Version == BitmapClustered && (b.Nodes == 0 || b.Nodes > bitmapMaxNodes):
@@ -91,7 +91,9 @@ var rulesBitmap = []superRule[Bitmap]{
 	}},
 }
 
-func badReservation(m *Member, b *Bitmap) string {
+// BadReservation says what is wrong with the sectors that b reserves for itself
+// on the device of m, or "".
+func BadReservation(m *Member, b *Bitmap) string {
 	need := (b.Len() + SectorSize - 1) / SectorSize
 	switch r := uint64(b.SectorsReserved); {
 	case r != 0 && r < need:

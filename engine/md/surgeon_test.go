@@ -99,7 +99,7 @@ var patients = map[string]func() *patient{
 			for j := range h.Reserved {
 				h.Reserved[j] = 0xff
 			}
-			h.Entries[0] = PPLEntry{DataSector: 8, PPSize: 4096, DataSize: 4096, ParityDisk: 2, Checksum: crc32c(parity)}
+			h.Entries[0] = PPLEntry{DataSector: 8, PPSize: 4096, DataSize: 4096, ParityDisk: 2, Checksum: CRC32C(parity)}
 			h.Entries[1] = PPLEntry{DataSector: 4096, DataSize: 8192, ParityDisk: 1, Checksum: 0}
 			p.put(append(h.AppendTo(nil), parity...), i, m.Offset+64*SectorSize)
 		}
@@ -244,7 +244,7 @@ func (p *patient) organs() map[string]organ {
 		}}
 	}
 	if off, ok := m.BitmapOffset(); ok {
-		list["md.bitmap"] = organ{placesOf(bitmapLayout()), off, BitmapSuperSize, func([]byte) {}}
+		list["md.bitmap"] = organ{placesOf(BitmapLayout()), off, BitmapSuperSize, func([]byte) {}}
 	}
 	if off, _, ok := m.PPLLog(); ok {
 		list["md.ppl"] = organ{placesOf(pplLayout()), off, PPLHeaderSize, func(raw []byte) {

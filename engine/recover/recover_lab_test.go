@@ -19,6 +19,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/engine/recover"
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -142,7 +143,7 @@ func (l lost) build(t *testing.T, image []byte) []block.Device {
 		found = append(found, m)
 		devs[m] = d
 	}
-	array, err := md.Open(md.Assess(found), devs, md.Options{})
+	array, err := array.Open(md.Assess(found), devs, array.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func (l lost) apply(t *testing.T, best *recover.Candidate, members []block.Devic
 		found = append(found, m)
 		devs[m] = d
 	}
-	a, err := md.Open(md.Assess(found), devs, md.Options{ReadOnly: true})
+	a, err := array.Open(md.Assess(found), devs, array.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
@@ -61,7 +62,7 @@ var errOverData = errors.New("there is no room for a superblock beside the data"
 
 // Open tries the candidate out: it writes the superblocks to overlays, which
 // only live in memory, and opens the array that they make, for reading.
-func (c *Candidate) Open(members []block.Device) (*md.Array, error) {
+func (c *Candidate) Open(members []block.Device) (*array.Array, error) {
 	plan, err := c.Plan(members)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (c *Candidate) Open(members []block.Device) (*md.Array, error) {
 		list = append(list, member)
 		devs[member] = over
 	}
-	return md.Open(md.Assess(list), devs, md.Options{ReadOnly: true, Dirty: true})
+	return array.Open(md.Assess(list), devs, array.Options{ReadOnly: true, Dirty: true})
 }
 
 // trial reads what is known through the array that the candidate makes, and

@@ -13,6 +13,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 )
 
 // The arrays that are read have this many members with so much data each.
@@ -75,7 +76,7 @@ func raceRead(ctx context.Context, ours Command, paths []string) (float64, float
 // makeReadArray makes the image files of an array full of data.
 func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 	const size = readData + 4<<20
-	array := md.NewArray{
+	arr := md.NewArray{
 		Version: md.V12, Level: level, Layout: 2, Chunk: 128, Size: readData / block.SectorSize,
 		RaidDisks: readMembers, ActiveDisks: readMembers, WorkingDisks: readMembers,
 		Name: "bench:0", UUID: md.UUID{1}, CTime: time.Unix(1_700_000_000, 0), Clean: true,
@@ -86,7 +87,7 @@ func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 			Sectors: size / block.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: 4096, UUID: md.UUID{2, byte(i)},
 		})
 	}
-	extents, err := array.Format(members, 4096)
+	extents, err := arr.Format(members, 4096)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 		}
 		devs[m], list = f, append(list, m)
 	}
-	a, err := md.Open(md.Assess(list), devs, md.Options{})
+	a, err := array.Open(md.Assess(list), devs, array.Options{})
 	if err != nil {
 		return nil, err
 	}

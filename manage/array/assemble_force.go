@@ -1,6 +1,8 @@
 package array
 
-import "github.com/mdkit/mdkit/engine/md"
+import (
+	"github.com/mdkit/mdkit/engine/md"
+)
 
 // forced is a member whose event count has to be raised for the array to run.
 type forced struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mdkit/mdkit/engine/block"
-	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/engine/nbd"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -64,7 +64,7 @@ type exportReady struct {
 }
 
 // serve serves a part of the array until ctx ends, which is how it should end.
-func (o *openOptions) serve(ctx context.Context, array *md.Array, length int64, info *arrayInfo) error {
+func (o *openOptions) serve(ctx context.Context, array *array.Array, length int64, info *arrayInfo) error {
 	e := o.export
 	var d block.Device = array
 	if e.overlay {

@@ -9,6 +9,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -16,7 +17,7 @@ import (
 // without closing it, and gives what it must hold.
 func logWrites(t *testing.T, paths []string) (model []byte) {
 	t.Helper()
-	withArray(t, paths, func(a *md.Array) {
+	withArray(t, paths, func(a *array.Array) {
 		model = blocktest.Pattern(1, int(a.Size()))
 		for _, n := range []int{len(model), 4096} {
 			copy(model, blocktest.Pattern(uint64(n), n))

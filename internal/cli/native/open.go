@@ -11,6 +11,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -163,7 +164,7 @@ func (o *openOptions) failed(code int, err error) error {
 }
 
 // assemble opens the array, or says in one line what is missing and why.
-func (o *openOptions) assemble(candidates []candidate, a *md.Assembly, backup block.Device) (*md.Array, error) {
+func (o *openOptions) assemble(candidates []candidate, a *md.Assembly, backup block.Device) (*array.Array, error) {
 	var out []string
 	for _, v := range a.Verdicts {
 		if v.Rule == ruleForeign {
@@ -174,7 +175,7 @@ func (o *openOptions) assemble(candidates []candidate, a *md.Assembly, backup bl
 		}
 	}
 	writing := o.export != nil && o.export.write
-	array, err := md.Open(a, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: !writing, Backup: backup})
+	array, err := array.Open(a, devicesOf(candidates), array.Options{Dirty: o.dirty, ReadOnly: !writing, Backup: backup})
 	if err != nil {
 		why := strings.Join(append([]string{err.Error()}, out...), "; ")
 		code := ui.ExitFailed

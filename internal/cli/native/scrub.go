@@ -13,6 +13,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -66,7 +67,7 @@ func scrubOptionsOf(c *cli.Context, std ui.IO) (*scrubOptions, error) {
 // scrubLine is what --json prints for each mismatch.
 type scrubLine struct {
 	ui.Document
-	md.Mismatch
+	array.Mismatch
 }
 
 // scrubSummary is the last line of --json.
@@ -95,7 +96,7 @@ func (o *scrubOptions) run(ctx context.Context, candidates []candidate, assembly
 		candidates = writable
 		assembly = md.Assess(membersOf(candidates))
 	}
-	array, err := md.Open(assembly, devicesOf(candidates), md.Options{Dirty: o.dirty, ReadOnly: !o.repair || o.dryRun})
+	array, err := array.Open(assembly, devicesOf(candidates), array.Options{Dirty: o.dirty, ReadOnly: !o.repair || o.dryRun})
 	switch {
 	case errors.Is(err, md.ErrDirtyDegraded):
 		return ui.ExitProblems, scrubFailed(fmt.Errorf("%w; --dirty scrubs it all the same", err))
@@ -170,12 +171,12 @@ func reopenForWriting(candidates []candidate, a *md.Assembly) (list []candidate,
 const saveEvery = 5 * time.Second
 
 // scrub runs the scrub and prints each mismatch.
-func (o *scrubOptions) scrub(ctx context.Context, array *md.Array, sum *scrubSummary) error {
+func (o *scrubOptions) scrub(ctx context.Context, arr *array.Array, sum *scrubSummary) error {
 	progress := o.std.Progress("scrub", sum.Extent, o.quiet)
 	defer progress.Close()
 	saved := time.Now()
 	var saveErr error
-	opt := md.ScrubOptions{
+	opt := array.ScrubOptions{
 		From: sum.Position, Repair: o.repair && !o.dryRun, Rate: o.rate,
 		Progress: func(at int64) {
 			sum.Position = at
@@ -187,7 +188,7 @@ func (o *scrubOptions) scrub(ctx context.Context, array *md.Array, sum *scrubSum
 		},
 	}
 	out := bufio.NewWriter(o.std.Out)
-	for m, err := range array.Scrub(ctx, opt) {
+	for m, err := range arr.Scrub(ctx, opt) {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
@@ -203,21 +204,21 @@ func (o *scrubOptions) scrub(ctx context.Context, array *md.Array, sum *scrubSum
 	return saveErr
 }
 
-func (s *scrubSummary) count(m md.Mismatch) {
+func (s *scrubSummary) count(m array.Mismatch) {
 	s.Mismatches++
-	if m.Proof != md.ProofNone {
+	if m.Proof != array.ProofNone {
 		s.Provable++
 	}
 	if m.Repaired {
 		s.Repaired++
 	}
-	if m.Kind == md.MismatchLost {
+	if m.Kind == array.MismatchLost {
 		s.Lost++
 	}
 }
 
 // printMismatch prints one mismatch.
-func (o *scrubOptions) printMismatch(out io.Writer, m md.Mismatch) error {
+func (o *scrubOptions) printMismatch(out io.Writer, m array.Mismatch) error {
 	if o.json {
 		return ui.IO{Out: out}.JSONLine(scrubLine{ui.Schema("scrub.mismatch"), m})
 	}
@@ -242,11 +243,11 @@ func (o *scrubOptions) printMismatch(out io.Writer, m md.Mismatch) error {
 }
 
 // outcome says what is known and was done about a mismatch.
-func (o *scrubOptions) outcome(m md.Mismatch) string {
-	if m.Kind == md.MismatchLost {
+func (o *scrubOptions) outcome(m array.Mismatch) string {
+	if m.Kind == array.MismatchLost {
 		return "not enough members can read it"
 	}
-	if m.Proof == md.ProofNone {
+	if m.Proof == array.ProofNone {
 		return "nothing proves which member is wrong"
 	}
 	var names []string

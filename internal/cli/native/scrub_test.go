@@ -17,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -25,7 +26,7 @@ import (
 func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	t.Helper()
 	paths = formatImages(t, md.NewArray{Level: md.LevelRAID6, RaidDisks: 5, Name: "host:six"}, false)
-	withArray(t, paths, func(a *md.Array) {
+	withArray(t, paths, func(a *array.Array) {
 		if _, err := a.WriteAt(blocktest.Pattern(seed, int(a.Size())), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func formatImages(t *testing.T, array md.NewArray, journal bool) (paths []string
 }
 
 // withArray opens images for writing.
-func withArray(t *testing.T, paths []string, use func(*md.Array)) {
+func withArray(t *testing.T, paths []string, use func(*array.Array)) {
 	t.Helper()
 	candidates := openCandidates(paths)
 	defer closeCandidates(candidates)
@@ -90,7 +91,7 @@ func withArray(t *testing.T, paths []string, use func(*md.Array)) {
 		t.Fatal(err)
 	}
 	defer closeCandidates(writable)
-	a, err := md.Open(md.Assess(membersOf(writable)), devicesOf(writable), md.Options{})
+	a, err := array.Open(md.Assess(membersOf(writable)), devicesOf(writable), array.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
@@ -116,7 +117,7 @@ func judgeMembers(members []*md.Member, devs map[*md.Member]block.Device, p prom
 	if start != nil && !errors.Is(start, md.ErrDirtyDegraded) {
 		return reshaping, fmt.Errorf("cannot be started: %w\n%v", start, asm.Verdicts)
 	}
-	a, err := md.Open(asm, devs, md.Options{ReadOnly: true})
+	a, err := array.Open(asm, devs, array.Options{ReadOnly: true})
 	if err != nil {
 		return reshaping, fmt.Errorf("cannot be opened: %w\n%v", err, asm.Verdicts)
 	}

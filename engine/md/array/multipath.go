@@ -1,0 +1,54 @@
+package array
+
+import (
+	"github.com/mdkit/mdkit/engine/md"
+)
+
+// multipath serves several paths to one and the same device. As the kernel
+// does, it uses the first that works; one that fails is out from then on, but
+// the last one stays (drivers/md/md-multipath.c, multipath_map and
+// multipath_error). No superblock is written: there is but one, seen many times.
+type multipath struct{ slots []slot }
+
+func (a *Array) newMultipath(f *md.Member) (personality, int64, error) {
+	used, err := a.usedBytes(f)
+	return &multipath{a.slots}, used, err
+}
+
+// any calls do with one path after the other until one succeeds.
+func (m *multipath) any(do func(l *leg) error) error {
+	var failures []error
+	var failed []*leg
+	for _, s := range m.slots {
+		for _, l := range s {
+			if l.failed.Load() {
+				continue
+			}
+			err := do(l)
+			if err == nil {
+				for _, bad := range failed {
+					bad.failed.Store(true)
+				}
+				return nil
+			}
+			failures, failed = append(failures, err), append(failed, l)
+		}
+	}
+	return lost(failures)
+}
+
+func (m *multipath) read(p []byte, off int64) error {
+	return m.any(func(l *leg) error { return l.read(p, off) })
+}
+
+func (m *multipath) write(p []byte, off int64) error {
+	return m.any(func(l *leg) error {
+		_, err := l.dev.WriteAt(p, l.start+off)
+		return err
+	})
+}
+
+// sync syncs by one path: they lead to one device.
+func (m *multipath) sync() error {
+	return m.any(func(l *leg) error { return l.dev.Sync() })
+}

@@ -1,0 +1,288 @@
+package array_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/block/blocktest"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/array"
+)
+
+// scrubAll collects what a scrub finds.
+func scrubAll(t *testing.T, a *array.Array, opt array.ScrubOptions) (list []array.Mismatch) {
+	t.Helper()
+	for m, err := range a.Scrub(t.Context(), opt) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// contentOf reads all of a device.
+func contentOf(t *testing.T, d block.Device) []byte {
+	t.Helper()
+	b := make([]byte, d.Size())
+	if err := block.ReadFull(d, b, 0); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// scrubSpecs are arrays with redundancy, with members larger than a window.
+func scrubSpecs() (list []arraySpec) {
+	for _, s := range arraySpecs() {
+		if !s.level.Redundant() {
+			continue
+		}
+		if s.chunk != 0 && s.chunk < 8 {
+			continue // smaller than a page: the kernel has no such
+		}
+		for i := range s.sizes {
+			s.sizes[i] += 1024
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// filled makes an array with random content, closed in order.
+func filled(t *testing.T, spec arraySpec, rng *rand.Rand) []*block.Memory {
+	t.Helper()
+	disks := makeArray(t, spec)
+	a := mustOpen(t, devices(disks), array.Options{})
+	if _, err := a.WriteAt(blocktest.Pattern(rng.Uint64(), int(a.Size())), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return disks
+}
+
+// TestScrubNamesTheDamage damages one run of bytes of one member within a page
+// and wants exactly that run found; raid6, and arrays of three copies or more,
+// must name the member and repair it to what was there.
+func TestScrubNamesTheDamage(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, spec := range scrubSpecs() {
+		t.Run(spec.String(), func(t *testing.T) {
+			disks := filled(t, spec, rng)
+			if found := scrubAll(t, mustOpen(t, devices(disks), array.Options{ReadOnly: true}), array.ScrubOptions{}); len(found) != 0 {
+				t.Fatalf("an array in order: %+v", found)
+			}
+			for range 6 {
+				scrubOne(t, spec, disks, rng)
+			}
+		})
+	}
+}
+
+func scrubOne(t *testing.T, spec arraySpec, disks []*block.Memory, rng *rand.Rand) {
+	t.Helper()
+	a := mustOpen(t, devices(disks), array.Options{})
+	// Linear in position only as far as every slot is in use: leave out the end.
+	at := rng.Int64N(int64(spec.sizes[0]-256)*md.SectorSize) &^ 4095
+	victim := rng.IntN(len(disks))
+	from := rng.IntN(4096)
+	length := 1 + rng.IntN(4096-from)
+	off := dataStart*md.SectorSize + at + int64(from)
+	before := make([]byte, length)
+	if err := block.ReadFull(disks[victim], before, off); err != nil {
+		t.Fatal(err)
+	}
+	damage := bytes.Clone(before)
+	for i := range damage {
+		damage[i] ^= byte(1 + rng.IntN(255))
+	}
+	if _, err := disks[victim].WriteAt(damage, off); err != nil {
+		t.Fatal(err)
+	}
+	found := scrubAll(t, a, array.ScrubOptions{Workers: 1 + rng.IntN(3)})
+	if len(found) != 1 || found[0].Len != int64(length) {
+		t.Fatalf("%d bytes at %d of member %d: %+v", length, off, victim, found)
+	}
+	m := found[0]
+	var mine *array.MismatchMember
+	for i := range m.Members {
+		if m.Members[i].Slot == victim {
+			mine = &m.Members[i]
+		}
+	}
+	if mine == nil || mine.Off != off {
+		t.Fatalf("the damage is at %d of member %d: %+v", off, victim, m)
+	}
+	provable := spec.level == md.LevelRAID6 || len(m.Members) > 2 && m.Kind == array.MismatchCopies
+	if wrong := m.Wrong(); provable != (len(wrong) == 1 && wrong[0].Slot == victim) || len(wrong) > 1 {
+		t.Fatalf("provable %v: %+v", provable, m)
+	}
+	for _, m := range scrubAll(t, a, array.ScrubOptions{Repair: true}) {
+		if m.Repaired != provable {
+			t.Fatalf("repaired %v: %+v", m.Repaired, m)
+		}
+	}
+	after := make([]byte, length)
+	if err := block.ReadFull(disks[victim], after, off); err != nil {
+		t.Fatal(err)
+	}
+	if provable != bytes.Equal(after, before) {
+		t.Fatalf("provable is %v, and the damage was mended %v", provable, !provable)
+	}
+	if _, err := disks[victim].WriteAt(before, off); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestScrubReadErrors makes a sector of one member unreadable: the scrub says
+// so, and repairs it from the rest.
+func TestScrubReadErrors(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 0))
+	for _, spec := range scrubSpecs() {
+		t.Run(spec.String(), func(t *testing.T) {
+			disks := filled(t, spec, rng)
+			devs := devices(disks)
+			off := int64(dataStart+8*rng.Int64N(64)) * md.SectorSize
+			fault, err := block.NewFault(disks[1], fmt.Sprintf("read %d+512 error", off))
+			if err != nil {
+				t.Fatal(err)
+			}
+			devs[1] = fault
+			a := mustOpen(t, devs, array.Options{})
+			want := contentOf(t, disks[1])
+			found := scrubAll(t, a, array.ScrubOptions{Repair: true})
+			if len(found) != 1 || found[0].Kind != array.MismatchUnreadable || !found[0].Repaired ||
+				len(found[0].Wrong()) != 1 || found[0].Wrong()[0].Slot != 1 || found[0].Wrong()[0].Unreadable == "" {
+				t.Fatalf("%+v", found)
+			}
+			if !bytes.Equal(contentOf(t, disks[1]), want) {
+				t.Error("the repair changed what the sector held")
+			}
+		})
+	}
+}
+
+// TestScrubDegraded takes a member away: raid6 still sees damage, but can blame
+// nobody; raid5 has nothing left to check.
+func TestScrubDegraded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 0))
+	for _, spec := range scrubSpecs() {
+		if spec.level != md.LevelRAID6 && spec.level != md.LevelRAID5 {
+			continue
+		}
+		t.Run(spec.String(), func(t *testing.T) {
+			disks := filled(t, spec, rng)
+			devs := devices(disks)
+			devs[rng.IntN(len(devs)-1)] = nil
+			a := mustOpen(t, devs, array.Options{})
+			if found := scrubAll(t, a, array.ScrubOptions{}); len(found) != 0 {
+				t.Fatalf("in order but degraded: %+v", found)
+			}
+			last := disks[len(disks)-1]
+			off := int64(dataStart+512) * md.SectorSize
+			if _, err := last.WriteAt([]byte("damage"), off); err != nil {
+				t.Fatal(err)
+			}
+			found := scrubAll(t, a, array.ScrubOptions{Repair: true})
+			want := map[md.Level]int{md.LevelRAID6: 1, md.LevelRAID5: 0}[spec.level]
+			if len(found) != want || want > 0 && (found[0].Proof != array.ProofNone || found[0].Repaired) {
+				t.Fatalf("%+v", found)
+			}
+		})
+	}
+}
+
+// TestScrubPending damages arrays that were not closed in order: there parity
+// follows data, and the first copy counts, as in the kernel's resync.
+func TestScrubPending(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 0))
+	for _, spec := range scrubSpecs() {
+		t.Run(spec.String(), func(t *testing.T) {
+			disks := filled(t, spec, rng)
+			spec.change = func(_ int, s *md.Super1) { s.ResyncOffset = 0 }
+			for i, d := range makeArray(t, spec) { // the superblocks of a dirty one
+				super := make([]byte, dataStart*md.SectorSize)
+				if err := block.ReadFull(d, super, 0); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := disks[i].WriteAt(super, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := mustOpen(t, devices(disks), array.Options{})
+			content := make([]byte, a.Size())
+			if _, err := disks[0].WriteAt([]byte("damage"), (dataStart+80)*md.SectorSize); err != nil {
+				t.Fatal(err)
+			}
+			if err := block.ReadFull(a, content, 0); err != nil {
+				t.Fatal(err)
+			}
+			found := scrubAll(t, a, array.ScrubOptions{Repair: true})
+			if len(found) != 1 || found[0].Proof != array.ProofResync || !found[0].Repaired {
+				t.Fatalf("%+v", found)
+			}
+			if found := scrubAll(t, a, array.ScrubOptions{}); len(found) != 0 {
+				t.Fatalf("after the repair: %+v", found)
+			}
+			now := make([]byte, a.Size())
+			if err := block.ReadFull(a, now, 0); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(now, content) {
+				t.Error("the repair changed what the array reads as")
+			}
+		})
+	}
+}
+
+func TestScrubStops(t *testing.T) {
+	spec := arraySpec{level: md.LevelRAID5, layout: 2, chunk: 8, sizes: same(4, 8192)}
+	disks := filled(t, spec, rand.New(rand.NewPCG(1, 0)))
+	a := mustOpen(t, devices(disks), array.Options{ReadOnly: true})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var reached int64
+	opt := array.ScrubOptions{Rate: 1 << 20, Progress: func(at int64) {
+		if reached = at; at < a.ScrubExtent() {
+			stop()
+		}
+	}}
+	for _, err := range a.Scrub(ctx, opt) {
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if reached == 0 || reached >= a.ScrubExtent() {
+		t.Fatalf("came to %d of %d", reached, a.ScrubExtent())
+	}
+	// The rest, at a rate: 4 MiB of members less what is done.
+	opt = array.ScrubOptions{From: reached, Rate: 32 << 20, Progress: func(at int64) { reached = at }}
+	start := time.Now()
+	left := a.ScrubExtent() - reached
+	if found := scrubAll(t, a, opt); len(found) != 0 || reached != a.ScrubExtent() {
+		t.Fatalf("%v, at %d", found, reached)
+	}
+	if least := time.Duration(left) * time.Second / (32 << 20); time.Since(start) < least {
+		t.Errorf("%d bytes in %v, faster than 32 MiB/s", left, time.Since(start))
+	}
+	for _, err := range mustOpen(t, devices(disks), array.Options{ReadOnly: true}).Scrub(t.Context(), array.ScrubOptions{Repair: true}) {
+		if err == nil {
+			t.Error("a repair of what was opened for reading")
+		}
+	}
+	linear := makeArray(t, arraySpec{level: md.LevelLinear, sizes: same(2, 64)})
+	for _, err := range mustOpen(t, devices(linear), array.Options{}).Scrub(t.Context(), array.ScrubOptions{}) {
+		if !errors.Is(err, array.ErrUnsupported) {
+			t.Errorf("linear: %v", err)
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package array
+
+import (
+	"bytes"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/raid"
+)
+
+func (m *mirrored) extent() int64 { return m.size }
+
+func (m *mirrored) awaiting() []span { return m.pending }
+
+func (m *mirrored) readers() int { return max(m.copies, 2) }
+
+func (m *mirrored) prepare(length int64) scrubWorker {
+	return &copiesWorker{m: m, length: length}
+}
+
+// copiesWorker compares copies, for raid1 and raid10.
+type copiesWorker struct {
+	m       *mirrored
+	length  int64
+	buffers [][]byte
+	places  []raid.Place
+	copies  []copyRead
+}
+
+// copyRead is one copy of a piece of the array.
+type copyRead struct {
+	leg  *leg
+	slot int
+	off  int64 // from the start of the member's data
+	b    []byte
+	err  error // why it could not be read
+}
+
+// check compares the copies of [from, to) of the array, a piece at a time that
+// lies in one run on each member.
+func (w *copiesWorker) check(from, to int64, repair bool) (found []Mismatch, err error) {
+	defer w.m.locks.lock(from, to, !repair)()
+	for off := from; off < to; {
+		w.places = w.m.at(off, w.places[:0])
+		n := min(w.places[0].Len, to-off)
+		if !w.load(off, n) {
+			if found, err = w.piece(found, off, n, repair); err != nil {
+				return found, err
+			}
+		}
+		off += n
+	}
+	return found, nil
+}
+
+// load reads all copies of n bytes that are to be had in one go, and reports
+// whether that was all there are and they are the same.
+func (w *copiesWorker) load(off, n int64) (same bool) {
+	w.copies = w.copies[:0]
+	whole := true
+	for _, at := range w.places {
+		for _, l := range w.m.slots[at.Slot] {
+			c := copyRead{leg: l, slot: at.Slot, off: at.Off}
+			if !l.holds(at.Off, n) {
+				if l.insync > at.Off {
+					whole = false // a part of it is
+				}
+				continue
+			}
+			c.b = w.buffer(len(w.copies))[:n]
+			if c.err = l.read(c.b, at.Off); c.err != nil {
+				whole = false
+			}
+			w.copies = append(w.copies, c)
+		}
+	}
+	if !whole {
+		return false
+	}
+	for _, c := range w.copies[min(1, len(w.copies)):] {
+		if !bytes.Equal(w.copies[0].b, c.b) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *copiesWorker) buffer(i int) []byte {
+	for len(w.buffers) <= i {
+		w.buffers = append(w.buffers, make([]byte, w.length))
+	}
+	return w.buffers[i]
+}
+
+// piece goes over n bytes at off page by page, since something is wrong there.
+func (w *copiesWorker) piece(found []Mismatch, off, n int64, repair bool) ([]Mismatch, error) {
+	for at := off; at < off+n; {
+		w.places = w.m.at(at, w.places[:0])
+		part := min(pageSize-at%pageSize, off+n-at)
+		if !w.load(at, part) {
+			m, err := w.judge(at, repair)
+			if err != nil {
+				return found, err
+			}
+			found = joinMismatch(found, m)
+		}
+		at += part
+	}
+	return found, nil
+}
+
+// judge says what is wrong with the copies that were loaded.
+func (w *copiesWorker) judge(off int64, repair bool) (*Mismatch, error) {
+	groups, sizes := w.group()
+	if len(groups) == 0 {
+		return nil, nil // no copy can be asked; that is a missing member
+	}
+	m := &Mismatch{Kind: MismatchCopies, Position: off}
+	right := w.right(m, groups, sizes, off)
+	first, last := w.differing(right)
+	m.Len = int64(last - first)
+	m.Position += int64(first)
+	m.Array = []ArrayRange{{m.Position, m.Len}}
+	bad := false
+	for i, c := range w.copies {
+		x := MismatchMember{
+			Name: block.Name(c.leg.dev), Slot: c.slot, Off: c.leg.start + c.off + int64(first), Role: "copy", Group: groups[i],
+		}
+		if c.err != nil {
+			x.Unreadable = c.err.Error()
+		}
+		x.Wrong = m.Proof != ProofNone && groups[i] != groups[max(right, 0)]
+		bad = bad || x.Wrong || groups[i] != groups[0]
+		m.Members = append(m.Members, x)
+	}
+	if !bad && m.Kind == MismatchCopies {
+		return nil, nil // the rest of the window was at fault, not this page
+	}
+	if repair && m.Proof != ProofNone {
+		return m, w.mend(m, w.copies[right].b[first:last])
+	}
+	return m, nil
+}
+
+// group numbers the copies by content, from 1 on; 0 are those that cannot be
+// read.
+func (w *copiesWorker) group() (of []int, sizes []int) {
+	sizes = []int{0}
+	var models [][]byte
+	for _, c := range w.copies {
+		if c.err != nil {
+			of = append(of, 0)
+			sizes[0]++
+			continue
+		}
+		g := 0
+		for g < len(models) && !bytes.Equal(models[g], c.b) {
+			g++
+		}
+		if g == len(models) {
+			models = append(models, c.b)
+			sizes = append(sizes, 0)
+		}
+		sizes[g+1]++
+		of = append(of, g+1)
+	}
+	return of, sizes
+}
+
+// right chooses a copy that is right, and notes in m how that is known; -1 if it
+// is not.
+func (w *copiesWorker) right(m *Mismatch, groups, sizes []int, off int64) int {
+	unread := sizes[0]
+	switch {
+	case unread == len(w.copies):
+		m.Kind = MismatchLost
+		return -1
+	case len(sizes) == 2: // those that can be read agree
+		if unread > 0 {
+			m.Kind, m.Proof = MismatchUnreadable, ProofRedundancy
+		}
+		return firstOf(groups, 1)
+	case pendingAt(w.m.pending, off):
+		m.Proof = ProofResync
+		for i, g := range groups { // the first that can be read
+			if g > 0 {
+				return i
+			}
+		}
+	}
+	for g := 1; g < len(sizes); g++ {
+		if 2*sizes[g] > len(w.copies) {
+			m.Proof = ProofMajority
+			return firstOf(groups, g)
+		}
+	}
+	return -1
+}
+
+func firstOf(groups []int, g int) int {
+	for i, x := range groups {
+		if x == g {
+			return i
+		}
+	}
+	return -1
+}
+
+// differing gives the range of bytes in which not all copies that can be read
+// are the same; all of it if some cannot be.
+func (w *copiesWorker) differing(right int) (first, last int) {
+	model := w.copies[max(right, 0)].b
+	first, last = len(model), 0
+	for _, c := range w.copies {
+		if c.err != nil {
+			return 0, len(model)
+		}
+		for i := range model {
+			if c.b[i] != model[i] {
+				first, last = min(first, i), max(last, i+1)
+			}
+		}
+	}
+	if last == 0 {
+		return 0, len(model)
+	}
+	return first, last
+}
+
+// mend writes the right bytes to the members that are wrong.
+func (w *copiesWorker) mend(m *Mismatch, right []byte) error {
+	for i, x := range m.Members {
+		if !x.Wrong {
+			continue
+		}
+		if _, err := w.copies[i].leg.dev.WriteAt(right, x.Off); err != nil {
+			return err
+		}
+	}
+	m.Repaired = true
+	return nil
+}
+
+// joinMismatch adds m to the list, or to the last one of the list if it goes on
+// where that ends and says the same.
+func joinMismatch(list []Mismatch, m *Mismatch) []Mismatch {
+	if m == nil {
+		return list
+	}
+	if n := len(list); n > 0 && list[n-1].goesOn(m) {
+		last := &list[n-1]
+		grown := m.Position + m.Len - last.Position
+		for i := range last.Array {
+			last.Array[i].Len += grown - last.Len
+		}
+		last.Len = grown
+		return list
+	}
+	return append(list, *m)
+}
+
+// goesOn reports whether next is about the same members and begins in the page
+// after the one in which m ends.
+func (m *Mismatch) goesOn(next *Mismatch) bool {
+	if m.Kind != next.Kind || m.Proof != next.Proof || m.Repaired != next.Repaired || len(m.Members) != len(next.Members) ||
+		(m.Position+m.Len-1)/pageSize+1 != next.Position/pageSize {
+		return false
+	}
+	for i, x := range m.Members {
+		y := next.Members[i]
+		if x.Slot != y.Slot || x.Name != y.Name || x.Role != y.Role || x.Wrong != y.Wrong || x.Group != y.Group ||
+			(x.Unreadable == "") != (y.Unreadable == "") || y.Off-x.Off != next.Position-m.Position {
+			return false
+		}
+	}
+	for i, r := range m.Array {
+		if i >= len(next.Array) || next.Array[i].Off-r.Off != next.Position-m.Position {
+			return false
+		}
+	}
+	return true
+}

@@ -40,26 +40,6 @@ func tool(name string, args ...string) []string {
 	return append([]string{"tool", "-modfile=internal/tools/go.mod", name}, args...)
 }
 
-// The engine and the offline verbs build wherever a disk image may have to be
-// rescued, and the parsers are vetted for a big-endian machine.
-func TestPortable(t *testing.T) {
-	for _, target := range []struct {
-		goos, goarch, command string
-		packages              []string
-	}{
-		{"darwin", "arm64", "build", []string{"./engine/...", "./internal/cli/native/..."}},
-		{"windows", "amd64", "build", []string{"./engine/...", "./internal/cli/native/..."}},
-		{"linux", "arm64", "build", []string{"./..."}},
-		{"linux", "s390x", "vet", []string{"./engine/..."}},
-	} {
-		t.Run(target.goos+"_"+target.goarch, func(t *testing.T) {
-			env := []string{"GOOS=" + target.goos, "GOARCH=" + target.goarch, "CGO_ENABLED=0"}
-			args := append([]string{target.command}, target.packages...)
-			goTool(t, env, args...)
-		})
-	}
-}
-
 func TestVet(t *testing.T) { silent(t, "vet", "./...") }
 
 func TestTidy(t *testing.T) { silent(t, "mod", "tidy", "-diff") }

@@ -109,11 +109,13 @@ check:
 
 # Everything that needs no kernel, under the race detector.
 unit: seed
+	@mkdir -p bin
 	MDKIT_LAB=off CGO_ENABLED=1 CC="$$($(GO) run ./internal/lab/cmd/labcc)" \
 		$(GO) test -race -json -timeout=$$((15 * $(MDKIT_SLOW)))m $(UNITS) | $(TESTRUN) -stage unit
 
 # Everything, with the lab's kernels; the coverage page must agree.
 kernel: seed lab
+	@mkdir -p bin
 	MDKIT_LAB=require $(GO) test -json -count=1 -timeout=$$((45 * $(MDKIT_SLOW)))m $(ALL) | \
 		$(TESTRUN) -stage kernel -coverage docs/coverage.md
 

@@ -36,7 +36,7 @@ func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	if err == nil && len(left) == 0 {
 		return nil
 	}
-	s.Warn("Unable to remove %d dmtask.Device(s).", len(left))
+	s.Warn("Unable to remove %d device(s).", len(left))
 	if worked {
 		return nil
 	}

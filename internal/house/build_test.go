@@ -3,6 +3,7 @@ package house
 import (
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,6 +68,34 @@ func TestFilesAreRooms(t *testing.T) {
 			t.Errorf("%s has %d lines; split it by struct family or verb (limit %d)", path, n, maxLines)
 		}
 	})
+}
+
+// Where a package stops being one facility, tests left out. One file for a
+// target or a verb is the reason for the larger limits.
+const (
+	packageFiles, packageLines = 45, 7000
+	manageFiles, manageLines   = 25, 4000
+)
+
+func TestPackagesAreFacilities(t *testing.T) {
+	files, lines := map[string]int{}, map[string]int{}
+	walkGo(t, func(file string, src []byte) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		dir := path.Dir(file)
+		files[dir]++
+		lines[dir] += strings.Count(string(src), "\n")
+	})
+	for dir, n := range files {
+		maxFiles, maxLines := packageFiles, packageLines
+		if strings.HasPrefix(dir, "manage/") {
+			maxFiles, maxLines = manageFiles, manageLines
+		}
+		if n > maxFiles || lines[dir] > maxLines {
+			t.Errorf("%s has %d files with %d lines; split it by facility (limits %d and %d)", dir, n, lines[dir], maxFiles, maxLines)
+		}
+	}
 }
 
 // walkGo calls visit with every Go file of the module, path relative to root.

@@ -40,6 +40,23 @@ func floor(pkg string) (level int, known bool) {
 	return 0, false
 }
 
+// stairs are the order of the packages that drive arrays: each builds on those
+// of lower numbers only.
+var stairs = map[string]int{
+	"manage/plan":              1,
+	"manage/array/device":      2,
+	"manage/note":              3,
+	"manage/array/node":        4,
+	"manage/array/live":        5,
+	"manage/array/report":      6,
+	"manage/array/create":      6,
+	"manage/array/member":      6,
+	"manage/array/metadata":    7,
+	"manage/array/reshape":     7,
+	"manage/array/assemble":    8,
+	"manage/array/incremental": 9,
+}
+
 // workshop packages make and prove the house and are no part of it: product
 // code must not import them, and they may import anything.
 func workshop(pkg string) bool {
@@ -101,6 +118,9 @@ func checkImport(t *testing.T, from string, level int, imp string) {
 		if above, _ := floor(to); above > level {
 			t.Errorf("%s (floor %d) imports %s (floor %d): an arrow never runs upward", from, level, to, above)
 		}
+		if stair, ok := stairs[to]; ok && stairs[from] > 0 && stair >= stairs[from] {
+			t.Errorf("%s (stair %d) imports %s (stair %d): facilities of arrays build on lower ones only", from, stairs[from], to, stair)
+		}
 		if level == 3 && sameFloorStranger(from, to) {
 			t.Errorf("%s imports %s: kernel facilities do not know each other's insides", from, to)
 		}
@@ -124,4 +144,14 @@ func sameFloorStranger(from, to string) bool {
 	family, _, _ := strings.Cut(from, "/")
 	other, _, _ := strings.Cut(to, "/")
 	return family != other
+}
+
+// TestStairsAreComplete: a new package that drives arrays has its place.
+func TestStairsAreComplete(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasPrefix(name, "manage/array") && stairs[name] == 0 {
+			t.Errorf("%s is on no stair: say in stairs what it may build on", name)
+		}
+	}
 }

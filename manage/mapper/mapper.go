@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/ioctl/dm"
-	"github.com/mdkit/mdkit/manage/live"
+	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/sysfs"
 	"github.com/mdkit/mdkit/sysfs/block"
 )
@@ -56,7 +56,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // [*Error] then, says what the kernel said meanwhile, and who holds the device
 // if it is busy.
 func (m *Mapper) Explained(dev dm.Device, command func() error) error {
-	log := live.ListenToKernel()
+	log := note.ListenToKernel()
 	defer log.Close()
 	err := command()
 	if err == nil {
@@ -84,7 +84,7 @@ func (m *Mapper) Holders(dev dm.Device) string {
 	if err != nil {
 		return ""
 	}
-	return live.HeldBy(m.FS, block.Num{Major: info.Number.Major, Minor: info.Number.Minor}, info.Name)
+	return note.HeldBy(m.FS, block.Num{Major: info.Number.Major, Minor: info.Number.Minor}, info.Name)
 }
 
 // aboutMapper picks the lines of the device mapper and of the drivers below

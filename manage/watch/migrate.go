@@ -3,8 +3,9 @@ package watch
 import (
 	"context"
 
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -93,22 +94,22 @@ func (w *Watcher) fits(num sysblock.Num, to *known) bool {
 
 // move takes a spare from one array to another, or puts it back.
 func (w *Watcher) move(ctx context.Context, from, to *known, spare sysblock.Num) bool {
-	if w.change(ctx, from, array.VerbRemove, spare) != nil {
+	if w.change(ctx, from, member.VerbRemove, spare) != nil {
 		return false
 	}
-	if w.change(ctx, to, array.VerbAdd, spare) == nil {
+	if w.change(ctx, to, member.VerbAdd, spare) == nil {
 		return true
 	}
-	_ = w.change(ctx, from, array.VerbAdd, spare) // what is wrong has been reported
+	_ = w.change(ctx, from, member.VerbAdd, spare) // what is wrong has been reported
 	return false
 }
 
 // change does something to a member, and reports only what is wrong.
-func (w *Watcher) change(ctx context.Context, k *known, verb array.Verb, member sysblock.Num) error {
-	var said []array.Note
-	_, err := array.Manage(ctx, array.ManageRequest{
-		Array: k.path, Devices: []array.Subdev{{Name: member.String(), Verb: verb}},
-		Report: func(n array.Note) { said = append(said, n) },
+func (w *Watcher) change(ctx context.Context, k *known, verb member.Verb, mem sysblock.Num) error {
+	var said []note.Note
+	_, err := member.Manage(ctx, member.ManageRequest{
+		Array: k.path, Devices: []member.Subdev{{Name: mem.String(), Verb: verb}},
+		Report: func(n note.Note) { said = append(said, n) },
 	})
 	if err == nil || w.Report == nil {
 		return err
@@ -116,8 +117,8 @@ func (w *Watcher) change(ctx context.Context, k *known, verb array.Verb, member 
 	for _, n := range said {
 		w.Report(n)
 	}
-	if !array.WasSaid(err) {
-		w.Report(array.Note{Text: err.Error(), Loudness: array.Always})
+	if !note.WasSaid(err) {
+		w.Report(note.Note{Text: err.Error(), Loudness: note.Always})
 	}
 	return err
 }

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -44,14 +45,14 @@ type Config struct {
 	// none, which leaves the spare groups of arrays.
 	Policy *mdconf.Config
 	// Report takes what there is to say of spares that could not be moved.
-	Report array.Reporter
+	Report note.Reporter
 }
 
 // Watcher watches arrays of the running system. It is for one goroutine.
 type Watcher struct {
 	Config
 	fs    sysfs.FS
-	nodes array.Nodes
+	nodes node.Nodes
 	known []*known
 	yield func(Event, error) bool
 	ended bool // the consumer wants no more

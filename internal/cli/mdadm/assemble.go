@@ -10,8 +10,11 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/assemble"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/reshape"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // assemble is --assemble: of one array from the devices listed, or of arrays
@@ -28,7 +31,7 @@ func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 	case c.Scan || len(c.Devices) == 1 && !c.identified():
 		return c.assembleListed(ctx, t, cf, *req)
 	}
-	result, err := array.Assemble(ctx, *req)
+	result, err := assemble.Assemble(ctx, *req)
 	return c.assembled(t, result, assembleCode(t, err))
 }
 
@@ -36,7 +39,7 @@ func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 func assembleCode(t *teller, err error) int {
 	t.failed(err)
 	switch {
-	case errors.Is(err, array.ErrNoMembers):
+	case errors.Is(err, assemble.ErrNoMembers):
 		return 2 // nothing matched: mdadm's own code for it, which no text goes with
 	case err != nil:
 		return 1
@@ -50,9 +53,9 @@ func (c *Command) identified() bool { return c.UUID != "" || c.Name != "" || c.S
 
 // assembleListed puts together the arrays named, as the configuration
 // describes them.
-func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Config, req array.AssembleRequest) int {
+func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Config, req assemble.AssembleRequest) int {
 	code := 0
-	scan := &array.ScanResult{}
+	scan := &assemble.ScanResult{}
 	for _, d := range c.Devices {
 		line := cf.Array(d.Name)
 		if line == nil {
@@ -67,7 +70,7 @@ func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Conf
 			continue
 		}
 		one.Array = d.Name
-		result, err := array.Assemble(ctx, one)
+		result, err := assemble.Assemble(ctx, one)
 		if result != nil {
 			scan.Arrays = append(scan.Arrays, result)
 		}
@@ -81,8 +84,8 @@ func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Conf
 }
 
 // assembleScan puts together whatever there is.
-func (c *Command) assembleScan(ctx context.Context, t *teller, req array.AssembleRequest) int {
-	return c.scanned(t, array.AssembleScan(ctx, req))
+func (c *Command) assembleScan(ctx context.Context, t *teller, req assemble.AssembleRequest) int {
+	return c.scanned(t, assemble.AssembleScan(ctx, req))
 }
 
 // scanDocument is what --assemble --scan --json prints.
@@ -93,27 +96,27 @@ type scanDocument struct {
 
 // assembledArray is one array of a document.
 type assembledArray struct {
-	Array   string                 `json:"array,omitempty"`
-	Kernel  string                 `json:"kernel_name,omitempty"`
-	UUID    *md.UUID               `json:"uuid,omitempty"`
-	Started bool                   `json:"started"`
-	Members []array.AssembleMember `json:"members"`
+	Array   string                    `json:"array,omitempty"`
+	Kernel  string                    `json:"kernel_name,omitempty"`
+	UUID    *md.UUID                  `json:"uuid,omitempty"`
+	Started bool                      `json:"started"`
+	Members []assemble.AssembleMember `json:"members"`
 }
 
-func arrayOf(r *array.AssembleResult) assembledArray {
+func arrayOf(r *assemble.AssembleResult) assembledArray {
 	a := assembledArray{Array: r.Array, Kernel: r.Kernel, Started: r.Started, Members: r.Members}
 	if !r.UUID.IsZero() {
 		a.UUID = &r.UUID
 	}
 	if a.Members == nil {
-		a.Members = []array.AssembleMember{}
+		a.Members = []assemble.AssembleMember{}
 	}
 	return a
 }
 
 // scanned ends a command that may have found many arrays.
-func (c *Command) scanned(t *teller, r *array.ScanResult) int {
-	var steps []array.StepInfo
+func (c *Command) scanned(t *teller, r *assemble.ScanResult) int {
+	var steps []plan.StepInfo
 	doc := scanDocument{Arrays: []assembledArray{}}
 	for _, a := range r.Arrays {
 		steps = append(steps, a.Steps...)
@@ -131,8 +134,8 @@ func (c *Command) scanned(t *teller, r *array.ScanResult) int {
 
 // assembleRequest turns the command line into a request. It returns nil and an
 // exit code for those that are refused.
-func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.AssembleRequest, int) {
-	refuse := func(what string) (*array.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
+func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*assemble.AssembleRequest, int) {
+	refuse := func(what string) (*assemble.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
 	if code := c.assembleCheck(t); code != 0 {
 		return nil, code
 	}
@@ -140,16 +143,16 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.Assemble
 	case c.BitmapFileOpen != "":
 		return refuse("--assemble with a bitmap in a file")
 	}
-	nodes := &array.Nodes{}
-	req := &array.AssembleRequest{
+	nodes := &node.Nodes{}
+	req := &assemble.AssembleRequest{
 		Home: c.home(cf), Conf: cf,
 		List: func() []string { return scanDevices(cf, nodes, t.std) },
 		Run:  c.RunStop > 0, NoDegraded: c.RunStop < 0, Force: c.Force, ReadOnly: c.ReadOnly,
 		DryRun: c.DryRun, BackupDir: c.BackupMetadata, Report: t.report,
-		Identity:   array.Identity{Name: c.Name},
+		Identity:   assemble.Identity{Name: c.Name},
 		BackupFile: c.BackupFile, InvalidBackup: c.InvalidBackup, FreezeReshape: c.FreezeReshape,
 		AllowOldBackup: os.Getenv("MDADM_GROW_ALLOW_OLD") == "1",
-		Background:     func(next array.GrowRequest) error { return background(next, t.std) },
+		Background:     func(next reshape.GrowRequest) error { return background(next, t.std) },
 	}
 	if len(c.Devices) > 0 {
 		req.Array = c.Devices[0].Name
@@ -158,7 +161,7 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*array.Assemble
 		}
 	}
 	if c.Update != "" {
-		req.Update = &array.Update{What: c.Update, Nodes: c.Nodes, Cluster: c.cluster(cf), Forget: c.InvalidBackup}
+		req.Update = &assemble.Update{What: c.Update, Nodes: c.Nodes, Cluster: c.cluster(cf), Forget: c.InvalidBackup}
 	}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {
@@ -209,7 +212,7 @@ func (c *Command) assembleCheck(t *teller) int {
 }
 
 // assembleIdentity takes the options that say which array is meant.
-func (c *Command) assembleIdentity(t *teller, req *array.AssembleRequest) int {
+func (c *Command) assembleIdentity(t *teller, req *assemble.AssembleRequest) int {
 	if c.UUID != "" {
 		uuid, err := md.ParseUUID(c.UUID)
 		if err != nil {
@@ -277,9 +280,9 @@ type assembleDocument struct {
 }
 
 // assembled ends the command.
-func (c *Command) assembled(t *teller, r *array.AssembleResult, code int) int {
+func (c *Command) assembled(t *teller, r *assemble.AssembleResult, code int) int {
 	if r == nil {
-		r = &array.AssembleResult{}
+		r = &assemble.AssembleResult{}
 	}
 	switch {
 	case c.JSON:

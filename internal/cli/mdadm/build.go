@@ -5,7 +5,8 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/create"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -28,7 +29,7 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 		return c.notBuilt(std, "--bitmap=FILE")
 	}
 	t := c.teller(std)
-	req := array.BuildRequest{
+	req := create.BuildRequest{
 		Device: c.Devices[0].Name, Level: md.Level(s.Level), Chunk: s.Chunk, Size: uint64(max(s.Size, 0)),
 		RaidDisks: s.RaidDisks, AssumeClean: s.AssumeClean, FS: sysfs.Host, Report: t.report,
 	}
@@ -37,9 +38,9 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 		req.Layout = &layout
 	}
 	for _, d := range c.Devices[1:] {
-		req.Members = append(req.Members, array.CreateMember{Path: d.Name, WriteMostly: d.WriteMostly == FlagSet})
+		req.Members = append(req.Members, create.CreateMember{Path: d.Name, WriteMostly: d.WriteMostly == FlagSet})
 	}
-	made, err := array.PlanBuild(req)
+	made, err := create.PlanBuild(req)
 	if err == nil && !c.DryRun {
 		if err = made.Apply(ctx); err == nil {
 			err = made.Finish(ctx)
@@ -51,7 +52,7 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 	}
 	t.failed(err)
 	doc := planDoc{Device: c.Devices[0].Name}
-	var steps []array.StepInfo
+	var steps []plan.StepInfo
 	if made != nil {
 		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
 		steps = made.Describe()

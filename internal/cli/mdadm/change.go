@@ -4,7 +4,8 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // teller passes on what the library has to say: as mdadm words it, to the
@@ -20,7 +21,7 @@ func (c *Command) teller(std ui.IO) *teller {
 }
 
 // report is an array.Reporter.
-func (t *teller) report(n array.Note) {
+func (t *teller) report(n note.Note) {
 	if !t.json {
 		t.notes.report(n)
 	} else if int(n.Loudness) <= t.verbose {
@@ -30,33 +31,33 @@ func (t *teller) report(n array.Note) {
 
 // say is an error message of the face itself.
 func (t *teller) say(format string, args ...any) {
-	t.report(array.Note{Text: fmt.Sprintf(format, args...), Loudness: array.Always})
+	t.report(note.Note{Text: fmt.Sprintf(format, args...), Loudness: note.Always})
 }
 
 // failed reports an error, unless it has been said in notes.
 func (t *teller) failed(err error) {
-	if err != nil && !array.WasSaid(err) {
-		t.report(array.Note{Text: err.Error(), Loudness: array.Always})
+	if err != nil && !note.WasSaid(err) {
+		t.report(note.Note{Text: err.Error(), Loudness: note.Always})
 	}
 }
 
 // change is what the documents of changing commands have in common.
 type change struct {
-	Schema string           `json:"schema"`
-	Exit   int              `json:"exit"`    // the exit code
-	DryRun bool             `json:"dry_run"` // nothing was changed
-	Notes  []array.Note     `json:"notes"`
-	Steps  []array.StepInfo `json:"steps"` // what was done, or would be, in order
+	Schema string          `json:"schema"`
+	Exit   int             `json:"exit"`    // the exit code
+	DryRun bool            `json:"dry_run"` // nothing was changed
+	Notes  []note.Note     `json:"notes"`
+	Steps  []plan.StepInfo `json:"steps"` // what was done, or would be, in order
 }
 
 // change fills in what is known at the end.
-func (t *teller) change(c *Command, verb string, exit int, steps []array.StepInfo) change {
+func (t *teller) change(c *Command, verb string, exit int, steps []plan.StepInfo) change {
 	if steps == nil {
-		steps = []array.StepInfo{}
+		steps = []plan.StepInfo{}
 	}
 	said := t.all
 	if said == nil {
-		said = []array.Note{}
+		said = []note.Note{}
 	}
 	return change{Schema: "mdkit." + verb + "/1", Exit: exit, DryRun: c.DryRun, Notes: said, Steps: steps}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
@@ -30,7 +30,7 @@ func isWord(s, word string) bool { return strings.EqualFold(s, word) }
 
 // scanDevices lists the devices that --scan looks at: what the configuration
 // names, or else everything the kernel knows (config.c, conf_get_devs).
-func scanDevices(cf *mdconf.Config, nodes *array.Nodes, std ui.IO) []string {
+func scanDevices(cf *mdconf.Config, nodes *node.Nodes, std ui.IO) []string {
 	words := slices.Clone(cf.Devices)
 	slices.Reverse(words) // mdadm keeps them last first
 	if len(words) == 0 {
@@ -40,7 +40,7 @@ func scanDevices(cf *mdconf.Config, nodes *array.Nodes, std ui.IO) []string {
 	for _, w := range words {
 		switch {
 		case isWord(w, "partitions"):
-			parts, err := array.Partitions(nodes)
+			parts, err := node.Partitions(nodes)
 			if err != nil {
 				fmt.Fprintln(std.Err, "mdadm: cannot open /proc/partitions")
 			}
@@ -61,8 +61,8 @@ func scanDevices(cf *mdconf.Config, nodes *array.Nodes, std ui.IO) []string {
 func (c *Command) homeHost(cf *mdconf.Config) string { return c.home(cf).Host }
 
 // home is the host that arrays may belong to.
-func (c *Command) home(cf *mdconf.Config) array.Home {
-	home := array.Home{Host: c.HomeHost, Ignored: c.AnyHomeHost}
+func (c *Command) home(cf *mdconf.Config) node.Home {
+	home := node.Home{Host: c.HomeHost, Ignored: c.AnyHomeHost}
 	if home.Host == "" && !c.AnyHomeHost {
 		home.Host, home.Ignored = cf.HomeHost, cf.AnyHomeHost
 	}
@@ -70,7 +70,7 @@ func (c *Command) home(cf *mdconf.Config) array.Home {
 		home.Host, _ = os.Hostname() // without a name no array is this host's
 	}
 	if home.Host == "" || isWord(home.Host, "<none>") {
-		return array.Home{Ignored: true}
+		return node.Home{Ignored: true}
 	}
 	return home
 }

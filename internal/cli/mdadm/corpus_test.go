@@ -16,7 +16,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/internal/lab/fixture"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // capture writes testdata/reports anew from a lab machine: members and arrays
@@ -42,7 +43,7 @@ func keepMember(t *testing.T, g *lab.Guest, s scenario, dev string) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	img := &fixture.Image{Size: d.Size(), Note: note(g, s), Said: map[string]string{"device": dev + "\n"}}
+	img := &fixture.Image{Size: d.Size(), Note: noteOf(g, s), Said: map[string]string{"device": dev + "\n"}}
 	for _, end := range []int64{0, d.Size() - 128<<10} {
 		if err := img.Add(d, end, 128<<10); err != nil {
 			t.Fatal(err)
@@ -58,12 +59,12 @@ func keepMember(t *testing.T, g *lab.Guest, s scenario, dev string) {
 // keepArray takes what is known of an array into the corpus: as our own code
 // gathers it from the kernel, and as mdadm reports it.
 func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
-	r := array.NewReports()
+	r := report.NewReports()
 	before, err := r.Detail(dev)
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := &fixture.Image{Note: note(g, s), Said: map[string]string{}}
+	img := &fixture.Image{Note: noteOf(g, s), Said: map[string]string{}}
 	for _, opts := range corpusArray() {
 		img.Said[opts] = peers(t, append(strings.Fields(opts), "--homehost=labhost", dev)...).String()
 	}
@@ -71,7 +72,7 @@ func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var super *array.Examined
+	var super *report.Examined
 	before.Super, after.Super, super = nil, nil, after.Super
 	a, _ := json.Marshal(before)
 	b, _ := json.MarshalIndent(after, "", " ")
@@ -97,7 +98,7 @@ func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	g.Publish(fmt.Sprintf("array-%s-%s", fileName(s.name), filepath.Base(dev)), img.Text())
 }
 
-func note(g *lab.Guest, s scenario) string {
+func noteOf(g *lab.Guest, s scenario) string {
 	return fmt.Sprintf("mdadm 4.2 on Linux %s: %s", g.Release, strings.Join(s.steps, "; "))
 }
 
@@ -262,7 +263,7 @@ func withoutNodes(text string) string {
 
 // checkArray lets ours report from the facts that the kernel gave.
 func checkArray(t *testing.T, img *fixture.Image) {
-	d := new(array.Detail)
+	d := new(report.Detail)
 	if err := json.Unmarshal([]byte(img.Said["facts"]), d); err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +272,7 @@ func checkArray(t *testing.T, img *fixture.Image) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Super, err = array.ExamineMember(dev); err != nil {
+		if d.Super, err = report.ExamineMember(dev); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,8 +288,8 @@ func checkArray(t *testing.T, img *fixture.Image) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reports := array.NewReports()
-		reports.Nodes = array.NodesOf(names)
+		reports := report.NewReports()
+		reports.Nodes = node.NodesOf(names)
 		r := &detailer{cmd: cmd, std: std, w: bufio.NewWriter(&out), homeHost: "labhost", brief: cmd.Brief, reports: reports}
 		code := r.report(d)
 		r.w.Flush()

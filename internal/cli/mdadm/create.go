@@ -8,7 +8,8 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/create"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -34,7 +35,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	req.HomeHost = c.homeHost(c.readConf(std))
 	req.Report = t.report
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
-	made, err := array.PlanCreate(*req)
+	made, err := create.PlanCreate(*req)
 	code := 0
 	if err == nil && !c.DryRun {
 		if err = made.Apply(ctx); err == nil {
@@ -43,14 +44,14 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, array.ErrDevice):
+	case errors.Is(err, create.ErrDevice):
 		code = 2
 	default:
 		code = 1
 	}
 	t.failed(err)
 	doc := planDoc{Device: c.Devices[0].Name}
-	var steps []array.StepInfo
+	var steps []plan.StepInfo
 	if made != nil {
 		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
 		doc.UUID, doc.Version = made.Array.UUID.String(), made.Array.Version.String()
@@ -69,7 +70,7 @@ type planDoc struct {
 }
 
 // finishPlan prints the document, or the steps of a dry run.
-func (c *Command) finishPlan(t *teller, verb string, code int, doc planDoc, steps []array.StepInfo) int {
+func (c *Command) finishPlan(t *teller, verb string, code int, doc planDoc, steps []plan.StepInfo) int {
 	doc.change = t.change(c, verb, code, steps)
 	switch {
 	case c.JSON:
@@ -121,9 +122,9 @@ func (c *Command) createUnsupported() string {
 }
 
 // createRequest turns the options into a request.
-func (c *Command) createRequest() (*array.CreateRequest, error) {
+func (c *Command) createRequest() (*create.CreateRequest, error) {
 	s := &c.Shape
-	req := &array.CreateRequest{
+	req := &create.CreateRequest{
 		Device: c.Devices[0].Name, Name: c.Name,
 		Level: md.Level(s.Level), Chunk: s.Chunk, RaidDisks: s.RaidDisks, SpareDisks: s.SpareDisks,
 		Size: uint64(max(s.Size, 0)), Bitmap: s.Bitmap, Delay: uint32(s.Delay), WriteBehind: uint32(s.WriteBehind),
@@ -165,8 +166,8 @@ func (c *Command) createRequest() (*array.CreateRequest, error) {
 	return req, nil
 }
 
-func (c *Command) createMember(d Device) array.CreateMember {
-	m := array.CreateMember{
+func (c *Command) createMember(d Device) create.CreateMember {
+	m := create.CreateMember{
 		Path: d.Name, Journal: d.Op == WriteJournal,
 		WriteMostly: d.WriteMostly == FlagSet, FailFast: d.FailFast == FlagSet,
 	}

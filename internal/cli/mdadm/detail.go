@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/report"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -24,14 +25,14 @@ type detailer struct {
 	w        *bufio.Writer
 	homeHost string
 	brief    bool
-	reports  *array.Reports
+	reports  *report.Reports
 	docs     []arrayDetailJSON
 }
 
 func (c *Command) newDetailer(std ui.IO) *detailer {
 	return &detailer{
 		cmd: c, std: std, w: bufio.NewWriter(std.Out), homeHost: c.homeHost(c.readConf(std)),
-		brief: c.Brief || c.Scan && c.Verbose < 2, reports: array.NewReports(),
+		brief: c.Brief || c.Scan && c.Verbose < 2, reports: report.NewReports(),
 	}
 }
 
@@ -92,7 +93,7 @@ func (t *detailer) array(name string) int {
 }
 
 // report prints one array and returns its part of the exit code.
-func (t *detailer) report(d *array.Detail) int {
+func (t *detailer) report(d *report.Detail) int {
 	for _, n := range slices.Sorted(maps.Keys(d.DiskErrors)) {
 		fmt.Fprintf(t.std.Err, "mdadm: cannot get device detail for device %d: %s\n", n, errText(d.DiskErrors[n]))
 	}
@@ -111,7 +112,7 @@ func (t *detailer) report(d *array.Detail) int {
 }
 
 // verdict is the exit code: with --test it tells how the array is.
-func (t *detailer) verdict(d *array.Detail) int {
+func (t *detailer) verdict(d *report.Detail) int {
 	switch {
 	case !t.cmd.Test:
 		return 0
@@ -126,9 +127,9 @@ func (t *detailer) verdict(d *array.Detail) int {
 func (t *detailer) complain(name string, err error) {
 	var refused *mdctl.Error
 	switch {
-	case errors.Is(err, array.ErrNotMD):
+	case errors.Is(err, report.ErrNotMD):
 		fmt.Fprintf(t.std.Err, "mdadm: %s does not appear to be an md device\n", name)
-	case errors.Is(err, array.ErrNoArray):
+	case errors.Is(err, report.ErrNoArray):
 		fmt.Fprintf(t.std.Err, "mdadm: Array associated with md device %s does not exist.\n", name)
 	case errors.As(err, &refused) && refused.Op == "open":
 		fmt.Fprintf(t.std.Err, "mdadm: cannot open %s: %s\n", name, errText(err))
@@ -148,7 +149,7 @@ func errText(err error) string {
 
 // level is the word for the array's level, "" for none: where the array does
 // not run, only the superblock knows it.
-func detailLevel(d *array.Detail) string {
+func detailLevel(d *report.Detail) string {
 	l := md.Level(d.Info.Level)
 	if d.Inactive() && d.Super != nil {
 		l = d.Super.Level()
@@ -160,7 +161,7 @@ func detailLevel(d *array.Detail) string {
 }
 
 // metadataText is the metadata as --detail names it.
-func metadataText(d *array.Detail) string {
+func metadataText(d *report.Detail) string {
 	if d.Metadata.Kind != sysmd.MetadataNative {
 		return d.Metadata.External
 	}
@@ -168,7 +169,7 @@ func metadataText(d *array.Detail) string {
 }
 
 // container names the container that the array is made in, if it is.
-func (t *detailer) container(d *array.Detail) (device, member string, ok bool) {
+func (t *detailer) container(d *report.Detail) (device, member string, ok bool) {
 	name, member, _, ok := d.Metadata.Subarray()
 	if !ok {
 		return "", "", false
@@ -177,7 +178,7 @@ func (t *detailer) container(d *array.Detail) (device, member string, ok bool) {
 }
 
 // briefLine prints a line for mdadm.conf.
-func (t *detailer) briefLine(d *array.Detail) {
+func (t *detailer) briefLine(d *report.Detail) {
 	w := t.w
 	if d.Inactive() && !d.Container() {
 		fmt.Fprintf(w, "INACTIVE-ARRAY %s", d.Path)
@@ -220,7 +221,7 @@ func (t *detailer) briefLine(d *array.Detail) {
 }
 
 // briefDevices names the devices of an array and counts its spares.
-func (t *detailer) briefDevices(d *array.Detail) (names []string, spares int) {
+func (t *detailer) briefDevices(d *report.Detail) (names []string, spares int) {
 	for _, r := range tableRows(d) {
 		if r.State == 0 {
 			spares++
@@ -232,7 +233,7 @@ func (t *detailer) briefDevices(d *array.Detail) (names []string, spares int) {
 	return names, spares
 }
 
-func (t *detailer) briefSuper(d *array.Detail) {
+func (t *detailer) briefSuper(d *report.Detail) {
 	switch {
 	case d.Super == nil:
 	case d.Super.Super0 != nil:
@@ -240,7 +241,7 @@ func (t *detailer) briefSuper(d *array.Detail) {
 	default:
 		s := d.Super.Super1
 		if name := s.Name(); name != "" {
-			fmt.Fprintf(t.w, " name=%s", quoteWord(name))
+			fmt.Fprintf(t.w, " name=%s", mdtext.QuoteWord(name))
 		}
 		fmt.Fprintf(t.w, " UUID=%s", s.SetUUID)
 	}
@@ -248,8 +249,8 @@ func (t *detailer) briefSuper(d *array.Detail) {
 
 // tableRows are the rows that --detail shows, slots first: a slot shows one
 // row even if it is empty, and a second one for a replacement.
-func tableRows(d *array.Detail) []array.Row {
-	var rows []array.Row
+func tableRows(d *report.Detail) []report.Row {
+	var rows []report.Row
 	slots, others := d.Rows()
 	for _, pair := range slots {
 		rows = append(rows, pair[0])
@@ -266,7 +267,7 @@ func tableRows(d *array.Detail) []array.Row {
 }
 
 // export prints an array as KEY=value lines, which udev rules read.
-func (t *detailer) export(d *array.Detail) {
+func (t *detailer) export(d *report.Detail) {
 	w := t.w
 	if d.Info.RaidDisks != 0 {
 		if level := detailLevel(d); level != "" {
@@ -292,7 +293,7 @@ func (t *detailer) export(d *array.Detail) {
 	}
 	if d.Entry != nil {
 		if name, ok := strings.CutPrefix(d.Entry.Path, "/dev/md/"); ok {
-			fmt.Fprintf(w, "MD_DEVNAME=%s\n", escapeName(name))
+			fmt.Fprintf(w, "MD_DEVNAME=%s\n", mdtext.EscapeName(name))
 		}
 	}
 	if d.Super != nil && d.Super.Super1 != nil {
@@ -305,7 +306,7 @@ func (t *detailer) export(d *array.Detail) {
 	}
 }
 
-func (t *detailer) exportDevices(d *array.Detail) {
+func (t *detailer) exportDevices(d *report.Detail) {
 	for _, b := range d.Members {
 		key := "MD_DEVICE_" + keyName(b.Name)
 		if b.Slot >= 0 {
@@ -334,7 +335,7 @@ func keyName(s string) string {
 
 func orUnknown(word string) string {
 	if word == "" {
-		return unknownWord
+		return mdtext.UnknownWord
 	}
 	return word
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/report"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -89,7 +89,7 @@ type detailDeviceJSON struct {
 	Flags   []string `json:"flags"`   // the kernel's, from sysfs
 }
 
-func (t *detailer) document(d *array.Detail) arrayDetailJSON {
+func (t *detailer) document(d *report.Detail) arrayDetailJSON {
 	info := d.Info
 	doc := arrayDetailJSON{
 		Device: d.Path, Name: d.Name, Major: d.Number.Major, Minor: d.Number.Minor,
@@ -163,7 +163,7 @@ func syncDocument(s *sysmd.MdstatSync) *syncJSON {
 	}
 }
 
-func (t *detailer) deviceDocuments(d *array.Detail) []detailDeviceJSON {
+func (t *detailer) deviceDocuments(d *report.Detail) []detailDeviceJSON {
 	flags := make(map[[2]int32][]string)
 	for _, b := range d.Members {
 		flags[[2]int32{int32(b.Number.Major), int32(b.Number.Minor)}] = b.State

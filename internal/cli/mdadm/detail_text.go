@@ -4,18 +4,19 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/report"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // text prints an array as --detail does. Blanks and empty lines are mdadm's.
-func (t *detailer) text(d *array.Detail) {
+func (t *detailer) text(d *report.Detail) {
 	t.head(d)
 	t.sizes(d)
 	t.bitmapLine(d)
 	if d.Info.UTime != 0 {
-		fmt.Fprintf(t.w, "       Update Time : %s\n", ctime(int64(d.Info.UTime)))
+		fmt.Fprintf(t.w, "       Update Time : %s\n", mdtext.Ctime(int64(d.Info.UTime)))
 	}
 	t.state(d)
 	t.geometry(d)
@@ -40,7 +41,7 @@ func (t *detailer) text(d *array.Detail) {
 	t.table(d)
 }
 
-func (t *detailer) head(d *array.Detail) {
+func (t *detailer) head(d *report.Detail) {
 	w := t.w
 	fmt.Fprintf(w, "%s:\n", d.Path)
 	if device, member, ok := t.container(d); ok {
@@ -49,7 +50,7 @@ func (t *detailer) head(d *array.Detail) {
 		fmt.Fprintf(w, "           Version : %s\n", metadataText(d))
 	}
 	if d.Info.CTime != 0 {
-		fmt.Fprintf(w, "     Creation Time : %s\n", ctime(int64(d.Info.CTime)))
+		fmt.Fprintf(w, "     Creation Time : %s\n", mdtext.Ctime(int64(d.Info.CTime)))
 	}
 	level := detailLevel(d)
 	if d.Container() {
@@ -60,10 +61,10 @@ func (t *detailer) head(d *array.Detail) {
 	}
 }
 
-func (t *detailer) sizes(d *array.Detail) {
+func (t *detailer) sizes(d *report.Detail) {
 	w := t.w
 	if d.Size != 0 {
-		fmt.Fprintf(w, "        Array Size : %d%s\n", d.Size>>10, humanSize(d.Size))
+		fmt.Fprintf(w, "        Array Size : %d%s\n", d.Size>>10, mdtext.HumanSize(d.Size))
 	}
 	native := d.Metadata.Kind == sysmd.MetadataNative
 	if d.Info.Level >= 1 {
@@ -71,9 +72,9 @@ func (t *detailer) sizes(d *array.Detail) {
 		const fits32 = 0xffffffff
 		switch {
 		case old || d.Size < fits32 && d.Info.Size != 0:
-			fmt.Fprintf(w, "     Used Dev Size : %d%s\n", uint64(int64(d.Info.Size)), humanSize(int64(d.Info.Size)<<10))
+			fmt.Fprintf(w, "     Used Dev Size : %d%s\n", uint64(int64(d.Info.Size)), mdtext.HumanSize(int64(d.Info.Size)<<10))
 		case d.ComponentSize > 0:
-			fmt.Fprintf(w, "     Used Dev Size : %d%s\n", d.ComponentSize>>10, humanSize(d.ComponentSize))
+			fmt.Fprintf(w, "     Used Dev Size : %d%s\n", d.ComponentSize>>10, mdtext.HumanSize(d.ComponentSize))
 		default:
 			w.WriteString("     Used Dev Size : unknown\n")
 		}
@@ -95,7 +96,7 @@ func (t *detailer) sizes(d *array.Detail) {
 	w.WriteByte('\n')
 }
 
-func (t *detailer) bitmapLine(d *array.Detail) {
+func (t *detailer) bitmapLine(d *report.Detail) {
 	switch {
 	case d.BitmapFile != "":
 		fmt.Fprintf(t.w, "     Intent Bitmap : %s\n\n", d.BitmapFile)
@@ -108,7 +109,7 @@ func (t *detailer) bitmapLine(d *array.Detail) {
 
 // state prints the line of the array's state, with its blank at the end, and
 // the counts of devices.
-func (t *detailer) state(d *array.Detail) {
+func (t *detailer) state(d *report.Detail) {
 	w := t.w
 	running := d.Info.RaidDisks != 0
 	switch {
@@ -131,7 +132,7 @@ func (t *detailer) state(d *array.Detail) {
 	w.WriteByte('\n')
 }
 
-func (t *detailer) stateWord(d *array.Detail) string {
+func (t *detailer) stateWord(d *report.Detail) string {
 	level := md.Level(d.Info.Level)
 	switch {
 	case d.Info.State&mdctl.ArrayClean != 0 && (level == md.LevelRAID0 || level == md.LevelLinear):
@@ -145,7 +146,7 @@ func (t *detailer) stateWord(d *array.Detail) string {
 	return "active"
 }
 
-func redundancy(d *array.Detail) string {
+func redundancy(d *report.Detail) string {
 	for _, ok := range d.Available() {
 		switch {
 		case ok:
@@ -179,7 +180,7 @@ func syncWord(s *sysmd.MdstatSync) string {
 	return ", " + doing
 }
 
-func notStarted(d *array.Detail) string {
+func notStarted(d *report.Detail) string {
 	if d.Size == 0 {
 		return ", Not Started"
 	}
@@ -199,14 +200,14 @@ func syncWait(s *sysmd.MdstatSync) string {
 	return ""
 }
 
-func (t *detailer) geometry(d *array.Detail) {
+func (t *detailer) geometry(d *report.Detail) {
 	w := t.w
 	level, layout := md.Level(d.Info.Level), d.Info.Layout
 	switch {
 	case level == md.LevelRAID5, level == md.LevelRAID6, level == md.LevelRAID0 && layout != 0:
-		fmt.Fprintf(w, "            Layout : %s\n", layoutWord(level, layout))
+		fmt.Fprintf(w, "            Layout : %s\n", mdtext.LayoutWord(level, layout))
 	case level == md.LevelRAID10:
-		fmt.Fprintf(w, "            Layout :%s\n", raid10Layout(layout))
+		fmt.Fprintf(w, "            Layout :%s\n", mdtext.Raid10Layout(layout))
 	}
 	switch level {
 	case md.LevelRAID0, md.LevelRAID4, md.LevelRAID5, md.LevelRAID6, md.LevelRAID10:
@@ -228,7 +229,7 @@ func (t *detailer) geometry(d *array.Detail) {
 }
 
 // progress prints how far a sync has got, and what a reshape leads to.
-func (t *detailer) progress(d *array.Detail) {
+func (t *detailer) progress(d *report.Detail) {
 	w := t.w
 	moving := d.Sync != nil && d.Sync.Running()
 	if moving {
@@ -251,14 +252,14 @@ func (t *detailer) progress(d *array.Detail) {
 			int(d.Info.RaidDisks)-reshape.Delta, d.Info.RaidDisks)
 	}
 	if reshape.Level != level {
-		fmt.Fprintf(w, "         New Level : %s\n", levelWord(reshape.Level))
+		fmt.Fprintf(w, "         New Level : %s\n", mdtext.LevelWord(reshape.Level))
 	}
 	if reshape.Level != level || reshape.Layout != layout {
 		switch reshape.Level {
 		case md.LevelRAID5, md.LevelRAID6:
-			fmt.Fprintf(w, "        New Layout : %s\n", layoutWord(reshape.Level, reshape.Layout))
+			fmt.Fprintf(w, "        New Layout : %s\n", mdtext.LayoutWord(reshape.Level, reshape.Layout))
 		case md.LevelRAID10:
-			fmt.Fprintf(w, "        New Layout : %s\n", raid10NewLayout(reshape.Layout))
+			fmt.Fprintf(w, "        New Layout : %s\n", mdtext.Raid10NewLayout(reshape.Layout))
 		}
 	}
 	if chunk := int64(reshape.Chunk) * md.SectorSize; chunk != int64(d.Info.ChunkSize) {
@@ -268,7 +269,7 @@ func (t *detailer) progress(d *array.Detail) {
 }
 
 // super prints what only the superblock knows.
-func (t *detailer) super(d *array.Detail) {
+func (t *detailer) super(d *report.Detail) {
 	switch {
 	case d.Super == nil:
 	case d.Super.Super0 != nil:
@@ -288,7 +289,7 @@ func (t *detailer) super(d *array.Detail) {
 
 // table prints the devices. An empty line comes before those that are in no
 // slot.
-func (t *detailer) table(d *array.Detail) {
+func (t *detailer) table(d *report.Detail) {
 	slots, others := d.Rows()
 	for _, pair := range slots {
 		t.row(d, pair[0])
@@ -304,7 +305,7 @@ func (t *detailer) table(d *array.Detail) {
 	}
 }
 
-func (t *detailer) row(d *array.Detail, r array.Row) {
+func (t *detailer) row(d *report.Detail, r report.Row) {
 	w := t.w
 	switch {
 	case r.Number < 0 && r.RaidDisk < 0:
@@ -331,7 +332,7 @@ func (t *detailer) row(d *array.Detail, r array.Row) {
 }
 
 // rowWords are the words for a device's state, in mdadm's order.
-func rowWords(d *array.Detail, r array.Row) []string {
+func rowWords(d *report.Detail, r report.Row) []string {
 	var words []string
 	for _, w := range []struct {
 		bit  mdctl.DiskState
@@ -367,7 +368,7 @@ func rowWords(d *array.Detail, r array.Row) []string {
 
 // copySet names the set of mirrors that a raid10's device belongs to, where
 // the devices divide into sets.
-func copySet(d *array.Detail, r array.Row) string {
+func copySet(d *report.Detail, r report.Row) string {
 	layout := d.Info.Layout
 	if md.Level(d.Info.Level) != md.LevelRAID10 || layout&^0x1ffff != 0 {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/metadata"
 )
 
 // copyDocument is what --dump --json and --restore --json print, one for each
@@ -21,13 +21,13 @@ type copyDocument struct {
 // copyMetadata is --dump and --restore of one device.
 func (c *Command) copyMetadata(ctx context.Context, std ui.IO, d Device) int {
 	verb, word := "dump", "saved as"
-	do := array.DumpMetadata
+	do := metadata.DumpMetadata
 	if d.Op == Restore {
 		verb, word = "restore", "restored from"
-		do = array.RestoreMetadata
+		do = metadata.RestoreMetadata
 	}
 	t := c.teller(std)
-	req := array.CopyRequest{
+	req := metadata.CopyRequest{
 		Device: d.Name, Dir: c.DumpDirectory, Alone: len(c.Devices) == 1,
 		Force: c.Force, DryRun: c.DryRun, Report: t.report,
 	}
@@ -41,8 +41,8 @@ func (c *Command) copyMetadata(ctx context.Context, std ui.IO, d Device) int {
 	r, err := do(ctx, req)
 	code := 0
 	if t.failed(err); err != nil {
-		code, r = 1, &array.CopyResult{}
-		if errors.Is(err, array.ErrBadDirectory) {
+		code, r = 1, &metadata.CopyResult{}
+		if errors.Is(err, metadata.ErrBadDirectory) {
 			code = badDirectory
 		}
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // examine is --examine: it reports the metadata of devices, each by itself
@@ -66,7 +67,7 @@ type examiner struct {
 	homeHost string
 	brief    bool         // --brief, also by way of --scan
 	want     []md.Version // of --metadata; empty for any
-	nodes    array.Nodes
+	nodes    node.Nodes
 	arrays   []*briefArray // with brief: what was found, first first
 	docs     []examinedDevice
 }
@@ -103,16 +104,16 @@ func (e *examiner) device(name string) int {
 		return 1
 	}
 	defer d.Close()
-	x, err := array.ExamineMember(d, e.want...)
+	x, err := report.ExamineMember(d, e.want...)
 	if err != nil {
 		return e.nothing(d, err)
 	}
 	if len(e.want) > 1 && !e.brief && !e.cmd.Scan {
 		// mdadm says what it missed on its way, found or not.
-		lines, _ := array.WhyNoSuper(d, e.want...)
+		lines, _ := report.WhyNoSuper(d, e.want...)
 		e.complain(lines)
 	}
-	if n := x.Truncated(); n > 0 && !e.brief && !e.cmd.Scan && !array.IsArray(name) {
+	if n := x.Truncated(); n > 0 && !e.brief && !e.cmd.Scan && !report.IsArray(name) {
 		fmt.Fprintf(e.std.Err, "mdadm: %s is truncated: its data ends %d sectors behind the end of the device.\n", name, n)
 	}
 	switch {

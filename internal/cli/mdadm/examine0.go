@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // examineText0 prints a 0.90 superblock as --examine does (super0.c,
 // examine_super0). nodes gives the names of the devices in its table.
-func examineText0(w writer, x *array.Examined, homeHost string, nodes *array.Nodes) {
+func examineText0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes) {
 	s := x.Super0
 	fmt.Fprintf(w, "          Magic : %08x\n", s.MDMagic)
 	fmt.Fprintf(w, "        Version : %d.%02d.%02d\n", int32(s.MajorVersion), int32(s.MinorVersion), int32(s.PatchVersion))
@@ -23,12 +25,12 @@ func examineText0(w writer, x *array.Examined, homeHost string, nodes *array.Nod
 	if s.NotPersistent != 0 {
 		w.WriteString("           Eedk : not persistent\n")
 	}
-	fmt.Fprintf(w, "  Creation Time : %s\n", ctime(int64(s.CTime)))
-	fmt.Fprintf(w, "     Raid Level : %s\n", levelWord(s.Level))
+	fmt.Fprintf(w, "  Creation Time : %s\n", mdtext.Ctime(int64(s.CTime)))
+	fmt.Fprintf(w, "     Raid Level : %s\n", mdtext.LevelWord(s.Level))
 	if s.Level > 0 {
-		fmt.Fprintf(w, "  Used Dev Size : %d%s\n", int32(s.Size), humanSize(int64(s.Size)<<10))
+		fmt.Fprintf(w, "  Used Dev Size : %d%s\n", int32(s.Size), mdtext.HumanSize(int64(s.Size)<<10))
 		if size, ok := arraySize0(s); ok {
-			fmt.Fprintf(w, "     Array Size : %d%s\n", uint64(size>>10), humanSize(size))
+			fmt.Fprintf(w, "     Array Size : %d%s\n", uint64(size>>10), mdtext.HumanSize(size))
 		}
 	}
 	fmt.Fprintf(w, "   Raid Devices : %d\n", int32(s.RaidDisks))
@@ -37,8 +39,8 @@ func examineText0(w writer, x *array.Examined, homeHost string, nodes *array.Nod
 	if s.Reshaping() {
 		examineReshape0(w, s)
 	}
-	fmt.Fprintf(w, "    Update Time : %s\n", ctime(int64(s.UTime)))
-	fmt.Fprintf(w, "          State : %s\n", cleanWord(s.Clean()))
+	fmt.Fprintf(w, "    Update Time : %s\n", mdtext.Ctime(int64(s.UTime)))
+	fmt.Fprintf(w, "          State : %s\n", mdtext.CleanWord(s.Clean()))
 	if s.State&md.Super0BitmapPresent != 0 {
 		w.WriteString("Internal Bitmap : present\n")
 	}
@@ -46,7 +48,7 @@ func examineText0(w writer, x *array.Examined, homeHost string, nodes *array.Nod
 	fmt.Fprintf(w, "Working Devices : %d\n", int32(s.WorkingDisks))
 	fmt.Fprintf(w, " Failed Devices : %d\n", int32(s.FailedDisks))
 	fmt.Fprintf(w, "  Spare Devices : %d\n", int32(s.SpareDisks))
-	checksumText(w, s.SBCsum, x.Checksum)
+	mdtext.ChecksumText(w, s.SBCsum, x.Checksum)
 	fmt.Fprintf(w, "         Events : %d\n\n", s.Events)
 	examineGeometry(w, s.Level, s.Layout, s.ChunkSize/1024, false)
 	examineDisks0(w, s, nodes)
@@ -85,17 +87,17 @@ func arraySize0(s *md.Super0) (bytes int64, ok bool) {
 	return int64(s.Size) << 10 * int64(disks) / int64(copies), true
 }
 
-func examineReshape0(w writer, s *md.Super0) {
+func examineReshape0(w mdtext.Writer, s *md.Super0) {
 	examineReshape(w, reshapeText{
 		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
 		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
-		raid10: " " + raid10NewLayout(s.NewLayout), newChunk: fmt.Sprint(int32(s.NewChunk)), sameChunk: s.NewChunk == s.ChunkSize,
+		raid10: " " + mdtext.Raid10NewLayout(s.NewLayout), newChunk: fmt.Sprint(int32(s.NewChunk)), sameChunk: s.NewChunk == s.ChunkSize,
 	})
 }
 
 // examineDisks0 prints the table of devices: first the device itself, then
 // all that the superblock counts.
-func examineDisks0(w writer, s *md.Super0, nodes *array.Nodes) {
+func examineDisks0(w mdtext.Writer, s *md.Super0, nodes *node.Nodes) {
 	w.WriteString("      Number   Major   Minor   RaidDevice State\n")
 	examineDisk0(w, "this", &s.ThisDisk, nodes)
 	w.WriteByte('\n')
@@ -108,7 +110,7 @@ func examineDisks0(w writer, s *md.Super0, nodes *array.Nodes) {
 	}
 }
 
-func examineDisk0(w writer, label string, d *md.Disk0, nodes *array.Nodes) {
+func examineDisk0(w mdtext.Writer, label string, d *md.Disk0, nodes *node.Nodes) {
 	fmt.Fprintf(w, "%4s %5d   %5d    %5d    %5d     ", label,
 		int32(d.Number), int32(d.Major), int32(d.Minor), int32(d.RaidDisk))
 	for _, word := range []struct {

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // examineText1 prints a 1.x superblock as --examine does (super1.c,
 // examine_super1). Labels, blanks and empty lines are mdadm's: scripts cut
 // columns out of them.
-func examineText1(w writer, x *array.Examined, homeHost string) {
+func examineText1(w mdtext.Writer, x *report.Examined, homeHost string) {
 	s := x.Super1
 	fmt.Fprintf(w, "          Magic : %08x\n", s.Magic)
 	fmt.Fprintf(w, "        Version : %s\n", version1(s))
@@ -21,14 +22,14 @@ func examineText1(w writer, x *array.Examined, homeHost string) {
 	if x.ClusterNodes() > 0 {
 		fmt.Fprintf(w, "   Cluster Name : %-64s\n", x.ClusterName())
 	}
-	fmt.Fprintf(w, "  Creation Time : %s\n", ctime(seconds1(s.CTime)))
-	fmt.Fprintf(w, "     Raid Level : %s\n", levelWord(s.Level))
+	fmt.Fprintf(w, "  Creation Time : %s\n", mdtext.Ctime(seconds1(s.CTime)))
+	fmt.Fprintf(w, "     Raid Level : %s\n", mdtext.LevelWord(s.Level))
 	fmt.Fprintf(w, "   Raid Devices : %d\n\n", int32(s.RaidDisks))
 	examineSizes1(w, s)
 	if x.SpaceKnown() {
 		fmt.Fprintf(w, "   Unused Space : before=%d sectors, after=%d sectors\n", x.SpaceBefore, x.SpaceAfter)
 	}
-	fmt.Fprintf(w, "          State : %s\n", cleanWord(s.Clean()))
+	fmt.Fprintf(w, "          State : %s\n", mdtext.CleanWord(s.Clean()))
 	fmt.Fprintf(w, "    Device UUID : %s\n\n", s.DeviceUUID)
 	switch {
 	case s.FeatureMap&md.FeatureBitmapOffset != 0:
@@ -50,7 +51,7 @@ func examineText1(w writer, x *array.Examined, homeHost string) {
 		}
 		w.WriteByte('\n')
 	}
-	fmt.Fprintf(w, "    Update Time : %s\n", ctime(seconds1(s.UTime)))
+	fmt.Fprintf(w, "    Update Time : %s\n", mdtext.Ctime(seconds1(s.UTime)))
 	if s.BblogSize != 0 && s.BblogOffset != 0 {
 		fmt.Fprintf(w, "  Bad Block Log : %d entries available at offset %d sectors",
 			int(s.BblogSize)*512/8, s.BblogOffset)
@@ -59,7 +60,7 @@ func examineText1(w writer, x *array.Examined, homeHost string) {
 		}
 		w.WriteByte('\n')
 	}
-	checksumText(w, s.SBCsum, x.Checksum)
+	mdtext.ChecksumText(w, s.SBCsum, x.Checksum)
 	fmt.Fprintf(w, "         Events : %d\n\n", s.Events)
 	examineGeometry(w, s.Level, s.Layout, s.ChunkSize/2, s.FeatureMap&md.FeatureRAID0Layout != 0)
 	examineRoles1(w, s)
@@ -129,15 +130,15 @@ func layoutCopies(level md.Level, layout int32) int32 {
 	return (layout & 0xff) * (layout >> 8 & 0xff)
 }
 
-func examineSizes1(w writer, s *md.Super1) {
-	fmt.Fprintf(w, " Avail Dev Size : %d sectors%s\n", s.DataSize, humanSize(int64(s.DataSize<<9)))
+func examineSizes1(w mdtext.Writer, s *md.Super1) {
+	fmt.Fprintf(w, " Avail Dev Size : %d sectors%s\n", s.DataSize, mdtext.HumanSize(int64(s.DataSize<<9)))
 	// The level is unsigned to mdadm here: linear counts as above 0.
 	if s.Level != md.LevelRAID0 {
 		if size, ok := arraySize1(s); ok {
-			fmt.Fprintf(w, "     Array Size : %d KiB%s\n", uint64(size>>10), humanSize(size))
+			fmt.Fprintf(w, "     Array Size : %d KiB%s\n", uint64(size>>10), mdtext.HumanSize(size))
 		}
 		if s.Size != s.DataSize {
-			fmt.Fprintf(w, "  Used Dev Size : %d sectors%s\n", s.Size, humanSize(int64(s.Size<<9)))
+			fmt.Fprintf(w, "  Used Dev Size : %d sectors%s\n", s.Size, mdtext.HumanSize(int64(s.Size<<9)))
 		}
 	}
 	if s.DataOffset != 0 {
@@ -152,11 +153,11 @@ func examineSizes1(w writer, s *md.Super1) {
 	}
 }
 
-func examineReshape1(w writer, s *md.Super1) {
+func examineReshape1(w mdtext.Writer, s *md.Super1) {
 	examineReshape(w, reshapeText{
 		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
 		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
-		raid10: raid10Layout(s.NewLayout), newChunk: fmt.Sprintf("%dK", s.NewChunk/2), sameChunk: s.NewChunk == s.ChunkSize,
+		raid10: mdtext.Raid10Layout(s.NewLayout), newChunk: fmt.Sprintf("%dK", s.NewChunk/2), sameChunk: s.NewChunk == s.ChunkSize,
 	})
 }
 
@@ -171,18 +172,18 @@ type reshapeText struct {
 	sameChunk         bool
 }
 
-func examineReshape(w writer, r reshapeText) {
-	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", r.position/2, humanSize(int64(r.position<<9)))
+func examineReshape(w mdtext.Writer, r reshapeText) {
+	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", r.position/2, mdtext.HumanSize(int64(r.position<<9)))
 	if r.delta != 0 {
 		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", r.delta, r.disks-r.delta, r.disks)
 	}
 	if r.newLevel != r.level {
-		fmt.Fprintf(w, "      New Level : %s\n", levelWord(r.newLevel))
+		fmt.Fprintf(w, "      New Level : %s\n", mdtext.LevelWord(r.newLevel))
 	}
 	if r.newLayout != r.layout {
 		switch r.level {
 		case md.LevelRAID5, md.LevelRAID6:
-			fmt.Fprintf(w, "     New Layout : %s\n", layoutWord(r.level, r.newLayout))
+			fmt.Fprintf(w, "     New Layout : %s\n", mdtext.LayoutWord(r.level, r.newLayout))
 		case md.LevelRAID10:
 			fmt.Fprintf(w, "     New Layout :%s\n", r.raid10)
 		}
@@ -195,16 +196,16 @@ func examineReshape(w writer, r reshapeText) {
 
 // examineGeometry prints the block of layout and chunk size, with the empty
 // line behind it that is there even if the block is empty.
-func examineGeometry(w writer, level md.Level, layout int32, chunkKiB uint32, raid0Layout bool) {
+func examineGeometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uint32, raid0Layout bool) {
 	switch level {
 	case md.LevelRAID0:
 		if raid0Layout {
-			fmt.Fprintf(w, "         Layout : %s\n", layoutWord(level, layout))
+			fmt.Fprintf(w, "         Layout : %s\n", mdtext.LayoutWord(level, layout))
 		}
 	case md.LevelRAID5, md.LevelRAID6:
-		fmt.Fprintf(w, "         Layout : %s\n", layoutWord(level, layout))
+		fmt.Fprintf(w, "         Layout : %s\n", mdtext.LayoutWord(level, layout))
 	case md.LevelRAID10:
-		fmt.Fprintf(w, "         Layout :%s\n", raid10Layout(layout))
+		fmt.Fprintf(w, "         Layout :%s\n", mdtext.Raid10Layout(layout))
 	}
 	switch level {
 	case md.LevelRAID0, md.LevelRAID4, md.LevelRAID5, md.LevelRAID6, md.LevelRAID10:
@@ -217,7 +218,7 @@ func examineGeometry(w writer, level md.Level, layout int32, chunkKiB uint32, ra
 
 // examineRoles1 prints what the device is, and which slots its role table
 // knows to be filled.
-func examineRoles1(w writer, s *md.Super1) {
+func examineRoles1(w mdtext.Writer, s *md.Super1) {
 	w.WriteString("   Device Role : ")
 	switch role := s.Role(); {
 	case role == md.RoleSpare || role == md.RoleFaulty:

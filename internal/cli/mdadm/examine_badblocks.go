@@ -7,15 +7,17 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // examineBadBlocks is --examine-badblocks for the named devices (Examine.c,
 // ExamineBadblocks; super1.c, examine_badblocks_super1).
 func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	doc := &badBlocksDocument{Document: ui.Schema("examine-badblocks"), Devices: []badBlockListJSON{}}
-	return c.examineEach(std, names, doc, func(w writer, name string, want []md.Version) int {
+	return c.examineEach(std, names, doc, func(w mdtext.Writer, name string, want []md.Version) int {
 		m, list, failed := c.readBadBlocks(name, want)
 		switch {
 		case m == nil:
@@ -34,7 +36,7 @@ func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 
 // examineEach has one examine each of the named devices and gives the sum of
 // the exit codes. With --json the document, to which one adds, is printed last.
-func (c *Command) examineEach(std ui.IO, names []string, doc any, one func(w writer, name string, want []md.Version) int) int {
+func (c *Command) examineEach(std ui.IO, names []string, doc any, one func(w mdtext.Writer, name string, want []md.Version) int) int {
 	want, err := wantedVersions(c.Shape.Metadata)
 	if err != nil {
 		fmt.Fprintf(std.Err, "mdadm: %v\n", err)
@@ -89,13 +91,13 @@ func (c *Command) readBadBlocks(name string, want []md.Version) (*md.Member, []m
 // of a certain version was asked for, mdadm's exit code tells a device that
 // has none from one that cannot have any.
 func (c *Command) whyNoBadBlocks(d block.Device, want []md.Version) complaint {
-	_, noTable := array.Partitioned(d)
+	_, noTable := node.Partitioned(d)
 	var f complaint
 	switch {
 	case len(want) == 1 && want[0] == md.V090:
 		return failf("0.90 metadata does not support badblocks")
 	case len(want) > 0:
-		lines, readable := array.WhyNoSuper(d, want...)
+		lines, readable := report.WhyNoSuper(d, want...)
 		f = complaint{lines: lines, code: 1}
 		if readable {
 			f.code = 2
@@ -111,7 +113,7 @@ func (c *Command) whyNoBadBlocks(d block.Device, want []md.Version) complaint {
 	return f
 }
 
-func badBlocksText(w writer, name string, m *md.Member, list []md.BadBlock) {
+func badBlocksText(w mdtext.Writer, name string, m *md.Member, list []md.BadBlock) {
 	switch _, _, ok := m.BadBlockLog(); {
 	case !ok:
 		fmt.Fprintf(w, "No bad-blocks list configured on %s\n", name)

@@ -6,17 +6,18 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // examineBitmap is --examine-bitmap for the named devices or bitmap files
 // (bitmap.c, ExamineBitmap).
 func (c *Command) examineBitmap(std ui.IO, names ...string) int {
 	doc := &examineBitmapDocument{Document: ui.Schema("examine-bitmap"), Devices: []bitmapReportJSON{}}
-	return c.examineEach(std, names, doc, func(w writer, name string, want []md.Version) int {
+	return c.examineEach(std, names, doc, func(w mdtext.Writer, name string, want []md.Version) int {
 		x, err := c.readBitmap(name, want)
-		var none *array.NoBitmapError
+		var none *report.NoBitmapError
 		switch {
 		case errors.As(err, &none) && none.Array && !c.JSON:
 			ofArray(w, std, name, none)
@@ -34,20 +35,20 @@ func (c *Command) examineBitmap(std ui.IO, names ...string) int {
 
 // readBitmap reads the bitmap of one device. Its errors are the whole line to
 // print.
-func (c *Command) readBitmap(name string, want []md.Version) (*array.BitmapReport, error) {
+func (c *Command) readBitmap(name string, want []md.Version) (*report.BitmapReport, error) {
 	d, err := block.OpenFile(name, block.Direct)
 	if err != nil {
 		return nil, fmt.Errorf("failed to open bitmap file %s: %s", name, openReason(err))
 	}
 	defer d.Close()
-	if array.IsIdleArray(name) {
+	if report.IsIdleArray(name) {
 		return nil, fmt.Errorf("%s is an array that does not run; its members have the bitmap, if there is one", name)
 	}
-	x, err := array.ExamineBitmap(d, want...)
+	x, err := report.ExamineBitmap(d, want...)
 	switch {
-	case errors.Is(err, array.ErrNoBitmap):
+	case errors.Is(err, report.ErrNoBitmap):
 		return nil, fmt.Errorf("%s doesn't have bitmap", name)
-	case errors.As(err, new(*array.NoBitmapError)):
+	case errors.As(err, new(*report.NoBitmapError)):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the bitmap of %s: %w", name, err)
@@ -57,7 +58,7 @@ func (c *Command) readBitmap(name string, want []md.Version) (*array.BitmapRepor
 
 // ofArray is what mdadm says of every device without a bitmap, and what is true
 // only of an array.
-func ofArray(w writer, std ui.IO, name string, none *array.NoBitmapError) {
+func ofArray(w mdtext.Writer, std ui.IO, name string, none *report.NoBitmapError) {
 	for _, line := range []string{
 		"This is an md array.  To view a bitmap you need to examine",
 		"a member device, not the array.",
@@ -75,7 +76,7 @@ func ofArray(w writer, std ui.IO, name string, none *array.NoBitmapError) {
 	fmt.Fprintf(w, "         Version : %d\n", int32(none.Version))
 }
 
-func (c *Command) bitmapText(w writer, std ui.IO, name string, x *array.BitmapReport) int {
+func (c *Command) bitmapText(w mdtext.Writer, std ui.IO, name string, x *report.BitmapReport) int {
 	b := x.Bitmap
 	fmt.Fprintf(w, "        Filename : %s\n", name)
 	fmt.Fprintf(w, "           Magic : %08x\n", b.Magic)
@@ -89,14 +90,14 @@ func (c *Command) bitmapText(w writer, std ui.IO, name string, x *array.BitmapRe
 	if b.Nodes == 0 {
 		bitmapEvents(w, b)
 	}
-	fmt.Fprintf(w, "       Chunksize : %s\n", humanChunk(b.ChunkSize))
+	fmt.Fprintf(w, "       Chunksize : %s\n", mdtext.HumanChunk(b.ChunkSize))
 	fmt.Fprintf(w, "          Daemon : %ds flush period\n", int32(b.DaemonSleep))
 	mode := "Normal"
 	if b.WriteBehind != 0 {
 		mode = fmt.Sprintf("Allow write behind, max %d", int32(b.WriteBehind))
 	}
 	fmt.Fprintf(w, "      Write Mode : %s\n", mode)
-	fmt.Fprintf(w, "       Sync Size : %d%s\n", b.SyncSize/2, humanSize(int64(b.SyncSize*512)))
+	fmt.Fprintf(w, "       Sync Size : %d%s\n", b.SyncSize/2, mdtext.HumanSize(int64(b.SyncSize*512)))
 	if b.Nodes == 0 {
 		if !c.Brief {
 			bitmapBits(w, std, x.Copies[0])
@@ -119,7 +120,7 @@ func (c *Command) bitmapText(w writer, std ui.IO, name string, x *array.BitmapRe
 	return 0
 }
 
-func bitmapEvents(w writer, b *md.Bitmap) {
+func bitmapEvents(w mdtext.Writer, b *md.Bitmap) {
 	fmt.Fprintf(w, "          Events : %d\n", b.Events)
 	fmt.Fprintf(w, "  Events Cleared : %d\n", b.EventsCleared)
 	state := "Unknown"
@@ -134,7 +135,7 @@ func bitmapEvents(w writer, b *md.Bitmap) {
 
 // bitmapBits prints how many chunks are dirty. A bitmap that ends early is
 // counted as far as it goes, with a warning.
-func bitmapBits(w writer, std ui.IO, copied array.BitmapCopy) {
+func bitmapBits(w mdtext.Writer, std ui.IO, copied report.BitmapCopy) {
 	n := copied.Count
 	if copied.Err != nil {
 		fmt.Fprintf(std.Err, "mdadm: WARNING: bitmap file is not large enough for array size %d!\n\n", copied.Bitmap.SyncSize)
@@ -189,7 +190,7 @@ type bitmapCopyJSON struct {
 	Dirty         uint64 `json:"dirty_chunks"`
 }
 
-func bitmapReportDocument(name string, x *array.BitmapReport) bitmapReportJSON {
+func bitmapReportDocument(name string, x *report.BitmapReport) bitmapReportJSON {
 	doc := bitmapReportJSON{Device: name, Bitmap: bitmapDocument(x.Bitmap)}
 	doc.Bitmap.UUID = x.UUID.String()
 	for i, copied := range x.Copies {

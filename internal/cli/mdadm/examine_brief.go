@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // briefArray gathers the members of one array for --examine --brief.
 type briefArray struct {
-	first   *array.Examined
+	first   *report.Examined
 	spares  int
 	devices []string
 }
 
 // collect puts a member to the others of its array.
-func (e *examiner) collect(name string, x *array.Examined) {
+func (e *examiner) collect(name string, x *report.Examined) {
 	var to *briefArray
 	for _, a := range e.arrays {
 		if sameArray(a.first, x) {
@@ -36,7 +37,7 @@ func (e *examiner) collect(name string, x *array.Examined) {
 
 // inSync reports whether the superblock calls its device an active member; all
 // others count as spares in a listing, replacements too.
-func inSync(x *array.Examined) bool {
+func inSync(x *report.Examined) bool {
 	if x.Super0 != nil {
 		return x.Super0.ThisDisk.State&md.DiskSync != 0
 	}
@@ -49,7 +50,7 @@ func inSync(x *array.Examined) bool {
 
 // sameArray reports whether two superblocks describe one array, in the fields
 // that mdadm compares (compare_super0, compare_super1).
-func sameArray(a, b *array.Examined) bool {
+func sameArray(a, b *report.Examined) bool {
 	switch {
 	case a.Super0 != nil && b.Super0 != nil:
 		x, y := a.Super0, b.Super0
@@ -91,7 +92,7 @@ func (e *examiner) printArrays() {
 func briefLine0(s *md.Super0, verbose bool) string {
 	line := fmt.Sprintf("ARRAY /dev/md%d", int32(s.MDMinor))
 	if verbose {
-		line += fmt.Sprintf(" level=%s num-devices=%d", levelWord(s.Level), int32(s.RaidDisks))
+		line += fmt.Sprintf(" level=%s num-devices=%d", mdtext.LevelWord(s.Level), int32(s.RaidDisks))
 	}
 	return line + " UUID=" + uuid0(s) + "\n"
 }
@@ -102,9 +103,9 @@ func briefLine1(s *md.Super1, verbose bool) string {
 	b.WriteString("ARRAY ")
 	name := s.Name()
 	if _, after, ok := strings.Cut(name, ":"); ok {
-		b.WriteString("/dev/md/" + escapeName(after) + " ")
+		b.WriteString("/dev/md/" + mdtext.EscapeName(after) + " ")
 	} else if name != "" {
-		b.WriteString("/dev/md/" + escapeName(name) + " ")
+		b.WriteString("/dev/md/" + mdtext.EscapeName(name) + " ")
 	}
 	if verbose && s.Level.Known() {
 		fmt.Fprintf(&b, " level=%s", s.Level)
@@ -115,7 +116,7 @@ func briefLine1(s *md.Super1, verbose bool) string {
 	}
 	fmt.Fprintf(&b, "UUID=%s", s.SetUUID)
 	if name != "" {
-		b.WriteString(" name=" + quoteWord(name))
+		b.WriteString(" name=" + mdtext.QuoteWord(name))
 	}
 	b.WriteByte('\n')
 	return b.String()
@@ -123,7 +124,7 @@ func briefLine1(s *md.Super1, verbose bool) string {
 
 // exportMember prints a member as KEY=value lines (export_examine_super0,
 // export_examine_super1).
-func exportMember(w writer, x *array.Examined) {
+func exportMember(w mdtext.Writer, x *report.Examined) {
 	if s := x.Super0; s != nil {
 		fmt.Fprintf(w, "MD_LEVEL=%s\nMD_DEVICES=%d\nMD_UUID=%s\n", exportLevel(s.Level), int32(s.RaidDisks), uuid0(s))
 		// mdadm gives the creation time under this name.
@@ -137,7 +138,7 @@ func exportMember(w writer, x *array.Examined) {
 	}
 	if s.Level != md.LevelRAID0 {
 		if size, ok := arraySize1(s); ok {
-			fmt.Fprintf(w, "MD_ARRAY_SIZE=%s\n", humanSizeJEDEC(size))
+			fmt.Fprintf(w, "MD_ARRAY_SIZE=%s\n", mdtext.HumanSizeJEDEC(size))
 		}
 	}
 	fmt.Fprintf(w, "MD_UUID=%s\nMD_UPDATE_TIME=%d\nMD_DEV_UUID=%s\nMD_EVENTS=%d\n",

@@ -8,8 +8,10 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/partition"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // printDocument prints the one document of a command and returns its part of the
@@ -191,13 +193,13 @@ func partitionDocument(d *block.File, table *partition.MBR) examinedDevice {
 }
 
 // document describes one member.
-func (e *examiner) document(name string, x *array.Examined) examinedDevice {
+func (e *examiner) document(name string, x *report.Examined) examinedDevice {
 	m := &memberJSON{
 		SuperOffset:      x.Offset,
 		FeatureMap:       uint32(x.Features()),
 		Features:         append([]string{}, x.Features().Names()...),
 		ChecksumExpected: fmt.Sprintf("%08x", x.Checksum),
-		State:            cleanWord(x.Clean()),
+		State:            mdtext.CleanWord(x.Clean()),
 		Events:           x.Events(),
 		UpdateTime:       x.UTime(),
 		Array:            e.arrayDocument(x),
@@ -225,7 +227,7 @@ func (e *examiner) document(name string, x *array.Examined) examinedDevice {
 	return examinedDevice{Device: name, Size: x.Size, Metadata: x.Version.String(), memberJSON: m}
 }
 
-func (e *examiner) arrayDocument(x *array.Examined) arrayJSON {
+func (e *examiner) arrayDocument(x *report.Examined) arrayJSON {
 	a := arrayJSON{
 		UUID: x.UUID().String(), Name: x.SetName(), Created: x.CTime(), Cluster: x.ClusterName(),
 		Level: x.Level().String(), LevelNumber: int32(x.Level()), LayoutNumber: x.Layout(),
@@ -244,7 +246,7 @@ func (e *examiner) arrayDocument(x *array.Examined) arrayJSON {
 	return a
 }
 
-func selfDocument(x *array.Examined) selfJSON {
+func selfDocument(x *report.Examined) selfJSON {
 	d := selfJSON{
 		Number: x.DevNumber(), DataOffset: bytesOf(x.DataOffset()), DataSize: bytesOf(x.DataSize()),
 		Truncated: bytesOf(x.Truncated()),
@@ -304,7 +306,7 @@ func reshapeDocument(m *md.Member) *reshapeJSON {
 	return d
 }
 
-func (m *memberJSON) fill1(x *array.Examined) {
+func (m *memberJSON) fill1(x *report.Examined) {
 	s := x.Super1
 	m.Checksum = fmt.Sprintf("%08x", s.SBCsum)
 	if offset, size := s.PPL(); s.HasPPL() && x.Bitmap == nil {
@@ -327,7 +329,7 @@ func (m *memberJSON) fill1(x *array.Examined) {
 	}
 }
 
-func (m *memberJSON) fill0(s *md.Super0, nodes *array.Nodes) {
+func (m *memberJSON) fill0(s *md.Super0, nodes *node.Nodes) {
 	m.Checksum = fmt.Sprintf("%08x", s.SBCsum)
 	m.Counts = &countJSON{s.NrDisks, s.ActiveDisks, s.WorkingDisks, s.FailedDisks, s.SpareDisks}
 	letters := slices.Repeat([]byte{'.'}, int(min(s.RaidDisks, md.Super0Disks)))

@@ -7,32 +7,35 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/partition"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // nothing reports a device without md metadata, and returns its part of the
 // exit code: none where a version was asked for, as mdadm has it.
 func (e *examiner) nothing(d *block.File, err error) int {
 	name := d.Name()
-	if _, tableErr := array.Partitioned(d); !e.cmd.Scan && (tableErr != nil || len(e.want) > 0) {
+	if _, tableErr := node.Partitioned(d); !e.cmd.Scan && (tableErr != nil || len(e.want) > 0) {
 		e.docs = append(e.docs, examinedDevice{Device: name, Size: d.Size(), Error: err.Error()})
 	}
 	switch {
-	case !errors.Is(err, md.ErrNoSuper) && !e.cmd.Scan && !array.IsArray(name):
+	case !errors.Is(err, md.ErrNoSuper) && !e.cmd.Scan && !report.IsArray(name):
 		// An array with too few members left cannot be read either, but is no
 		// device that is about to die.
 		fmt.Fprintf(e.std.Err, "mdadm: cannot read metadata of %s: %v\n", name, err)
 		return 1
 	case len(e.want) > 0:
 		if !e.brief && !e.cmd.Scan {
-			lines, _ := array.WhyNoSuper(d, e.want...)
+			lines, _ := report.WhyNoSuper(d, e.want...)
 			e.complain(lines)
 		}
 	case e.partitions(d):
-	case array.IsIdleArray(name): // whose members are known; mdadm says nothing
+	case report.IsIdleArray(name): // whose members are known; mdadm says nothing
 	case !e.brief:
 		fmt.Fprintf(e.std.Err, "mdadm: No md superblock detected on %s.\n", name)
-		if format := array.ExternalMetadata(d); format != "" {
+		if format := member.ExternalMetadata(d); format != "" {
 			fmt.Fprintf(e.std.Err, "       it carries %s metadata, which mdkit does not read\n", format)
 		}
 		return 1
@@ -42,7 +45,7 @@ func (e *examiner) nothing(d *block.File, err error) int {
 
 // partitions reports a device that carries a partition table instead.
 func (e *examiner) partitions(d *block.File) bool {
-	table, err := array.Partitioned(d)
+	table, err := node.Partitioned(d)
 	if err != nil {
 		return false
 	}
@@ -61,7 +64,7 @@ func (e *examiner) partitions(d *block.File) bool {
 }
 
 // partitionText is super-mbr.c's examine_mbr.
-func partitionText(w writer, table *partition.MBR) {
+func partitionText(w mdtext.Writer, table *partition.MBR) {
 	fmt.Fprintf(w, "   MBR Magic : %04x\n", table.Magic)
 	for i, p := range table.Partitions {
 		if p.Sectors != 0 {

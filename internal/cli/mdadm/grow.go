@@ -10,7 +10,8 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/array/reshape"
 )
 
 // defaultBitmapDelay is after how many seconds a bitmap is updated.
@@ -34,10 +35,10 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 	case c.Shape.DataOffset == OffsetVariable:
 		return c.notBuilt(std, "--grow --data-offset=variable")
 	}
-	result, err := array.Grow(ctx, c.growRequest(t, std))
+	result, err := reshape.Grow(ctx, c.growRequest(t, std))
 	code := 0
 	switch t.failed(err); {
-	case errors.Is(err, array.ErrNoPPL):
+	case errors.Is(err, reshape.ErrNoPPL):
 		code = 254 // mdadm passes an internal -2 on
 	case err != nil:
 		code = 1
@@ -46,14 +47,14 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 }
 
 // growRequest is the command in the library's terms.
-func (c *Command) growRequest(t *teller, std ui.IO) array.GrowRequest {
+func (c *Command) growRequest(t *teller, std ui.IO) reshape.GrowRequest {
 	s := &c.Shape
-	req := array.GrowRequest{
+	req := reshape.GrowRequest{
 		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
 		RaidDisks: s.RaidDisks, Layout: s.LayoutWord, Chunk: s.Chunk,
 		Bitmap: s.Bitmap, WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
 		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, DryRun: c.DryRun, Report: t.report,
-		Background: func(next array.GrowRequest) error { return background(next, std) },
+		Background: func(next reshape.GrowRequest) error { return background(next, std) },
 	}
 	if req.ArraySize > 0 {
 		req.ArraySize /= 2
@@ -81,8 +82,8 @@ func (c *Command) growRequest(t *teller, std ui.IO) array.GrowRequest {
 		}
 	}
 	for _, d := range c.Devices[1:] {
-		req.Devices = append(req.Devices, array.Subdev{
-			Name: d.Name, Verb: array.VerbAdd,
+		req.Devices = append(req.Devices, member.Subdev{
+			Name: d.Name, Verb: member.VerbAdd,
 			WriteMostly: settings[d.WriteMostly], FailFast: settings[d.FailFast],
 		})
 	}
@@ -91,7 +92,7 @@ func (c *Command) growRequest(t *teller, std ui.IO) array.GrowRequest {
 
 // background runs this program once more, as mdadm --grow --continue, in a
 // session of its own that outlives this one.
-func background(next array.GrowRequest, std ui.IO) error {
+func background(next reshape.GrowRequest, std ui.IO) error {
 	args := []string{"mdadm", "--grow", "--continue", next.Array}
 	if next.Level != nil {
 		args = append(args, "--level="+next.Level.String())
@@ -118,9 +119,9 @@ type growDocument struct {
 }
 
 // grown ends the command.
-func (c *Command) grown(t *teller, r *array.GrowResult, code int) int {
+func (c *Command) grown(t *teller, r *reshape.GrowResult, code int) int {
 	if r == nil {
-		r = &array.GrowResult{}
+		r = &reshape.GrowResult{}
 	}
 	switch {
 	case c.JSON:

@@ -7,18 +7,20 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/incremental"
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // incrementalDocument is what --incremental --json prints.
 type incrementalDocument struct {
 	change
-	Array   string        `json:"array,omitempty"`
-	Kernel  string        `json:"kernel_name,omitempty"`
-	UUID    *md.UUID      `json:"uuid,omitempty"`
-	Foreign bool          `json:"foreign"`
-	Started array.Started `json:"started,omitempty"` // "no", "unsafe", "yes" or "already"
+	Array   string              `json:"array,omitempty"`
+	Kernel  string              `json:"kernel_name,omitempty"`
+	UUID    *md.UUID            `json:"uuid,omitempty"`
+	Foreign bool                `json:"foreign"`
+	Started incremental.Started `json:"started,omitempty"` // "no", "unsafe", "yes" or "already"
 }
 
 // incremental is --incremental: a device has come or goes, the map of arrays
@@ -30,10 +32,10 @@ func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 	}
 	cf := c.readConf(std)
 	doc := incrementalDocument{}
-	var steps []array.StepInfo
+	var steps []plan.StepInfo
 	code := 0
 	if c.RebuildMap {
-		step, err := array.RebuildMap(c.home(cf), cf, c.DryRun)
+		step, err := node.RebuildMap(c.home(cf), cf, c.DryRun)
 		t.failed(err)
 		steps = append(steps, step)
 	}
@@ -49,7 +51,7 @@ func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 		t.say("'--incremental --fail' can only handle one device.")
 		code = 1
 	case c.Op == Fail:
-		r := array.IncrementalRemove(ctx, array.IncrementalRemoveRequest{
+		r := incremental.IncrementalRemove(ctx, incremental.IncrementalRemoveRequest{
 			Device: c.Devices[0].Name, Path: c.IncrementPath, DryRun: c.DryRun, Report: t.report,
 		})
 		doc.Array, steps, code = r.Array, append(steps, r.Steps...), r.Code
@@ -67,7 +69,7 @@ func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 }
 
 // incrementalScan is --incremental --run --scan.
-func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Config, steps *[]array.StepInfo) int {
+func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Config, steps *[]plan.StepInfo) int {
 	switch {
 	case len(c.Devices) > 0:
 		t.say("In --incremental mode, a device cannot be given with --scan.")
@@ -79,7 +81,7 @@ func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Con
 		t.say("--incremental --scan --fail not supported.")
 		return 1
 	}
-	done, ok := array.IncrementalScan(ctx, c.home(cf), cf, c.DryRun, t.report)
+	done, ok := incremental.IncrementalScan(ctx, c.home(cf), cf, c.DryRun, t.report)
 	*steps = append(*steps, done...)
 	if !ok {
 		return 1
@@ -90,10 +92,10 @@ func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Con
 // incrementalAdd puts the first device named into its array; the others are
 // further names of it.
 func (c *Command) incrementalAdd(ctx context.Context, t *teller, cf *mdconf.Config,
-	doc *incrementalDocument, steps *[]array.StepInfo,
+	doc *incrementalDocument, steps *[]plan.StepInfo,
 ) int {
-	nodes := &array.Nodes{}
-	req := array.IncrementalRequest{
+	nodes := &node.Nodes{}
+	req := incremental.IncrementalRequest{
 		Device: c.Devices[0].Name, Home: c.home(cf), Conf: cf, Run: c.RunStop > 0, Export: c.Export > 0,
 		List:   func() []string { return scanDevices(cf, nodes, t.std) },
 		DryRun: c.DryRun, Report: t.report,
@@ -110,7 +112,7 @@ func (c *Command) incrementalAdd(ctx context.Context, t *teller, cf *mdconf.Conf
 	default:
 		req.Newest1 = c.Shape.Metadata == "1"
 	}
-	r := array.Incremental(ctx, req)
+	r := incremental.Incremental(ctx, req)
 	doc.Array, doc.Kernel, doc.Foreign, doc.Started = r.Array, r.Kernel, r.Foreign, r.Started
 	if !r.UUID.IsZero() {
 		doc.UUID = &r.UUID
@@ -123,7 +125,7 @@ func (c *Command) incrementalAdd(ctx context.Context, t *teller, cf *mdconf.Conf
 }
 
 // exportIncremental prints the outcome for udev.
-func exportIncremental(std ui.IO, r *array.IncrementalResult) {
+func exportIncremental(std ui.IO, r *incremental.IncrementalResult) {
 	foreign := "no"
 	if r.Foreign {
 		foreign = "yes"

@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
 )
 
 // Main runs one mdadm command line and returns its exit code. args[0] is the
@@ -186,7 +186,7 @@ func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 // be root. It returns the exit code, 0 to go on.
 func (c *Command) preflight(std ui.IO) int {
 	name := c.Devices[0].Name
-	if array.IsOther(name) {
+	if node.IsOther(name) {
 		return leave(failure("device %s exists but is not an md array.", name), std)
 	}
 	if err := c.check(); err != nil {

@@ -9,22 +9,25 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // verbs are the actions on members that the library knows.
-var verbs = map[Op]array.Verb{
-	Add:      array.VerbAdd,
-	AddSpare: array.VerbAddSpare,
-	ReAdd:    array.VerbReAdd,
-	Remove:   array.VerbRemove,
-	Fail:     array.VerbFail,
-	Replace:  array.VerbReplace,
-	With:     array.VerbWith,
+var verbs = map[Op]member.Verb{
+	Add:      member.VerbAdd,
+	AddSpare: member.VerbAddSpare,
+	ReAdd:    member.VerbReAdd,
+	Remove:   member.VerbRemove,
+	Fail:     member.VerbFail,
+	Replace:  member.VerbReplace,
+	With:     member.VerbWith,
 }
 
 // settings are the per-device flags in the library's terms.
-var settings = map[Flag]array.Setting{FlagUnset: array.Keep, FlagSet: array.On, FlagClear: array.Off}
+var settings = map[Flag]member.Setting{FlagUnset: member.Keep, FlagSet: member.On, FlagClear: member.Off}
 
 // manage is manage mode: changes to the members of a running array.
 func (c *Command) manage(ctx context.Context, std ui.IO) int {
@@ -40,7 +43,7 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	case c.Update != "":
 		return c.notBuilt(std, "--re-add --update="+c.Update)
 	}
-	req := array.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	req := member.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
 	for _, d := range c.Devices[1:] {
 		if d.Op == ClusterConfirm {
 			return c.managed(t, nil, refuseConfirm(t, name, d.Name))
@@ -49,40 +52,40 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 		if !ok {
 			return c.notBuilt(std, opWord(d.Op))
 		}
-		req.Devices = append(req.Devices, array.Subdev{
+		req.Devices = append(req.Devices, member.Subdev{
 			Name: d.Name, Verb: verb,
 			WriteMostly: settings[d.WriteMostly], FailFast: settings[d.FailFast],
 		})
 	}
-	result := &array.ManageResult{}
+	result := &member.ManageResult{}
 	code := 0
-	whole := func(wanted bool, plan func(*array.Running) (*array.Plan, error)) {
+	whole := func(wanted bool, pl func(*live.Running) (*plan.Plan, error)) {
 		if code == 0 && wanted {
-			var steps []array.StepInfo
-			_, steps, code = c.act(ctx, t, name, plan)
+			var steps []plan.StepInfo
+			_, steps, code = c.act(ctx, t, name, pl)
 			result.Steps = append(result.Steps, steps...)
 		}
 	}
 	whole(c.ReadOnly, planReadOnly(true))
 	if code == 0 && len(req.Devices) > 0 {
 		before := result.Steps
-		result, err = array.Manage(ctx, req)
+		result, err = member.Manage(ctx, req)
 		t.failed(err)
 		code = c.manageCode(result, err)
 		if result != nil {
 			result.Steps = append(before, result.Steps...)
 		}
 	}
-	whole(c.RunStop > 0, (*array.Running).PlanRun)
+	whole(c.RunStop > 0, (*live.Running).PlanRun)
 	whole(c.RunStop < 0, planStop)
 	return c.managed(t, result, code)
 }
 
 // manageCode is mdadm's exit code: 2 for a member that could not be failed
 // because it is needed and, with --test, for a command that changed nothing.
-func (c *Command) manageCode(r *array.ManageResult, err error) int {
+func (c *Command) manageCode(r *member.ManageResult, err error) int {
 	switch {
-	case errors.Is(err, array.ErrLastMember) && !c.Test:
+	case errors.Is(err, member.ErrLastMember) && !c.Test:
 		return 2
 	case err != nil:
 		return 1
@@ -103,7 +106,7 @@ func (c *Command) openManaged(t *teller, name string) (clustered bool, err error
 		t.say("%s does not appear to be an md device", name)
 		return false, err
 	case errors.As(err, &refused):
-		t.say("error opening %s: %s", name, array.Reason(refused))
+		t.say("error opening %s: %s", name, device.Reason(refused))
 		return false, err
 	default:
 		t.say("error opening %s: %v", name, err)
@@ -147,9 +150,9 @@ type manageDocument struct {
 }
 
 // managed ends the command.
-func (c *Command) managed(t *teller, r *array.ManageResult, code int) int {
+func (c *Command) managed(t *teller, r *member.ManageResult, code int) int {
 	if r == nil {
-		r = &array.ManageResult{}
+		r = &member.ManageResult{}
 	}
 	switch {
 	case c.JSON:

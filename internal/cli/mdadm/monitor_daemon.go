@@ -12,11 +12,11 @@ import (
 	"syscall"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/node"
 )
 
 // sharerFile names the process that moves spares between arrays.
-const sharerFile = array.MapDir + "/autorebuild.pid"
+const sharerFile = node.MapDir + "/autorebuild.pid"
 
 // onlySharer looks for another process that moves spares.
 func (c *Command) onlySharer(std ui.IO) error {
@@ -42,7 +42,7 @@ func (c *Command) onlySharer(std ui.IO) error {
 // writeSharer makes this the process that moves spares, by the name that
 // mdadm looks for.
 func writeSharer(std ui.IO) {
-	err := os.Mkdir(array.MapDir, 0o700)
+	err := os.Mkdir(node.MapDir, 0o700)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		err = os.WriteFile(sharerFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o700)
 	}

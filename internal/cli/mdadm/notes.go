@@ -7,7 +7,8 @@ import (
 	"io"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // notes prints what the library has to say as mdadm prints it, and keeps it
@@ -16,31 +17,31 @@ type notes struct {
 	verbose int
 	out     io.Writer
 	err     io.Writer
-	all     []array.Note
+	all     []note.Note
 }
 
 func (c *Command) notes(std ui.IO) *notes {
 	return &notes{verbose: c.Verbose, out: std.Out, err: std.Err}
 }
 
-// report is the array.Reporter.
-func (n *notes) report(note array.Note) {
-	n.all = append(n.all, note)
-	if note.Loudness > array.Always && n.verbose < int(note.Loudness) {
+// report is the note.Reporter.
+func (n *notes) report(said note.Note) {
+	n.all = append(n.all, said)
+	if said.Loudness > note.Always && n.verbose < int(said.Loudness) {
 		return
 	}
-	if note.Out {
-		fmt.Fprintln(n.out, note.Text)
+	if said.Out {
+		fmt.Fprintln(n.out, said.Text)
 		return
 	}
 	lead := "mdadm: "
 	switch {
-	case note.Bare:
+	case said.Bare:
 		lead = ""
-	case note.Continued:
+	case said.Continued:
 		lead = "       "
 	}
-	fmt.Fprintln(n.err, lead+note.Text)
+	fmt.Fprintln(n.err, lead+said.Text)
 }
 
 // ask is mdadm's way to ask: five times at most, and no answer is a no.
@@ -66,7 +67,7 @@ func ask(std ui.IO, question string) bool {
 }
 
 // printPlan shows the steps of a plan, one a line.
-func printPlan(w io.Writer, steps []array.StepInfo) {
+func printPlan(w io.Writer, steps []plan.StepInfo) {
 	for _, s := range steps {
 		fmt.Fprintln(w, s)
 	}

@@ -3,14 +3,15 @@ package mdadm
 import (
 	"fmt"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/report"
 )
 
 // query is --query for the named devices: a line on each for what it is, and
 // one for what it is a member of (Query.c).
 func (c *Command) query(std ui.IO, names ...string) int {
-	reports := array.NewReports()
+	reports := report.NewReports()
 	doc := queryDocument{Document: ui.Schema("query"), Devices: []queriedJSON{}}
 	code := 0
 	for _, name := range names {
@@ -35,7 +36,7 @@ func (c *Command) query(std ui.IO, names ...string) int {
 	return code
 }
 
-func queryArrayLine(name string, a *array.QueryArray) string {
+func queryArrayLine(name string, a *report.QueryArray) string {
 	if a == nil {
 		return name + ": is not an md array\n"
 	}
@@ -48,10 +49,10 @@ func queryArrayLine(name string, a *array.QueryArray) string {
 		plural = ""
 	}
 	return fmt.Sprintf("%s: %s %s %d devices, %d spare%s. Use mdadm --detail for more detail.\n",
-		name, humanSizeIEC(a.Size), level, a.RaidDisks, a.Spares, plural)
+		name, mdtext.HumanSizeIEC(a.Size), level, a.RaidDisks, a.Spares, plural)
 }
 
-func queryMemberLine(name string, m *array.QueryMember) string {
+func queryMemberLine(name string, m *report.QueryMember) string {
 	path := m.Path
 	if path == "" {
 		path = "array"
@@ -92,7 +93,7 @@ type queryMemberJSON struct {
 	Array       string `json:"array,omitempty"`
 }
 
-func queriedDocument(name string, q *array.Query) queriedJSON {
+func queriedDocument(name string, q *report.Query) queriedJSON {
 	doc := queriedJSON{Device: name}
 	if a := q.Array; a != nil {
 		doc.Array = &queryArrayJSON{Size: a.Size, RaidDevices: a.RaidDisks, Spares: a.Spares}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // restoreDocument is what --restore-metadata --json prints.
@@ -20,12 +20,12 @@ type restoreDocument struct {
 // made.
 func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
 	t := c.teller(std)
-	plan, err := array.PlanRestore(c.RestoreMetadata)
-	var steps []array.StepInfo
+	pl, err := plan.PlanRestore(c.RestoreMetadata)
+	var steps []plan.StepInfo
 	if err == nil {
-		steps = plan.Describe()
+		steps = pl.Describe()
 		if !c.DryRun {
-			err = plan.Apply(ctx, nil)
+			err = pl.Apply(ctx, nil)
 		}
 	}
 	t.failed(err)
@@ -50,7 +50,7 @@ func (c *Command) autoDetect(std ui.IO) int {
 		return 1
 	}
 	t := c.teller(std)
-	step := array.StepInfo{Kind: array.KindIoctl, Target: "9:0", What: "RAID_AUTORUN"}
+	step := plan.StepInfo{Kind: plan.KindIoctl, Target: "9:0", What: "RAID_AUTORUN"}
 	if !c.DryRun {
 		const mdMajor = 9
 		if d, err := mdctl.OpenNumber(mdMajor, 0, os.O_RDONLY); err == nil {
@@ -60,9 +60,9 @@ func (c *Command) autoDetect(std ui.IO) int {
 	}
 	switch {
 	case c.JSON:
-		t.document(t.change(c, "auto-detect", 0, []array.StepInfo{step}))
+		t.document(t.change(c, "auto-detect", 0, []plan.StepInfo{step}))
 	case c.DryRun:
-		printPlan(std.Out, []array.StepInfo{step})
+		printPlan(std.Out, []plan.StepInfo{step})
 	}
 	return 0
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // start is --run of one array.
 func (c *Command) start(ctx context.Context, std ui.IO, device string) int {
-	return c.carryOut(ctx, c.teller(std), "run", device, (*array.Running).PlanRun)
+	return c.carryOut(ctx, c.teller(std), "run", device, (*live.Running).PlanRun)
 }
 
 // setReadOnly is --readonly and --readwrite of one array.
@@ -21,6 +22,6 @@ func (c *Command) setReadOnly(ctx context.Context, std ui.IO, device string, rea
 	return c.carryOut(ctx, c.teller(std), verb, device, planReadOnly(readOnly))
 }
 
-func planReadOnly(readOnly bool) func(*array.Running) (*array.Plan, error) {
-	return func(r *array.Running) (*array.Plan, error) { return r.PlanReadOnly(readOnly) }
+func planReadOnly(readOnly bool) func(*live.Running) (*plan.Plan, error) {
+	return func(r *live.Running) (*plan.Plan, error) { return r.PlanReadOnly(readOnly) }
 }

@@ -5,19 +5,21 @@ import (
 	"errors"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
 // act finds the array, has its plan made, and applies it unless this is a dry
 // run. It gives the array, nil if there is none, the steps, and the exit code.
 func (c *Command) act(ctx context.Context, t *teller, device string,
-	plan func(*array.Running) (*array.Plan, error),
-) (found *array.Running, steps []array.StepInfo, code int) {
-	found, err := array.FindRunning(sysfs.Host, device, t.report)
+	pl func(*live.Running) (*plan.Plan, error),
+) (found *live.Running, steps []plan.StepInfo, code int) {
+	found, err := live.FindRunning(sysfs.Host, device, t.report)
 	if err == nil {
-		var p *array.Plan
-		if p, err = plan(found); err == nil {
+		var p *plan.Plan
+		if p, err = pl(found); err == nil {
 			steps = p.Describe()
 			if !c.DryRun {
 				err = p.Apply(ctx, nil)
@@ -32,7 +34,7 @@ func (c *Command) act(ctx context.Context, t *teller, device string,
 
 // carryOut is act with its report; verb names the document.
 func (c *Command) carryOut(ctx context.Context, t *teller, verb, device string,
-	plan func(*array.Running) (*array.Plan, error),
+	plan func(*live.Running) (*plan.Plan, error),
 ) int {
 	found, steps, code := c.act(ctx, t, device, plan)
 	doc := planDoc{Device: device}
@@ -48,16 +50,16 @@ func (c *Command) stop(ctx context.Context, std ui.IO, device string) int {
 }
 
 func (c *Command) stopTelling(ctx context.Context, t *teller, device string) int {
-	return c.carryOut(ctx, t, "stop", device, func(r *array.Running) (*array.Plan, error) {
+	return c.carryOut(ctx, t, "stop", device, func(r *live.Running) (*plan.Plan, error) {
 		if c.Scan && len(c.Devices) > 0 {
 			t.say("--stop not meaningful with both a --scan assembly and a device name.")
-			return nil, &array.Said{Err: errors.New("--stop of one array with --scan")}
+			return nil, &note.Said{Err: errors.New("--stop of one array with --scan")}
 		}
 		return planStop(r)
 	})
 }
 
-func planStop(r *array.Running) (*array.Plan, error) { return r.PlanStop(), nil }
+func planStop(r *live.Running) (*plan.Plan, error) { return r.PlanStop(), nil }
 
 // stopScan is --stop --scan: all arrays, again and again until no more can be
 // stopped, as one may stand on another. Only the last round complains.
@@ -66,7 +68,7 @@ func (c *Command) stopScan(ctx context.Context, std ui.IO) int {
 		last = !progress
 		progress = false
 		failed := false
-		paths, err := array.RunningPaths(sysfs.Host)
+		paths, err := live.RunningPaths(sysfs.Host)
 		if err != nil {
 			return leave(err, std)
 		}

@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/report"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/manage/watch"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
@@ -102,13 +105,13 @@ func blockName(std ui.IO, device string) (name string, code int) {
 	return dev.Name(), 0
 }
 
-func blockNumber(std ui.IO, device string) (num sysblock.Num, code int) {
+func blockNumber(std ui.IO, dev string) (num sysblock.Num, code int) {
 	var st unix.Stat_t
-	switch err := unix.Stat(device, &st); {
+	switch err := unix.Stat(dev, &st); {
 	case err != nil:
-		fmt.Fprintf(std.Err, "mdadm: stat failed for %s: %s\n", device, array.Reason(err))
+		fmt.Fprintf(std.Err, "mdadm: stat failed for %s: %s\n", dev, device.Reason(err))
 	case st.Mode&unix.S_IFMT != unix.S_IFBLK:
-		fmt.Fprintf(std.Err, "mdadm: %s is not a block device.\n", device)
+		fmt.Fprintf(std.Err, "mdadm: %s is not a block device.\n", dev)
 	default:
 		return sysblock.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, 0
 	}
@@ -151,7 +154,7 @@ func (c *Command) waitClean(std ui.IO, device string) int {
 
 // waitCleanScan is --wait-clean --scan.
 func (c *Command) waitCleanScan(std ui.IO) int {
-	names, err := array.NewReports().Arrays()
+	names, err := report.NewReports().Arrays()
 	if err != nil {
 		return leave(fmt.Errorf("cannot list arrays: %w", err), std)
 	}
@@ -169,12 +172,12 @@ func (c *Command) waitCleanScan(std ui.IO) int {
 // setAction is --action of one array.
 func (c *Command) setAction(ctx context.Context, std ui.IO, device string) int {
 	t := c.teller(std)
-	plan, err := array.PlanAction(sysfs.Host, device, c.Action, t.report)
-	var steps []array.StepInfo
+	pl, err := live.PlanAction(sysfs.Host, device, c.Action, t.report)
+	var steps []plan.StepInfo
 	if err == nil {
-		steps = plan.Describe()
+		steps = pl.Describe()
 		if !c.DryRun {
-			err = plan.Apply(ctx, nil)
+			err = pl.Apply(ctx, nil)
 		}
 	}
 	code := 0
@@ -205,7 +208,7 @@ func (c *Command) subarray(std ui.IO, d Device) int {
 		return 2
 	}
 	defer f.Close()
-	metadata, container, err := array.Container(sysfs.Host, d.Name)
+	metadata, container, err := live.Container(sysfs.Host, d.Name)
 	switch {
 	case err != nil:
 		return say("Failed to read sysfs for %s", d.Name)

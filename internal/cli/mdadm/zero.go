@@ -6,7 +6,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array"
+	"github.com/mdkit/mdkit/manage/array/member"
 )
 
 // zeroDocument is what --zero-superblock --json prints, one for each device.
@@ -20,7 +20,7 @@ type zeroDocument struct {
 // zeroSuperblock is --zero-superblock of one device.
 func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
 	t := c.teller(std)
-	req := array.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	req := member.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {
 	case !ok:
@@ -30,11 +30,11 @@ func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
 	default:
 		req.Newest1 = c.Shape.Metadata == "1"
 	}
-	result, err := array.ZeroSuperblock(ctx, req)
+	result, err := member.ZeroSuperblock(ctx, req)
 	t.failed(err)
 	code := zeroCode(err, c.Shape.Metadata != "")
 	if result == nil {
-		result = &array.ZeroResult{}
+		result = &member.ZeroResult{}
 	}
 	switch {
 	case c.JSON:
@@ -58,11 +58,11 @@ func zeroCode(err error, versioned bool) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, array.ErrNotOpened):
+	case errors.Is(err, member.ErrNotOpened):
 		return 2
-	case errors.Is(err, array.ErrNoSuperblock) && !versioned:
+	case errors.Is(err, member.ErrNoSuperblock) && !versioned:
 		return 0
-	case errors.Is(err, array.ErrNoSuperblock):
+	case errors.Is(err, member.ErrNoSuperblock):
 		return 2
 	}
 	return 1

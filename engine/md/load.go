@@ -1,0 +1,118 @@
+package md
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// sizes below which mdadm does not look for a superblock, in bytes.
+const (
+	minSize1 = 24 * SectorSize
+	MinSize0 = 64 << 10
+)
+
+// LoadError is why a device has no superblock of the version that was asked
+// for, in mdadm's words (super0.c, super1.c: load_super).
+type LoadError struct {
+	Text string
+	// Foreign is set when something else is there, or nothing; otherwise the
+	// device could not be read or is too small.
+	Foreign bool
+}
+
+func (e *LoadError) Error() string { return e.Text }
+
+// LoadSuper reads the superblock of exactly the version v.
+func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
+	name := block.Name(d)
+	if least := map[bool]int64{true: MinSize0, false: minSize1}[v == V090]; d.Size() < least {
+		size := d.Size()
+		if v != V090 {
+			size /= SectorSize
+		}
+		return nil, &LoadError{Text: fmt.Sprintf("%s is too small for md: size is %d sectors.", name, size)}
+	}
+	m, err := ReadMember(d, v)
+	if err == nil && NativeOrder(m) {
+		return m, nil
+	}
+	off, _ := v.SuperOffset(d.Size())
+	var head [152]byte
+	if block.ReadFull(d, head[:], off) != nil {
+		return nil, &LoadError{Text: "Cannot read superblock on " + name}
+	}
+	return nil, &LoadError{Text: explainForeign(name, v, head[:]), Foreign: true}
+}
+
+// explainForeign says what is in the place of a superblock.
+func explainForeign(name string, v Version, head []byte) string {
+	order := binary.ByteOrder(binary.LittleEndian)
+	if v == V090 {
+		order = binary.NativeEndian
+	}
+	magic, major := order.Uint32(head), order.Uint32(head[4:])
+	switch {
+	case magic != SuperMagic:
+		return fmt.Sprintf("No super block found on %s (Expected magic %08x, got %08x)", name, uint32(SuperMagic), magic)
+	case int(major) != v.Major:
+		return fmt.Sprintf("Cannot interpret superblock on %s - version is %d", name, major)
+	}
+	return fmt.Sprintf("No superblock found on %s (super_offset is wrong)", name)
+}
+
+// LoadNewest reads the newest superblock of format 1, as --metadata=1 wants,
+// or the explanations of why there is none.
+func LoadNewest(d block.Device) (*Member, []*LoadError) {
+	var why []*LoadError
+	for _, v := range []Version{V10, V11, V12} {
+		if _, err := LoadSuper(d, v); err != nil {
+			why = append(why, err)
+			if !err.Foreign {
+				return nil, why
+			}
+		}
+	}
+	m, err := ReadMember(d, V10, V11, V12)
+	if err != nil {
+		return nil, why
+	}
+	return m, why
+}
+
+// GuessSuper reads the superblock that was made last, whatever its version. It
+// fails as md.ReadMember does.
+func GuessSuper(d block.Device) (*Member, error) {
+	m, err := ReadMember(d)
+	if err == nil && !NativeOrder(m) {
+		m, err = ReadMember(d, V10, V11, V12)
+	}
+	return m, err
+}
+
+// NativeOrder reports whether the running kernel can use the superblock: one
+// of version 0.90 that was written by a machine of the other byte order looks
+// like noise to it, and to mdadm.
+func NativeOrder(m *Member) bool {
+	return m.Super0 == nil || m.Super0.Order == nil ||
+		m.Super0.Order.Uint32([]byte{1, 2, 3, 4}) == binary.NativeEndian.Uint32([]byte{1, 2, 3, 4})
+}
+
+// LoadSwapped reads a 0.90 superblock that a machine of the other byte order
+// has written.
+func LoadSwapped(d block.Device) (*Member, *LoadError) {
+	m, err := ReadMember(d, V090)
+	if err == nil && !NativeOrder(m) {
+		return m, nil
+	}
+	if err == nil { // this machine's own, which looks odd the other way round
+		swapped := m.Super0.AppendTo(nil)[:8]
+		for i := 0; i < len(swapped); i += 4 {
+			binary.BigEndian.PutUint32(swapped[i:], binary.LittleEndian.Uint32(swapped[i:]))
+		}
+		return nil, &LoadError{Text: explainForeign(block.Name(d), V090, swapped), Foreign: true}
+	}
+	_, bad := LoadSuper(d, V090)
+	return nil, bad
+}

@@ -1,0 +1,250 @@
+package md
+
+import (
+	"bytes"
+	"crypto/rand"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// NewSpare is a device that becomes a spare.
+type NewSpare struct {
+	Number       int // in the array
+	Major, Minor uint32
+	WriteMostly  bool
+	FailFast     bool
+}
+
+// Prepare writes to d what makes it a spare of the sample's array: every other
+// superblock goes, and one like the sample's comes, with a bitmap that asks
+// for a full resync if the array has one (add_to_super and write_init_super in
+// super0.c and super1.c). Use it on an overlay: the difference is the plan.
+func (s *Sample) Prepare(d block.Device, n NewSpare) error {
+	if err := wipeSupers(d); err != nil {
+		return err
+	}
+	if s.Member.Super0 != nil {
+		return s.prepare0(d, n)
+	}
+	return s.prepare1(d, n)
+}
+
+// wipeSupers zeroes every superblock on the device.
+func wipeSupers(d block.Device) error {
+	for {
+		m, err := GuessSuper(d)
+		if err != nil {
+			return nil // none is left, or none can be read
+		}
+		if err := WipeSuper(d, m); err != nil {
+			return err
+		}
+	}
+}
+
+// wiped is how much of a superblock is zeroed, in bytes: what mdadm writes for
+// one without devices.
+func wiped(v Version) int {
+	if v == V090 {
+		return Super0Size
+	}
+	return SectorSize
+}
+
+// WipeSuper zeroes the superblock that m was read from, as much of it as mdadm
+// does.
+func WipeSuper(d block.Device, m *Member) error {
+	_, err := d.WriteAt(make([]byte, wiped(m.Version)), m.Offset)
+	return err
+}
+
+func (s *Sample) prepare0(d block.Device, n NewSpare) error {
+	off, _ := V090.SuperOffset(d.Size())
+	super := s.Member.Super0.Clone()
+	disk := Disk0{
+		Number: uint32(n.Number), Major: n.Major, Minor: n.Minor,
+		RaidDisk: ^uint32(0), // none
+	}
+	super.Disks[n.Number] = disk
+	super.ThisDisk = disk
+	if _, err := d.WriteAt(super.AppendTo(nil), off); err != nil {
+		return err
+	}
+	if s.Bitmap == nil {
+		return nil
+	}
+	// Everything up to the end of the reserved 64 KiB belongs to the bitmap.
+	return writeBitmap(d, s.Bitmap, off+Super0Size, MinSize0-Super0Size)
+}
+
+// Places on a 1.x member, in sectors (write_init_super1).
+const (
+	BblogSectors  = 8
+	bitmapDefault = 8
+)
+
+func (s *Sample) prepare1(d block.Device, n NewSpare) error {
+	off, _ := s.Member.Version.SuperOffset(d.Size())
+	super := s.Member.Super1.Clone()
+	for len(super.DevRoles) <= n.Number {
+		super.DevRoles = append(super.DevRoles, RoleSpare)
+	}
+	super.DevRoles[n.Number] = RoleSpare
+	super.DevNumber = uint32(n.Number)
+	super.DevFlags = 0
+	if n.WriteMostly {
+		super.DevFlags |= DevWriteMostly
+	}
+	if n.FailFast {
+		super.DevFlags |= DevFailFast
+	}
+	if _, err := rand.Read(super.DeviceUUID[:]); err != nil {
+		return err
+	}
+	super.Events = 0
+	// These say something of the sample's device only. mdadm 4.2 copies the
+	// bad blocks flag, and the kernel then reads a log that nobody wrote.
+	super.FeatureMap &^= FeatureBadBlocks | FeatureRecoveryOffset | FeatureRecoveryBitmap | FeatureReplacement
+	super.RecoveryOffset = 0
+	super.CntCorrectedRead = 0
+	if s.Bitmap == nil {
+		super.FeatureMap &^= FeatureBitmapOffset
+	}
+	s.place(super, d.Size()/SectorSize, off/SectorSize)
+
+	raw := super.AppendTo(nil)
+	raw = append(raw, make([]byte, -len(raw)&(SectorSize-1))...)
+	if _, err := d.WriteAt(raw, off); err != nil {
+		return err
+	}
+	switch {
+	case s.Bitmap != nil:
+		at := off + int64(super.BitmapOffset)*SectorSize
+		length := int64(s.Bitmap.CopyLen())
+		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: as little as possible
+			length = (int64(s.Bitmap.Len()) + SectorSize - 1) &^ (SectorSize - 1)
+		}
+		return writeBitmap(d, s.Bitmap, at, length)
+	case super.HasPPL():
+		return writeEmptyPPL(d, super, off)
+	}
+	return nil
+}
+
+// Place sets where things lie on a device of the given size in sectors.
+func (s *Sample) place(super *Super1, sectors, superAt int64) {
+	space, start := bitmapSpace(super.Size), int64(bitmapDefault)
+	switch {
+	case s.Bitmap != nil:
+		space, start = int64(s.Bitmap.CopyLen())/SectorSize, int64(super.BitmapOffset)
+	case super.HasPPL():
+		space = PPLSectors
+		if s.Member.Version == V10 {
+			start = -space - BblogSectors
+		}
+		super.SetPPL(int16(start), uint16(space))
+	}
+	super.SuperOffset = uint64(superAt)
+	if s.Member.Version == V10 {
+		space += BblogSectors
+		if superAt < int64(super.Size)+space {
+			space = superAt - int64(super.Size)
+		}
+		super.DataSize = uint64(superAt - space)
+		if space >= BblogSectors {
+			super.BblogSize, super.BblogOffset = BblogSectors, -BblogSectors
+		}
+		return
+	}
+	data := int64(super.DataOffset)
+	super.DataSize = uint64(sectors - data)
+	switch {
+	case data >= superAt+start+space+BblogSectors:
+		super.BblogSize, super.BblogOffset = BblogSectors, int32(start+space)
+	case data >= superAt+2*BblogSectors:
+		super.BblogSize, super.BblogOffset = BblogSectors, int32(data-BblogSectors-superAt)
+	}
+}
+
+// bitmapSpace is how much room mdadm leaves for a bitmap that may come later,
+// in sectors, on members of the given size (super1.c, choose_bm_space).
+func bitmapSpace(size uint64) int64 {
+	const mib = 2048 // sectors
+	switch {
+	case size < 64*2:
+		return 0
+	case size-64*2 >= 200*1024*mib:
+		return 128 * 2
+	case size-4*2 > 8*1024*mib:
+		return 64 * 2
+	}
+	return 4 * 2
+}
+
+// writeBitmap writes a bitmap of length bytes that has every bit set.
+func writeBitmap(d block.Device, b *Bitmap, off, length int64) error {
+	raw := bytes.Repeat([]byte{0xff}, int(length))
+	copy(raw, b.AppendTo(nil))
+	_, err := d.WriteAt(raw, off)
+	return err
+}
+
+// PPLSectors is the room for partial parity logs (super1.c,
+// MULTIPLE_PPL_AREA_SIZE_SUPER1).
+const PPLSectors = 1 << 20 / SectorSize
+
+// writeEmptyPPL clears the partial parity log and writes a header without
+// entries (super1.c, write_init_ppl1).
+func writeEmptyPPL(d block.Device, super *Super1, superAt int64) error {
+	start, _ := super.PPL()
+	_, err := d.WriteAt(EmptyPPL(super), superAt+int64(start)*SectorSize)
+	return err
+}
+
+// EmptyPPL is a partial parity log without entries, as long as the superblock
+// says.
+func EmptyPPL(super *Super1) []byte {
+	_, sectors := super.PPL()
+	raw := make([]byte, int(sectors)*SectorSize)
+	header := PPLHeader{Signature: PPLSignature(super.SetUUID)}
+	copy(header.Reserved[:], bytes.Repeat([]byte{0xff}, len(header.Reserved)))
+	copy(raw, header.AppendTo(nil))
+	return raw
+}
+
+// Sample is a superblock of a running array, taken from a member in sync, from
+// which those of new members are made.
+type Sample struct {
+	Member *Member
+	Bitmap *Bitmap // nil if the array has no internal bitmap that can be used
+}
+
+// UsableBitmap reads the superblock of a member's bitmap, or gives nil if
+// there is none or the kernel would not use it for this array.
+func UsableBitmap(m *Member, d block.Device) *Bitmap {
+	b, err := m.ReadBitmap(d)
+	if err != nil || b == nil || b.UUID != m.NativeUUID() {
+		return nil
+	}
+	return b
+}
+
+// Room is how many sectors a device of the given size could give to the array
+// (avail_size in super0.c and super1.c); negative if it does not even hold the
+// metadata.
+func (s *Sample) Room(deviceSize int64) int64 {
+	sectors := deviceSize / SectorSize
+	if s.Member.Super0 != nil {
+		const reserved = MinSize0 / SectorSize
+		return sectors&^(reserved-1) - reserved
+	}
+	super := s.Member.Super1
+	if deviceSize < minSize1 {
+		return 0
+	}
+	left := sectors - int64(super.DataOffset)
+	if s.Member.Version == V10 {
+		left -= 16 + int64(super.BblogSize)
+	}
+	return left
+}

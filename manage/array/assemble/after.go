@@ -1,0 +1,78 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// attrSteps writes what SYSFS lines want of the array once it runs.
+func (a *assembler) attrSteps() []plan.Step {
+	return attrSteps(a.Conf, a.node, &a.s.content, a.fs, a.Report)
+}
+
+// attrSteps writes attributes of an array that has been started (sysfs.c,
+// sysfs_rules_apply). Values that are refused are reported and left out.
+func attrSteps(cf *mdconf.Config, node *node.Node, info *md.Info, host sysfs.FS, report note.Reporter) (steps []plan.Step) {
+	if cf == nil {
+		return nil
+	}
+	dir := sysfs.Dir(host.Sys("block", node.Kernel, "md"))
+	for _, rule := range cf.Sysfs {
+		if rule.UUID != nil && *rule.UUID != info.UUID || rule.UUID == nil && rule.Device != node.Chosen {
+			continue
+		}
+		for _, attr := range rule.Attrs {
+			steps = append(steps, plan.NewStep(
+				plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(attr.Name), What: attr.Name, Value: attr.Value},
+				func(context.Context) error {
+					if _, err := dir.Read(attr.Name); !filepath.IsLocal(attr.Name) || errors.Is(err, fs.ErrNotExist) {
+						report.Say(note.Always, "SYSFS: failed to write '%s' to '%s'", attr.Value, attr.Name)
+					} else if err := dir.Write(attr.Name, attr.Value); err != nil {
+						report.Extra(note.Always, "%v", err)
+					}
+					return nil
+				}, nil))
+		}
+	}
+	return steps
+}
+
+// returnSteps offers members that fell behind to an array that runs without
+// them, where the policy allows that: a bitmap may let them in, or they become
+// spares.
+func (a *assembler) returnSteps() (steps []plan.Step) {
+	if a.Conf == nil || a.s.working >= a.s.content.RaidDisks {
+		return nil
+	}
+	for _, j := range a.s.best {
+		if j < 0 || a.s.cands[j].upToDate {
+			continue
+		}
+		c := &a.s.cands[j]
+		if !node.PoliciesOf(a.Conf, c.Major, c.Minor).Allows(node.FormatFamily(c.Version), mdconf.ActionReAdd) {
+			continue
+		}
+		disk := c.DiskInfo()
+		steps = append(steps, plan.NewStep(plan.StepInfo{
+			Kind: plan.KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
+			Value: fmt.Sprintf("%s (%s) as %d, slot %d", a.memberPath(j), live.DevNumber(&disk), disk.Number, disk.RaidDisk),
+		}, func(context.Context) error {
+			if a.node.Device().AddNewDisk(disk) == nil {
+				a.Report.Say(note.Normal, "%s has been re-added.", c.Device)
+			}
+			return nil
+		}, nil))
+	}
+	return steps
+}

@@ -1,0 +1,374 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// carryOut applies the plan, or only records it.
+func (a *assembler) carryOut(ctx context.Context) error {
+	pl := a.plan()
+	a.reportForced()
+	if a.DryRun {
+		a.result.Steps = plan.Described(pl.Describe())
+		switch a.s.start {
+		case startNow:
+			return nil
+		case startNotWanted:
+			_ = a.notStarted()
+			return nil
+		}
+		return a.notStarted()
+	}
+	a.log = note.ListenToKernel()
+	defer a.log.Close()
+	a.working, a.spares = a.s.working, a.s.spares
+	err := pl.Apply(ctx, func(i plan.StepInfo) { a.result.Steps = append(a.result.Steps, plan.Described([]plan.StepInfo{i})...) })
+	var failed *plan.PlanError
+	if errors.As(err, &failed) {
+		a.result.Started = false
+		for _, l := range failed.Left {
+			a.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
+		}
+	}
+	if a.s.start == startNotWanted {
+		a.result.Started = false
+	} else if err == nil {
+		node.WaitForName(ctx, a.node.Chosen, a.Report)
+	}
+	return errors.Join(err, a.node.Close())
+}
+
+// plan lists the steps: superblocks that --force changes, the device, its
+// members, the start. The superblocks are among them only if the array then
+// starts, and come back if it does not.
+func (a *assembler) plan() *plan.Plan {
+	steps := a.updateSteps()
+	for _, j := range a.s.writes() {
+		m := a.found[j].Member
+		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, a.s.edits[j].Bytes()))
+	}
+	backup := plan.NewBackup(a.BackupDir, node.MapUUIDOf(a.found[0].Member).String(), steps)
+	steps = append(backup.Before(), steps...)
+	steps = append(steps, a.restoreSteps()...)
+	steps = append(steps, a.node.Steps()...)
+	steps = append(steps, a.mapStep())
+	if !a.merges {
+		steps = append(steps, a.setStep())
+	}
+	for _, o := range a.s.order() {
+		steps = append(steps, a.memberSteps(o)...)
+	}
+	if a.s.start == startNotWanted {
+		// It stays there, for whoever brings the rest.
+		steps = append(steps, plan.SayStep(func() { _ = a.notStarted() }))
+		return &plan.Plan{Steps: append(steps, backup.After()...)}
+	}
+	if a.s.start != startNow {
+		// The kernel has had its say about the members; that is all.
+		return &plan.Plan{Steps: append(steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "STOP_ARRAY"},
+			func(context.Context) error { return a.notStarted() }, nil))}
+	}
+	steps = append(steps, a.runStep())
+	var guard []plan.Step
+	if a.s.content.Reshape.InPlace() {
+		guard = a.guardSteps()
+		steps, guard = append(steps, guard[:2]...), guard[2:]
+	}
+	steps = append(steps, a.attrSteps()...)
+	steps = append(steps, plan.SayStep(a.started))
+	steps = append(steps, guard...)
+	steps = append(steps, a.returnSteps()...)
+	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
+		steps = append(steps, a.repairStep())
+	}
+	return &plan.Plan{Steps: append(steps, backup.After()...)}
+}
+
+// writeStep writes to a candidate. One that an array holds already can not be
+// claimed for that.
+func (a *assembler) writeStep(j int, what string, off int64, b []byte) plan.Step {
+	if a.found[j].Included {
+		return plan.NewSharedWrite(a.memberPath(j), what, off, b)
+	}
+	return plan.NewWrite(a.memberPath(j), what, off, b)
+}
+
+// memberPath is a path for a candidate that may have been named by number.
+func (a *assembler) memberPath(j int) string {
+	c := a.found[j]
+	if _, _, byNumber := device.ParseDevNumber(c.Path); !byNumber {
+		return c.Path
+	}
+	name, err := live.KernelNameOf(c.Major, c.Minor)
+	if err != nil {
+		return c.Path
+	}
+	return device.DevicePath(c.Major, c.Minor, name)
+}
+
+// reportForced tells which superblocks are going to change.
+func (a *assembler) reportForced() {
+	for _, f := range a.s.forcedIn {
+		c := &a.s.cands[f.cand]
+		a.Report.Say(note.Normal, "forcing event count in %s(%d) from %d up to %d", c.Device, c.Slot, int32(f.From), int32(f.To))
+	}
+	for _, w := range a.s.wrong {
+		if a.Force {
+			a.Report.Say(note.Normal, "clearing FAULTY flag for device %d in %s for %s", w.Index, a.node.Chosen, w.Device)
+		} else {
+			a.Report.Say(note.Warning, "device %d in %s has wrong state in superblock, but %s seems ok", w.Place, a.node.Chosen, w.Device)
+		}
+	}
+	if a.s.marked {
+		a.Report.Say(note.Normal, "Marking array %s as 'clean'", a.node.Chosen)
+	}
+}
+
+// mapStep writes the array into mdadm's map, so that udev finds its name.
+func (a *assembler) mapStep() plan.Step {
+	entry := node.MapEntry{
+		Name: a.node.Kernel, Metadata: a.s.content.Version.String(),
+		UUID: node.MapUUIDOf(a.found[a.s.chosen].Member), Path: a.node.Chosen,
+	}
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: node.MapDir + "/map", What: entry.Name, Value: entry.Path},
+		func(context.Context) error {
+			// An array without a line in the map is no worse an array.
+			entry.Path = a.node.Chosen
+			_ = a.arrays.Update(entry)
+			return nil
+		},
+		func(context.Context) error {
+			if !a.merges {
+				_ = a.arrays.Remove(entry.Name)
+			}
+			return nil
+		})
+}
+
+// setStep begins the assembly; taking it back stops the array.
+func (a *assembler) setStep() plan.Step {
+	v := a.s.content.Version
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
+		func(context.Context) error {
+			err := a.node.Device().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
+			if err != nil {
+				a.Report.Say(note.Always, "failed to set array info for %s: %s", a.node.Chosen, device.ErrnoText(err))
+				a.Report.KernelSaid(a.log, a.node.Kernel)
+				return &note.Said{Err: err}
+			}
+			return nil
+		},
+		func(context.Context) error { return a.node.Device().StopArray() })
+}
+
+// memberSteps hands one member to the kernel. A member that the kernel does
+// not want is left out; whether the others suffice shows at the start.
+func (a *assembler) memberSteps(o orderedMember) []plan.Step {
+	s := a.s
+	if o.cand < 0 {
+		if o.place >= s.content.RaidDisks*2 || o.place&1 != 0 {
+			return nil
+		}
+		return []plan.Step{plan.SayStep(func() {
+			a.Report.Say(note.Chatty, "no uptodate device for slot %d of %s", o.place/2, a.node.Chosen)
+		})}
+	}
+	c := &s.cands[o.cand]
+	disk := c.DiskInfo()
+	if a.found[o.cand].Included {
+		return []plan.Step{plan.SayStep(func() {
+			a.Report.Say(note.Chatty, "%s is already in %s as %d", c.Device, a.node.Chosen, disk.RaidDisk)
+		})}
+	}
+	path := a.memberPath(o.cand)
+	add := plan.NewStep(plan.StepInfo{
+		Kind: plan.KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
+		Value: fmt.Sprintf("%s (%s) as %d, slot %d", path, live.DevNumber(&disk), disk.Number, disk.RaidDisk),
+	}, func(context.Context) error {
+		if err := a.node.Device().AddNewDisk(disk); err != nil {
+			a.refused(o, c, err)
+			return nil
+		}
+		old := ""
+		if !c.upToDate {
+			old = " (possibly out of date)"
+		}
+		a.Report.Say(note.Chatty, "added %s to %s as %d%s%s", c.Device, a.node.Chosen, disk.RaidDisk, old, replacementWord(c.State.Replacement))
+		return nil
+	}, nil)
+	return []plan.Step{device.DropPartitions(path), add}
+}
+
+// refused reports a member that the kernel does not want, and counts.
+func (a *assembler) refused(o orderedMember, c *Candidate, err error) {
+	a.Report.Say(note.Always, "failed to add %s to %s: %s", c.Device, a.node.Chosen, device.ErrnoText(err))
+	if mayBeInvalid(err, &a.s.content) {
+		a.Report.More(note.Always, "Possibly your kernel doesn't support RAID0 layouts.")
+		a.Report.More(note.Always, "Please upgrade.")
+	}
+	a.Report.KernelSaid(a.log, a.node.Kernel)
+	a.Report.Holders(note.Always, c.Device, err)
+	for i := range a.result.Members {
+		if m := &a.result.Members[i]; m.Device == c.Device && m.In {
+			m.In, m.Why = false, "the kernel refused it: "+device.ErrnoText(err)
+		}
+	}
+	if o.place < a.s.content.RaidDisks*2 || o.place == len(a.s.best) {
+		a.working--
+	} else {
+		a.spares--
+	}
+}
+
+// runStep starts the array.
+func (a *assembler) runStep() plan.Step {
+	readOnly := a.ReadOnly || a.s.journal == journalForced || a.s.content.Reshape.InPlace()
+	info := plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "RUN_ARRAY"}
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	if readOnly {
+		info = plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "readonly"}
+	}
+	return plan.NewStep(info, func(context.Context) error {
+		if a.tooFewLeft() {
+			a.s.start = startNeedRun
+			return a.notStarted()
+		}
+		if a.s.journal == journalForced {
+			a.Report.Say(note.Always, "Journal is missing or stale, starting array read only.")
+		}
+		var err error
+		if readOnly {
+			err = dir.Write("array_state", "readonly")
+		} else {
+			err = a.node.Device().RunArray()
+		}
+		if err != nil {
+			a.startFailed(err)
+			return &note.Said{Err: err}
+		}
+		return nil
+	}, nil)
+}
+
+// tooFewLeft reports whether the kernel has refused so many members that the
+// start has to be insisted on.
+func (a *assembler) tooFewLeft() bool {
+	return a.working < a.s.working && !a.Run && !a.Force && a.working+a.s.rebuilding < a.s.content.Working
+}
+
+// started reports success.
+func (a *assembler) started() {
+	s := a.s
+	text := fmt.Sprintf("%s has been started with %d drive%s", a.node.Chosen, a.working, note.Plural(a.working))
+	if a.working < s.content.RaidDisks {
+		text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+	}
+	text += a.counts()
+	if s.journalOK {
+		text += fmt.Sprintf(" and %d journal", s.journals)
+	}
+	a.Report.Say(note.Normal, "%s.", text)
+}
+
+// counts is the part of a sentence that tells of rebuilding members.
+func (a *assembler) counts() (text string) {
+	if a.s.rebuilding > 0 {
+		link := " and"
+		if a.spares > 0 {
+			link = ","
+		}
+		text = fmt.Sprintf("%s %d rebuilding", link, a.s.rebuilding)
+	}
+	if a.spares > 0 {
+		text += fmt.Sprintf(" and %d spare%s", a.spares, note.Plural(a.spares))
+	}
+	return text
+}
+
+// enotsupp is the kernel's ENOTSUPP, which raid0 answers where it cannot tell
+// which of two layouts is meant.
+const enotsupp = unix.Errno(524)
+
+// startFailed reports a refused start.
+func (a *assembler) startFailed(err error) {
+	a.Report.Say(note.Always, "failed to RUN_ARRAY %s: %s", a.node.Chosen, device.ErrnoText(err))
+	if errors.Is(err, enotsupp) && a.s.content.Level == md.LevelRAID0 && a.s.content.Layout == 0 {
+		a.Report.More(note.Always, "Please use --update=layout-original or --update=layout-alternate")
+	}
+	switch {
+	case !a.s.enoughOf(true):
+		a.Report.Say(note.Always, "Not enough devices to start the array.")
+	case !a.s.enoughOf(a.s.clean):
+		a.Report.Say(note.Always, "Not enough devices to start the array while not clean - consider --force.")
+	}
+	a.Report.KernelSaid(a.log, a.node.Kernel)
+}
+
+// notStarted reports why the array is not even tried.
+func (a *assembler) notStarted() error {
+	s := a.s
+	switch s.start {
+	case startNoJournal:
+		a.Report.Say(note.Always, "Not safe to assemble with missing or stale journal device, consider --force.")
+		return &note.Said{Err: ErrNotStarted}
+	case startNeedBackup:
+		a.Report.Say(note.Always, "%s: Need a backup file to complete reshape of this array.", a.node.Chosen)
+		a.Report.Say(note.Always, "Please provided one with \"--backup-file=...\"")
+		if a.Update.word() == "revert-reshape" {
+			a.Report.Say(note.Always, "(Don't specify --update=revert-reshape again, that part succeeded.)")
+		}
+		return &note.Said{Err: ErrNotStarted}
+	}
+	if a.DryRun {
+		a.working, a.spares = s.working, s.spares
+	}
+	text := fmt.Sprintf("%s assembled from %d drive%s", a.node.Chosen, a.working, note.Plural(a.working))
+	if s.start == startNotWanted {
+		if a.working != s.content.RaidDisks {
+			text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+		}
+		a.Report.Say(note.Always, "%s, but not started.", text)
+		return &note.Said{Err: ErrNotStarted}
+	}
+	a.Report.Say(note.Warning, "%s%s%s", text, a.counts(), a.whyNotStarted())
+	return &note.Said{Err: ErrNotStarted}
+}
+
+func (a *assembler) whyNotStarted() string {
+	need := a.s.content.Working
+	switch {
+	case a.s.start == startTooFew:
+		return " - not enough to start the array."
+	case a.s.start == startDirty:
+		return " - not enough to start the array while not clean - consider --force."
+	case need == a.s.content.RaidDisks:
+		return fmt.Sprintf(" - need all %d to start it (use --run to insist).", need)
+	}
+	return fmt.Sprintf(" - need %d to start (use --run to insist).", need)
+}
+
+// repairStep lets a raid6 that was forced and has one parity left put the
+// other in order.
+func (a *assembler) repairStep() plan.Step {
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "repair"},
+		func(context.Context) error {
+			if a.working+1 == a.s.content.RaidDisks {
+				_ = dir.Write("sync_action", "repair") // best effort, as the array runs
+			}
+			return nil
+		}, nil)
+}

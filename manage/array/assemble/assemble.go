@@ -1,0 +1,378 @@
+// Package assemble puts arrays together from their members: by device, by identity, by
+// configuration, with superblocks updated on the way if asked.
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/reshape"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// AssembleRequest asks to put an array together from devices and start it.
+type AssembleRequest struct {
+	Array    string   // as the user gave it: "/dev/md0", "/dev/md/home"; "" for any array there is
+	Devices  []string // paths, or "major:minor"; none for those of List
+	List     func() []string
+	Identity Identity
+	Version  *md.Version // look for this superblock format only
+	Swapped  bool        // look for 0.90 of machines of the other byte order only
+	Newest1  bool        // look for format 1 only, and take the newest of its versions
+	Home     node.Home
+	Conf     *mdconf.Config // nil for none
+	Update   *Update        // of the superblocks, before anything else; nil for none
+
+	Run        bool // start even if members are missing
+	NoDegraded bool // do not start if members are missing
+	Force      bool // bring members up to date that fell behind, if that makes it start
+	ReadOnly   bool
+	DryRun     bool
+	BackupDir  string // keep what is overwritten there; see Backup
+
+	BackupFile     string // where --grow kept the critical section of a reshape
+	InvalidBackup  bool   // start even if there is no usable backup
+	AllowOldBackup bool   // whatever its time says
+	FreezeReshape  bool   // leave a reshape in place where it is, until GrowRequest.Continue
+	// Background carries on with a reshape that needs somebody, while Assemble
+	// returns; without it Assemble stays.
+	Background func(reshape.GrowRequest) error
+
+	Report note.Reporter
+
+	pool   pool // nil for Devices, or what List gives
+	probes *probes
+	locked bool // the map of arrays is locked already
+}
+
+// AssembleResult tells what an AssembleRequest did, or would do.
+type AssembleResult struct {
+	Array   string           // what the array is called now
+	Kernel  string           // the kernel's name
+	UUID    md.UUID          // of the array
+	Started bool             // or would be
+	Members []AssembleMember // in the order given
+	Steps   []plan.StepInfo  // in order; of a failed request those up to the failure
+}
+
+// AssembleMember is one device and what became of it.
+type AssembleMember struct {
+	Device string `json:"device"`
+	Slot   int    `json:"slot"` // -1 for spares and journals
+	Events uint64 `json:"events"`
+	In     bool   `json:"in"`               // as recent as the freshest
+	Forced bool   `json:"forced,omitempty"` // made so by raising its event count
+	Why    string `json:"why,omitempty"`    // of one that is not in
+}
+
+// Failures of an assembly. Everything about them has been reported.
+var (
+	// ErrNotStarted is an array whose members do not suffice.
+	ErrNotStarted = errors.New("the array was not started")
+	// ErrNoMembers is a list of devices none of which matches.
+	ErrNoMembers = errors.New("no device belongs to the array")
+)
+
+// Assemble carries the request out. What a failed start has changed on the
+// members is put back, and no half-assembled array stays behind.
+//
+// The error matches ErrNoMembers if no device was found to begin with.
+func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error) {
+	label := req.Array
+	if label == "" {
+		label = "further assembly"
+	}
+	auto := req.Array == "" && !req.Identity.single()
+	listed := len(req.Devices) > 0 && req.Array != ""
+	if req.pool == nil && len(req.Devices) == 0 {
+		if !req.Identity.single() && req.Identity.Devices == "" {
+			return nil, req.Report.Fail(ErrNotStarted, "No identity information available for %s - cannot assemble.", label)
+		}
+		req.pool = newPool(req.List())
+	} else if req.pool == nil {
+		req.pool = newPool(req.Devices)
+	}
+	if req.probes == nil {
+		req.probes = &probes{}
+	}
+	for {
+		req.Report.Say(note.Chatty, "looking for devices for %s", label)
+		sel := &selector{
+			id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1,
+			update: req.Update.word(), auto: auto, listed: listed, conf: req.Conf, say: req.Report,
+			probe: req.probes.probe, claim: req.probes.claim,
+		}
+		if req.Swapped {
+			sel.probe = probeSwapped
+		}
+		found, err := sel.run(req.pool)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, &note.Said{Err: ErrNoMembers}
+		}
+		a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host, auto: auto, listed: listed}
+		result, again, err := a.run(ctx)
+		if !again {
+			return result, err
+		}
+	}
+}
+
+// assembler works through one request.
+type assembler struct {
+	AssembleRequest
+	auto   bool // no particular array was asked for
+	listed bool // the members were listed one by one
+	fs     sysfs.FS
+	arrays node.Map
+	found  []*Contender
+	node   *node.Node
+	merges bool // with an array that --incremental began
+	s      *settled
+	result *AssembleResult
+
+	update  *updated
+	restore *restored // nil if no reshape could need it
+	working int       // in-sync members the kernel has taken
+	spares  int
+	log     *note.KernelLog
+}
+
+// Run decides and acts while nobody else may change the map of arrays. again
+// asks for another try with other devices.
+func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ error) {
+	a.arrays = node.Map{Held: a.locked}
+	if !a.DryRun && !a.locked {
+		held, unlock, err := a.arrays.Lock()
+		if err != nil {
+			a.Report.Say(note.Always, "failed to get exclusive lock on mapfile - continue anyway...")
+		} else {
+			a.arrays = held
+			defer unlock()
+			a.arrays.Ensure(a.Home, a.Conf)
+		}
+	}
+	if err := a.chooseNode(); err != nil {
+		return nil, a.auto && errors.Is(err, errNode), err
+	}
+	if err := a.decide(); err != nil {
+		return nil, false, err
+	}
+	return a.result, false, a.carryOut(ctx)
+}
+
+// errNode marks an array for which no device could be had.
+var errNode = errors.New("no device for the array")
+
+// chooseNode finds the device of the array: the one that --incremental has
+// begun, or a new one.
+func (a *assembler) chooseNode() error {
+	begun, err := a.alreadyThere()
+	if err != nil {
+		return err
+	}
+	if begun != nil {
+		return a.merge(begun)
+	}
+	first := a.found[0].Member
+	if rest, ok := strings.CutPrefix(a.Array, node.NamesDir+"/"); ok || a.Array != "" && !strings.HasPrefix(a.Array, "/") {
+		if !ok {
+			rest = a.Array
+		}
+		if node.NameTaken(a.fs, a.arrays, rest) && !ok {
+			return a.Report.Fail(node.ErrArrayExists, "Cannot create device with %s because is in use", a.Array)
+		}
+	}
+	name, trust := a.trust(first)
+	node, err := node.PlanNode(a.fs, node.NodeRequest{Device: a.Array, Name: name, Trust: trust, Create: CreateOf(a.Conf)}, a.Report)
+	if err != nil {
+		return &note.Said{Err: errors.Join(errNode, err)}
+	}
+	a.node = node
+	return nil
+}
+
+// CreateOf gives what the configuration says of new nodes.
+func CreateOf(cf *mdconf.Config) *mdconf.Create {
+	if cf == nil {
+		return nil
+	}
+	return &cf.Create
+}
+
+// trust says by which name the array may be known here, and how far to believe
+// it: entirely if it was asked for or belongs to this host, or to any.
+func (a *assembler) trust(m *md.Member) (name string, trust node.Trust) {
+	return TrustName(m, a.Home, a.Conf, !a.auto)
+}
+
+// TrustName says by which name an array may be known here, and how far to
+// believe it; known is whether the array was asked for.
+func TrustName(m *md.Member, home node.Home, cf *mdconf.Config, known bool) (name string, trust node.Trust) {
+	info := md.InfoOf(m)
+	name, trust = info.Name, node.TrustForeign
+	if home.Owns(m) || (node.Home{Host: "any"}).Owns(m) {
+		name, trust = plainName(name), node.TrustLocal
+	}
+	if known {
+		trust = node.TrustLocal
+	}
+	if name != "" && trust != node.TrustLocal && home.Ignored && (cf == nil || cf.NameIsFree(name)) {
+		trust = node.TrustLocal
+	}
+	if trust == node.TrustLocal {
+		name = plainName(name)
+	}
+	return name, trust
+}
+
+// decide makes the plan: nothing has been changed when it returns.
+func (a *assembler) decide() error {
+	if err := a.planUpdate(); err != nil {
+		return err
+	}
+	infos := make([]md.Info, len(a.found))
+	members := make([]*md.Member, len(a.found))
+	for i, c := range a.found {
+		members[i] = c.Member
+		infos[i] = md.InfoOf(c.Member)
+		infos[i].Major, infos[i].Minor = c.Major, c.Minor
+		a.Report.Say(note.Chatty, "%s is identified as a member of %s, slot %d%s.",
+			c.Path, a.node.Chosen, infos[i].KernelSlot(), replacementWord(infos[i].State.Replacement))
+	}
+	c, err := choose(infos, a.Force)
+	if err != nil {
+		a.reportTwins(err)
+		return &note.Said{Err: err}
+	}
+	for _, d := range c.dropped {
+		a.Report.Say(note.Normal, "ignoring %s as it reports %s as failed", d.Device, d.Reports)
+	}
+	a.s = c.settle(members, settleOptions{
+		Run: a.Run, NoDegraded: a.NoDegraded, Force: a.Force,
+		Partial: !a.NoDegraded && (a.Force || !a.listed),
+	})
+	if a.s == nil {
+		a.Report.Say(note.Always, "No suitable drives found for %s", a.node.Chosen)
+		return &note.Said{Err: ErrNotStarted}
+	}
+	if err := a.planRestore(); err != nil {
+		return err
+	}
+	a.result = a.describe(md.InfoOf(a.found[0].Member).UUID)
+	return nil
+}
+
+// plainName is an array's name without the host in front of it.
+func plainName(name string) string {
+	if _, rest, ok := strings.Cut(name, ":"); ok {
+		return rest
+	}
+	return name
+}
+
+func replacementWord(is bool) string {
+	if is {
+		return " replacement"
+	}
+	return ""
+}
+
+func (a *assembler) reportTwins(err error) {
+	var twins *errTwins
+	if errors.As(err, &twins) {
+		from := "the\n      DEVICE list in mdadm.conf"
+		if a.listed {
+			from = "the list"
+		}
+		a.Report.Say(note.Always, "WARNING %s and %s appear to have very similar superblocks.\n"+
+			"      If they are really different, please --zero the superblock on one\n"+
+			"      If they are the same or overlap, please remove one from %s.",
+			twins.First, twins.Second, from)
+	}
+}
+
+// describe fills in what is known before anything is done.
+func (a *assembler) describe(uuid md.UUID) *AssembleResult {
+	r := &AssembleResult{Array: a.node.Chosen, Kernel: a.node.Kernel, UUID: uuid, Started: a.s.start == startNow}
+	taken := make(map[int]bool)
+	for _, j := range a.s.best {
+		if j >= 0 {
+			taken[j] = true
+		}
+	}
+	for j := range a.s.cands {
+		c := &a.s.cands[j]
+		m := AssembleMember{Device: c.Device, Slot: c.Slot, Events: c.Events, In: taken[j] && c.upToDate, Forced: c.forced}
+		if !m.In {
+			m.Why = a.s.whyOut(j, taken[j])
+		}
+		r.Members = append(r.Members, m)
+	}
+	return r
+}
+
+// whyOut says in one line why a device is not in.
+func (s *settled) whyOut(j int, placed bool) string {
+	c := &s.cands[j]
+	ref := &s.cands[s.mostRecent]
+	for _, d := range s.dropped {
+		if d.Device == c.Device {
+			return "its superblock says that " + d.Reports + " has failed"
+		}
+	}
+	switch {
+	case !placed:
+		return "another device in the same place is more recent"
+	case c.State.Faulty:
+		return "its superblock says that it has failed"
+	case c.Events > ref.Events:
+		return fmt.Sprintf("its event count %d is above that of the array, %d", c.Events, ref.Events)
+	}
+	return fmt.Sprintf("its event count is %d, that of the array %d", c.Events, ref.Events)
+}
+
+// DiskInfo is the argument of ADD_NEW_DISK for a candidate.
+func (c *Candidate) DiskInfo() mdctl.DiskInfo {
+	return mdctl.DiskInfo{
+		Number: int32(c.Number), Major: int32(c.Major), Minor: int32(c.Minor),
+		RaidDisk: int32(c.KernelSlot()), State: mdctl.DiskState(md.DiskBits0(c.State)),
+	}
+}
+
+// mayBeInvalid reports whether err is the kernel's word for a layout of raid0
+// that it does not know.
+func mayBeInvalid(err error, info *md.Info) bool {
+	return errors.Is(err, unix.EINVAL) && info.Level == md.LevelRAID0 && info.Layout != 0
+}
+
+// ForLine makes the request one for the array of a line of the configuration.
+// It fails if the line asks for metadata that mdkit does not know.
+func (r *AssembleRequest) ForLine(line *mdconf.Array) error {
+	r.Array, r.Identity, r.Devices = line.Device, IdentityOf(line), nil
+	if line.Metadata == "" || r.Version != nil || r.Newest1 {
+		return nil
+	}
+	if line.Metadata == "1" {
+		r.Newest1 = true
+		return nil
+	}
+	v, err := md.ParseVersion(line.Metadata)
+	if err != nil {
+		return fmt.Errorf("%s, line %d: metadata %s is not supported: %w", line.File, line.Line, line.Metadata, err)
+	}
+	r.Version = &v
+	return nil
+}

@@ -1,0 +1,74 @@
+package assemble
+
+import (
+	"fmt"
+
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// begun is an array that is set up but does not run.
+type begun struct {
+	entry node.MapEntry
+	stat  *sysmd.MdstatArray
+}
+
+// alreadyThere looks for the array in the map. It refuses one that runs, and
+// gives one that --incremental has begun.
+func (a *assembler) alreadyThere() (*begun, error) {
+	if a.Update.word() == "uuid" {
+		return nil, nil // its uuid is going to be another
+	}
+	uuid := node.MapUUIDOf(a.found[0].Member)
+	stat, err := sysmd.ReadMdstat(a.fs)
+	if err != nil {
+		return nil, nil // without md there is no array
+	}
+	entries, err := a.arrays.Read()
+	if err != nil {
+		return nil, nil
+	}
+	for _, e := range entries {
+		there := stat.Array(e.Name)
+		if e.UUID != uuid || there == nil {
+			continue
+		}
+		if !there.Active() {
+			return &begun{e, there}, nil
+		}
+		a.Report.Say(note.Always, "Found some drive for an array that is already active: %s", e.Path)
+		a.Report.Say(note.Always, "giving up.")
+		return nil, &note.Said{Err: fmt.Errorf("the array is %s already: %w", e.Path, node.ErrArrayExists)}
+	}
+	return nil, nil
+}
+
+// merge takes in the members of an array that has been begun, before all
+// others.
+func (a *assembler) merge(b *begun) error {
+	if a.Array != b.entry.Path {
+		a.Report.Say(note.Always, "Merging with already-assembled %s", b.entry.Path)
+	} else {
+		a.Report.Say(note.Chatty, "Merging with already-assembled %s", b.entry.Path)
+	}
+	v := a.found[0].Member.Version
+	var members []*Contender
+	for _, m := range b.stat.Members {
+		path, err := device.NodeOf(a.fs, m.Name)
+		if err != nil {
+			continue // without a name there is no way to it
+		}
+		c, bad := ProbeDevice(path, &v, false)
+		if bad != nil {
+			return a.Report.Fail(ErrNotStarted, "cannot re-read metadata from %s - aborting", path)
+		}
+		c.Included = true
+		members = append(members, c)
+	}
+	a.found = append(members, a.found...)
+	a.merges = true
+	a.node = node.BegunNode(a.fs, b.entry.Name, b.entry.Path, a.Report)
+	return nil
+}

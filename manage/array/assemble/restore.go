@@ -1,0 +1,359 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/raid"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/array/reshape"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// restored is what an assembly does about the critical section of a reshape
+// before the array starts (Grow.c, Grow_restart).
+type restored struct {
+	writes   []updateWrite // stripes, by candidate
+	position uint64        // of the reshape afterwards, sectors of the array
+	moved    bool          // position is not that of the superblocks
+	by       string        // the backup file that goes on being used; "" for none
+}
+
+// planRestore decides what comes back from a backup. It changes nothing; what
+// stands in the way of a start becomes the verdict.
+func (a *assembler) planRestore() error {
+	r := &a.s.content.Reshape
+	if a.s.start != startNow || !r.Active || r.NoBackup {
+		return nil
+	}
+	a.Report.Say(note.Chatty, "%s has an active reshape - checking if critical section needs to be restored", a.node.Chosen)
+	if a.BackupFile == "" {
+		link := filepath.Join(node.MapDir, "backup_file-"+a.node.Kernel)
+		if st, err := os.Stat(link); err == nil && st.Mode().IsRegular() {
+			a.BackupFile = link
+			if path, err := os.Readlink(link); err == nil {
+				a.BackupFile = path
+			}
+		}
+	}
+	t, err := a.transition()
+	if err != nil {
+		return err
+	}
+	a.restore = &restored{position: r.Progress, by: a.BackupFile}
+	if !a.fromBackups(t) && !t.Beyond(r.Progress) {
+		a.Report.Say(note.Chatty, "Failed to find backup of critical section")
+		if !a.InvalidBackup {
+			a.Report.Say(note.Always, "Failed to restore critical section for reshape, sorry.")
+			if a.BackupFile == "" {
+				a.Report.More(note.Always, "Possibly you needed to specify the --backup-file")
+			}
+			return &note.Said{Err: ErrNotStarted}
+		}
+		a.Report.Say(note.Chatty, "continuing without restoring backup")
+	}
+	if r.InPlace() && a.BackupFile == "" {
+		a.s.start = startNeedBackup
+	}
+	return nil
+}
+
+// Transition is what the superblocks say about the reshape that is under way.
+func (a *assembler) transition() (*reshape.Transition, error) {
+	c := &a.s.content
+	r := &c.Reshape
+	parity := 1
+	if c.Level == md.LevelRAID6 {
+		parity = 2
+	}
+	before, after := c.RaidDisks-r.Delta, c.RaidDisks
+	if r.Delta < 0 {
+		before, after = c.RaidDisks, c.RaidDisks+r.Delta
+	}
+	t := &reshape.Transition{
+		Level: c.Level, ToLevel: c.Level, Parity: parity, ToChunk: uint64(r.NewChunk) * md.SectorSize, Delta: r.Delta,
+		Before: reshape.Arrangement{Data: before - parity, Layout: c.Layout},
+		After:  reshape.Arrangement{Data: after - parity, Layout: r.NewLayout},
+	}
+	if !c.Level.Parity() || t.Before.Data < 1 || t.After.Data < 1 || r.NewChunk == 0 || a.chunk() == 0 {
+		return nil, a.Report.Fail(ErrNotStarted, "%s: no reshape can be from %d to %d data devices of %s", a.node.Chosen, t.Before.Data, t.After.Data, reshape.LevelWord(c.Level))
+	}
+	t.Unit(a.chunk())
+	return t, nil
+}
+
+// chunk is the array's chunk before the reshape, in bytes.
+func (a *assembler) chunk() uint64 {
+	return uint64(a.found[a.s.chosen].Member.ChunkSectors()) * md.SectorSize
+}
+
+// fromBackups looks at the backup file and at what was spare before, and takes
+// the first backup that fits. It reports whether there was one.
+func (a *assembler) fromBackups(t *reshape.Transition) bool {
+	if a.BackupFile != "" {
+		f, err := os.Open(a.BackupFile)
+		if err != nil {
+			a.Report.Say(note.Always, "backup file %s inaccessible: %s", a.BackupFile, device.ErrnoText(err))
+		} else {
+			ok := a.fromBackup(t, f, a.BackupFile, 0)
+			_ = f.Close()
+			if ok {
+				return true
+			}
+		}
+	}
+	if t.Delta <= 0 {
+		return false
+	}
+	for slot := t.Before.Data + t.Parity; slot < t.After.Data+t.Parity; slot++ {
+		j := -1
+		if slot*2 < len(a.s.best) {
+			j = a.s.best[slot*2]
+		}
+		if j < 0 || !a.s.cands[j].upToDate {
+			continue
+		}
+		m := a.found[j].Member
+		f, err := os.Open(a.memberPath(j))
+		if err != nil {
+			continue
+		}
+		ok := a.fromBackup(t, f, a.memberPath(j), int64(m.DataOffset()+m.UsedSize()-reshape.BackupHead)*md.SectorSize)
+		_ = f.Close()
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// fromBackup plans the restoration from one backup, whose header is at a byte
+// offset of f. It reports whether the backup is one of this reshape and there
+// is nothing that it should have and has not.
+func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, at int64) bool {
+	h := a.backupHeader(f, name, at)
+	if h == nil {
+		return false
+	}
+	first := a.found[a.s.chosen].Member
+	if h.UUID != first.NativeUUID() {
+		a.Report.Say(note.Chatty, "Wrong uuid on backup-metadata on %s", name)
+		return false
+	}
+	if kept, used := int64(h.MTime), first.UTime().Unix(); used > kept+int64(2*time.Hour/time.Second) || used < kept-int64(10*time.Minute/time.Second) {
+		if !a.AllowOldBackup {
+			a.Report.Say(note.Always, "too-old timestamp on backup-metadata on %s", name)
+			a.Report.Say(note.Always, "If you think it is should be safe, try 'export MDADM_GROW_ALLOW_OLD=1'")
+			return false
+		}
+		a.Report.Say(note.Always, "accepting backup with timestamp %d for array with timestamp %d", kept, used)
+	}
+	lo, hi := h.Span()
+	progress := a.s.content.Reshape.Progress
+	if lo == hi || progress < lo || progress > hi {
+		a.Report.Say(note.Chatty, "backup-metadata found on %s but is not needed", name)
+		return lo != hi || t.Delta == 0
+	}
+	again := a.backupHeader(f, name, int64(h.DevStart-reshape.BackupHead)*md.SectorSize)
+	if again == nil || *again != *h {
+		a.Report.Say(note.Chatty, "Failed to verify secondary backup-metadata block on %s", name)
+		return false
+	}
+	writes, err := a.restripe(t, h, f)
+	if err != nil {
+		a.Report.Say(note.Chatty, "Error restoring backup from %s", name)
+		a.Report.Extra(note.Always, "%v", err)
+		return false
+	}
+	// A reshape that goes downwards gets its section back as it was, and
+	// begins it anew: the kernel starts none that is at sector 0.
+	a.restore.writes, a.restore.position = writes, hi
+	a.restore.moved = hi != progress
+	return true
+}
+
+// backupHeader reads the header of a backup; nil if there is none.
+func (a *assembler) backupHeader(f *os.File, name string, at int64) *md.Backup {
+	raw := make([]byte, md.BackupSize)
+	if _, err := f.ReadAt(raw, at); err != nil {
+		a.Report.Say(note.Chatty, "Cannot read from %s", name)
+		return nil
+	}
+	h, err := md.ParseBackup(raw)
+	switch {
+	case errors.Is(err, md.ErrBackupSum):
+		a.Report.Say(note.Chatty, "Bad backup-metadata checksum on %s", name)
+	case err != nil:
+		a.Report.Say(note.Chatty, "No backup metadata on %s", name)
+	case h.DevStart < reshape.BackupHead:
+		return nil
+	}
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
+// restripe lays the sections of a backup out on the members: in the new shape,
+// or for a reshape that goes downwards, in the old one.
+func (a *assembler) restripe(t *reshape.Transition, h *md.Backup, f *os.File) ([]updateWrite, error) {
+	shape, chunk := t.After, int64(t.ToChunk)
+	if t.Delta < 0 {
+		shape, chunk = t.Before, int64(a.chunk())
+	}
+	used := int64(a.found[a.s.chosen].Member.UsedSize()) * md.SectorSize
+	p, err := raid.NewParity(int(t.Level), shape.Data+t.Parity, used, chunk, int(shape.Layout))
+	if err != nil {
+		return nil, err
+	}
+	var writes []updateWrite
+	at := int64(h.DevStart) * md.SectorSize
+	for i, s := range h.Sections {
+		if i == 1 {
+			at += int64(h.Offset2) * md.SectorSize
+		}
+		if s.Length == 0 {
+			continue
+		}
+		row := chunk * int64(shape.Data)
+		start, length := int64(s.Start)*md.SectorSize, int64(s.Length)*md.SectorSize
+		if start%row != 0 || length%row != 0 || start < 0 || length < 0 || start > p.Size()-length {
+			return nil, errors.New("the backup holds no whole stripes of the array")
+		}
+		data := make([]byte, length)
+		if err := readAll(f, data, at); err != nil {
+			return nil, err
+		}
+		columns := layOut(p, data, start/row, chunk)
+		for slot, column := range columns {
+			j := a.s.best[slot*2]
+			if j < 0 || !a.s.cands[j].upToDate {
+				continue
+			}
+			off := int64(a.found[j].Member.DataOffset())*md.SectorSize + start/row*chunk
+			writes = append(writes, updateWrite{cand: j, what: "critical section", off: off, data: column})
+		}
+	}
+	return writes, nil
+}
+
+func readAll(f *os.File, b []byte, at int64) error {
+	_, err := f.ReadAt(b, at)
+	return err
+}
+
+// layOut spreads data, whole stripes from the given row on, over the members
+// and adds parity. It gives what each slot gets.
+func layOut(p *raid.Parity, data []byte, first, chunk int64) [][]byte {
+	stripe := p.Stripe(first)
+	slots := len(stripe.Index)
+	rows := int64(len(data)) / (chunk * int64(len(stripe.Data)))
+	columns := make([][]byte, slots)
+	for i := range columns {
+		columns[i] = make([]byte, rows*chunk)
+	}
+	for n := range rows {
+		s := p.Stripe(first + n)
+		at := func(slot int) []byte { return columns[slot][n*chunk : (n+1)*chunk] }
+		for _, slot := range s.Data {
+			data = data[copy(at(slot), data[:chunk]):]
+		}
+		var blocks [][]byte
+		for _, slot := range s.Blocks {
+			switch {
+			case slot == s.P || slot == s.Q && slot >= 0:
+			case slot < 0:
+				blocks = append(blocks, make([]byte, chunk))
+			default:
+				blocks = append(blocks, at(slot))
+			}
+		}
+		if s.Q < 0 {
+			raid.GenP(at(s.P), blocks)
+		} else {
+			raid.GenPQ(at(s.P), at(s.Q), blocks)
+		}
+	}
+	return columns
+}
+
+// restoreSteps bring the critical section back, and then tell the superblocks.
+func (a *assembler) restoreSteps() (steps []plan.Step) {
+	if a.restore == nil || a.s.start != startNow {
+		return nil
+	}
+	if len(a.restore.writes) > 0 {
+		steps = append(steps, plan.SayStep(func() { a.Report.Print(note.Always, "mdadm: restoring critical section") }))
+	}
+	for _, w := range a.restore.writes {
+		steps = append(steps, a.writeStep(w.cand, w.what, w.off, w.data))
+	}
+	if !a.restore.moved {
+		return steps
+	}
+	for i := 0; i < len(a.s.best); i += 2 {
+		j := a.s.best[i]
+		if j < 0 || !a.s.cands[j].upToDate {
+			continue
+		}
+		m := a.found[j].Member
+		edit, ok := a.s.edits[j]
+		if !ok {
+			edit = md.EditSuper(m)
+		}
+		edit.SetPosition(a.restore.position)
+		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, edit.Bytes()))
+	}
+	return steps
+}
+
+// guardSteps hand a reshape in place, which has been started read-only, over to
+// whoever keeps its critical sections: it does not move before.
+func (a *assembler) guardSteps() []plan.Step {
+	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	set := func(name, value string) plan.Step {
+		return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+			func(context.Context) error {
+				if err := dir.Write(name, value); err != nil {
+					return a.Report.Fail(err, "Cannot continue reshape for %s", a.node.Chosen)
+				}
+				return nil
+			}, nil)
+	}
+	next := reshape.GrowRequest{Array: a.node.Chosen, Continue: true, BackupFile: a.restore.by, Report: a.Report}
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: a.node.Chosen, What: "see the reshape through"}
+	see := plan.NewStep(info, func(ctx context.Context) error {
+		next.Array = a.node.Chosen
+		if a.FreezeReshape {
+			a.Report.Say(note.Always, "Reshape has to be continued from location %d when root filesystem has been mounted.", a.restore.position)
+			return nil
+		}
+		err := touch(next.BackupFile)
+		if err == nil && a.Background != nil {
+			err = a.Background(next)
+		} else if err == nil {
+			_, err = reshape.Grow(ctx, next)
+		}
+		if err != nil {
+			a.Report.Say(note.Always, "the reshape of %s waits for mdadm --grow --continue: %v", a.node.Chosen, err)
+		}
+		return nil
+	}, nil)
+	return []plan.Step{set("sync_max", "0"), set("array_state", "active"), see}
+}
+
+// touch makes a file if there is none.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), reshape.SyncDir(filepath.Dir(path)))
+}

@@ -1,0 +1,151 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// ScanResult tells what AssembleScan did: one entry for each array that was
+// tried and found.
+type ScanResult struct {
+	Arrays []*AssembleResult
+	// Code is mdadm's exit code: 0 if all is well, with bit 0 for failures and
+	// bit 1 for arrays of which no member was found.
+	Code int
+}
+
+// AssembleScan puts together every array of the configuration or, if there are
+// none in it and this host has a name, every array that is found on the
+// devices that req.List gives (mdadm.c, scan_assemble). Arrays may stand on
+// others: as long as one more comes up, those that failed are tried again.
+//
+// req says how; its Array, Devices and Identity are not used.
+func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
+	r := &ScanResult{}
+	if twice := req.Conf.Twice(); twice != "" {
+		req.Report.Say(note.Always, "%s", twice)
+		req.Report.Say(note.Always, "Duplicate MD device names in conf file were found.")
+		r.Code = 1
+		return r
+	}
+	devices := req.List()
+	if len(devices) == 0 {
+		req.Report.Say(note.Always, "No devices listed in conf file were found.")
+		r.Code = 1
+		return r
+	}
+	if !req.DryRun {
+		held, unlock, err := node.Map{}.Lock()
+		if err != nil {
+			req.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
+		} else {
+			defer unlock()
+			held.Ensure(req.Home, req.Conf)
+			req.locked = true
+		}
+	}
+	s := &scanner{req: req, result: r}
+	s.req.probes = &probes{}
+	s.req.probes.prefetch(newPool(devices), req.Version, req.Newest1)
+	tried := s.listed(ctx)
+	switch {
+	case tried > 0:
+	case req.Home.Host != "":
+		if s.found(ctx, devices) > 0 {
+			r.Code = 0
+		} else if r.Code == 0 {
+			req.Report.Say(note.Always, "No arrays found in config file or automatically")
+			r.Code = 1
+		}
+	case r.Code == 0:
+		req.Report.Say(note.Always, "No arrays found in config file")
+		r.Code = 1
+	}
+	return r
+}
+
+// scanner works through one scan.
+type scanner struct {
+	req    AssembleRequest
+	result *ScanResult
+}
+
+// one puts one array together, and gives mdadm's code for the outcome.
+func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
+	result, err := Assemble(ctx, req)
+	if result != nil {
+		s.result.Arrays = append(s.result.Arrays, result)
+		for _, m := range result.Members {
+			s.req.probes.forget(m.Device)
+		}
+	}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrNoMembers):
+		return 2
+	}
+	if !note.WasSaid(err) {
+		req.Report.Say(note.Always, "%v", err)
+	}
+	return 1
+}
+
+// listed goes through the ARRAY lines, and says how often it tried.
+func (s *scanner) listed(ctx context.Context) (tried int) {
+	done := make(map[int]bool)
+	for {
+		failures, successes := 0, 0
+		s.result.Code = 0
+		for i, line := range s.req.Conf.Arrays {
+			if done[i] || line.Ignored() || ctx.Err() != nil {
+				continue
+			}
+			req := s.req
+			if err := req.ForLine(line); err != nil {
+				req.Report.Say(note.Always, "%v", err)
+				failures, tried, s.result.Code = failures+1, tried+1, s.result.Code|1
+				continue
+			}
+			code := s.one(ctx, req)
+			if code == 0 {
+				done[i] = true
+				successes++
+			} else {
+				failures++
+			}
+			s.result.Code |= code
+			tried++
+		}
+		// A dry run makes no device for others to stand on.
+		if failures == 0 || successes == 0 || s.req.DryRun || ctx.Err() != nil {
+			return tried
+		}
+	}
+}
+
+// found puts together whatever there is, and says how many arrays came up.
+func (s *scanner) found(ctx context.Context, devices []string) (up int) {
+	for {
+		req := s.req
+		req.pool = newPool(devices)
+		more := 0
+		for ctx.Err() == nil {
+			code := s.one(ctx, req)
+			if code == 2 {
+				break
+			}
+			if code == 0 {
+				more++
+			}
+		}
+		up += more
+		if more == 0 || req.DryRun || ctx.Err() != nil {
+			return up
+		}
+		devices = s.req.List()
+	}
+}

@@ -1,0 +1,389 @@
+package assemble
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// Identity says which array is meant. Nil and empty fields match any.
+type Identity struct {
+	UUID       *md.UUID
+	Name       string
+	SuperMinor *int   // the minor number in a 0.90 superblock
+	Devices    string // patterns for its members, with commas between them
+	Level      *md.Level
+	RaidDisks  *int
+	Container  string // path or uuid of the container it is in
+	Member     string // its name there
+}
+
+// IdentityOf takes the identity from an ARRAY line.
+func IdentityOf(a *mdconf.Array) Identity {
+	return Identity{
+		UUID: a.UUID, Name: a.Name, SuperMinor: a.SuperMinor, Devices: a.Devices,
+		Level: a.Level, RaidDisks: a.RaidDisks, Container: a.Container, Member: a.Member,
+	}
+}
+
+// named reports whether anything is given that only one array has; devices
+// without a superblock are then passed over instead of ending the command.
+func (id *Identity) named() bool { return id.UUID != nil || id.Name != "" || id.SuperMinor != nil }
+
+// single reports whether one array is meant, be it one in a container.
+func (id *Identity) single() bool { return id.named() || id.Container != "" && id.Member != "" }
+
+// mismatch says what of a member does not match, in mdadm's words, or "". What
+// an update is about to change need not match (Assemble.c, ident_matches).
+func (id *Identity) mismatch(m *md.Info, home node.Home, update string) string {
+	switch {
+	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID && !m.UUID.IsZero():
+		return "has wrong uuid."
+	case id.Name != "" && update != "name" && !home.NameMatches(m.Name, id.Name):
+		return "has wrong name."
+	case id.SuperMinor != nil && *id.SuperMinor != m.SuperMinor:
+		return "has wrong super-minor."
+	case id.Level != nil && *id.Level != m.Level:
+		return "has wrong raid level."
+	case id.RaidDisks != nil && m.RaidDisks != 0 && *id.RaidDisks != m.RaidDisks:
+		return "requires wrong number of drives."
+	case id.Member != "":
+		return "is not a container and one is required."
+	}
+	return ""
+}
+
+// Contender is a device and what was found on it.
+type Contender struct {
+	Path     string
+	Member   *md.Member
+	Major    uint32
+	Minor    uint32
+	Included bool // in the array already, by way of --incremental
+	Asides   []string
+}
+
+// pool is the devices that assemblies choose from. Those that one assembly has
+// taken, successful or not, are not for the next one.
+type pool []*poolDevice
+
+type poolDevice struct {
+	path string
+	used usage
+}
+
+// usage is what became of a device in a pool.
+type usage int
+
+const (
+	unused  usage = iota
+	chosen        // by the assembly that is going on
+	useless       // for this and all further assemblies
+)
+
+func newPool(paths []string) pool {
+	p := make(pool, len(paths))
+	for i, path := range paths {
+		p[i] = &poolDevice{path: path}
+	}
+	return p
+}
+
+// selector goes through devices and keeps those that make up one array, as
+// mdadm does (Assemble.c, select_devices): the first one found decides which
+// array that is.
+type selector struct {
+	id      Identity
+	home    node.Home
+	version *md.Version // the only one looked for, if given
+	newest1 bool        // of format 1, until a version is known
+	update  string      // what is about to be updated
+	auto    bool        // no particular array is looked for
+	listed  bool        // the devices were named one by one
+	conf    *mdconf.Config
+	say     note.Reporter
+	probe   func(path string, v *md.Version, newest1 bool) (*Contender, *probeError)
+	claim   func(path string) error // nil if nobody holds the device
+
+	first *md.Member
+	found map[*poolDevice]*Contender
+}
+
+// probeError is why nothing usable was found on a device.
+type probeError struct {
+	Notes []string // in mdadm's words; normally hidden by -q
+	loud  []string // shown whatever the verbosity
+	extra string   // what mdadm does not say
+}
+
+// errSelect ends an assembly whose devices do not fit together. It has been
+// reported.
+var errSelect error = &note.Said{Err: errors.New("the devices do not make up one array")}
+
+// Run selects. The result is in the order of the pool.
+func (s *selector) run(devices pool) ([]*Contender, error) {
+	s.found = make(map[*poolDevice]*Contender)
+	for _, d := range devices {
+		if d.used != unused {
+			d.used = useless
+		}
+	}
+	for _, d := range devices {
+		if d.used == useless {
+			continue
+		}
+		if err := s.consider(d); err != nil {
+			return nil, err
+		}
+	}
+	var out []*Contender
+	for _, d := range devices {
+		if d.used == chosen {
+			out = append(out, s.found[d])
+		}
+	}
+	return out, nil
+}
+
+// because says why a device is passed over. Unless it was named that is of
+// little interest.
+func (s *selector) because(format string, args ...any) {
+	l := note.Chatty
+	if s.listed {
+		l = note.Normal
+	}
+	s.say.Say(l, format, args...)
+}
+
+func (s *selector) consider(d *poolDevice) error {
+	if why := s.misplaced(d.path); why != "" {
+		s.because("%s", why)
+		return nil
+	}
+	want := s.version
+	if s.first != nil {
+		want = &s.first.Version
+	}
+	c, bad := s.probe(d.path, want, s.newest1)
+	if c != nil {
+		for _, n := range c.Asides {
+			s.because("%s", n)
+		}
+		bad = s.forbidden(c)
+	}
+	if bad != nil {
+		d.used = useless
+		return s.noMember(d, bad)
+	}
+	info := md.InfoOf(c.Member)
+	if why := s.id.mismatch(&info, s.home, s.update); why != "" {
+		s.because("%s %s", d.path, why)
+		return nil
+	}
+	if s.auto && s.conflicts(&info) {
+		return nil
+	}
+	if err := s.claim(d.path); err != nil {
+		s.because("%s is busy - skipping", d.path)
+		if s.listed {
+			s.say.Holders(note.Normal, d.path, err)
+		}
+		return nil
+	}
+	switch {
+	case s.first == nil:
+		s.first = c.Member
+	case SameArray(s.first, c.Member):
+	case s.auto:
+		return nil // its turn comes
+	default:
+		return s.resolve(d, c)
+	}
+	d.used, s.found[d] = chosen, c
+	return nil
+}
+
+// misplaced says why a device cannot be meant, by its name alone.
+func (s *selector) misplaced(path string) string {
+	switch {
+	case strings.HasPrefix(s.id.Container, "/"):
+		return fmt.Sprintf("%s is not the container required (%s)", path, s.id.Container)
+	case s.id.Container == "" && s.id.Devices != "" && !mdconf.MatchOne(s.id.Devices, path):
+		return fmt.Sprintf("%s is not one of %s", path, s.id.Devices)
+	}
+	return ""
+}
+
+// forbidden holds AUTO and POLICY against what nobody asked for by name.
+func (s *selector) forbidden(c *Contender) *probeError {
+	if !s.auto || s.first != nil || s.conf == nil {
+		return nil
+	}
+	format := node.FormatFamily(c.Member.Version)
+	if node.PoliciesOf(s.conf, c.Major, c.Minor).AutoAllowed(format, s.home.Owns(c.Member)) {
+		return nil
+	}
+	return &probeError{Notes: []string{fmt.Sprintf(
+		"%s has metadata type %s for which auto-assembly is disabled", c.Path, format)}}
+}
+
+// noMember passes over a device that is of no use, or ends the assembly.
+func (s *selector) noMember(d *poolDevice, bad *probeError) error {
+	for _, n := range bad.loud {
+		s.say.Say(note.Always, "%s", n)
+	}
+	for _, n := range bad.Notes {
+		s.because("%s", n)
+	}
+	if bad.extra != "" && s.listed {
+		s.say.Extra(note.Normal, "%s", bad.extra)
+	}
+	if s.auto || !s.listed || s.id.named() {
+		return nil
+	}
+	s.say.Say(note.Always, "%s has no superblock - assembly aborted", d.path)
+	return fmt.Errorf("%s: %w", d.path, errSelect)
+}
+
+// conflicts holds what nobody asked for by name against the ARRAY lines of the
+// configuration.
+func (s *selector) conflicts(info *md.Info) bool {
+	if s.conf == nil {
+		return false
+	}
+	line, two := s.conf.Match(mdconf.Facts{
+		UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor, Device: info.Device,
+	}, func(why string) { s.say.Say(note.VeryChatty, "%s", why) })
+	switch {
+	case two != nil && line.Device != "" && two.Device != "":
+		s.because("we match both %s and %s - cannot decide which to use.", line.Device, two.Device)
+		return true
+	case two != nil:
+		s.because("multiple lines in mdadm.conf match")
+		return true
+	case line == nil:
+		return false
+	case line.Ignored():
+		s.because("%s is a member of an explicitly ignored array", info.Device)
+		return true
+	}
+	id := IdentityOf(line)
+	if why := id.mismatch(info, s.home, s.update); why != "" {
+		s.because("%s %s", info.Device, why)
+		return true
+	}
+	return false
+}
+
+// resolve settles a clash between two arrays if exactly one of them is this
+// host's.
+func (s *selector) resolve(d *poolDevice, c *Contender) error {
+	first, this := s.home.Owns(s.first), s.home.Owns(c.Member)
+	switch {
+	case first && !this:
+		s.because("%s misses out due to wrong homehost", c.Path)
+		return nil
+	case this && !first:
+		s.because("%s overrides previous devices due to good homehost", c.Path)
+		for o := range s.found {
+			o.used = unused
+		}
+		s.first = c.Member
+		d.used, s.found[d] = chosen, c
+		return nil
+	}
+	s.say.Say(note.Always, "superblock on %s doesn't match others - assembly aborted", c.Path)
+	return fmt.Errorf("%s: %w", c.Path, errSelect)
+}
+
+// SameArray compares what all members of an array have in common
+// (compare_super in super1.c and super0.c).
+func SameArray(a, b *md.Member) bool {
+	switch {
+	case a.Version != b.Version:
+		return false
+	case a.Super0 != nil && b.Super0 != nil:
+		x, y := a.Super0, b.Super0
+		return x.UUID() == y.UUID() && x.MinorVersion == y.MinorVersion &&
+			x.PatchVersion == y.PatchVersion && x.GValidWords == y.GValidWords && x.CTime == y.CTime &&
+			x.Level == y.Level && x.Size == y.Size && x.RaidDisks == y.RaidDisks
+	case a.Super1 != nil && b.Super1 != nil:
+		x, y := a.Super1, b.Super1
+		return x.SetUUID == y.SetUUID && x.CTime == y.CTime && x.Level == y.Level &&
+			x.Layout == y.Layout && x.Size == y.Size && x.ChunkSize == y.ChunkSize && x.RaidDisks == y.RaidDisks
+	}
+	return false
+}
+
+// ProbeDevice looks for a superblock on the device at path: of version v or, if
+// v is nil, the newest there is, of format 1 if only that will do.
+func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeError) {
+	d, err := device.Open(path, block.ForReading)
+	if errors.Is(err, block.ErrNotDevice) {
+		// mdadm asks for direct access, which nothing but devices and files has.
+		return nil, &probeError{
+			Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(unix.EINVAL))},
+			extra: err.Error(),
+		}
+	}
+	if err != nil {
+		return nil, &probeError{Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(err))}}
+	}
+	defer d.Close()
+	c := &Contender{Path: path, Major: d.Major, Minor: d.Minor}
+	if !d.IsBlockDevice() {
+		return nil, &probeError{loud: []string{path + " is not a block device."}}
+	}
+	switch {
+	case v == nil && newest1:
+		var why []*md.LoadError
+		c.Member, why = md.LoadNewest(d)
+		for _, w := range why {
+			c.Asides = append(c.Asides, w.Text)
+		}
+		if c.Member == nil {
+			return nil, &probeError{Notes: append(c.Asides, "no RAID superblock on "+path)}
+		}
+		c.Member.Name = path
+		return c, nil
+	case v == nil:
+		if c.Member, err = md.GuessSuper(d); err != nil {
+			return nil, &probeError{Notes: []string{"no recogniseable superblock on " + path}}
+		}
+		c.Member.Name = path
+		return c, nil
+	}
+	var bad *md.LoadError
+	if c.Member, bad = md.LoadSuper(d, *v); bad != nil {
+		return nil, &probeError{Notes: []string{bad.Text, "no RAID superblock on " + path}}
+	}
+	c.Member.Name = path
+	return c, nil
+}
+
+// probeSwapped looks for a 0.90 superblock of the other byte order.
+func probeSwapped(path string, _ *md.Version, _ bool) (*Contender, *probeError) {
+	d, err := device.Open(path, block.ForReading)
+	if err != nil {
+		return nil, &probeError{Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(err))}}
+	}
+	defer d.Close()
+	if !d.IsBlockDevice() {
+		return nil, &probeError{loud: []string{path + " is not a block device."}}
+	}
+	m, bad := md.LoadSwapped(d)
+	if bad != nil {
+		return nil, &probeError{Notes: []string{bad.Text, "no RAID superblock on " + path}}
+	}
+	m.Name = path
+	return &Contender{Path: path, Member: m, Major: d.Major, Minor: d.Minor}, nil
+}

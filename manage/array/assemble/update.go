@@ -1,0 +1,199 @@
+package assemble
+
+import (
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// Update is one aspect of the superblocks that is changed before an assembly,
+// as --update names them (Assemble.c, load_devices; update_super in super0.c
+// and super1.c).
+type Update struct {
+	What    string // the word
+	Nodes   int    // of "nodes"
+	Cluster string // of "home-cluster"
+	Forget  bool   // "revert-reshape" drops a reshape that has not moved yet
+}
+
+// word is the word of an update that may be none.
+func (u *Update) word() string {
+	if u == nil {
+		return ""
+	}
+	return u.What
+}
+
+// ErrUpdate marks an update that the metadata does not allow. It has been
+// reported.
+var ErrUpdate = errors.New("the superblock cannot be updated so")
+
+// errNotUnderstood is an update that a format does not know.
+var errNotUnderstood = errors.New("not understood")
+
+// updated is what an update changes: bytes by member.
+type updated struct {
+	writes []updateWrite
+}
+
+type updateWrite struct {
+	cand int
+	what string
+	off  int64
+	data []byte
+}
+
+// updateSteps are the writes of the update.
+func (a *assembler) updateSteps() (steps []plan.Step) {
+	if a.update == nil {
+		return nil
+	}
+	for _, w := range a.update.writes {
+		steps = append(steps, a.writeStep(w.cand, w.what, w.off, w.data))
+	}
+	return steps
+}
+
+// planUpdate changes the superblocks in memory, so that the assembly is
+// decided on what they are going to be.
+func (a *assembler) planUpdate() error {
+	if a.Update == nil {
+		return nil
+	}
+	a.update = &updated{}
+	u := &Updater{
+		Update: *a.Update, home: a.Home, id: a.Identity, minor: numberOfKernel(a.node.Kernel), say: a.Report,
+	}
+	for j, c := range a.found {
+		m, writes, err := u.member(c)
+		if errors.Is(err, errNotUnderstood) {
+			a.Report.Say(note.Always, "--update=%s not understood for %s metadata", u.What, node.FormatFamily(c.Member.Version))
+		}
+		if err != nil {
+			return &note.Said{Err: errors.Join(ErrUpdate, err)}
+		}
+		for _, w := range writes {
+			w.cand = j
+			a.update.writes = append(a.update.writes, w)
+		}
+		c.Member = m
+	}
+	return nil
+}
+
+// numberOfKernel is the number in a kernel name such as md127, 0 for names
+// without one.
+func numberOfKernel(name string) int {
+	n, err := strconv.Atoi(strings.TrimLeft(name, "md_"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Updater changes one superblock after the other.
+type Updater struct {
+	Update
+	home  node.Home
+	id    Identity
+	minor int      // of the array's device
+	uuid  *md.UUID // all members get the same
+	say   note.Reporter
+}
+
+// Member gives the member as the update leaves it, and what has to be written.
+func (u *Updater) member(c *Contender) (*md.Member, []updateWrite, error) {
+	d, err := device.Open(c.Path, block.ForReading)
+	if err != nil {
+		return nil, nil, u.say.Fail(err, "cannot re-read metadata from %s - aborting", c.Path)
+	}
+	defer d.Close()
+	m := *c.Member
+	edit := md.EditSuper(&m)
+	bitmap, _ := m.ReadBitmap(d) // a bitmap that cannot be read is none
+	if u.What == "uuid" || u.What == "homehost" {
+		if err := u.newUUID(c.Member); err != nil {
+			return nil, nil, err
+		}
+	}
+	var extra []updateWrite
+	if edit.V0 != nil {
+		extra, err = u.Super0(c, d, &m, &edit, bitmap)
+	} else {
+		extra, err = u.super1(c, d, &m, edit.V1, bitmap)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	m.Super0, m.Super1 = edit.V0, edit.V1
+	m.Err = nil
+	writes := []updateWrite{{what: "superblock " + m.Version.String(), off: m.Offset, data: edit.Bytes()}}
+	return &m, append(writes, extra...), nil
+}
+
+// newUUID settles the uuid that all members are going to have: the one asked
+// for or a random one.
+func (u *Updater) newUUID(m *md.Member) error {
+	if u.uuid != nil || u.What == "homehost" && m.Super1 != nil {
+		return nil
+	}
+	u.uuid = u.id.UUID
+	if u.What == "homehost" {
+		old := m.Super0.UUID()
+		u.uuid = &old
+	}
+	if u.uuid == nil {
+		u.uuid = new(md.UUID)
+		if _, err := rand.Read(u.uuid[:]); err != nil {
+			return fmt.Errorf("make a uuid: %w", err)
+		}
+	}
+	if m.Super0 != nil && u.home.Host != "" && (u.What == "homehost" || u.id.UUID == nil) {
+		sum := sha1.Sum([]byte(u.home.Host))
+		hashed := *u.uuid
+		binary.BigEndian.PutUint32(hashed[8:], binary.NativeEndian.Uint32(sum[:]))
+		binary.BigEndian.PutUint32(hashed[12:], binary.NativeEndian.Uint32(sum[4:]))
+		u.uuid = &hashed
+	}
+	return nil
+}
+
+// bitmapWrite gives a bitmap's superblock its array's uuid.
+func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
+	off, ok := m.BitmapOffset()
+	if b == nil || !ok {
+		return nil
+	}
+	edit := *b
+	edit.UUID = uuid
+	return []updateWrite{{what: "bitmap superblock", off: off, data: edit.AppendTo(nil)}}
+}
+
+// refuse says why an update is not possible.
+func (u *Updater) refuse(format string, args ...any) error {
+	return u.say.Fail(ErrUpdate, format, args...)
+}
+
+// layoutOf is the raid0 layout that an update asks for.
+func (u *Updater) layoutOf() (layout int32, ok bool) {
+	switch u.What {
+	case "layout-original":
+		return 1, true
+	case "layout-alternate":
+		return 2, true
+	case "layout-unspecified":
+		return 0, true
+	}
+	return 0, false
+}

@@ -1,0 +1,175 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// BuildRequest is the wish for an array of devices without metadata.
+type BuildRequest struct {
+	Device      string
+	Level       md.Level
+	Layout      *int32
+	Chunk       int    // KiB, 0 for the default; for linear the rounding
+	Size        uint64 // KiB to use of each device, 0 for all
+	RaidDisks   int
+	Members     []CreateMember
+	AssumeClean bool
+
+	FS     sysfs.FS
+	Report note.Reporter
+}
+
+// Building is a planned array without metadata.
+type Building struct {
+	Creation
+	layout int32
+	chunk  int // KiB
+	size   uint64
+	clean  bool
+	level  md.Level
+	slots  int
+	here   int // devices that are not missing
+}
+
+// PlanBuild checks the devices, as far as there is anything to check, and
+// gives the plan that makes the array. It fails as PlanCreate does.
+func PlanBuild(req BuildRequest) (*Building, error) {
+	b := &Building{
+		level: req.Level, chunk: req.Chunk, size: req.Size, clean: req.AssumeClean, slots: req.RaidDisks,
+		Creation: Creation{report: req.Report, fs: req.FS, log: note.Deaf()},
+	}
+	for _, m := range req.Members {
+		if m.Path == Missing {
+			continue
+		}
+		b.here++
+		if _, _, err := device.StatDevice(m.Path); err != nil {
+			if errors.Is(err, block.ErrNotDevice) {
+				return nil, req.Report.Fail(err, "%s is not a block device.", m.Path)
+			}
+			return nil, req.Report.Fail(err, "stat failed for %s: %s", m.Path, device.ErrnoText(err))
+		}
+	}
+	if req.RaidDisks != len(req.Members) {
+		err := fmt.Errorf("%w: %d devices for %d slots", ErrRefused, len(req.Members), req.RaidDisks)
+		return nil, req.Report.Fail(err, "requested %d devices in array but listed %d", req.RaidDisks, len(req.Members))
+	}
+	b.chooseLayout(req)
+	if b.chunk == 0 && (b.level == md.LevelRAID0 || b.level == md.LevelLinear) {
+		b.chunk = 64
+	}
+	var err error
+	if b.Node, err = node.PlanNode(req.FS, node.NodeRequest{Device: req.Device}, req.Report); err != nil {
+		return nil, err
+	}
+	b.Array.Level, b.Array.Chunk = b.level, uint32(b.chunk*2)
+	b.Steps = append(b.Node.Steps(), b.mapStep("none", node.MapUUID{}), b.describeStep())
+	for slot, m := range req.Members {
+		if m.Path != Missing {
+			b.Steps = append(b.Steps, b.memberStep(slot, m))
+		}
+	}
+	b.Steps = append(b.Steps, b.runStep())
+	return b, nil
+}
+
+// chooseLayout takes mdadm's default: unlike a new array with metadata, a
+// raid0 has no layout.
+func (b *Building) chooseLayout(req BuildRequest) {
+	switch {
+	case req.Layout != nil:
+		b.layout = *req.Layout
+	case b.level == md.LevelRAID10:
+		b.layout = md.DefaultLayout(b.level)
+		req.Report.Say(note.Chatty, "layout defaults to n1")
+	case b.level == md.LevelFaulty:
+		b.layout = md.DefaultLayout(b.level)
+		req.Report.Say(note.Chatty, "layout defaults to clear")
+	}
+}
+
+// describeStep describes the array to the driver in full. Its sizes have 32
+// bits, which is all that arrays without metadata can have.
+func (b *Building) describeStep() plan.Step {
+	info := mdctl.ArrayInfo{
+		Level: mdctl.Level(b.level), Layout: b.layout, ChunkSize: int32(b.chunk * 1024),
+		Size: int32(min(b.size, math.MaxInt32)), RaidDisks: int32(b.slots), NrDisks: int32(b.slots),
+		NotPersistent: 1, ActiveDisks: int32(b.here), WorkingDisks: int32(b.here), FailedDisks: int32(b.slots - b.here),
+	}
+	if b.clean {
+		info.State = mdctl.ArrayClean
+	}
+	what := fmt.Sprintf("%v, %d devices, no metadata", b.level, b.slots)
+	return b.ioctlStep("SET_ARRAY_INFO", what, func(dev *mdctl.Device) error {
+		err := dev.SetArrayInfo(&info)
+		if err != nil {
+			b.report.Say(note.Always, "md_set_array_info() failed for %s: %s", b.Node.Chosen, device.ErrnoText(err))
+			b.sayKernel()
+			return &note.Said{Err: err}
+		}
+		return nil
+	}, b.stop)
+}
+
+func (b *Building) memberStep(slot int, m CreateMember) plan.Step {
+	state := mdctl.DiskSync | mdctl.DiskActive
+	if m.WriteMostly {
+		state |= mdctl.DiskWriteMostly
+	}
+	what := fmt.Sprintf("%s as slot %d", m.Path, slot)
+	return b.ioctlStep("ADD_NEW_DISK", what, func(dev *mdctl.Device) error {
+		f, err := device.Open(m.Path, block.ForReading|block.Exclusive)
+		if err != nil {
+			b.report.Say(note.Always, "Cannot open %s: %s", m.Path, device.ErrnoText(err))
+			b.report.Holders(note.Always, m.Path, err)
+			return &note.Said{Err: err}
+		}
+		disk := mdctl.DiskInfo{
+			Number: int32(slot), RaidDisk: int32(slot), State: state, Major: int32(f.Major), Minor: int32(f.Minor),
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if err = dev.AddNewDisk(disk); err != nil {
+			b.report.Say(note.Always, "ADD_NEW_DISK failed for %s: %s", m.Path, device.ErrnoText(err))
+			b.sayKernel()
+			return &note.Said{Err: err}
+		}
+		return nil
+	}, nil)
+}
+
+func (b *Building) runStep() plan.Step {
+	return b.ioctlStep("RUN_ARRAY", "", func(dev *mdctl.Device) error {
+		err := dev.RunArray()
+		if err != nil {
+			b.report.Say(note.Always, "RUN_ARRAY failed: %s", device.ErrnoText(err))
+			if b.chunk&(b.chunk-1) != 0 {
+				b.report.More(note.Always, "Problem may be that chunk size is not a power of 2")
+			}
+			b.sayKernel()
+			return &note.Said{Err: err}
+		}
+		return nil
+	}, nil)
+}
+
+// Finish reports that the array has started, waits for its name to appear,
+// and lets go of it.
+func (b *Building) Finish(ctx context.Context) error {
+	b.report.Say(note.Normal, "array %s built and started.", b.Node.Chosen)
+	node.WaitForName(ctx, b.Node.Chosen, b.report)
+	return b.Node.Close()
+}

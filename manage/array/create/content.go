@@ -1,0 +1,152 @@
+package create
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/probe"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// timeText is how the C library writes times.
+const timeText = "Mon Jan _2 15:04:05 2006"
+
+// oddDetail adds a line to what odd reported.
+func (c *creator) oddDetail(format string, args ...any) {
+	if !c.Run || c.Verbose >= 0 {
+		c.Report.More(note.Always, format, args...)
+	}
+}
+
+// inspectContents reports what mdadm looks for: ext2 and reiserfs, members of
+// other arrays, and boot sectors (util.c, check_ext2, check_reiser, check_raid).
+func (c *creator) inspectContents(path string, f *device.Device) error {
+	buf := make([]byte, 1024)
+	at := func(off int64) bool { return block.ReadFull(f, buf, off) == nil }
+	if at(1024) && buf[56] == 0x53 && buf[57] == 0xef {
+		mtime := time.Unix(int64(int32(binary.LittleEndian.Uint32(buf[44:]))), 0)
+		size := uint64(binary.LittleEndian.Uint32(buf[4:])) << min(binary.LittleEndian.Uint32(buf[24:]), 63)
+		c.odd("%s appears to contain an ext2fs file system", path)
+		c.oddDetail("size=%dK  mtime=%s", size, mtime.Format(timeText))
+	}
+	if at(reiserfsSuper) && (string(buf[52:60]) == "ReIsErFs" || string(buf[52:61]) == "ReIsEr2Fs") {
+		c.odd("%s appears to contain a reiserfs file system", path)
+		c.oddDetail("size = %dK", uint64(binary.LittleEndian.Uint32(buf))*4)
+	}
+	m, err := md.GuessSuper(f)
+	bootSector := block.ReadFull(f, buf[:512], 0) == nil && isBootSector(buf)
+	switch {
+	case err == nil:
+		level := "-unknown-"
+		if m.Level().Known() {
+			level = m.Level().String()
+		}
+		c.odd("%s appears to be part of a raid array:", path)
+		c.oddDetail("level=%s devices=%d ctime=%s", level, m.RaidDisks(), m.CTime().Local().Format(timeText))
+	case !errors.Is(err, md.ErrNoSuper):
+		return err
+	case bootSector:
+		c.odd("partition table exists on %s", path)
+	}
+	return c.inspectSignatures(path, f, err == nil, bootSector)
+}
+
+// inspectSignatures reports what else there is, the first of each kind: mdadm
+// would overwrite it without a word. isMember and bootSector say what has been
+// reported.
+func (c *creator) inspectSignatures(path string, f *device.Device, isMember, bootSector bool) error {
+	found, err := probe.Probe(f)
+	said := map[string]bool{}
+	for _, s := range found {
+		switch {
+		case isMember && strings.HasPrefix(s.Type, "linux_raid_"), strings.HasPrefix(s.Type, "ext"),
+			s.Type == "reiserfs" && s.Off == reiserfsSuper, bootSector && s.Class == probe.PartitionTable, said[s.Type]:
+			continue
+		}
+		said[s.Type], c.warned = true, true
+		if !c.Run || c.Verbose >= 0 {
+			c.Report.Beside("%s appears to contain %v", path, s)
+		}
+	}
+	return err
+}
+
+// reiserfsSuper is where mdadm looks for the superblock of reiserfs, in bytes.
+const reiserfsSuper = 64 << 10
+
+// isBootSector reports whether the first sector ends with the mark of one.
+func isBootSector(sector []byte) bool { return sector[510] == 0x55 && sector[511] == 0xaa }
+
+// inspectPartitions says what becomes of partitions: without free they are
+// lost, else they have to end before free, and before size if there is one
+// (util.c, check_partitions). Both are sectors.
+func (c *creator) inspectPartitions(path string, f *device.Device, free, size uint64) {
+	end, ok := partitionsEnd(f)
+	switch {
+	case !ok:
+	case free == 0:
+		c.odd("partition table exists on %s but will be lost or\n"+
+			"       meaningless after creating array", path)
+	case end > free:
+		c.odd("metadata will over-write last partition on %s.", path)
+	case size > 0 && end > size:
+		c.odd("array size is too small to cover all partitions on %s.", path)
+	}
+}
+
+// partitionsEnd gives the end of the last partition, in sectors, of the boot
+// sector's table or the GPT behind it.
+func partitionsEnd(f *device.Device) (end uint64, ok bool) {
+	mbr := make([]byte, 512)
+	if block.ReadFull(f, mbr, 0) != nil || !isBootSector(mbr) {
+		return 0, false
+	}
+	blockSize := f.SectorSize()
+	const firstEntry, entrySize, gptType = 446, 16, 0xee
+	for i := range 4 {
+		e := mbr[firstEntry+i*entrySize:]
+		if e[4] == gptType {
+			end, ok := gptEnd(f, blockSize)
+			return end * uint64(blockSize/512), ok
+		}
+		first, count := binary.LittleEndian.Uint32(e[8:]), binary.LittleEndian.Uint32(e[12:])
+		end = max(end, uint64(first+count))
+	}
+	return end * uint64(blockSize/512), true
+}
+
+// gptEnd gives the last block of the last partition, as mdadm takes it.
+func gptEnd(f *device.Device, blockSize int64) (end uint64, ok bool) {
+	head := make([]byte, 512)
+	if block.ReadFull(f, head, blockSize) != nil || string(head[:8]) != "EFI PART" {
+		return 0, false
+	}
+	count, size := binary.LittleEndian.Uint32(head[80:]), binary.LittleEndian.Uint32(head[84:])
+	if count > 1024 || size > 512 || size < 48 {
+		return 0, false
+	}
+	entries := make([]byte, count*size)
+	if block.ReadFull(f, entries, 2*blockSize) != nil {
+		return 0, false
+	}
+	for ; len(entries) > 0; entries = entries[size:] {
+		if [16]byte(entries) != [16]byte{} {
+			end = max(end, binary.LittleEndian.Uint64(entries[40:]))
+		}
+	}
+	return end, true
+}
+
+// wholeChunks rounds sectors down to KiB, and to chunks if the level has any.
+func (c *creator) wholeChunks(sectors uint64) uint64 {
+	kib := sectors / 2
+	if c.chunk > 0 {
+		kib &^= uint64(c.chunk) - 1
+	}
+	return kib * 2
+}

@@ -1,0 +1,423 @@
+// Package create plans new arrays: what it takes to make one of devices (PlanCreate), or to
+// put one together that has no metadata (PlanBuild). A plan that fails leaves
+// every device as it was.
+package create
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// Missing is the word that stands for a device that is to be added later.
+const Missing = "missing"
+
+// CreateRequest is the wish for a new array. What is left out gets mdadm's
+// defaults.
+type CreateRequest struct {
+	Device   string // "/dev/md0", "/dev/md/home", "home"
+	Name     string // kept in 1.x metadata; by default taken from Device
+	HomeHost string // the host the array belongs to; empty for none
+	UUID     *md.UUID
+
+	Version    *md.Version // nil for 1.2
+	Level      md.Level
+	Layout     *int32
+	Chunk      int    // KiB, 0 for the default; for linear the rounding
+	Size       uint64 // KiB to use of each device, 0 for as much as there is
+	RaidDisks  int
+	SpareDisks int
+	Members    []CreateMember
+	DataOffset *uint64 // sectors; nil for the default
+
+	Bitmap      string // "internal", "none", or "" for mdadm's choice by size
+	BitmapChunk uint64 // bytes, 0 for the default
+	Delay       uint32 // seconds between updates of the bitmap
+	WriteBehind uint32
+	Resync      bool // the consistency policy is resync: no bitmap by default
+	PPL         bool // the consistency policy is ppl
+
+	AssumeClean bool
+	Force       bool // take the devices as listed: no spare in place of the last
+	Run         bool // ask nothing
+	ReadOnly    bool
+	Verbose     int
+
+	FS      sysfs.FS
+	Report  note.Reporter
+	Confirm func() bool // asks whether to go on in spite of what was reported; nil is no
+	Now     time.Time   // when the array is made; zero for the present
+	Random  io.Reader   // uuids come from here; nil for the system's
+}
+
+// CreateMember is a device of an array to be made.
+type CreateMember struct {
+	Path        string  // or Missing
+	DataOffset  *uint64 // sectors; nil for the array's
+	Journal     bool
+	WriteMostly bool
+	FailFast    bool
+}
+
+func (m CreateMember) missing() bool { return strings.EqualFold(m.Path, Missing) }
+
+// Failures of planning. What was wrong has been reported in full by then.
+var (
+	// ErrDevice marks a device that cannot be opened or is none; mdadm exits
+	// with 2 for it and with 1 for all others.
+	ErrDevice = errors.New("a device cannot be used")
+	// ErrRefused marks a wish that makes no sense or was taken back.
+	ErrRefused = errors.New("not created")
+)
+
+// never is the loudness of what mdadm does not print at all.
+const never note.Loudness = 1 << 30
+
+// creator is the state of planning a creation, in the order of mdadm's
+// Create.c.
+type creator struct {
+	CreateRequest
+
+	version   md.Version
+	versioned bool // version is known
+	defaulted bool // nobody asked for it
+	layout    int32
+	ownLayout bool // layout was asked for
+	chunk     int  // KiB; unsetChunk until a format gives its default
+	ownChunk  bool
+	size      uint64 // KiB
+
+	dataOffset uint64 // of the array, from its first device
+	devices    []createDevice
+
+	active, working, missingDisks int
+	firstMissing, secondMissing   int
+	insert                        int // the device here becomes a spare, see insertSpare
+
+	min, max         uint64 // KiB
+	minName, maxName string
+	warned, failed   bool
+	bootNote         bool
+}
+
+// createDevice is a member that was looked at.
+type createDevice struct {
+	CreateMember
+	bytes        uint64
+	major, minor uint32
+	stale        []md.Extent // what wipes the superblocks it carries
+	partitions   []int       // numbers of those the kernel knows
+}
+
+const unsetChunk = -1
+
+// refuse reports why nothing is created.
+func (c *creator) refuse(format string, args ...any) error {
+	err := fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
+	return c.Report.Fail(err, format, args...)
+}
+
+// PlanCreate decides everything about a new array and gives the plan that
+// makes it. It reads the devices and writes nothing. All that people should
+// know is given to req.Report on the way.
+func PlanCreate(req CreateRequest) (*Creation, error) {
+	if req.Random == nil {
+		req.Random = rand.Reader
+	}
+	if req.Now.IsZero() {
+		req.Now = time.Now()
+	}
+	c := &creator{CreateRequest: req, dataOffset: md.DefaultDataOffset}
+	far := len(req.Members) * 2 // behind all devices
+	c.firstMissing, c.secondMissing, c.insert = far, far, far
+	for _, step := range []func() error{
+		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.chooseBitmap, c.confirm, c.insertSpare,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return c.plan()
+}
+
+// checkShape refuses what no devices could make right.
+func (c *creator) checkShape() error {
+	listed, spares, journals := len(c.Members), c.SpareDisks, 0
+	for _, m := range c.Members {
+		if m.Journal {
+			journals++
+		}
+	}
+	wanted := c.RaidDisks + spares + journals
+	switch {
+	case c.Level == md.LevelRAID6 && c.RaidDisks < 4:
+		return c.refuse("at least 4 raid-devices needed for level 6")
+	case c.Level == md.LevelRAID6 && c.RaidDisks > 256:
+		return c.refuse("no more than 256 raid-devices supported for level 6")
+	case c.Level >= 4 && c.RaidDisks < 2:
+		return c.refuse("at least 2 raid-devices needed for level %d", c.Level)
+	case c.Level <= 0 && spares > 0:
+		return c.refuse("This level does not support spare devices")
+	case listed > wanted:
+		return c.refuse("You have listed more devices (%d) than are in the array(%d)!", listed, c.RaidDisks+spares)
+	case listed < wanted:
+		return c.refuse("You haven't given enough devices (real or missing) to create this array")
+	case c.Bitmap != "" && c.Level <= 0:
+		return c.refuse("bitmaps not meaningful with level %s", c.Level)
+	}
+	return nil
+}
+
+// defaultLayout takes the level's default and says so.
+func (c *creator) defaultLayout(l note.Loudness) {
+	c.layout = md.DefaultLayout(c.Level)
+	switch c.Level {
+	case md.LevelRAID5, md.LevelRAID6, md.LevelRAID10:
+		word, _ := md.LayoutName(c.Level, c.layout)
+		c.Report.Say(l, "layout defaults to %s", word)
+	case md.LevelFaulty:
+		c.Report.Say(l, "layout defaults to clear")
+	}
+}
+
+// chooseGeometry settles what can be settled before looking at a device.
+func (c *creator) chooseGeometry() error {
+	if c.ownLayout = c.Layout != nil; c.ownLayout {
+		c.layout = *c.Layout
+	} else {
+		c.defaultLayout(note.Chatty)
+	}
+	if c.Level == md.LevelRAID10 {
+		if need := int(c.layout&255) * int(c.layout>>8&255); need > c.RaidDisks {
+			return c.refuse("that layout requires at least %d devices", need)
+		}
+	}
+	c.chunk, c.ownChunk = c.Chunk, true
+	switch {
+	case c.Level.Striped() && c.chunk == 0:
+		c.chunk, c.ownChunk = unsetChunk, false
+	case c.Level.Striped(), c.Level == md.LevelLinear:
+	case c.chunk != 0:
+		return c.refuse("specifying chunk size is forbidden for this level")
+	}
+	c.size = c.Size
+	if c.chunk > 0 && !c.roundSize() {
+		return &note.Said{Err: ErrRefused}
+	}
+	if c.Version != nil {
+		c.version, c.versioned = *c.Version, true
+		if !c.allowed(note.Normal) || !c.settleChunk() {
+			return &note.Said{Err: ErrRefused}
+		}
+	}
+	return nil
+}
+
+// roundSize rounds the size down to whole chunks.
+func (c *creator) roundSize() bool {
+	if c.size == 0 {
+		return true
+	}
+	if c.size &^= uint64(c.chunk) - 1; c.size == 0 {
+		c.Report.Say(note.Always, "Size cannot be smaller than chunk.")
+		return false
+	}
+	return true
+}
+
+// settleChunk announces a default chunk once the format has given it.
+func (c *creator) settleChunk() bool {
+	if c.chunk <= 0 || c.ownChunk {
+		return true
+	}
+	c.ownChunk = true
+	c.Report.Say(note.Chatty, "chunk size defaults to %dK", c.chunk)
+	return c.roundSize()
+}
+
+// allowed checks the wish against the format (validate_geometry of super0.c
+// and super1.c without a device) and fills in the chunk.
+func (c *creator) allowed(l note.Loudness) bool {
+	if c.version == md.V090 && !c.allowed0(l) {
+		return false
+	}
+	if c.chunk == unsetChunk {
+		c.chunk = md.DefaultChunk / 2
+	}
+	if c.version == md.V090 && c.Level == md.LevelRAID0 {
+		// mdadm 4.2 always has a layout for raid0 here.
+		c.Report.Say(l, "0.90 metadata does not support layouts for RAID0")
+		return false
+	}
+	return true
+}
+
+// limit0 is the largest device that 0.90 counts, in sectors.
+const limit0 = 4 << 40 / md.SectorSize
+
+func (c *creator) allowed0(l note.Loudness) bool {
+	switch {
+	case c.RaidDisks > md.Super0Disks:
+		c.Report.Say(l, "0.90 metadata supports at most %d devices per array", md.Super0Disks)
+		return false
+	case c.size*2 >= limit0:
+		c.Report.Say(l, "0.90 metadata supports at most 4 terabytes per device")
+		return false
+	}
+	return true
+}
+
+// settleSize takes the size of the smallest device where none was given.
+func (c *creator) settleSize() error {
+	switch {
+	case c.missingDisks == len(c.Members):
+		return c.refuse("Subdevs can't be all missing")
+	case c.RaidDisks+c.SpareDisks > c.maxDevices():
+		name := "1.x"
+		if c.version == md.V090 {
+			name = "0.90"
+		}
+		return c.refuse("Too many devices: %s metadata only supports %d", name, c.maxDevices())
+	case c.failed:
+		return c.refuse("create aborted")
+	}
+	if c.size == 0 {
+		if c.minName == "" {
+			return c.refuse("no size and no drives given - aborting create.")
+		}
+		if c.Level > 0 || c.Level == md.LevelMultipath || c.Level == md.LevelFaulty {
+			c.size = c.min
+			if !c.allowed(never) {
+				return c.refuse("devices too large for RAID level %d", c.Level)
+			}
+			if c.Level == md.LevelRAID1 {
+				c.size &^= 63 // leaves a chunk's freedom for a later reshape
+			}
+			c.Report.Say(note.Chatty, "size set to %dK", c.size)
+		}
+	}
+	return nil
+}
+
+func (c *creator) maxDevices() int {
+	if c.version == md.V090 {
+		return md.Super0Disks
+	}
+	return md.Super1MaxDevs
+}
+
+// bitmapFrom is the size of a device, in KiB, above which a bitmap is made
+// unasked.
+const bitmapFrom = 100 << 20
+
+// chooseBitmap adds a bitmap where mdadm does.
+func (c *creator) chooseBitmap() error {
+	journal := false
+	for _, m := range c.Members {
+		journal = journal || m.Journal
+	}
+	if c.Bitmap == "" && c.Level >= 1 && !journal && !c.Resync && !c.PPL &&
+		(c.WriteBehind > 0 || c.size > bitmapFrom) {
+		c.Report.Say(note.Chatty, "automatically enabling write-intent bitmap on large array")
+		c.Bitmap = "internal"
+	}
+	if c.Bitmap == "none" {
+		c.Bitmap = ""
+	}
+	if c.PPL && c.version == md.V090 {
+		return c.refuse("0.90 metadata does not support PPL")
+	}
+	return nil
+}
+
+// confirm asks, if anything looked odd.
+func (c *creator) confirm() error {
+	if c.Level > 0 && (c.max-c.size)*100 > c.max {
+		c.odd("largest drive (%s) exceeds size (%dK) by more than 1%%", c.maxName, c.size)
+	}
+	switch {
+	case !c.warned:
+		return nil
+	case c.Run:
+		c.Report.Say(note.Chatty, "creation continuing despite oddities due to --run")
+		return nil
+	case c.Confirm != nil && c.Confirm():
+		return nil
+	}
+	return c.refuse("create aborted.")
+}
+
+// odd reports something that has to be confirmed. With --run and --quiet
+// nobody wants to know.
+func (c *creator) odd(format string, args ...any) {
+	c.warned = true
+	if !c.Run || c.Verbose >= 0 {
+		c.Report.Say(note.Always, format, args...)
+	}
+}
+
+// insertSpare makes a spare of an active device of a new raid4 or raid5, whose
+// rebuilding is faster than resyncing all, and of a raid6 with one missing,
+// which could not start otherwise.
+func (c *creator) insertSpare() error {
+	takeOut := func(slot int) {
+		c.insert = slot
+		c.SpareDisks++
+		c.active--
+		c.missingDisks++
+	}
+	if !c.AssumeClean && !c.Force {
+		complete := c.firstMissing >= c.RaidDisks
+		switch {
+		case complete && (c.Level == md.LevelRAID4 || c.Level == md.LevelRAID5):
+			takeOut(c.RaidDisks - 1)
+		case !complete && c.secondMissing >= c.RaidDisks && c.Level == md.LevelRAID6:
+			slot := c.RaidDisks - 1
+			if slot == c.firstMissing {
+				slot--
+			}
+			takeOut(slot)
+		}
+	}
+	if c.Level <= 0 && c.firstMissing < len(c.Members)*2 {
+		return c.refuse("This level does not support missing devices")
+	}
+	return nil
+}
+
+// clean reports whether the array starts with nothing to resync.
+func (c *creator) clean() bool {
+	switch {
+	case c.AssumeClean, c.Level <= 0:
+		return true
+	case c.Level == md.LevelRAID4, c.Level == md.LevelRAID5:
+		return c.insert < c.RaidDisks || c.firstMissing < c.RaidDisks
+	case c.Level == md.LevelRAID6:
+		return c.insert < c.RaidDisks || c.secondMissing < c.RaidDisks
+	}
+	return false
+}
+
+// newUUID draws sixteen bytes.
+func (c *creator) newUUID() (u md.UUID, err error) {
+	if _, err := io.ReadFull(c.Random, u[:]); err != nil {
+		return u, fmt.Errorf("draw a uuid: %w", err)
+	}
+	return u, nil
+}
+
+func (c *creator) newSeq() (uint64, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(c.Random, b[:]); err != nil {
+		return 0, fmt.Errorf("draw a sequence number: %w", err)
+	}
+	return uint64(binary.NativeEndian.Uint32(b[:])), nil
+}

@@ -1,0 +1,391 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	blockctl "github.com/mdkit/mdkit/ioctl/block"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// Creation is a planned array.
+type Creation struct {
+	plan.Plan
+	Node  *node.Node
+	Array md.NewArray
+
+	report note.Reporter
+	fs     sysfs.FS
+	log    *note.KernelLog
+}
+
+// plan turns the decisions into steps.
+func (c *creator) plan() (*Creation, error) {
+	node, err := node.PlanNode(c.FS, node.NodeRequest{Device: c.Device, Name: c.Name}, c.Report)
+	if err != nil {
+		return nil, err
+	}
+	num, err := node.Number()
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.array(node, num.Minor)
+	if err != nil {
+		return nil, err
+	}
+	members, err := c.newMembers()
+	if err != nil {
+		return nil, err
+	}
+	if c.version == md.V090 && c.DataOffset != nil {
+		return nil, c.refuse("data-offset not support for 0.90")
+	}
+	images, err := a.Format(members.list, c.dataOffset)
+	switch {
+	case errors.Is(err, md.ErrTooManyDevices):
+		return nil, c.refuse("too many devices requested: %d+%d > %d",
+			a.RaidDisks, a.WorkingDisks-a.ActiveDisks, c.maxDevices())
+	case errors.Is(err, md.ErrBitmapChunk):
+		c.sayDefault()
+		return nil, c.refuse("Given bitmap chunk size not supported.")
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	c.sayDefault()
+	if err := c.sameDevice(); err != nil {
+		return nil, err
+	}
+	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: note.Deaf()}
+	made.Steps = append(made.Steps, node.Steps()...)
+	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), newMapUUID(a)))
+	for i, d := range members.devices {
+		made.Steps = append(made.Steps, writeSteps(d, images[i])...)
+	}
+	made.Steps = append(made.Steps, made.infoStep())
+	for _, d := range members.devices {
+		made.Steps = append(made.Steps, made.addStep(d.Path, d.major, d.minor))
+	}
+	made.Steps = append(made.Steps, made.startStep(c.ReadOnly))
+	return made, nil
+}
+
+func (c *creator) sayDefault() {
+	if c.defaulted {
+		c.Report.Say(note.Normal, "Defaulting to version %s metadata", c.version)
+	}
+}
+
+// array describes the new array.
+func (c *creator) array(node *node.Node, minor uint32) (*md.NewArray, error) {
+	a := &md.NewArray{
+		Version: c.version, Level: c.Level, Layout: c.layout,
+		Chunk: uint32(max(c.chunk, 0) * 2), Size: c.size * 2, RaidDisks: c.RaidDisks,
+		CTime: c.Now, Minor: minor, Clean: c.clean(), PPL: c.PPL,
+		ActiveDisks: c.active, WorkingDisks: c.working,
+		SpareDisks: c.SpareDisks, FailedDisks: c.missingDisks,
+	}
+	var err error
+	if c.UUID != nil {
+		a.UUID = *c.UUID
+	} else if a.UUID, err = c.newUUID(); err != nil {
+		return nil, err
+	}
+	if c.version == md.V090 {
+		if c.HomeHost != "" && c.UUID == nil {
+			a.UUID = md.HomeHostUUID(a.UUID, c.HomeHost)
+		}
+	} else {
+		name := c.Name
+		if name == "" {
+			name = nameFromPath(node.Chosen)
+		}
+		a.Name = md.NewArrayName(c.HomeHost, name)
+	}
+	if c.Bitmap != "" {
+		a.Bitmap = &md.NewBitmap{
+			Chunk: c.BitmapChunk, SyncSize: a.SyncSize(), Delay: c.Delay, WriteBehind: c.WriteBehind,
+		}
+	}
+	return a, nil
+}
+
+// nameFromPath takes an array's name from the path of its device: 0 from
+// /dev/md0, foo from /dev/md_foo, home from /dev/md/home.
+func nameFromPath(device string) string {
+	name := path.Base(device)
+	if path.Dir(device) != "/dev" {
+		return name
+	}
+	if rest, ok := strings.CutPrefix(name, "md_"); ok && rest != "" {
+		return rest
+	}
+	if rest, ok := strings.CutPrefix(name, "md"); ok && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+		return rest
+	}
+	return name
+}
+
+// orderedDevices are the real devices in the order in which the kernel gets
+// them, and what the format needs to know of each.
+type orderedDevices struct {
+	devices []createDevice
+	list    []md.NewMember
+}
+
+// newMembers numbers the devices. The one at the insertion point goes behind
+// all others.
+func (c *creator) newMembers() (*orderedDevices, error) {
+	o := &orderedDevices{}
+	slot := 0
+	put := func(number int, d createDevice) error {
+		m := md.NewMember{
+			Sectors: d.bytes / md.SectorSize, Bytes: d.bytes, Number: number, RaidDisk: slot,
+			Journal: d.Journal, WriteMostly: d.WriteMostly, FailFast: d.FailFast,
+			DataOffset: md.DefaultDataOffset, Major: d.major, Minor: d.minor,
+		}
+		switch {
+		case d.CreateMember.DataOffset != nil:
+			m.DataOffset = *d.CreateMember.DataOffset
+		case c.DataOffset != nil:
+			m.DataOffset = *c.DataOffset
+		}
+		var err error
+		if m.UUID, err = c.newUUID(); err != nil {
+			return err
+		}
+		if d.Journal {
+			if m.JournalSeq, err = c.newSeq(); err != nil {
+				return err
+			}
+		} else {
+			slot++
+		}
+		o.devices = append(o.devices, d)
+		o.list = append(o.list, m)
+		return nil
+	}
+	for number, d := range c.devices {
+		if number == c.insert || d.missing() {
+			slot++
+			continue
+		}
+		if err := put(number, d); err != nil {
+			return nil, err
+		}
+	}
+	if c.insert < len(c.devices) && !c.devices[c.insert].missing() {
+		if err := put(len(c.devices), c.devices[c.insert]); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// writeSteps wipe old superblocks and write the new metadata of one device.
+func writeSteps(d createDevice, image []md.Extent) []plan.Step {
+	var steps []plan.Step
+	if len(d.partitions) > 0 {
+		steps = append(steps, forgetPartitions(d))
+	}
+	for _, e := range append(d.stale, image...) {
+		steps = append(steps, plan.NewWrite(d.Path, e.What, e.Off, e.Data))
+	}
+	return steps
+}
+
+// forgetPartitions takes the partitions of a device out of the kernel's sight,
+// as the device has another use now.
+func forgetPartitions(d createDevice) plan.Step {
+	info := plan.StepInfo{
+		Kind: plan.KindIoctl, Target: d.Path, What: "BLKPG, forget partitions",
+		Value: strings.Trim(fmt.Sprint(d.partitions), "[]"),
+	}
+	with := func(use func(*os.File) error) error {
+		f, err := blockctl.Open(d.Path, os.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		return errors.Join(use(f), f.Close())
+	}
+	return plan.NewStep(info,
+		func(context.Context) error {
+			return with(func(f *os.File) error {
+				for _, number := range d.partitions {
+					if err := blockctl.ForgetPartition(f, number); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+		func(context.Context) error { return with(blockctl.RereadPartitions) })
+}
+
+// mapStep enters the array in mdadm's map.
+func (made *Creation) mapStep(metadata string, uuid node.MapUUID) plan.Step {
+	e := node.MapEntry{Name: made.Node.Kernel, Metadata: metadata, UUID: uuid, Path: made.Node.Chosen}
+	return plan.NewStep(
+		plan.StepInfo{Kind: plan.KindMap, Target: e.Name, What: "enter into the map", Value: e.Metadata + " " + e.Path},
+		func(context.Context) error {
+			e.Path = made.Node.Chosen
+			return node.Map{}.Update(e)
+		},
+		func(context.Context) error { return node.Map{}.Remove(e.Name) })
+}
+
+// newMapUUID is the array's uuid in the form of the map.
+func newMapUUID(a *md.NewArray) node.MapUUID {
+	if a.Version == md.V090 {
+		return node.MapUUIDFromWords(a.UUID)
+	}
+	return node.MapUUIDFromBytes(a.UUID)
+}
+
+// ioctlStep is a request to the driver.
+func (made *Creation) ioctlStep(name, value string, do func(*mdctl.Device) error, undo func(context.Context) error) plan.Step {
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: made.Node.Chosen, What: name, Value: value},
+		func(context.Context) error { return do(made.Node.Device()) }, undo)
+}
+
+// infoStep tells the driver which metadata to expect. Stopping takes back this
+// and all that follows it.
+func (made *Creation) infoStep() plan.Step {
+	v := made.Array.Version
+	return made.ioctlStep("SET_ARRAY_INFO", "metadata "+v.String(),
+		func(dev *mdctl.Device) error {
+			err := dev.SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
+			if err != nil {
+				return made.report.Fail(err, "failed to set array info for %s: %s", made.Node.Chosen, device.ErrnoText(err))
+			}
+			return nil
+		},
+		made.stop)
+}
+
+// stop stops the half-made array. The kernel may still be closing what the
+// failed start had opened.
+func (made *Creation) stop(ctx context.Context) error {
+	for tries := 0; ; tries++ {
+		err := made.Node.Device().StopArray()
+		if err == nil || errors.Is(err, mdctl.ErrNoArray) {
+			return nil
+		}
+		if !errors.Is(err, mdctl.ErrBusy) || tries == 25 || !node.Pause(ctx, 200*time.Millisecond) {
+			return err
+		}
+	}
+}
+
+func (made *Creation) addStep(path string, major, minor uint32) plan.Step {
+	return made.ioctlStep("ADD_NEW_DISK", path,
+		func(dev *mdctl.Device) error {
+			err := dev.AddNewDisk(mdctl.DiskInfo{Major: int32(major), Minor: int32(minor)})
+			if err == nil {
+				return nil
+			}
+			made.report.Say(note.Always, "ADD_NEW_DISK for %s failed: %s", path, device.ErrnoText(err))
+			if errors.Is(err, unix.EINVAL) && made.Array.Level == md.LevelRAID0 {
+				made.report.Say(note.Always, "Possibly your kernel doesn't support RAID0 layouts.")
+				made.report.Say(note.Always, "Either upgrade, or use --layout=dangerous")
+			}
+			made.sayKernel()
+			return &note.Said{Err: err}
+		}, nil)
+}
+
+// errRAID0Layout is the kernel's ENOTSUPP, which raid0 returns for an array
+// without a layout (raid0.c, create_strip_zones).
+const errRAID0Layout = unix.Errno(524)
+
+// startStep runs the array. With the module parameter start_ro it would wait
+// for the first write before it resyncs, so it is made writable at once.
+func (made *Creation) startStep(readOnly bool) plan.Step {
+	if readOnly {
+		target := "/sys/block/" + made.Node.Kernel + "/md/array_state"
+		return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: target, What: "start read-only", Value: "readonly"},
+			func(context.Context) error {
+				a, err := sysmd.Open(made.fs, made.Node.Kernel)
+				if err == nil {
+					err = a.SetState("readonly")
+				}
+				if err != nil {
+					made.report.Say(note.Always, "Failed to start array: %s", device.ErrnoText(err))
+					made.sayKernel()
+					return &note.Said{Err: err}
+				}
+				return nil
+			}, nil)
+	}
+	return made.ioctlStep("RUN_ARRAY", "",
+		func(dev *mdctl.Device) error {
+			err := dev.RunArray()
+			if err == nil {
+				_ = dev.RestartArrayReadWrite() // refused if it is writable already
+				return nil
+			}
+			made.report.Say(note.Always, "RUN_ARRAY failed: %s", device.ErrnoText(err))
+			if errors.Is(err, errRAID0Layout) && made.Array.Level == md.LevelRAID0 {
+				made.report.More(note.Always, "Please use --layout=original or --layout=alternate")
+			}
+			if chunk := made.Array.Chunk; chunk&(chunk-1) != 0 {
+				made.report.More(note.Always, "Problem may be that chunk size is not a power of 2")
+			}
+			made.sayKernel()
+			return &note.Said{Err: err}
+		}, nil)
+}
+
+// sayKernel passes on what the kernel said of the array since the plan began.
+func (made *Creation) sayKernel() {
+	for _, line := range note.Heard(made.log, made.Node.Kernel) {
+		made.report.Extra(note.Always, "kernel: %s", line)
+	}
+}
+
+// Apply makes the array. If it fails, the devices are as they were before, or
+// the *PlanError says what is not.
+func (made *Creation) Apply(ctx context.Context) error {
+	made.log = note.ListenToKernel()
+	defer made.log.Close()
+	if err := made.Plan.Apply(ctx, nil); err != nil {
+		var failed *plan.PlanError
+		if errors.As(err, &failed) {
+			for _, left := range failed.Left {
+				made.report.Extra(note.Always, "not taken back: %s: %v", left.Step, left.Err)
+			}
+			if len(failed.Left) == 0 && note.WasSaid(err) {
+				made.report.Extra(note.Normal, "everything is as it was before")
+			}
+		}
+		return err
+	}
+	return nil
+}
+
+// Finish reports that the array has started, waits for its name to appear, and
+// lets go of it.
+func (made *Creation) Finish(ctx context.Context) error {
+	made.report.Say(note.Normal, "array %s started.", made.Node.Chosen)
+	node.WaitForName(ctx, made.Node.Chosen, made.report)
+	err := made.Node.Close()
+	if d, openErr := sysmd.Open(made.fs, made.Node.Kernel); openErr == nil {
+		if b, blockErr := d.Block(); blockErr == nil {
+			_ = b.Dir().Write("uevent", "change") // only udev listens
+		}
+	}
+	return err
+}

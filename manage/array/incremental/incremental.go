@@ -1,0 +1,446 @@
+// Package incremental adds devices to arrays as they appear, one by one, and takes them out as
+// they go.
+package incremental
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/assemble"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// IncrementalRequest asks to put one device that has appeared into its array,
+// and to start the array once that is safe.
+type IncrementalRequest struct {
+	Device  string
+	Links   []string        // further names of it, any of which DEVICE may list
+	List    func() []string // the devices of the configuration
+	Version *md.Version
+	Newest1 bool
+	Home    node.Home
+	Conf    *mdconf.Config
+	Run     bool // start the array as soon as it can run at all
+	Export  bool // the outcome is told in another way: say only what goes wrong
+	DryRun  bool
+	Report  note.Reporter
+}
+
+// Started says what became of an array that got a device; the words are those
+// of MD_STARTED.
+type Started string
+
+// Outcomes.
+const (
+	StartedNo      Started = "no"      // too few members
+	StartedUnsafe  Started = "unsafe"  // enough, but some are missing
+	StartedYes     Started = "yes"     // it runs from now on
+	StartedAlready Started = "already" // it ran before
+)
+
+// IncrementalResult tells what an IncrementalRequest did, or would do.
+type IncrementalResult struct {
+	Array   string // what the array is called; "" if the device was not taken
+	Kernel  string // the kernel's name
+	UUID    md.UUID
+	Foreign bool // its name is not to be trusted
+	Started Started
+	Steps   []plan.StepInfo
+	Code    int // mdadm's exit code
+}
+
+// Incremental carries the request out. Everything about a failure has been
+// said.
+func Incremental(ctx context.Context, req IncrementalRequest) *IncrementalResult {
+	i := &incremental{IncrementalRequest: req, fs: sysfs.Host, result: &IncrementalResult{Code: 1}}
+	i.run(ctx)
+	return i.result
+}
+
+// incremental works through one request.
+type incremental struct {
+	IncrementalRequest
+	fs     sysfs.FS
+	arrays node.Map
+	result *IncrementalResult
+
+	member   *md.Member
+	info     md.Info
+	policies mdconf.Policies
+	line     *mdconf.Array
+	name     string
+	trust    node.Trust
+
+	node    *node.Node
+	there   *sysmd.MdstatArray    // the array, if it has been begun
+	dev     *mdctl.Device         // open array
+	devices []*assemble.Contender // its members, with the new one last
+	count   *count
+}
+
+// Fail ends the command with an exit code.
+func (i *incremental) fail(code int) bool {
+	i.result.Code = code
+	return false
+}
+
+func (i *incremental) run(ctx context.Context) {
+	if !i.identify(ctx) || !i.permitted() {
+		return
+	}
+	if !i.DryRun {
+		held, unlock, err := i.arrays.Lock()
+		if err != nil {
+			i.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
+		} else {
+			i.arrays = held
+			defer unlock()
+			i.arrays.Ensure(i.Home, i.Conf)
+		}
+	}
+	if err := device.ClaimDevice(i.Device); err != nil {
+		i.Report.Say(note.Normal, "cannot reopen %s: %s.", i.Device, device.ErrnoText(err))
+		return
+	}
+	defer func() {
+		if i.node != nil {
+			_ = i.node.Close()
+		}
+		if i.dev != nil {
+			_ = i.dev.Close()
+		}
+	}()
+	if i.choose() && i.add(ctx) {
+		i.result.Array, i.result.Kernel, i.result.UUID = i.node.Chosen, i.node.Kernel, i.info.UUID
+		i.result.Foreign = i.trust == node.TrustForeign
+		i.start(ctx)
+	}
+}
+
+// identify finds out what the device is.
+func (i *incremental) identify(ctx context.Context) bool {
+	d, err := device.Open(i.Device, block.ForReading)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		i.Report.Say(note.Always, "stat failed for %s: %s", i.Device, device.ErrnoText(err))
+		return i.fail(1)
+	case err != nil && errors.Is(err, block.ErrNotDevice):
+		i.Report.Say(note.Always, "%s is not a block device.", i.Device)
+		return i.fail(1)
+	case err != nil:
+		i.Report.Say(note.Normal, "cannot open %s: %s.", i.Device, device.ErrnoText(err))
+		return i.fail(1)
+	}
+	defer d.Close()
+	if !d.IsBlockDevice() {
+		i.Report.Say(note.Always, "%s is not a block device.", i.Device)
+		return i.fail(1)
+	}
+	if !i.listed(d) {
+		i.Report.Say(note.Normal, "%s not permitted by mdadm.conf.", i.Device)
+		return i.fail(1)
+	}
+	i.policies = node.PoliciesOf(i.Conf, d.Major, d.Minor)
+	c, bad := assemble.ProbeDevice(i.Device, i.Version, i.Newest1)
+	if bad == nil {
+		for _, n := range c.Asides {
+			i.Report.Say(note.Normal, "%s", n)
+		}
+		i.member, i.info = c.Member, md.InfoOf(c.Member)
+		i.info.Major, i.info.Minor = c.Major, c.Minor
+		return true
+	}
+	if i.Version == nil && !i.Newest1 {
+		i.Report.Say(note.Normal, "no recognisable superblock on %s.", i.Device)
+	} else {
+		for _, n := range bad.Notes[:max(len(bad.Notes)-1, 0)] {
+			i.Report.Say(note.Normal, "%s", n)
+		}
+		i.Report.Say(note.Normal, "no RAID superblock on %s.", i.Device)
+	}
+	i.spare(ctx, d)
+	return false
+}
+
+// listed reports whether DEVICE lines have the device, by any of its names.
+func (i *incremental) listed(d *device.Device) bool {
+	for _, name := range append([]string{i.Device}, i.Links...) {
+		if i.Conf.Listed(name) {
+			return true
+		}
+	}
+	for _, name := range i.List() {
+		if major, minor, err := device.StatDevice(name); err == nil && major == d.Major && minor == d.Minor {
+			return true
+		}
+	}
+	return false
+}
+
+// permitted holds the array against the configuration.
+func (i *incremental) permitted() bool {
+	line, two := i.Conf.Match(mdconf.Facts{
+		UUID: i.info.UUID, Name: i.info.Name, SuperMinor: i.info.SuperMinor, Device: i.Device,
+	}, func(why string) { i.Report.Say(note.VeryChatty, "%s", why) })
+	switch {
+	case two != nil && line.Device != "" && two.Device != "":
+		i.Report.Say(note.Normal, "we match both %s and %s - cannot decide which to use.", line.Device, two.Device)
+		return i.fail(2)
+	case two != nil:
+		i.Report.Say(note.Normal, "multiple lines in mdadm.conf match")
+		return i.fail(2)
+	case line != nil && line.Ignored():
+		i.Report.Say(note.Normal, "array containing %s is explicitly ignored by mdadm.conf", i.Device)
+		return i.fail(1)
+	}
+	i.line = line
+	ours := line != nil || i.Home.Owns(i.member)
+	if line == nil && !i.policies.AutoAllowed(node.FormatFamily(i.member.Version), ours) {
+		i.Report.Say(note.Chatty, "%s has metadata type %s for which auto-assembly is disabled", i.Device, node.FormatFamily(i.member.Version))
+		return i.fail(1)
+	}
+	i.name, i.trust = assemble.TrustName(i.member, i.Home, i.Conf, line != nil)
+	return true
+}
+
+// choose finds the array that has been begun, or the device for a new one.
+func (i *incremental) choose() bool {
+	uuid := node.MapUUIDOf(i.member)
+	stat, _ := sysmd.ReadMdstat(i.fs)
+	entries, _ := i.arrays.Read()
+	for _, e := range entries {
+		if there := stat.Array(e.Name); e.UUID == uuid && there != nil {
+			i.there = there
+			i.node = node.BegunNode(i.fs, e.Name, e.Path, i.Report)
+			return i.fits()
+		}
+	}
+	if i.member.Super1 != nil && i.clustered() {
+		return i.fail(1) // the cluster's own tools start those
+	}
+	device := ""
+	if i.line != nil {
+		device = i.line.Device
+	}
+	node, err := node.PlanNode(i.fs, node.NodeRequest{Device: device, Name: i.name, Trust: i.trust, Create: assemble.CreateOf(i.Conf)}, i.Report)
+	if err != nil {
+		return i.fail(1)
+	}
+	i.node = node
+	return true
+}
+
+func (i *incremental) clustered() bool {
+	d, err := device.Open(i.Device, block.ForReading)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	b, err := i.member.ReadBitmap(d)
+	return err == nil && b != nil && b.Version == md.BitmapClustered
+}
+
+// state is the array's state in sysfs.
+func (i *incremental) state() string {
+	s, err := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md")).Read("array_state")
+	if err != nil {
+		return "clear"
+	}
+	return strings.TrimSpace(s)
+}
+
+// Running reports whether the array has been started.
+func (i *incremental) running() bool {
+	s := i.state()
+	return s != "clear" && s != "inactive"
+}
+
+// fits checks the device against the array that is there.
+func (i *incremental) fits() bool {
+	if i.info.State.Sync && !i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionReAdd) && !i.Run && i.running() {
+		i.Report.Say(note.Always, "not adding %s to active array (without --run) %s", i.Device, i.node.Chosen)
+		return i.fail(2)
+	}
+	for _, m := range i.there.Members {
+		path, err := device.NodeOf(i.fs, m.Name)
+		if err != nil {
+			i.Report.Say(note.Always, "unable to open %s", i.Device)
+			return i.fail(2)
+		}
+		c, bad := assemble.ProbeDevice(path, &i.member.Version, false)
+		if bad != nil {
+			if len(i.devices) > 0 {
+				continue
+			}
+			i.Report.Say(note.Always, "metadata mismatch between %s and chosen array %s", i.Device, i.node.Chosen)
+			return i.fail(2)
+		}
+		if len(i.devices) == 0 && !assemble.SameArray(i.member, c.Member) {
+			i.Report.Say(note.Always, "metadata mismatch between %s and chosen array %s", i.Device, i.node.Chosen)
+			return i.fail(2)
+		}
+		c.Included = true
+		i.devices = append(i.devices, c)
+	}
+	return true
+}
+
+// open opens the array that is there, beside whoever uses it.
+func (i *incremental) open() error {
+	dev, err := sysblock.Open(i.fs, i.node.Kernel)
+	if err != nil {
+		return err
+	}
+	num, err := dev.Num()
+	if err != nil {
+		return err
+	}
+	i.dev, err = mdctl.OpenNumber(num.Major, num.Minor, os.O_RDONLY)
+	return err
+}
+
+// array is the open array, new or old.
+func (i *incremental) array() *mdctl.Device {
+	if i.dev != nil {
+		return i.dev
+	}
+	return i.node.Device()
+}
+
+// add hands the device to the kernel.
+func (i *incremental) add(ctx context.Context) bool {
+	i.devices = append(i.devices, &assemble.Contender{
+		Path: i.Device, Member: i.member, Major: i.info.Major, Minor: i.info.Minor,
+	})
+	steps := []plan.Step{device.DropPartitions(i.Device)}
+	if i.there == nil {
+		steps = append(steps, i.node.Steps()...)
+		steps = append(steps, i.setStep())
+	}
+	steps = append(steps, i.addStep())
+	if i.there == nil {
+		steps = append(steps, i.mapStep())
+	}
+	pl := &plan.Plan{Steps: steps}
+	if i.DryRun {
+		i.result.Steps = plan.Described(pl.Describe())
+		return true
+	}
+	if i.there != nil {
+		if err := i.open(); err != nil {
+			i.Report.Say(note.Always, "unable to open %s", i.Device)
+			return i.fail(2)
+		}
+	}
+	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, plan.Described([]plan.StepInfo{s})...) })
+	if err != nil {
+		if !note.WasSaid(err) {
+			i.Report.Say(note.Always, "%v", err)
+		}
+		return i.fail(2)
+	}
+	return true
+}
+
+func (i *incremental) setStep() plan.Step {
+	v := i.member.Version
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: i.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
+		func(context.Context) error {
+			err := i.array().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
+			if err != nil {
+				return i.Report.Fail(err, "failed to set array info for %s: %s", i.node.Chosen, device.ErrnoText(err))
+			}
+			return nil
+		},
+		func(context.Context) error { return i.array().StopArray() })
+}
+
+func (i *incremental) mapStep() plan.Step {
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: node.MapDir + "/map", What: i.node.Kernel, Value: i.node.Chosen},
+		func(context.Context) error {
+			// An array without a line in the map is no worse an array.
+			_ = i.arrays.Update(node.MapEntry{
+				Name: i.node.Kernel, Metadata: i.member.Version.String(), UUID: node.MapUUIDOf(i.member), Path: i.node.Chosen,
+			})
+			return nil
+		}, func(context.Context) error { return i.arrays.Remove(i.node.Kernel) })
+}
+
+// addStep is the device itself. A member of its number that is older makes
+// room; what the kernel takes only as a spare becomes one if the policy
+// allows.
+func (i *incremental) addStep() plan.Step {
+	c := assemble.Candidate{Info: i.info}
+	disk := c.DiskInfo()
+	return plan.NewStep(plan.StepInfo{
+		Kind: plan.KindIoctl, Target: i.node.Chosen, What: "ADD_NEW_DISK",
+		Value: fmt.Sprintf("%s (%s) as %d, slot %d", i.Device, live.DevNumber(&disk), disk.Number, disk.RaidDisk),
+	}, func(context.Context) error {
+		err := i.array().AddNewDisk(disk)
+		if i.there == nil {
+			if err != nil {
+				return i.Report.Fail(err, "failed to add %s to new array %s: %s.", i.Device, i.node.Chosen, device.ErrnoText(err))
+			}
+			return nil
+		}
+		if errors.Is(err, unix.EBUSY) {
+			i.reject()
+			err = i.array().AddNewDisk(disk)
+		}
+		if errors.Is(err, unix.EINVAL) && i.info.State.Sync {
+			if i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionForceSpare) {
+				disk.State &^= mdctl.DiskSync
+				err = i.array().AddNewDisk(disk)
+			} else {
+				i.Report.Say(note.Normal, "can only add %s to %s as a spare, and force-spare is not set.", i.Device, i.node.Chosen)
+			}
+		}
+		if err != nil {
+			return i.Report.Fail(err, "failed to add %s to existing array %s: %s.", i.Device, i.node.Chosen, device.ErrnoText(err))
+		}
+		return nil
+	}, nil)
+}
+
+// reject takes members of the new one's number out that are older than it.
+func (i *incremental) reject() {
+	if i.running() {
+		return
+	}
+	for _, c := range i.devices[:len(i.devices)-1] {
+		info := md.InfoOf(c.Member)
+		if info.Number != i.info.Number || info.Events >= i.info.Events {
+			continue
+		}
+		name, err := live.KernelNameOf(c.Major, c.Minor)
+		if err != nil {
+			continue
+		}
+		if i.remove(name) == nil {
+			i.Report.Say(note.Normal, "removing old device %s from %s", name, i.node.Chosen)
+		}
+	}
+}
+
+// remove takes a member out of an array that does not run.
+func (i *incremental) remove(name string) error {
+	dir := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md", "dev-"+strings.ReplaceAll(name, "/", "!")))
+	_ = dir.Write("slot", "none") // of one that has none the kernel refuses it
+	return dir.Write("state", "remove")
+}

@@ -1,0 +1,212 @@
+package incremental
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// IncrementalRemoveRequest asks to take a device out of its array that is
+// gone, or about to go.
+type IncrementalRemoveRequest struct {
+	Device string // the kernel's name, as "sdb1"
+	Path   string // its name in /dev/disk/by-path, to know what comes there next; "" if not known
+	DryRun bool
+	Report note.Reporter
+}
+
+// IncrementalRemoveResult tells what an IncrementalRemoveRequest did.
+type IncrementalRemoveResult struct {
+	Array string // path of the array
+	Steps []plan.StepInfo
+	Code  int // mdadm's exit code
+}
+
+// failedSlots is where it is kept which array a disk was in, by its place.
+const failedSlots = "failed-slots"
+
+// IncrementalRemove fails the device and takes it out. An array that cannot go
+// on without it is stopped, if nobody uses it.
+func IncrementalRemove(ctx context.Context, req IncrementalRemoveRequest) *IncrementalRemoveResult {
+	r := &remover{IncrementalRemoveRequest: req, fs: sysfs.Host, result: &IncrementalRemoveResult{Code: 1}}
+	r.run(ctx)
+	return r.result
+}
+
+type remover struct {
+	IncrementalRemoveRequest
+	fs     sysfs.FS
+	result *IncrementalRemoveResult
+}
+
+func (r *remover) run(ctx context.Context) {
+	if strings.Contains(r.Device, "/") {
+		r.Report.Say(note.Always, "incremental removal requires a kernel device name, not a file: %s", r.Device)
+		return
+	}
+	there := r.arrayOf()
+	if there == nil {
+		r.Report.Say(note.Normal, "%s does not appear to be a component of any array", r.Device)
+		return
+	}
+	path, err := device.NodeOf(r.fs, there.Name)
+	if err != nil {
+		r.Report.Say(note.Normal, "Cannot open array %s!!", there.Name)
+		return
+	}
+	r.result.Array = path
+	r.quieten(ctx, there, path)
+	if r.Path != "" {
+		r.remember(ctx, there)
+	}
+	// mdadm speaks of the array by the kernel's name.
+	for _, verb := range []member.Verb{member.VerbFail, member.VerbRemove} {
+		done, err := member.Manage(ctx, member.ManageRequest{
+			Array: path, Devices: []member.Subdev{{Name: r.Device, Verb: verb}}, DryRun: r.DryRun, Report: r.calling(path, there.Name),
+		})
+		if done != nil {
+			r.result.Steps = append(r.result.Steps, done.Steps...)
+		}
+		switch {
+		case errors.Is(err, member.ErrLastMember) || errors.Is(err, unix.EBUSY) && verb == member.VerbFail:
+			r.stop(ctx, there)
+			return
+		case err != nil && verb == member.VerbRemove:
+			return
+		case r.DryRun:
+			r.result.Code = 0
+			return // whether it can be removed depends on its having been failed
+		}
+	}
+	r.result.Code = 0
+}
+
+// calling reports with the kernel's name of the array in place of its path.
+func (r *remover) calling(path, name string) note.Reporter {
+	return func(n note.Note) {
+		n.Text = strings.ReplaceAll(n.Text, path, name)
+		r.Report(n)
+	}
+}
+
+// arrayOf finds the array that the device is in.
+func (r *remover) arrayOf() *sysmd.MdstatArray {
+	stat, err := sysmd.ReadMdstat(r.fs)
+	if err != nil {
+		return nil
+	}
+	for i := len(stat.Arrays) - 1; i >= 0; i-- {
+		for _, m := range stat.Arrays[i].Members {
+			if m.Name == r.Device {
+				return &stat.Arrays[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (r *remover) do(ctx context.Context, step plan.Step) error {
+	r.result.Steps = append(r.result.Steps, step.Describe())
+	if r.DryRun {
+		return nil
+	}
+	return step.Apply(ctx)
+}
+
+// quieten keeps an array that nobody uses from writing to the members that are
+// left until somebody does: it may be put together again elsewhere.
+func (r *remover) quieten(ctx context.Context, there *sysmd.MdstatArray, path string) {
+	dir := sysfs.Dir(r.fs.Sys("block", there.Name, "md"))
+	state, err := dir.Read("array_state")
+	state = strings.TrimSpace(state)
+	if err != nil || !strings.HasPrefix(state, "active") && state != "clean" || device.ClaimDevice(path) != nil {
+		return
+	}
+	// The kernel refuses where it cannot be done; then the array goes on.
+	_ = r.do(ctx, plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
+		func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil))
+}
+
+// remember keeps which array the device was in (policy.c, policy_save_path).
+func (r *remover) remember(ctx context.Context, there *sysmd.MdstatArray) {
+	entries, _ := node.Map{}.Read()
+	for _, e := range entries {
+		if e.Name != there.Name {
+			continue
+		}
+		file := filepath.Join(node.MapDir, failedSlots, r.Path)
+		err := r.do(ctx, plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: file, What: "array of the place", Value: e.UUID.String()},
+			func(context.Context) error {
+				if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+					return err
+				}
+				return os.WriteFile(file, fmt.Appendf(nil, "%20s %s\n", e.Metadata, e.UUID), 0o600)
+			}, nil))
+		if err != nil {
+			r.Report.Say(note.Always, "can't create file to save path to old disk: %s", device.ErrnoText(err))
+		}
+		return
+	}
+}
+
+// slotOf reads what remember has kept for any of the places.
+func slotOf(paths []string) (metadata string, uuid node.MapUUID, ok bool) {
+	for _, p := range paths {
+		b, err := os.ReadFile(filepath.Join(node.MapDir, failedSlots, p))
+		if err != nil {
+			continue
+		}
+		w := strings.Fields(string(b))
+		if len(w) != 2 {
+			return "", uuid, false
+		}
+		uuid, ok = node.ParseMapUUID(w[1])
+		return w[0], uuid, ok
+	}
+	return "", uuid, false
+}
+
+// urgent passes on errors only.
+func urgent(report note.Reporter) note.Reporter {
+	return func(n note.Note) {
+		if report != nil && n.Loudness <= note.Always {
+			report(n)
+		}
+	}
+}
+
+// stop gives up an array that cannot go on without the device.
+func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
+	run, err := live.FindRunning(r.fs, there.Name, urgent(r.Report))
+	if err == nil {
+		pl := run.PlanStop()
+		r.result.Steps = append(r.result.Steps, plan.Described(pl.Describe())...)
+		if !r.DryRun {
+			err = pl.Apply(ctx, nil)
+		}
+	}
+	if err == nil {
+		r.result.Code = 0
+		return
+	}
+	// What waits for the device learns at least that it is going.
+	if dev := filepath.Join(string(sysfs.Dir(r.fs.Sys("block", there.Name))), "uevent"); !r.DryRun {
+		_ = os.WriteFile(dev, []byte("remove\n"), 0)
+	}
+	r.Report.Say(note.Chatty, "Fail to stop %s too.", there.Name)
+	r.result.Code = 1
+}

@@ -1,0 +1,184 @@
+package incremental
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// spare gives a device without metadata to an array of its domains as a spare,
+// where the policy allows that: a blank one (action=spare), or whatever comes
+// to the place of a disk that was removed (spare-same-slot). Of several arrays
+// the one that misses most members gets it (Incremental.c, try_spare).
+func (i *incremental) spare(ctx context.Context, d *device.Device) {
+	i.result.Code = 1
+	format := ""
+	if i.Version != nil {
+		format = node.FormatFamily(*i.Version)
+	}
+	if len(i.policies.Domains("")) == 0 || !i.policies.Allows(format, mdconf.ActionSpare) {
+		return
+	}
+	metadata, uuid, known := slotOf(node.PathsOf(d.Major, d.Minor))
+	bare := isBare(d)
+	if !bare && (!known || !i.policies.Allows(format, mdconf.ActionSpareSameSlot)) {
+		i.Report.Say(note.VeryChatty, "%s is not bare, so not considering as a spare", i.Device)
+		return
+	}
+	s := &spareSeeker{incremental: i, d: d, bare: bare, size: d.Size()}
+	if known {
+		s.metadata, s.uuid = metadata, &uuid
+	}
+	if found := s.seek(); found != nil {
+		s.give(ctx, found)
+	}
+}
+
+// isBare reports whether the first and the last 4 KiB of a device have one
+// value throughout: that of a blank disk, or one that wiping leaves.
+func isBare(d block.Device) bool {
+	const end = 4096
+	if d.Size() < end {
+		return false
+	}
+	b := make([]byte, end)
+	for _, off := range []int64{0, d.Size() - end} {
+		if block.ReadFull(d, b, off) != nil || b[0] != 0 && b[0] != 0x5a && b[0] != 0xff ||
+			bytes.Count(b, b[:1]) != len(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// spareSeeker looks for the array that gets a spare.
+type spareSeeker struct {
+	*incremental
+	d        *device.Device
+	size     int64
+	bare     bool
+	metadata string        // of the array whose place this is
+	uuid     *node.MapUUID // nil if it is nobody's
+}
+
+// seek gives the best array, or nil.
+func (s *spareSeeker) seek() *node.MapEntry {
+	entries, _ := s.arrays.Read()
+	var best *node.MapEntry
+	most := -1
+	for n := range entries {
+		e := &entries[n]
+		missing, mine, ok := s.suits(e)
+		switch {
+		case !ok:
+		case mine && missing > 0:
+			return e
+		case missing > most:
+			best, most = e, missing
+		}
+	}
+	return best
+}
+
+// suits reports whether the array can take the device: how many members it
+// misses, and whether this is the place of one of them.
+func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
+	v, err := md.ParseVersion(e.Metadata)
+	if err != nil || s.Version != nil && v != *s.Version {
+		s.Report.Say(note.VeryChatty, "not adding %s to %s as metadata type doesn't match", s.Device, e.Path)
+		return 0, false, false
+	}
+	format := node.FormatFamily(v)
+	if !s.policies.Allows(format, mdconf.ActionSpare) || !s.bare && !s.policies.Allows(format, mdconf.ActionSpareSameSlot) {
+		return 0, false, false
+	}
+	a, err := sysmd.Open(s.fs, e.Name)
+	if err != nil {
+		return 0, false, false
+	}
+	degraded, _ := a.Degraded() // levels without redundancy have no such thing
+	size, err := a.ComponentSize()
+	if err != nil || !s.holds(a, v, size) {
+		s.Report.Say(note.VeryChatty, "not adding %s to %s as it is too small", s.Device, e.Path)
+		return 0, false, false
+	}
+	missing = int(degraded)
+	if s.uuid != nil && s.policies.Allows(format, mdconf.ActionSpareSameSlot) {
+		if *s.uuid == e.UUID && s.metadata == e.Metadata && missing > 0 {
+			return missing, true, true
+		}
+		if !s.bare {
+			return 0, false, false
+		}
+	}
+	if mdconf.InDomains(s.domainsOf(a, format), s.policies.Domains(format)) != 1 {
+		s.Report.Say(note.VeryChatty, "not adding %s to %s as it is not in a compatible domain", s.Device, e.Path)
+		return 0, false, false
+	}
+	return missing, false, true
+}
+
+// holds reports whether the device is large enough for a member of so many
+// KiB.
+func (s *spareSeeker) holds(a *sysmd.Array, v md.Version, kib uint64) bool {
+	need := int64(kib) * 1024
+	if v == md.V090 || v == md.V10 {
+		off, ok := v.SuperOffset(s.size)
+		return ok && need <= off
+	}
+	members, err := a.Members()
+	if err != nil || len(members) == 0 {
+		return false
+	}
+	offset, err := members[0].Dir().ReadUint("offset")
+	return err == nil && need+int64(offset)*md.SectorSize <= s.size
+}
+
+// domainsOf lists the domains of all members.
+func (s *spareSeeker) domainsOf(a *sysmd.Array, format string) (all []string) {
+	stat, _ := sysmd.ReadMdstat(s.fs)
+	there := stat.Array(a.Name())
+	if there == nil {
+		return nil
+	}
+	for _, m := range there.Members {
+		path, err := device.NodeOf(s.fs, m.Name)
+		if err != nil {
+			continue
+		}
+		if major, minor, err := device.StatDevice(path); err == nil {
+			all = append(all, node.PoliciesOf(s.Conf, major, minor).Domains(format)...)
+		}
+	}
+	return all
+}
+
+// give adds the device.
+func (s *spareSeeker) give(ctx context.Context, e *node.MapEntry) {
+	path, err := device.NodeOf(s.fs, e.Name)
+	if err != nil {
+		return
+	}
+	done, err := member.Manage(ctx, member.ManageRequest{
+		Array: path, Devices: []member.Subdev{{Name: s.Device, Verb: member.VerbAdd}}, DryRun: s.DryRun,
+		Report: urgent(s.Report),
+	})
+	if done != nil {
+		s.result.Steps = done.Steps
+	}
+	s.result.Array, s.result.Kernel = e.Path, e.Name
+	if err != nil {
+		s.Report.Say(note.Chatty, "failed to add %s as spare for %s", s.Device, e.Name)
+		return
+	}
+	s.result.Code = 0
+	s.Report.Say(note.Chatty, "added %s as spare for %s", s.Device, e.Name)
+}

@@ -1,0 +1,239 @@
+package incremental
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/assemble"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// count is how far an array has come that gets its members one by one.
+type count struct {
+	best    md.Info // the freshest member
+	avail   []bool  // by slot
+	active  int
+	journal bool                  // one as recent as the members is there
+	reject  []*assemble.Contender // members that must not be in when it starts
+}
+
+// countActive judges the members (Incremental.c, count_active): those of the
+// highest event count and the one below it count, unless their own table has
+// no place for the freshest; the rest is rejected.
+func countActive(devices []*assemble.Contender) *count {
+	n := &count{}
+	var newest *assemble.Contender
+	var journal uint64
+	replacements := 0
+	infos := make(map[*assemble.Contender]md.Info)
+	for _, c := range devices {
+		info := md.InfoOf(c.Member)
+		infos[c] = info
+		switch {
+		case info.State.Journal:
+			journal = max(journal, info.Events)
+		case info.State.Replacement:
+			replacements++
+		case info.State.Sync && (newest == nil || info.Events > infos[newest].Events):
+			newest = c
+		}
+	}
+	if newest == nil {
+		return n
+	}
+	n.best = infos[newest]
+	n.journal = journal+md.EventMargin >= n.best.Events
+	n.avail = make([]bool, md.Alive(n.best.RaidDisks))
+	in := make([]*assemble.Contender, len(n.avail))
+	for _, c := range devices {
+		info := infos[c]
+		if !info.State.Sync || info.Slot < 0 || info.Slot >= len(in) || info.Events+md.EventMargin < n.best.Events {
+			continue
+		}
+		if old := in[info.Slot]; old == nil || infos[old].Events < info.Events {
+			in[info.Slot] = c
+		}
+	}
+	// The first slot of the freshest is the one that the others must know.
+	judge := n.best.Slot
+	for slot, c := range in {
+		if c != nil && infos[c].Events == n.best.Events {
+			judge = slot
+			break
+		}
+	}
+	for slot, c := range in {
+		if c == nil {
+			continue
+		}
+		if info := infos[c]; slot != judge && info.ReportsFailed(judge) {
+			n.reject = append(n.reject, c)
+			continue
+		}
+		n.avail[slot] = true
+		n.active++
+	}
+	for _, c := range devices {
+		if info := infos[c]; !info.State.Sync && info.Events > n.best.Events {
+			n.reject = append(n.reject, c)
+		}
+	}
+	n.active += replacements
+	return n
+}
+
+// enough reports whether the members that count can run the array.
+func (n *count) enough() bool {
+	return n.avail != nil &&
+		md.Enough(n.best.Level, n.best.RaidDisks, n.best.Layout, n.best.Clean || n.best.PPL, n.avail)
+}
+
+// tell says what became of the device, unless that is exported.
+func (i *incremental) tell(format string, args ...any) {
+	if !i.Export {
+		i.Report.Say(note.Normal, format, args...)
+	}
+}
+
+// start starts the array if that can be done, and is safe or asked for.
+func (i *incremental) start(ctx context.Context) {
+	i.result.Code = 0
+	n := countActive(i.devices)
+	i.count = n
+	name := i.node.Chosen
+	noJournal := n.best.NeedsJournal && !n.journal
+	switch {
+	case !n.enough():
+		i.result.Started = StartedNo
+		i.tell("%s attached to %s, not enough to start (%d).", i.Device, name, n.active)
+	case i.there != nil && i.running():
+		i.result.Started = StartedAlready
+		i.tell("%s attached to %s which is already active.", i.Device, name)
+	case i.Run || !noJournal && n.active >= n.best.Working:
+		i.launch(ctx, noJournal)
+	case noJournal:
+		i.result.Started = StartedUnsafe
+		if !i.Export {
+			i.Report.Say(note.Always, "Journal device is missing, not safe to start yet.")
+		}
+	default:
+		i.result.Started = StartedUnsafe
+		i.tell("%s attached to %s, not enough to start safely.", i.Device, name)
+	}
+}
+
+// launch starts the array. What is incomplete or foreign starts without a
+// write, until somebody writes to it.
+func (i *incremental) launch(ctx context.Context, noJournal bool) {
+	name := i.node.Chosen
+	if noJournal {
+		i.Report.Say(note.Always, "Trying to run with missing journal device")
+	}
+	if r := &i.count.best.Reshape; r.Active && !r.NoBackup {
+		i.Report.Say(note.Always, "%s: This array is being reshaped and cannot be started", name)
+		i.Report.More(note.Always, "by --incremental.  Please use --assemble")
+		i.result.Code = 0
+		return
+	}
+	pl := i.launchPlan()
+	if i.DryRun {
+		i.result.Steps = append(i.result.Steps, plan.Described(pl.Describe())...)
+		i.result.Started = StartedYes
+		return
+	}
+	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, plan.Described([]plan.StepInfo{s})...) })
+	if err != nil {
+		i.Report.Say(note.Always, "%s attached to %s, but failed to start: %s.", i.Device, name, device.ErrnoText(err))
+		i.result.Code = 1
+		return
+	}
+	_ = i.node.Close() // an exclusive opening would be in the way of those who wait for it
+	i.result.Started = StartedYes
+	i.tell("%s attached to %s, which has been started.", i.Device, name)
+	node.WaitForName(ctx, name, i.Report)
+	i.takeBack()
+}
+
+func (i *incremental) launchPlan() *plan.Plan {
+	p := &plan.Plan{}
+	for _, c := range i.count.reject {
+		name, err := live.KernelNameOf(c.Major, c.Minor)
+		if err != nil {
+			continue
+		}
+		p.Steps = append(p.Steps, plan.NewStep(
+			plan.StepInfo{Kind: plan.KindSysfs, Target: i.node.Chosen, What: "state of " + name, Value: "remove"},
+			func(context.Context) error {
+				_ = i.remove(name) // if it stays the kernel judges it
+				return nil
+			}, nil))
+	}
+	dir := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md"))
+	if i.count.active >= i.count.best.Working && i.trust != node.TrustForeign {
+		p.Steps = append(p.Steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: i.node.Chosen, What: "RUN_ARRAY"},
+			func(context.Context) error { return i.array().RunArray() }, nil))
+	} else {
+		p.Steps = append(p.Steps, plan.NewStep(
+			plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
+			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil))
+	}
+	return p
+}
+
+// takeBack offers members that the kernel has left out because they are old to
+// the running array, where the policy allows that.
+func (i *incremental) takeBack() {
+	if i.dev == nil && i.open() != nil {
+		return
+	}
+	for _, c := range i.devices {
+		if !node.PoliciesOf(i.Conf, c.Major, c.Minor).Allows(node.FormatFamily(c.Member.Version), mdconf.ActionReAdd) {
+			continue
+		}
+		cand := assemble.Candidate{Info: md.InfoOf(c.Member)}
+		cand.Major, cand.Minor = c.Major, c.Minor
+		name, err := live.KernelNameOf(c.Major, c.Minor)
+		if err == nil && i.dev.AddNewDisk(cand.DiskInfo()) == nil {
+			i.Report.Say(note.Always, "dev-%s re-added to %s", name, i.node.Chosen)
+		}
+	}
+}
+
+// IncrementalScan starts, without a write to them, all arrays that have been
+// begun and can run (Incremental.c, IncrementalScan). It reports whether all
+// went well.
+func IncrementalScan(ctx context.Context, home node.Home, cf *mdconf.Config, dryRun bool, report note.Reporter) (steps []plan.StepInfo, ok bool) {
+	if !dryRun {
+		node.Map{}.Ensure(home, cf)
+	}
+	entries, _ := node.Map{}.Read() // without a map nothing has been begun
+	ok = true
+	for _, e := range entries {
+		dir := sysfs.Dir(sysfs.Host.Sys("block", e.Name, "md"))
+		i := &incremental{fs: sysfs.Host, node: node.BegunNode(sysfs.Host, e.Name, e.Path, report)}
+		if _, err := dir.Read("array_state"); err != nil || i.running() {
+			continue
+		}
+		step := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
+			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil)
+		steps = append(steps, step.Describe())
+		if dryRun {
+			continue
+		}
+		if err := step.Apply(ctx); err != nil {
+			report.Say(note.Always, "failed to start array %s: %s", e.Path, device.ErrnoText(err))
+			report.Extra(note.Always, "%s", fmt.Sprint(err))
+			ok = false
+			continue
+		}
+		report.Say(note.Normal, "started array %s", e.Path)
+	}
+	return steps, ok
+}

@@ -1,0 +1,68 @@
+package live
+
+import (
+	"context"
+	"os"
+
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// PlanAction has the array at path do something: idle, frozen, check, repair
+// (mdadm 4.2, mdadm.c SetAction). What is wrong is reported.
+func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.Plan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, report.Fail(err, "Couldn't open %s: %s", path, device.ErrnoText(err))
+	}
+	f.Close()
+	a, err := ArrayAt(fs, path)
+	if err != nil {
+		return nil, report.Fail(err, "%s is no an md array", path)
+	}
+	info := plan.StepInfo{Kind: plan.KindSysfs, Target: a.Dir().Path("sync_action"), What: "sync_action", Value: action}
+	return &plan.Plan{Steps: []plan.Step{plan.NewStep(info, func(context.Context) error {
+		log := note.ListenToKernel()
+		defer log.Close()
+		if err := a.SetSyncAction(sysmd.SyncAction(action)); err != nil {
+			report.Say(note.Always, "Count not set action for %s to %s: %s", path, action, device.ErrnoText(err))
+			report.KernelSaid(log, a.Name())
+			report.ExplainBusy(a, err)
+			return &note.Said{Err: err}
+		}
+		return nil
+	}, nil)}}, nil
+}
+
+// ArrayAt finds the array whose device is at path.
+func ArrayAt(fs sysfs.FS, path string) (*sysmd.Array, error) {
+	major, minor, err := device.StatDevice(path)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := sysblock.OpenNum(fs, sysblock.Num{Major: major, Minor: minor})
+	if err != nil {
+		return nil, err
+	}
+	return sysmd.Open(fs, dev.Name())
+}
+
+// Container reports whether the device at path is a container of external
+// metadata, and of which; it fails with mdctl.ErrNotArray for what is no array.
+func Container(fs sysfs.FS, path string) (metadata string, ok bool, err error) {
+	a, err := ArrayAt(fs, path)
+	if err != nil {
+		return "", false, mdctl.ErrNotArray
+	}
+	m, err := a.Metadata()
+	if err != nil {
+		return "", false, err
+	}
+	_, _, _, member := m.Subarray()
+	return m.External, m.Kind == sysmd.MetadataExternal && !member, nil
+}

@@ -1,0 +1,44 @@
+package live
+
+import (
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+)
+
+// ReadSample reads one from the first member in sync that has it; nil if none
+// can be read.
+func ReadSample(l *Array) *md.Sample {
+	for i := range l.Disks {
+		d := &l.Disks[i]
+		if d.State&mdctl.DiskSync == 0 {
+			continue
+		}
+		if s := sampleFrom(DevNumber(d), l.Version); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+func sampleFrom(name string, v md.Version) *md.Sample {
+	d, err := device.Open(name, block.ForReading)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	member, bad := md.LoadSuper(d, v)
+	if bad != nil {
+		return nil
+	}
+	return &md.Sample{Member: member, Bitmap: md.UsableBitmap(member, d)}
+}
+
+// MaxDevs is how many members the metadata can list.
+func (l *Array) MaxDevs() int {
+	if l.Version.Major == 0 {
+		return md.Super0Disks
+	}
+	return md.Super1MaxDevs
+}

@@ -1,0 +1,247 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// maxSize0 is how much of a device metadata 0.90 can use, in bytes: its sizes
+// are 32 bits of KiB.
+const maxSize0 = 4 << 40
+
+// add puts a device into the array: back where it was, if the verb allows that
+// and the kernel agrees, else as a spare, if the verb allows that.
+func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
+	if done, err := m.reAddByAttr(ctx, t); done || err != nil {
+		return false, err // mdadm does not count it
+	}
+	if t.Verb == verbReAddFaulty {
+		// What it was is in its superblock; whether it can be removed shows
+		// when it is added.
+		_ = m.apply(ctx, m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) }))
+		drop(m.Live, t)
+	}
+	if name, err := live.KernelNameOf(t.Major, t.Minor); err == nil && name == m.Live.Name {
+		// mdadm 4.2 and the kernel make it a member of itself, and it can
+		// never be stopped again.
+		if t.Verb == verbReAddMissing {
+			m.Report.Say(note.Chatty, "--re-add for %s to %s is not possible", t.Name, m.Array)
+			return false, nil
+		}
+		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(unix.EBUSY))
+		m.Report.Extra(note.Always, "it is the array itself")
+		return false, &note.Said{Err: unix.EBUSY}
+	}
+	if err := m.unclaimed(t); err != nil {
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.Holders(note.Always, t.Name, err)
+		return false, &note.Said{Err: err}
+	}
+	d, err := device.Open(t.Name, block.ForReading)
+	if err != nil {
+		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(err))
+		return false, &note.Said{Err: err}
+	}
+	defer d.Close()
+	if err := m.refuseExternal(t, d); err != nil {
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		return false, err
+	}
+	m.freeze(ctx)
+	if m.Live.Info.NotPersistent != 0 || !m.Live.HasFormat {
+		return m.addBare(ctx, t, d)
+	}
+	return m.addMember(ctx, t, d)
+}
+
+// unclaimed fails if something holds the device. In a dry run the array itself
+// may: an earlier step will have let go of it.
+func (m *Manager) unclaimed(t *Target) error {
+	err := device.ClaimDevice(t.Name)
+	if err != nil && m.DryRun {
+		if _, member := m.Live.Disk(t.Major, t.Minor); !member {
+			if name, nameErr := live.KernelNameOf(t.Major, t.Minor); nameErr == nil {
+				if _, dirErr := m.Live.MemberDir(name).Read("state"); dirErr == nil {
+					return nil
+				}
+			}
+		}
+	}
+	return err
+}
+
+// addMember adds a device to an array with metadata.
+func (m *Manager) addMember(ctx context.Context, t *Target, d *device.Device) (bool, error) {
+	if m.Live.Version == md.V090 && d.Size() > maxSize0 && !m.oversized(t) {
+		return false, errDeclined
+	}
+	s := live.ReadSample(m.Live)
+	if s == nil && (t.Verb == VerbAdd || t.Verb == VerbAddSpare) {
+		m.Report.Say(note.Always, "cannot load array metadata from %s", m.Array)
+		return false, errDeclined
+	}
+	if s != nil && s.Room(d.Size()) < int64(m.Live.Size) {
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		m.Report.Say(note.Always, "%s not large enough to join array", t.Name)
+		m.Report.Extra(note.Chatty, "it has room for %d sectors beside the metadata, the array uses %d of each member",
+			max(s.Room(d.Size()), 0), m.Live.Size)
+		return false, errDeclined
+	}
+	if t.Verb != VerbAddSpare {
+		if back, err := m.reAdd(ctx, t, d, s); back || err != nil {
+			return back, err
+		}
+	}
+	switch {
+	case t.Verb == verbReAddMissing:
+		m.Report.Say(note.Chatty, "--re-add for %s to %s is not possible", t.Name, m.Array)
+		return false, nil
+	case t.Verb == VerbReAdd:
+		m.Report.Say(note.Always, "--re-add for %s to %s is not possible", t.Name, m.Array)
+		return false, errDeclined
+	case s == nil:
+		m.Report.Say(note.Always, "cannot load array metadata from %s", m.Array)
+		return false, errDeclined
+	case m.hasFailed():
+		m.Report.Say(note.Always, "%s has failed so using --add cannot work and might destroy", m.Array)
+		m.Report.Say(note.Always, "data on %s.  You should stop the array and re-assemble it.", t.Name)
+		return false, errDeclined
+	}
+	return m.addSpare(ctx, t, d, s)
+}
+
+// oversized says that most of the device will lie idle, and reports whether it
+// may be added all the same.
+func (m *Manager) oversized(t *Target) bool {
+	m.Report.Say(note.Always, "%s is larger than %s can effectively use.", t.Name, m.Array)
+	if m.Force {
+		m.Report.More(note.Always, "Adding anyway as --force was given.")
+	} else {
+		m.Report.More(note.Always, "Add --force is you really want to add this device.")
+	}
+	return m.Force
+}
+
+// hasFailed reports whether the array has lost more members than it can bear:
+// a spare would then be filled with what is left, which is not the data.
+func (m *Manager) hasFailed() bool {
+	nobody := func(*mdctl.DiskInfo) bool { return false }
+	return m.Live.Info.ActiveDisks < m.Live.Info.RaidDisks && !m.Live.Survives(nobody)
+}
+
+// addSpare writes metadata to the device and hands it to the kernel. If the
+// kernel refuses it, what was there before comes back.
+func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
+	number := m.Live.FreeNumber(m.Live.MaxDevs())
+	if number >= m.Live.MaxDevs() {
+		m.Report.Say(note.Always, "add new device failed for %s as %d: %s", t.Name, number, device.ErrnoText(unix.ENOSPC))
+		return false, &note.Said{Err: unix.ENOSPC}
+	}
+	disk := mdctl.DiskInfo{
+		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,
+		State: flagBits(0, t.Subdev),
+	}
+	over := block.NewOverlay(d)
+	if err := s.Prepare(over, md.NewSpare{
+		Number: number, Major: t.Major, Minor: t.Minor,
+		WriteMostly: t.WriteMostly == On, FailFast: t.FailFast == On,
+	}); err != nil {
+		m.Report.Say(note.Always, "Failed to write metadata to %s", t.Name)
+		m.Report.Extra(note.Always, "%v", err)
+		return false, &note.Said{Err: err}
+	}
+	path := m.pathOf(t)
+	steps := []plan.Step{device.DropPartitions(path)}
+	for e := range over.Extents() {
+		steps = append(steps, plan.NewWrite(path, "metadata "+m.Live.Version.String(), e.Off, e.Data))
+	}
+	return m.addDisk(ctx, t, append(steps, m.addStep(disk)), number)
+}
+
+// addBare adds a device to an array without metadata.
+func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (bool, error) {
+	if d.Size()/md.SectorSize < int64(m.Live.Size) {
+		m.Report.Say(note.Always, "%s not large enough to join array", t.Name)
+		return false, errDeclined
+	}
+	number := m.Live.FreeNumber(md.Super0Disks)
+	disk := mdctl.DiskInfo{
+		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor),
+		RaidDisk: md.SlotNone, State: flagBits(0, t.Subdev),
+	}
+	if t.Verb == VerbReAdd {
+		if slot, free := m.Live.FreeSlot(); free {
+			disk.RaidDisk = int32(slot)
+			disk.State |= mdctl.DiskSync
+		}
+	}
+	return m.addDisk(ctx, t, []plan.Step{device.DropPartitions(m.pathOf(t)), m.addStep(disk)}, number)
+}
+
+// addDisk applies the steps that end in ADD_NEW_DISK.
+func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, number int) (bool, error) {
+	log := note.ListenToKernel()
+	defer log.Close()
+	if err := m.apply(ctx, steps...); err != nil {
+		m.Report.Say(note.Always, "add new device failed for %s as %d: %s", t.Name, number, device.ErrnoText(err))
+		m.Report.KernelSaid(log, m.Live.Name)
+		return false, &note.Said{Err: err}
+	}
+	m.Live.Disks = append(m.Live.Disks, mdctl.DiskInfo{
+		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,
+	})
+	m.Live.Info.NrDisks++
+	m.Report.Say(note.Normal, "added %s", t.Name)
+	return true, nil
+}
+
+// addStep is ADD_NEW_DISK.
+func (m *Manager) addStep(disk mdctl.DiskInfo) plan.Step {
+	value := fmt.Sprintf("%s as %d, slot %d, state %v", live.DevNumber(&disk), disk.Number, disk.RaidDisk, disk.State)
+	return m.ioctlStep("ADD_NEW_DISK", value, func() error { return m.Dev.AddNewDisk(disk) })
+}
+
+// flagBits applies the per-device settings to a state word.
+func flagBits(state mdctl.DiskState, s Subdev) mdctl.DiskState {
+	for _, f := range []struct {
+		set Setting
+		bit mdctl.DiskState
+	}{{s.WriteMostly, mdctl.DiskWriteMostly}, {s.FailFast, mdctl.DiskFailFast}} {
+		switch f.set {
+		case On:
+			state |= f.bit
+		case Off:
+			state &^= f.bit
+		}
+	}
+	return state
+}
+
+// pathOf gives a path for a device that may have been named by its number.
+func (m *Manager) pathOf(t *Target) string {
+	if _, _, byNumber := device.ParseDevNumber(t.Name); !byNumber {
+		return t.Name
+	}
+	name, err := live.KernelNameOf(t.Major, t.Minor)
+	if err != nil {
+		return t.Name
+	}
+	return device.DevicePath(t.Major, t.Minor, name)
+}

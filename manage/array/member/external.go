@@ -1,0 +1,36 @@
+package member
+
+import (
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/probe"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// ExternalMetadata names the format of external metadata, of Intel's RAID
+// (IMSM) or of the SNIA (DDF), that a device carries, or gives "" if it carries
+// none. mdkit reads and writes neither, but does not damage them unasked.
+func ExternalMetadata(d block.Device) string {
+	found, _ := probe.Probe(d) // what cannot be read shows nothing
+	for _, s := range found {
+		switch {
+		case s.Checksum == probe.ChecksumBad:
+		case s.Type == "isw_raid_member":
+			return "imsm"
+		case s.Type == "ddf_raid_member":
+			return "ddf"
+		}
+	}
+	return ""
+}
+
+// refuseExternal refuses to make a member of what carries external metadata,
+// unless forced. mdadm 4.2 adds it without a word.
+func (m *Manager) refuseExternal(t *Target, d block.Device) error {
+	format := ExternalMetadata(d)
+	if format == "" || m.Force {
+		return nil
+	}
+	m.Report.Say(note.Always, "%s carries %s metadata, and adding it would damage that", t.Name, format)
+	m.Report.Extra(note.Always, "--force adds it all the same")
+	return errDeclined
+}

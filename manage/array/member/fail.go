@@ -1,0 +1,74 @@
+package member
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// Fail declares a member failed. One that the array cannot do without is
+// refused before the kernel hears of it: kernels differ in whether they fail it
+// all the same (Linux 6.1 does for raid4, 5, 6 and 10, and answers EBUSY after
+// the deed).
+func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
+	if !m.Force && m.needs(t) {
+		m.Report.Say(note.Always, "set device faulty failed for %s:  %s", t.Name, device.ErrnoText(ErrLastMember))
+		m.Report.Extra(note.Always, "%s cannot go on without it; --force fails it all the same", m.Array)
+		return false, &note.Said{Err: ErrLastMember}
+	}
+	step := m.ioctlStep("SET_DISK_FAULTY", t.number(), func() error { return m.Dev.SetDiskFaulty(t.Major, t.Minor) })
+	if t.detached != "" {
+		step = m.attrStep(t.detached, "state", "faulty")
+	}
+	log := note.ListenToKernel()
+	defer log.Close()
+	if err := m.apply(ctx, step); err != nil {
+		m.Report.Say(note.Always, "set device faulty failed for %s:  %s", t.Name, device.ErrnoText(err))
+		m.Report.KernelSaid(log, m.Live.Name)
+		return false, &note.Said{Err: failError(err)}
+	}
+	markFailed(m.Live, t)
+	m.Report.Say(note.Normal, "set %s faulty in %s", t.Name, m.Array)
+	return true, nil
+}
+
+// failError keeps the class of a refused SET_DISK_FAULTY.
+func failError(err error) error {
+	if errors.Is(err, unix.EBUSY) {
+		return errors.Join(ErrLastMember, err)
+	}
+	return err
+}
+
+// needs reports whether the array cannot go on without the target.
+func (m *Manager) needs(t *Target) bool {
+	if t.detached == "" {
+		return m.Live.LastOf(t.Major, t.Minor)
+	}
+	slot, err := t.detached.ReadUint("slot")
+	if err != nil {
+		return false // a spare, or on its way out
+	}
+	for i := range m.Live.Disks {
+		if d := &m.Live.Disks[i]; d.RaidDisk == int32(slot) {
+			return m.Live.LastOf(uint32(d.Major), uint32(d.Minor))
+		}
+	}
+	return false
+}
+
+// markFailed notes in the description what failing does, for dry runs.
+func markFailed(l *live.Array, t *Target) {
+	if d, ok := l.Disk(t.Major, t.Minor); ok {
+		d.State |= mdctl.DiskFaulty
+		d.State &^= mdctl.DiskSync | mdctl.DiskActive
+		d.RaidDisk = md.SlotNone
+	}
+}

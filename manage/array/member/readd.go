@@ -1,0 +1,124 @@
+package member
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// reAddByAttr asks the kernel to take back a failed member that it still
+// knows. It reports whether the kernel did.
+func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
+	if t.Verb != VerbReAdd && t.Verb != verbReAddFaulty {
+		return false, nil
+	}
+	name, err := live.KernelNameOf(t.Major, t.Minor)
+	if err != nil {
+		return false, nil
+	}
+	d, member := m.Live.Disk(t.Major, t.Minor)
+	if !member {
+		return false, nil // the kernel has no folder for it
+	}
+	if m.DryRun && (d.State&mdctl.DiskFaulty == 0 || d.RaidDisk >= 0) {
+		return false, nil
+	}
+	if m.apply(ctx, m.attrStep(m.Live.MemberDir(name), "state", "re-add")) != nil {
+		return false, nil // there is another way
+	}
+	m.Report.Say(note.Always, "re-add %s to %s succeed", t.Name, m.Live.Name)
+	return true, nil
+}
+
+// reAdd puts a former member back where its superblock says it was, if the
+// kernel finds that all it missed is in the bitmap, or that it missed nothing.
+// It reports whether that was so.
+func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
+	old, bad := md.LoadSuper(d, m.Live.Version)
+	if bad != nil {
+		return false, nil
+	}
+	was := md.InfoOf(old)
+	if !was.State.Active || was.State.Faulty || s != nil && s.Member.UUID() != was.UUID || m.Live.Taken(was.Number) {
+		return false, nil
+	}
+	if m.DryRun && !m.mayReturn(old, s) {
+		return false, nil
+	}
+	disk := mdctl.DiskInfo{
+		Number: int32(was.Number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: int32(was.Slot),
+		State: flagBits(mdctl.DiskState(md.DiskBits0(was.State)), t.Subdev),
+	}
+	path := m.pathOf(t)
+	steps := []plan.Step{device.DropPartitions(path)}
+	if t.WriteMostly != Keep || t.FailFast != Keep {
+		edit := md.EditSuper(old)
+		setFlags(edit, t.Subdev)
+		steps = append(steps, plan.NewWrite(path, "superblock "+old.Version.String(), old.Offset, edit.Bytes()))
+	}
+	log := note.ListenToKernel()
+	defer log.Close()
+	err := m.apply(ctx, append(steps, m.addStep(disk))...)
+	switch {
+	case err == nil:
+		m.Live.Disks = append(m.Live.Disks, disk)
+		m.Report.Say(note.Normal, "re-added %s", t.Name)
+		return true, nil
+	case errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EROFS):
+		m.Report.Say(note.Always, "add new device failed for %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.KernelSaid(log, m.Live.Name)
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		return false, &note.Said{Err: err}
+	}
+	return false, nil
+}
+
+// mayReturn foretells the kernel's answer for a dry run (md.c,
+// super_1_validate and super_90_validate): the member must have missed
+// nothing, or nothing that the bitmap does not remember.
+func (m *Manager) mayReturn(old *md.Member, s *md.Sample) bool {
+	switch {
+	case s == nil:
+		return true
+	case old.Events() >= s.Member.Events():
+		return true
+	case s.Bitmap == nil:
+		return false
+	}
+	return old.Events() >= s.Bitmap.EventsCleared
+}
+
+// setFlags applies per-device settings to a superblock.
+func setFlags(s md.SuperEdit, sd Subdev) {
+	if s.V1 != nil {
+		for _, f := range []struct {
+			set Setting
+			bit md.DevFlags
+		}{{sd.WriteMostly, md.DevWriteMostly}, {sd.FailFast, md.DevFailFast}} {
+			switch f.set {
+			case On:
+				s.V1.DevFlags |= f.bit
+			case Off:
+				s.V1.DevFlags &^= f.bit
+			}
+		}
+		return
+	}
+	// mdadm 4.2 sets these bits in the state of the array instead, where they
+	// mean nothing (super0.c, update_super0).
+	d := &s.V0.ThisDisk
+	d.State = md.DiskState(flagBits(mdctl.DiskState(d.State), sd))
+	if int(d.Number) < len(s.V0.Disks) {
+		s.V0.Disks[d.Number].State = d.State
+	}
+}

@@ -1,0 +1,137 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// How long to wait for a member that is still busy with requests: mdadm's
+// figures (util.c, hot_remove_disk).
+const (
+	removeRetry  = 10 * time.Millisecond
+	removeWait   = 5
+	removeForced = 500
+)
+
+// remove takes a failed member or a spare out of the array.
+func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
+	step := m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) })
+	if t.detached != "" {
+		step = plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: t.detached.Path("state"), What: "state", Value: "remove"},
+			func(context.Context) error {
+				return m.Patiently(func() error { return t.detached.Write("state", "remove") })
+			}, nil)
+	}
+	log := note.ListenToKernel()
+	defer log.Close()
+	if err := m.apply(ctx, step); err != nil {
+		m.Report.Say(note.Always, "hot remove failed for %s: %s", t.Name, device.ErrnoText(err))
+		m.explainRemove(t, err)
+		m.Report.KernelSaid(log, m.Live.Name)
+		return false, &note.Said{Err: err}
+	}
+	drop(m.Live, t)
+	// Not hidden by -q, as mdadm passes its arguments in the wrong order.
+	m.Report.Say(note.Always, "hot removed %s from %s", t.Name, m.Array)
+	return true, nil
+}
+
+// explainRemove says what the errno means here.
+func (m *Manager) explainRemove(t *Target, err error) {
+	d, member := m.Live.Disk(t.Major, t.Minor)
+	switch {
+	case !member && errors.Is(err, unix.ENXIO):
+		m.Report.Extra(note.Always, "it is not a member of %s", m.Array)
+	case member && errors.Is(err, unix.EBUSY) && d.RaidDisk >= 0 && d.State&mdctl.DiskFaulty == 0:
+		m.Report.Extra(note.Always, "it is active in slot %d; fail it first", d.RaidDisk)
+	}
+}
+
+// HotRemove asks the kernel by device number or, where that refuses because
+// the array does not run, by attribute.
+func (m *Manager) HotRemove(t *Target) error {
+	err := m.Patiently(func() error { return m.Dev.HotRemoveDisk(t.Major, t.Minor) })
+	if !errors.Is(err, unix.ENODEV) {
+		return err
+	}
+	name, nameErr := live.KernelNameOf(t.Major, t.Minor)
+	if nameErr != nil {
+		return err
+	}
+	if writeErr := m.Live.MemberDir(name).Write("state", "remove"); writeErr != nil {
+		return err
+	}
+	return nil
+}
+
+// Patiently tries again for a while as long as the answer is EBUSY.
+func (m *Manager) Patiently(try func() error) error {
+	left := removeWait
+	if m.Force {
+		left = removeForced
+	}
+	for {
+		err := try()
+		if !errors.Is(err, unix.EBUSY) || left <= 0 {
+			return err
+		}
+		left--
+		time.Sleep(removeRetry)
+	}
+}
+
+// drop notes in the description what removing does, for dry runs.
+func drop(l *live.Array, t *Target) {
+	l.Disks = slices.DeleteFunc(l.Disks, func(d mdctl.DiskInfo) bool {
+		return uint32(d.Major) == t.Major && uint32(d.Minor) == t.Minor
+	})
+}
+
+// Number writes the device number for the description of a step.
+func (t *Target) number() string { return fmt.Sprintf("%d:%d", t.Major, t.Minor) }
+
+// isKernelName reports whether mdadm takes the word for a name of the kernel.
+func isKernelName(s string) bool {
+	for _, c := range s {
+		if c == '/' || c == ':' {
+			return false
+		}
+	}
+	return len(s) < 50
+}
+
+// findByKernelName looks for a member by the name its folder in sysfs has.
+func (m *Manager) findByKernelName(t *Target) error {
+	if t.Verb != VerbRemove && t.Verb != VerbFail {
+		m.Report.Say(note.Always, "%s only meaningful with -r or -f, not -%c", t.Name, t.Verb)
+		return errDeclined
+	}
+	dir := m.Live.MemberDir(t.Name)
+	if text, err := dir.Read("block/dev"); err == nil {
+		var ok bool
+		if t.Major, t.Minor, ok = device.ParseDevNumber(text); ok {
+			return nil
+		}
+	}
+	if _, err := dir.Read("state"); err != nil {
+		m.Report.Say(note.Always, "%s does not appear to be a component of %s", t.Name, m.Array)
+		if !errors.Is(err, sysfs.ErrNotSupported) {
+			m.Report.Extra(note.Always, "%v", err)
+		}
+		return errDeclined
+	}
+	t.detached = dir
+	return nil
+}

@@ -1,0 +1,149 @@
+package member
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// ZeroRequest asks to wipe the superblocks of one device or image.
+type ZeroRequest struct {
+	Device string
+	// Version is the only version to be wiped. If Newest1 is set instead, it is
+	// the newest superblock of format 1; if neither is, every superblock.
+	Version *md.Version
+	Newest1 bool
+	// Force wipes even a device that is in use, and what does not look like a
+	// superblock of the version that was asked for.
+	Force  bool
+	DryRun bool
+	Report note.Reporter
+}
+
+// ZeroResult tells what was wiped, or would be.
+type ZeroResult struct {
+	Versions []md.Version // of the superblocks, in order
+	Steps    []plan.StepInfo
+}
+
+// Failures of ZeroSuperblock. They have been reported.
+var (
+	// ErrNoSuperblock is a device that has none of those asked for.
+	ErrNoSuperblock = errors.New("no superblock to be wiped")
+	// ErrUnreadable is a device that is too small for a superblock of the
+	// version asked for, or cannot be read where it would be.
+	ErrUnreadable = errors.New("cannot be read")
+	// ErrNotOpened is a device that cannot be opened for writing by oneself.
+	ErrNotOpened = errors.New("cannot be opened for writing")
+)
+
+// ZeroSuperblock wipes superblocks with zeroes: the whole of a 0.90 one, the
+// first 512 bytes of a 1.x one, which is what mdadm writes. All of it happens,
+// or nothing.
+//
+// The error matches ErrNotOpened, ErrUnreadable, ErrNoSuperblock, or is a
+// *PlanError.
+func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
+	flag := block.ForWriting
+	if !req.Force {
+		flag |= block.Exclusive
+	}
+	d, err := device.Open(req.Device, flag)
+	if err != nil {
+		req.Report.Say(note.Normal, "Couldn't open %s for write - not zeroing", req.Device)
+		req.Report.Extra(note.Normal, "%s", device.ErrnoText(err))
+		req.Report.Holders(note.Normal, req.Device, err)
+		return nil, &note.Said{Err: errors.Join(ErrNotOpened, err)}
+	}
+	over := block.NewOverlay(d)
+	result := &ZeroResult{}
+	err = req.wipe(over, result)
+	if closeErr := d.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return result, err
+	}
+	plan := plan.Plan{}
+	for e := range over.Extents() {
+		plan.Steps = append(plan.Steps, NewWipe(req.Device, "wipe superblock", e, req.Force))
+	}
+	result.Steps = plan.Describe()
+	if req.DryRun {
+		return result, nil
+	}
+	if err := plan.Apply(ctx, nil); err != nil {
+		req.Report.Say(note.Normal, "Could not zero superblock on %s", req.Device)
+		req.Report.Extra(note.Normal, "%v", err)
+		return result, &note.Said{Err: err}
+	}
+	return result, nil
+}
+
+// wipe does the work on an overlay.
+func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
+	switch {
+	case req.Version != nil:
+		m, bad := md.LoadSuper(d, *req.Version)
+		if bad == nil {
+			return result.wipe(d, m)
+		}
+		req.Report.Say(note.Always, "%s", bad.Text)
+		if !bad.Foreign {
+			return &note.Said{Err: errors.Join(ErrUnreadable, bad)}
+		}
+		if !req.Force {
+			return &note.Said{Err: errors.Join(ErrNoSuperblock, bad)}
+		}
+		off, _ := req.Version.SuperOffset(d.Size())
+		if err := result.wipe(d, &md.Member{Version: *req.Version, Offset: off}); err != nil {
+			return err
+		}
+		req.Report.Say(note.Normal, "superblock zeroed anyway")
+		return nil
+	case req.Newest1:
+		m, why := md.LoadNewest(d)
+		for _, w := range why {
+			req.Report.Say(note.Always, "%s", w.Text)
+		}
+		if m == nil {
+			return &note.Said{Err: ErrNoSuperblock}
+		}
+		return result.wipe(d, m)
+	}
+	for {
+		m, err := md.GuessSuper(d)
+		switch {
+		case err == nil:
+			if err := result.wipe(d, m); err != nil {
+				return err
+			}
+			continue
+		case len(result.Versions) > 0:
+			return nil
+		}
+		req.Report.Say(note.Normal, "Unrecognised md component device - %s", req.Device)
+		if format := ExternalMetadata(d); format != "" {
+			req.Report.Extra(note.Normal, "it carries %s metadata, which mdkit leaves alone", format)
+		}
+		return &note.Said{Err: errors.Join(ErrNoSuperblock, err)}
+	}
+}
+
+func (r *ZeroResult) wipe(d block.Device, m *md.Member) error {
+	r.Versions = append(r.Versions, m.Version)
+	return md.WipeSuper(d, m)
+}
+
+// NewWipe is a write that, with force, does not mind who else has the device.
+func NewWipe(path, what string, e block.Extent, force bool) plan.Step {
+	if force {
+		return plan.NewSharedWrite(path, what, e.Off, e.Data)
+	}
+	return plan.NewWrite(path, what, e.Off, e.Data)
+}

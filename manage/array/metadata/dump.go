@@ -1,0 +1,263 @@
+// Package metadata saves the metadata of a device in a file and brings it back.
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// CopyRequest asks for the metadata of a member to be saved in a file, or to
+// be restored from one.
+type CopyRequest struct {
+	Device string // the member: a path, or "major:minor"
+	// Dir is the folder of the files. RestoreMetadata also takes a file, if
+	// Alone.
+	Dir     string
+	Alone   bool        // no other device is on the same command line
+	Version *md.Version // only metadata of this version; nil for what is there
+	Force   bool        // restore to a device that is in use, too
+	DryRun  bool
+	Report  note.Reporter
+}
+
+// CopyResult tells what was saved or restored, or would be.
+type CopyResult struct {
+	File  string   // that holds the metadata
+	Links []string // further names of it, by the names of the device in /dev/disk/by-id
+	Steps []plan.StepInfo
+}
+
+// ErrBadDirectory is a folder of DumpMetadata or RestoreMetadata that is none.
+var ErrBadDirectory = errors.New("no folder to hold metadata")
+
+// DumpMetadata saves the metadata of a member in a sparse file of the same
+// size, so that the file is a member itself to all that only reads (mdadm 4.2,
+// Dump.c). What goes wrong has been reported; the error matches
+// ErrBadDirectory if the folder is to blame.
+func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
+	if st, err := os.Stat(req.Dir); err != nil || !st.IsDir() {
+		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "--dump requires an existing directory, not: %s", req.Dir)
+	}
+	d, err := device.Open(req.Device, block.ForReading)
+	if err != nil {
+		return nil, req.Report.Fail(err, "Cannot open %s to dump metadata: %s", req.Device, device.ErrnoText(err))
+	}
+	defer d.Close()
+	r := &CopyResult{File: filepath.Join(req.Dir, filepath.Base(req.Device))}
+	_, extents, err := req.metadata(d, req.Device, "Cannot find RAID metadata on %s", r.File)
+	if err != nil {
+		return nil, err
+	}
+	file := newDump(r.File, d.Size(), extents)
+	r.Steps = []plan.StepInfo{file.Describe()}
+	if req.DryRun {
+		return r, nil
+	}
+	if err := (&plan.Plan{Steps: []plan.Step{file}}).Apply(ctx, nil); err != nil {
+		req.Report.Say(note.Always, "Cannot create dump file %s: %s", r.File, device.ErrnoText(err))
+		return nil, &note.Said{Err: err}
+	}
+	for _, name := range d.NamesByID() {
+		link := filepath.Join(req.Dir, name)
+		if err := os.Link(r.File, link); err != nil {
+			req.Report.Say(note.Always, "Could not save %s as %s!!", req.Device, link)
+			req.Report.Extra(note.Always, "%s", device.ErrnoText(err))
+			continue
+		}
+		r.Links = append(r.Links, link)
+	}
+	return r, nil
+}
+
+// metadata finds what belongs to the metadata on d: the extents to copy. name
+// is of the thing looked at, to of what it is copied to, for messages.
+func (req *CopyRequest) metadata(d block.Device, name, nothing, to string) (*md.Member, []block.Extent, error) {
+	var m *md.Member
+	var err error
+	if req.Version != nil {
+		var bad *md.LoadError
+		if m, bad = md.LoadSuper(d, *req.Version); bad != nil {
+			return nil, nil, req.Report.Fail(bad, "No %s metadata found on %s", familyName(*req.Version), name)
+		}
+	} else if m, err = md.GuessSuper(d); err != nil {
+		return nil, nil, req.Report.Fail(errors.Join(member.ErrNoSuperblock, err), nothing, name)
+	}
+	extents, err := metadataExtents(d, m)
+	if err == nil {
+		err = m.Err
+	}
+	if err != nil {
+		req.Report.Say(note.Always, "Failed to copy metadata from %s to %s", name, to)
+		req.Report.Extra(note.Always, "%v", err)
+		return nil, nil, &note.Said{Err: err}
+	}
+	return m, extents, nil
+}
+
+// familyName is mdadm's name for the formats of a version (super0.c, super1.c).
+func familyName(v md.Version) string {
+	if v == md.V090 {
+		return v.String()
+	}
+	return "1.x"
+}
+
+// metadataExtents are the areas that belong to the superblock: of 0.90 all the
+// 64 KiB reserved for it, of 1.x superblock, bitmap and bad block log (super0.c
+// and super1.c, copy_metadata).
+func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
+	type area struct{ off, length int64 }
+	areas := []area{{m.Offset, super1Room}}
+	if m.Super0 != nil {
+		areas = []area{{m.Offset, md.MinSize0}}
+	} else {
+		if off, ok := m.BitmapOffset(); ok {
+			bitmap, err := m.ReadBitmap(d)
+			if err != nil {
+				return nil, err
+			}
+			n := bitmap.Chunks()
+			areas = append(areas, area{off, int64(roundUpTo(md.BitmapSuperSize+n/8+min(n%8, 1), md.SectorSize))})
+		}
+		if off, length, ok := m.BadBlockLog(); ok {
+			areas = append(areas, area{off, length})
+		}
+	}
+	var extents []block.Extent
+	for _, a := range areas {
+		// What the metadata says of its size takes no memory that there is no
+		// device for.
+		if err := block.CheckRange("read", block.Name(d), d.Size(), a.off, a.length); err != nil {
+			return nil, err
+		}
+		data := make([]byte, a.length)
+		if err := block.ReadFull(d, data, a.off); err != nil {
+			return nil, err
+		}
+		extents = append(extents, block.Extent{Off: a.off, Data: data})
+	}
+	return extents, nil
+}
+
+// super1Room is what a 1.x superblock takes at most, in bytes.
+const super1Room = 4096
+
+func roundUpTo(n, unit uint64) uint64 { return (n + unit - 1) / unit * unit }
+
+// newDump is a step that makes a file of the given size, in bytes, which holds
+// nothing but the extents.
+func newDump(path string, size int64, extents []block.Extent) plan.Step {
+	made := false
+	info := plan.StepInfo{Kind: plan.KindWrite, Target: path, What: fmt.Sprintf("new file with %d areas of metadata", len(extents)), Length: size}
+	return plan.NewStep(info, func(context.Context) error {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if err != nil {
+			return err
+		}
+		made = true
+		err = f.Truncate(size)
+		for _, e := range extents {
+			if err == nil {
+				_, err = f.WriteAt(e.Data, e.Off)
+			}
+		}
+		return errors.Join(err, f.Sync(), f.Close())
+	}, func(context.Context) error {
+		if !made {
+			return nil
+		}
+		return os.Remove(path)
+	})
+}
+
+// RestoreMetadata writes the metadata in a file of DumpMetadata to a device:
+// all of it, or nothing. The file is the one that has a name of the device in
+// /dev/disk/by-id, or else the device's own name. What goes wrong has been
+// reported; the error matches ErrBadDirectory if the folder is to blame.
+//
+// Unlike mdadm 4.2 it does not write to a device that is in use, unless forced.
+func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
+	st, err := os.Stat(req.Dir)
+	switch {
+	case err != nil:
+		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "%s does not exist: cannot restore from there.", req.Dir)
+	case !st.IsDir() && !req.Alone:
+		return nil, req.Report.Fail(ErrBadDirectory, "--restore requires a directory when multiple devices given")
+	}
+	d, err := device.Open(req.Device, block.ForWriting)
+	if err != nil {
+		return nil, req.Report.Fail(err, "Cannot open %s to restore metadata: %s", req.Device, device.ErrnoText(err))
+	}
+	defer d.Close()
+	r := &CopyResult{File: req.Dir}
+	if st.IsDir() {
+		if r.File, err = req.dumpOf(d); err != nil {
+			return nil, err
+		}
+	}
+	f, err := block.OpenFile(r.File, block.ForReading)
+	if err != nil {
+		return nil, req.Report.Fail(err, "Could not open %s for --restore.", r.File)
+	}
+	defer f.Close()
+	if f.Size() != d.Size() {
+		return nil, req.Report.Fail(fmt.Errorf("%d and %d bytes: %w", f.Size(), d.Size(), unix.EINVAL),
+			"%s is not the same size as %s - cannot restore.", r.File, req.Device)
+	}
+	_, extents, err := req.metadata(f, r.File, "Cannot find metadata on %s", req.Device)
+	if err != nil {
+		return nil, err
+	}
+	plan := plan.Plan{}
+	for _, e := range extents {
+		plan.Steps = append(plan.Steps, member.NewWipe(req.Device, "metadata of "+r.File, e, req.Force))
+	}
+	r.Steps = plan.Describe()
+	if req.DryRun {
+		return r, nil
+	}
+	if err := plan.Apply(ctx, nil); err != nil {
+		req.Report.Say(note.Always, "Failed to copy metadata from %s to %s", r.File, req.Device)
+		req.Report.Extra(note.Always, "%s", device.ErrnoText(err))
+		req.Report.Holders(note.Always, req.Device, err)
+		return nil, &note.Said{Err: err}
+	}
+	return r, nil
+}
+
+// dumpOf chooses the file of a device.
+func (req *CopyRequest) dumpOf(d *device.Device) (string, error) {
+	var chosen string
+	var first os.FileInfo
+	for _, name := range d.NamesByID() {
+		path := filepath.Join(req.Dir, name)
+		st, err := os.Stat(path)
+		switch {
+		case err != nil:
+		case first == nil:
+			chosen, first = path, st
+		case !os.SameFile(first, st):
+			return "", req.Report.Fail(unix.EEXIST, "Both %s and %s seem suitable for %s.  Please choose one.", chosen, path, req.Device)
+		}
+	}
+	if chosen != "" {
+		return chosen, nil
+	}
+	path := filepath.Join(req.Dir, filepath.Base(req.Device))
+	if _, err := os.Stat(path); err != nil {
+		return "", req.Report.Fail(err, "Cannot find suitable file in %s for %s", req.Dir, req.Device)
+	}
+	return path, nil
+}

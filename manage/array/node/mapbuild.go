@@ -1,0 +1,135 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
+)
+
+// RebuildMap writes the map of arrays anew from the arrays that there are
+// (mapfile.c, RebuildMap). It gives the step, and does it unless this is a dry
+// run.
+func RebuildMap(home Home, cf *mdconf.Config, dryRun bool) (plan.StepInfo, error) {
+	return Map{}.rebuild(home, cf, dryRun)
+}
+
+// Ensure writes a map that is missing, so that arrays that are there are found
+// in it. Without one they are as good as before.
+func (m Map) Ensure(home Home, cf *mdconf.Config) {
+	if _, err := os.Stat(m.path("map")); errors.Is(err, fs.ErrNotExist) {
+		_, _ = m.rebuild(home, cf, false)
+	}
+}
+
+func (m Map) rebuild(home Home, cf *mdconf.Config, dryRun bool) (plan.StepInfo, error) {
+	if cf == nil {
+		cf = &mdconf.Config{}
+	}
+	step := plan.StepInfo{Kind: plan.KindMap, Target: MapDir + "/map", What: "write it anew"}
+	stat, err := sysmd.ReadMdstat(sysfs.Host)
+	if err != nil {
+		return step, fmt.Errorf("rebuild the map of arrays: %w", err)
+	}
+	var entries []MapEntry
+	nodes := &Nodes{}
+	for i := len(stat.Arrays) - 1; i >= 0; i-- { // mdadm's order, oldest first
+		if e, ok := mapEntryOf(&stat.Arrays[i], home, cf, nodes, entries); ok {
+			entries = append([]MapEntry{e}, entries...)
+		}
+	}
+	for _, e := range entries {
+		step.Value = strings.TrimSpace(step.Value + " " + e.Name + "=" + e.Path)
+	}
+	if dryRun {
+		return step, nil
+	}
+	return step, m.change(func([]MapEntry) []MapEntry { return entries })
+}
+
+// mapEntryOf describes an array by the first of its members that can be read.
+func mapEntryOf(a *sysmd.MdstatArray, home Home, cf *mdconf.Config, nodes *Nodes, others []MapEntry) (MapEntry, bool) {
+	for _, m := range a.Members {
+		path, err := device.NodeOf(sysfs.Host, m.Name)
+		if err != nil {
+			continue
+		}
+		member, err := memberAt(path)
+		if err != nil {
+			continue
+		}
+		return MapEntry{
+			Name: a.Name, Metadata: member.Version.String(), UUID: MapUUIDOf(member),
+			Path: mapPath(a.Name, member, home, cf, nodes, others),
+		}, true
+	}
+	return MapEntry{}, false
+}
+
+// memberAt reads the newest superblock on the device at path.
+func memberAt(path string) (*md.Member, error) {
+	d, err := device.Open(path, block.ForReading)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return md.GuessSuper(d)
+}
+
+// mapPath is the name of an array: the one it has in /dev/md, the one the
+// configuration gives it, or the one that putting it together would give it.
+func mapPath(kernel string, m *md.Member, home Home, cf *mdconf.Config, nodes *Nodes, others []MapEntry) string {
+	if path, err := device.NodeOf(sysfs.Host, kernel); err == nil {
+		if major, minor, err := device.StatDevice(path); err == nil {
+			if name := nodes.Name(major, minor, ""); strings.HasPrefix(name, NamesDir+"/") {
+				return name
+			}
+		}
+	}
+	info := md.InfoOf(m)
+	line, two := cf.Match(mdconf.Facts{UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor}, nil)
+	if two == nil && line != nil && strings.HasPrefix(line.Device, "/") {
+		return line.Device
+	}
+	trusted := home.Owns(m) || (Home{Host: "any"}).Owns(m) || home.Ignored && cf.NameIsFree(info.Name)
+	name := info.Name
+	if name == "" {
+		name = FormatFamily(m.Version)
+	}
+	if strings.Contains(name, ":") {
+		if trusted && home.Host != "" {
+			name = strings.TrimPrefix(name, home.Host+":")
+		}
+		trusted = true // the host's name in front keeps it apart
+	}
+	for n := -1; ; n++ {
+		path := NamesDir + "/" + name
+		switch {
+		case n >= 0:
+			path += fmt.Sprintf("_%d", n)
+		case !trusted:
+			continue
+		}
+		if _, err := os.Lstat(path); err != nil && !pathTaken(others, path) {
+			return path
+		}
+	}
+}
+
+func pathTaken(entries []MapEntry, path string) bool {
+	for _, e := range entries {
+		if e.Path == path {
+			return true
+		}
+	}
+	return false
+}

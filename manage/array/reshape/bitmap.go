@@ -1,0 +1,158 @@
+package reshape
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// Bitmap adds or removes the write-intent bitmap (Grow.c, Grow_addbitmap).
+func (g *Grower) bitmap(ctx context.Context) error {
+	file, err := g.dev.BitmapFile()
+	if err != nil {
+		return g.refuse("bitmaps not supported by this kernel.")
+	}
+	remove := g.Bitmap == "none"
+	switch {
+	case file != "" && remove:
+		step := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_BITMAP_FILE", Value: "none"},
+			func(context.Context) error { return g.dev.RemoveBitmapFile() }, nil)
+		if err := g.do(ctx, step); err != nil {
+			return g.failed(ctx, err, "failed to remove bitmap %s", file)
+		}
+		return nil
+	case file != "":
+		return g.refuse("%s already has a bitmap (%s)", g.Array, file)
+	case g.live.HasBitmap() && remove:
+		if err := g.do(ctx, g.dropBitmap()); err != nil {
+			return g.failed(ctx, err, "failed to remove internal bitmap.")
+		}
+		return nil
+	case g.live.HasBitmap():
+		return g.refuse("bitmap already present on %s", g.Array)
+	case remove:
+		return g.refuse("no bitmap found on %s", g.Array)
+	}
+	return g.addBitmap(ctx)
+}
+
+// dropBitmap removes an internal bitmap. The kernel refuses while it looks
+// whether there is something to recover, so it is asked for a while.
+func (g *Grower) dropBitmap() plan.Step {
+	m := &member.Manager{ManageRequest: member.ManageRequest{Force: true}}
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_ARRAY_INFO", Value: "no bitmap"},
+		func(context.Context) error {
+			return m.Patiently(func() error {
+				info, err := g.dev.ArrayInfo()
+				if err != nil {
+					return err
+				}
+				info.State &^= mdctl.ArrayBitmapPresent
+				return g.dev.SetArrayInfo(&info)
+			})
+		},
+		func(context.Context) error { return plan.ErrNoUndo })
+}
+
+// addBitmap writes a bitmap with every bit set to each member in sync, and
+// then tells the kernel where it is.
+func (g *Grower) addBitmap(ctx context.Context) error {
+	l := g.live
+	level := md.Level(l.Info.Level)
+	if level <= 0 {
+		return g.refuse("Bitmaps not meaningful with level %s", level)
+	}
+	if l.Size == 0 {
+		return g.refuse("Cannot reliably determine size of array to create bitmap - sorry.")
+	}
+	syncSize := l.Size
+	if level == md.LevelRAID10 {
+		syncSize = syncSize * uint64(l.Info.RaidDisks) / uint64(max(md.ParseRAID10Layout(l.Info.Layout).Copies(), 1))
+	}
+	if !l.HasFormat {
+		return g.refuse("Cannot understand version %d.%d", l.Info.MajorVersion, l.Info.MinorVersion)
+	}
+	if policy, err := l.Dir.Read("consistency_policy"); err == nil && policy == "ppl" {
+		return g.refuse("Cannot add bitmap to array with PPL")
+	}
+	writes, location, err := g.bitmapWrites(syncSize)
+	if err != nil {
+		return err
+	}
+	set := plan.NewStep(plan.StepInfo{
+		Kind: plan.KindSysfs, Target: l.Dir.Path("bitmap/location"), What: "bitmap/location", Value: fmt.Sprintf("%+d", location),
+	}, func(context.Context) error { return l.Dir.Write("bitmap/location", fmt.Sprintf("%+d", location)) }, nil)
+	if err := g.do(ctx, append(writes, set)...); err != nil {
+		if errors.Is(err, unix.EBUSY) {
+			g.Report.Say(note.Always, "Cannot add bitmap while array is resyncing or reshaping etc.")
+		}
+		return g.failed(ctx, err, "failed to set internal bitmap.")
+	}
+	return nil
+}
+
+// bitmapWrites plans the bitmap on every member in sync; location is where the
+// last of them has it, in sectors from the superblock.
+func (g *Grower) bitmapWrites(syncSize uint64) (writes []plan.Step, location int32, err error) {
+	for i := range g.live.Disks {
+		disk := &g.live.Disks[i]
+		if disk.State&mdctl.DiskSync == 0 {
+			continue
+		}
+		d, err := device.Open(live.DevNumber(disk), block.ForReading)
+		if err != nil {
+			continue // as mdadm does: the kernel brings it up to date
+		}
+		step, off, err := g.bitmapWrite(d, disk, syncSize)
+		if err := errors.Join(err, d.Close()); err != nil {
+			return nil, 0, err
+		}
+		writes, location = append(writes, step), off
+	}
+	return writes, location, nil
+}
+
+func (g *Grower) bitmapWrite(d *device.Device, disk *mdctl.DiskInfo, syncSize uint64) (plan.Step, int32, error) {
+	m, bad := md.LoadSuper(d, g.live.Version)
+	if bad != nil {
+		g.Report.Extra(note.Always, "%v", bad)
+		return nil, 0, g.refuse("failed to load super-block.")
+	}
+	place, err := md.PlaceBitmap(m, syncSize, g.BitmapChunk)
+	if err != nil {
+		g.Report.Extra(note.Chatty, "%v", err)
+		return nil, 0, g.refuse("failed to create internal bitmap - chunksize problem.")
+	}
+	b := &md.Bitmap{
+		Magic: md.BitmapMagic, Version: 4, UUID: m.NativeUUID(), SyncSize: syncSize,
+		ChunkSize: uint32(place.Chunk), DaemonSleep: g.Delay, WriteBehind: g.WriteBehind,
+	}
+	at := m.Offset + int64(place.Offset)*md.SectorSize
+	length := place.Room
+	if length == 0 {
+		length = int64(b.CopyLen())
+		if place.Offset&7 != 0 {
+			length = (int64(b.Len()) + md.SectorSize - 1) &^ (md.SectorSize - 1)
+		}
+	}
+	raw := bytes.Repeat([]byte{0xff}, int(length))
+	copy(raw, b.AppendTo(nil))
+	name, err := live.KernelNameOf(uint32(disk.Major), uint32(disk.Minor))
+	if err != nil {
+		return nil, 0, err
+	}
+	path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
+	return plan.NewSharedWrite(path, "bitmap", at, raw), place.Offset, nil
+}

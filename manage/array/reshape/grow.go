@@ -1,0 +1,300 @@
+// Package reshape changes the shape of an array that runs: size, devices, level, layout,
+// chunk, bitmap, consistency policy.
+package reshape
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// GrowMax asks for as much as there is: of every member, or of the array.
+const GrowMax = -1
+
+// GrowRequest asks for changes to the shape of a running array. What is left
+// at its zero value stays as it is.
+type GrowRequest struct {
+	Array   string          // path of the md device
+	Devices []member.Subdev // devices to add first, as spares
+
+	ArraySize   int64     // KiB of the array that are shown; GrowMax for all
+	Size        int64     // KiB used of each member; GrowMax for as much as there is
+	AssumeClean bool      // what Size adds needs no resync
+	Level       *md.Level // nil to keep it
+	RaidDisks   int
+	Layout      string  // mdadm's word; also "normalise" and "preserve"
+	Chunk       int     // KiB
+	DataOffset  *uint64 // sectors; nil lets the reshape choose
+
+	Bitmap      string // "internal" or "none"
+	BitmapChunk uint64 // bytes, 0 for the default
+	Delay       uint32 // seconds between updates of the bitmap
+	WriteBehind uint32
+	Policy      string // consistency policy: "resync" or "ppl"
+
+	// Continue sees a reshape through that is under way, instead of starting
+	// one; Level then is the level to change to when it is done.
+	Continue   bool
+	BackupFile string // where the data of the critical section is kept meanwhile
+
+	Force  bool // accept a degraded array
+	DryRun bool // only plan
+	Report note.Reporter
+
+	// Background carries on with a request whose Continue is set, while Grow
+	// returns. Without it Grow itself stays until the reshape no longer needs
+	// anybody.
+	Background func(GrowRequest) error
+	// Progress, if there is one, is told how far the reshape has come each
+	// time something has to be done for it: sectors of each member.
+	Progress func(done, total uint64)
+}
+
+// GrowResult tells what a GrowRequest did, or would do.
+type GrowResult struct {
+	Steps []plan.StepInfo // in order; of a failed request those up to the failure
+}
+
+// ErrNoPPL is the refusal to give an array a partial parity log it has no room
+// for; mdadm ends with another exit code then.
+var ErrNoPPL = errors.New("no room for a partial parity log")
+
+// errGrow is a change of shape that cannot be, which has been said.
+var errGrow error = &note.Said{Err: errors.New("the shape of the array stays as it is")}
+
+// Grow changes the shape of a running array as asked. All that can be known in
+// advance is checked before anything is changed; what a failed step leaves
+// behind is taken back as far as the kernel allows.
+func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
+	dev, err := mdctl.Open(req.Array, os.O_RDWR)
+	if err != nil {
+		return &GrowResult{}, err
+	}
+	defer dev.Close()
+	g := &Grower{GrowRequest: req, dev: dev, result: &GrowResult{}}
+	if g.live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
+		var e *live.Error
+		if errors.As(err, &e) {
+			return g.result, req.Report.Fail(err, "%s is not an active md array - aborting", req.Array)
+		}
+		return g.result, err
+	}
+	g.log = note.ListenToKernel()
+	defer g.log.Close()
+	return g.result, g.run(ctx)
+}
+
+// Grower works on one request.
+type Grower struct {
+	GrowRequest
+	dev    *mdctl.Device
+	live   *live.Array
+	log    *note.KernelLog
+	done   []plan.Step // what was done and can be taken back
+	frozen bool        // sync_action was set to frozen by us, or left so by a change of level
+	result *GrowResult
+}
+
+// Run chooses what to do, in mdadm's order (mdadm.c, case GROW).
+func (g *Grower) run(ctx context.Context) error {
+	if err := g.arraySize(ctx); err != nil {
+		return err
+	}
+	reshapes := g.Size != 0 || g.RaidDisks != 0 || g.Layout != "" || g.Chunk != 0 || g.Level != nil || g.DataOffset != nil
+	switch {
+	case len(g.Devices) > 0 && g.RaidDisks == 0 && g.Level == nil:
+		if g.Size != 0 || g.Chunk != 0 || g.Layout != "" || g.Bitmap != "" {
+			return g.refuse("--add cannot be used with other geometry changes in --grow mode")
+		}
+		return g.addLinear(ctx)
+	case g.Bitmap != "":
+		if g.Size != 0 || g.RaidDisks != 0 || g.Chunk != 0 || g.Layout != "" || len(g.Devices) > 0 {
+			return g.refuse("--bitmap changes cannot be used with other geometry changes in --grow mode")
+		}
+		return g.bitmap(ctx)
+	case g.Continue:
+		return g.resume(ctx)
+	case reshapes:
+		return g.shape(ctx)
+	case g.Policy != "":
+		return g.policy(ctx)
+	case g.ArraySize == 0:
+		g.Report.Say(note.Always, "no changes to --grow")
+	}
+	return nil
+}
+
+// refuse says why nothing is done.
+func (g *Grower) refuse(format string, args ...any) error {
+	g.Report.Say(note.Always, format, args...)
+	return errGrow
+}
+
+// failed says what went wrong, with the kernel's own reason, and takes back
+// what was done before.
+func (g *Grower) failed(ctx context.Context, err error, format string, args ...any) error {
+	g.Report.Say(note.Always, format, args...)
+	g.Report.KernelSaid(g.log, g.live.Name)
+	g.undo(ctx)
+	return &note.Said{Err: err}
+}
+
+// undo takes back what was done, the last first.
+func (g *Grower) undo(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	for _, s := range slices.Backward(g.done) {
+		if err := s.Undo(ctx); err != nil {
+			g.Report.Extra(note.Always, "could not take back %s: %v", s.Describe(), err)
+		}
+	}
+	g.done = nil
+	g.frozen = false
+}
+
+// do takes steps, one after the other. A dry run only records them.
+func (g *Grower) do(ctx context.Context, steps ...plan.Step) error {
+	for _, s := range steps {
+		g.result.Steps = append(g.result.Steps, s.Describe())
+		if g.DryRun {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		g.done = append(g.done, s)
+		if err := s.Apply(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attr sets an attribute, and puts it back to what it was when undone.
+func (g *Grower) attr(dir sysfs.Dir, name, value string) plan.Step {
+	old := ""
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+		func(context.Context) error {
+			text, err := dir.Read(name)
+			if old = text; err != nil {
+				old = ""
+			}
+			return dir.Write(name, value)
+		},
+		func(context.Context) error {
+			if old == "" {
+				return nil
+			}
+			return dir.Write(name, old)
+		})
+}
+
+// set sets an attribute for good: its old value means nothing later.
+func (g *Grower) set(dir sysfs.Dir, name, value string) plan.Step {
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+		func(context.Context) error { return dir.Write(name, value) }, nil)
+}
+
+// change is SET_ARRAY_INFO with one thing other than it is; undone it goes back.
+func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
+	var before mdctl.ArrayInfo
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_ARRAY_INFO", Value: what},
+		func(context.Context) error {
+			info, err := g.dev.ArrayInfo()
+			if err != nil {
+				return err
+			}
+			before = info
+			edit(&info)
+			return g.dev.SetArrayInfo(&info)
+		},
+		func(context.Context) error { return g.dev.SetArrayInfo(&before) })
+}
+
+// freeze keeps the array from starting recovery until the change is complete.
+// It fails if it is at work already.
+func (g *Grower) freeze(ctx context.Context) error {
+	if state, err := g.live.Dir.Read("array_state"); err == nil && state == "read-auto" {
+		_ = g.do(ctx, g.set(g.live.Dir, "array_state", "clean"))
+	}
+	action, err := g.live.Dir.Read("sync_action")
+	switch {
+	case err != nil || action == "frozen": // has nothing to freeze, or somebody else did
+		return nil
+	case action != "idle" && action != "recover":
+		return g.refuse("%s is performing resync/recovery and cannot be reshaped", g.Array)
+	}
+	dir := g.live.Dir
+	freeze := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "frozen"},
+		func(context.Context) error { return dir.Write("sync_action", "frozen") },
+		func(context.Context) error { return thaw(dir) })
+	g.frozen = g.do(ctx, freeze) == nil
+	return nil
+}
+
+// thaw lets a frozen array go on.
+func thaw(dir sysfs.Dir) error {
+	if action, err := dir.Read("sync_action"); err != nil || action != "frozen" {
+		return nil
+	}
+	return dir.Write("sync_action", "idle")
+}
+
+// unfreeze ends freeze.
+func (g *Grower) unfreeze(ctx context.Context) error {
+	if !g.frozen {
+		return nil
+	}
+	g.frozen = false
+	dir := g.live.Dir
+	return g.do(ctx, plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "idle"},
+		func(context.Context) error { return thaw(dir) }, nil))
+}
+
+// arraySize sets how much of the array is shown.
+func (g *Grower) arraySize(ctx context.Context) error {
+	if g.ArraySize == 0 {
+		return nil
+	}
+	if g.RaidDisks != 0 || g.Level != nil {
+		return g.refuse("cannot change array size in same operation as changing raiddisks or level.\n" +
+			"    Change size first, then check that data is still intact.")
+	}
+	value := "default"
+	if g.ArraySize != GrowMax {
+		value = strconv.FormatInt(g.ArraySize, 10)
+	}
+	err := g.do(ctx, g.attr(g.live.Dir, "array_size", value))
+	switch {
+	case errors.Is(err, unix.E2BIG):
+		return g.failed(ctx, err, "--array-size setting is too large.")
+	case err != nil:
+		return g.failed(ctx, err, "current kernel does not support setting --array-size")
+	}
+	return nil
+}
+
+// busyWithBitmap says what helps where a bitmap is why the kernel refuses.
+func (g *Grower) busyWithBitmap(err error, what, lead string) {
+	if errors.Is(err, unix.EBUSY) && g.live.HasBitmap() {
+		g.Report.More(note.Always, "%sBitmap must be removed before %s can be changed", lead, what)
+	}
+}
+
+// arrayBytes is how large the array shows itself, in bytes.
+func (g *Grower) arrayBytes() (uint64, error) {
+	dir := sysfs.Dir(g.live.FS.Sys("block", g.live.Name))
+	n, err := dir.ReadUint("size")
+	return n * md.SectorSize, err
+}

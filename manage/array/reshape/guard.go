@@ -1,0 +1,445 @@
+package reshape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/raid"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/sysfs"
+)
+
+// guard sees to it that a reshape in place can be taken up again wherever it is
+// cut off: it holds writes off a section, keeps its data elsewhere, lets the
+// kernel go over it, and goes on to the next (Grow.c, child_monitor).
+func (g *Grower) guard(ctx context.Context) error {
+	r, err := g.reshaping()
+	if err != nil || r == nil {
+		return err
+	}
+	if r.aside {
+		step, err := g.paceOf(r)
+		if err != nil || step == 0 {
+			return err
+		}
+		return g.pace(ctx, r, step)
+	}
+	if g.BackupFile == "" {
+		if path, err := os.Readlink(g.backupLink()); err == nil {
+			g.BackupFile = path
+		}
+	}
+	w := &Warden{G: g, R: r, dir: g.live.Dir, blocks: r.T.blocks(r.now.size)}
+	if err := w.prepare(); err != nil {
+		return err
+	}
+	switch err := w.run(ctx); {
+	case stopped(err):
+		return nil // its backups are for whoever assembles it again
+	case err != nil:
+		// The kernel stays where it was allowed to go.
+		return errors.Join(g.Report.Fail(err, "%s: the reshape is held until mdadm --grow --continue: %v", g.Array, err), w.unsuspend())
+	}
+	err = w.release()
+	if err == nil && g.BackupFile != "" {
+		err = g.dropBackup(g.BackupFile)
+	}
+	return err
+}
+
+// Warden guards one reshape.
+type Warden struct {
+	G       *Grower
+	R       *Running
+	dir     sysfs.Dir
+	Parity  *raid.Parity // the old shape
+	blocks  uint64       // sectors of data kept at a time
+	keepers []keeper
+	head    md.Backup
+	next    int // the section to use next
+	speed   string
+}
+
+func (w *Warden) prepare() error {
+	s := live.ReadSample(w.G.live)
+	if s == nil {
+		return w.G.refuse("Cannot find a superblock")
+	}
+	if w.G.BackupFile != "" {
+		w.keepers = []keeper{{path: w.G.BackupFile, at: BackupHead}}
+	} else {
+		var err error
+		if w.keepers, err = w.G.spareKeepers(w.R.now.disks, w.blocks); err != nil {
+			return err
+		}
+	}
+	if len(w.keepers) == 0 {
+		return w.G.refuse("%s: Need a backup file to complete reshape of this array.", w.G.Array)
+	}
+	now := &w.R.now
+	w.settle()
+	var err error
+	w.Parity, err = raid.NewParity(int(now.level), now.disks, int64(now.size)*md.SectorSize, int64(now.chunk), int(now.layout))
+	w.head = md.Backup{UUID: s.Member.NativeUUID(), Offset2: w.blocks, MTime: uint64(time.Now().Unix())}
+	if err != nil {
+		return err
+	}
+	// What a backup holds from before is no longer needed, and must not be
+	// taken for what is about to be written in its place.
+	for _, k := range w.keepers {
+		if err := k.forget(w.head); err != nil {
+			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
+		}
+	}
+	return nil
+}
+
+// settle waits until a reshape that was held at a limit has come there: only
+// then do the superblocks say how far it is.
+func (w *Warden) settle() {
+	limit, err := w.dir.ReadUint("sync_max")
+	if err != nil || limit == 0 {
+		return // none, or the start
+	}
+	for range 500 {
+		if done, total, err := w.completed(); err != nil || total > 0 && done >= limit {
+			break
+		}
+		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if position, err := w.dir.ReadUint("reshape_position"); err == nil {
+		w.R.position = position
+	}
+}
+
+// advancing reports whether the reshape begins at the start of the array.
+func (w *Warden) advancing() bool { return w.R.T.After.Data >= w.R.T.Before.Data }
+
+// Run guards the reshape for as long as it needs that.
+func (w *Warden) run(ctx context.Context) error {
+	t := &w.R.T
+	if !w.advancing() {
+		return w.retreat(ctx)
+	}
+	need := t.Backup
+	if t.Before.Data == t.After.Data {
+		need = w.R.now.size * uint64(t.Before.Data)
+		w.speed, _ = w.dir.Read("sync_speed_min")
+		_ = w.dir.Write("sync_speed_min", "200000")
+	}
+	kept := w.R.position
+	if err := w.suspend(kept, kept); err != nil {
+		return err
+	}
+	for done := kept; done < need; {
+		for kept < need && w.head.Sections[w.next].Length == 0 {
+			length := min(w.blocks, w.total(t.Before.Data)-kept)
+			if err := w.keep(kept, length); err != nil {
+				return err
+			}
+			kept += length
+			if t.Before.Data != t.After.Data {
+				break // one section is all there is
+			}
+		}
+		var err error
+		if done, err = w.advance(ctx, kept, w.oldest()); err != nil {
+			return err
+		}
+		if done == finished {
+			return nil
+		}
+		if err := w.drop(done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Warden) total(data int) uint64 { return w.R.now.size * uint64(data) }
+
+// retreat guards a reshape that begins at the end of the array and writes to
+// where it still has to read only when it comes to the start.
+func (w *Warden) retreat(ctx context.Context) error {
+	t := &w.R.T
+	need := t.Backup
+	if w.R.position > need {
+		done, err := w.advance(ctx, need, need)
+		if err != nil || done == finished {
+			return err
+		}
+	}
+	if err := w.keep(0, need); err != nil {
+		return err
+	}
+	_, err := w.advance(ctx, 0, 0)
+	return err
+}
+
+// oldest is the end of the section that has been kept longest.
+func (w *Warden) oldest() uint64 {
+	end := uint64(math.MaxUint64)
+	for _, s := range w.head.Sections {
+		if s.Length > 0 {
+			end = min(end, s.End())
+		}
+	}
+	return end
+}
+
+// suspend holds off writes to sectors of the array.
+func (w *Warden) suspend(from, to uint64) error {
+	// A window that is to shrink is moved away first: older kernels know no
+	// other way.
+	low, err := w.dir.ReadUint("suspend_lo")
+	if err != nil {
+		return err
+	}
+	if low > from || to <= from {
+		_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
+	}
+	return errors.Join(
+		w.dir.Write("suspend_hi", strconv.FormatUint(to, 10)),
+		w.dir.Write("suspend_lo", strconv.FormatUint(from, 10)))
+}
+
+// keep holds writes off a section and keeps its data elsewhere.
+func (w *Warden) keep(start, length uint64) error {
+	low := start
+	for _, s := range w.head.Sections {
+		if s.Length > 0 {
+			low = min(low, s.Start)
+		}
+	}
+	if err := w.suspend(low, start+length); err != nil {
+		return err
+	}
+	data, err := w.read(start, length)
+	if err != nil {
+		return err
+	}
+	part := w.next
+	w.head.Sections[part] = md.BackupSection{Start: start, Length: length}
+	w.head.Second = w.head.Second || part == 1
+	w.head.MTime = uint64(time.Now().Unix())
+	for _, k := range w.keepers {
+		if err := k.write(w.head, part, data); err != nil {
+			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
+		}
+	}
+	w.next = 1 - part
+	return nil
+}
+
+// drop lets go of the sections that the reshape is through with.
+func (w *Warden) drop(done uint64) error {
+	changed := false
+	for i := range w.head.Sections {
+		s := &w.head.Sections[i]
+		if s.Length > 0 && s.End() <= done {
+			*s, changed = md.BackupSection{}, true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	for _, k := range w.keepers {
+		if err := k.forget(w.head); err != nil {
+			return err
+		}
+	}
+	_, err := w.dir.ReadUint("suspend_lo")
+	if err != nil {
+		return err
+	}
+	return w.dir.Write("suspend_lo", strconv.FormatUint(done, 10))
+}
+
+// finished is where a reshape is that is done.
+const finished = math.MaxUint64
+
+// advance lets the reshape go as far as limit and waits until it has come to
+// until, both in sectors of the array. It gives where the metadata says it is.
+func (w *Warden) advance(ctx context.Context, limit, until uint64) (uint64, error) {
+	after := uint64(w.R.T.After.Data)
+	toMember := func(pos uint64) uint64 { // sectors of each member done
+		if pos = min(pos/after, w.R.now.size); !w.advancing() {
+			pos = w.R.now.size - pos
+		}
+		return pos
+	}
+	most := toMember(limit)
+	for _, chunk := range []uint64{w.R.T.ToChunk, w.R.now.chunk} {
+		most -= most % (chunk / md.SectorSize)
+	}
+	value := strconv.FormatUint(most, 10)
+	if !w.advancing() && limit == 0 {
+		value = "max"
+	}
+	if err := w.dir.Write("sync_max", value); err != nil {
+		return 0, err
+	}
+	goal := min(most, toMember(until))
+	for {
+		done, total, err := w.completed()
+		if err != nil {
+			return 0, err
+		}
+		if total > 0 && (done >= goal && done > 0 || done >= most) {
+			return w.position(done), nil
+		}
+		if over, err := w.over(ctx); over || err != nil {
+			return finished, err
+		}
+		if !node.Pause(ctx, 20*time.Millisecond) {
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// position turns sectors done on each member into sectors of the array.
+func (w *Warden) position(done uint64) uint64 {
+	chunk := w.R.T.ToChunk / md.SectorSize
+	done -= done % chunk
+	if !w.advancing() {
+		done = w.R.now.size - done
+	}
+	return done * uint64(w.R.T.After.Data)
+}
+
+// over reports whether the reshape is done. It fails if it was given up.
+func (w *Warden) over(ctx context.Context) (bool, error) {
+	for range 100 {
+		if action, err := w.dir.Read("sync_action"); err != nil || action == "reshape" {
+			return false, err
+		}
+		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+			return err == nil, errors.Join(err, w.alive())
+		}
+		// It may only have been interrupted by the failure of a member.
+		if !node.Pause(ctx, 100*time.Millisecond) {
+			return false, ctx.Err()
+		}
+	}
+	return false, w.G.Report.Fail(unix.EIO, "%s: the reshape has stopped before its end", w.G.Array)
+}
+
+// Alive fails if the array has been stopped, and is nothing any more: that
+// looks like the end of a reshape, and is none.
+func (w *Warden) alive() error {
+	state, err := w.dir.Read("array_state")
+	if err == nil && (state == "clear" || state == "inactive") {
+		err = fs.ErrNotExist
+	}
+	return err
+}
+
+// stopped reports whether an error says that the array is no more.
+func stopped(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
+
+// release lets the kernel go on by itself.
+func (w *Warden) release() error {
+	err := w.unsuspend()
+	_ = w.dir.Write("sync_min", "0")
+	if text, readErr := w.dir.Read("sync_max"); readErr == nil && text != "max" {
+		err = errors.Join(err, w.dir.Write("sync_max", "max"))
+	}
+	return err
+}
+
+// unsuspend no longer holds off writes.
+func (w *Warden) unsuspend() error {
+	if w.speed != "" {
+		speed, _, _ := strings.Cut(w.speed, " ")
+		_ = w.dir.Write("sync_speed_min", speed)
+	}
+	_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
+	_ = w.dir.Write("suspend_hi", "0")
+	return w.dir.Write("suspend_lo", "0")
+}
+
+// read takes a section of the array, whole stripes of the old shape, from its
+// members: the array itself may have newer data in memory, and would wait for
+// the writes that are held off.
+func (w *Warden) read(start, length uint64) ([]byte, error) {
+	members, err := w.G.live.Members()
+	if err != nil {
+		return nil, err
+	}
+	devs := make([]*device.Device, w.R.now.disks)
+	offsets := make([]int64, w.R.now.disks)
+	defer func() {
+		for _, d := range devs {
+			if d != nil {
+				d.Close()
+			}
+		}
+	}()
+	for _, m := range members {
+		if m.Slot < 0 || m.Slot >= len(devs) || m.Is("faulty") || !m.Is("in_sync") {
+			continue
+		}
+		d, err := device.Open(m.Path, block.ForReading)
+		if err != nil {
+			return nil, err
+		}
+		devs[m.Slot], offsets[m.Slot] = d, int64(m.Offset)*md.SectorSize
+	}
+	chunk := int64(w.R.now.chunk)
+	row := chunk * int64(w.R.T.Before.Data)
+	data := make([]byte, 0, length*md.SectorSize)
+	first := int64(start) * md.SectorSize / row
+	for n := range int64(length) * md.SectorSize / row {
+		stripe, err := w.readStripe(devs, offsets, first+n, chunk)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, stripe...)
+	}
+	return data, nil
+}
+
+// readStripe reads the data of one row of chunks, and computes what is missing.
+func (w *Warden) readStripe(devs []*device.Device, offsets []int64, row, chunk int64) ([]byte, error) {
+	s := w.Parity.Stripe(row)
+	blocks := make([][]byte, len(s.Blocks))
+	var lost []int
+	for i, slot := range s.Blocks {
+		blocks[i] = make([]byte, chunk)
+		if slot < 0 {
+			continue // a hole, which counts as zeroes
+		}
+		if devs[slot] == nil || block.ReadFull(devs[slot], blocks[i], offsets[slot]+row*chunk) != nil {
+			lost = append(lost, i)
+		}
+	}
+	switch {
+	case len(lost) > w.R.T.Parity:
+		return nil, fmt.Errorf("%s: %w: stripe %d", w.G.Array, unix.EIO, row)
+	case len(lost) > 0 && w.R.T.Parity == 2:
+		raid.RecoverPQ(blocks, lost[0], lost[len(lost)-1])
+	case len(lost) > 0:
+		raid.RecoverP(blocks, lost[0])
+	}
+	out := make([]byte, 0, chunk*int64(len(s.Data)))
+	for _, slot := range s.Data {
+		out = append(out, blocks[s.Index[slot]]...)
+	}
+	return out, nil
+}

@@ -1,0 +1,217 @@
+package reshape
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/node"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// BackupHead is how much is kept before the data of a backup, in sectors: its
+// header, at a place that every disk writes in one piece.
+const BackupHead = 4096 / md.SectorSize
+
+// blocks is how much is kept elsewhere at a time, in sectors of data: a
+// multiple of what has to be.
+func (t *Transition) blocks(size uint64) uint64 {
+	blocks := t.Backup
+	if t.Before.Data == t.After.Data {
+		const enough = 16 << 20 / md.SectorSize
+		for blocks*32 < size && blocks < enough {
+			blocks *= 2
+		}
+	}
+	return blocks
+}
+
+// restripeInPlace restripes within the space that the data takes already. What
+// is about to be overwritten before it has been written elsewhere is kept on
+// spares, or in a file.
+func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transition, _ uint64) error {
+	blocks := t.blocks(now.size)
+	if t.Before.Data != t.After.Data {
+		g.Report.Say(note.Always, "Need to backup %dK of critical section..", blocks/2)
+	}
+	if blocks >= now.size/2 {
+		return g.failed(ctx, errGrow, "%s: Something wrong - reshape aborted", g.Array)
+	}
+	if g.BackupFile == "" {
+		spares, err := g.spareKeepers(t.Before.Data+t.Parity, blocks)
+		switch {
+		case err != nil:
+			return err
+		case t.After.Data <= t.Before.Data:
+			g.Report.Say(note.Always, "%s: Cannot grow - need backup-file", g.Array)
+			return g.failed(ctx, errGrow, " Please provide one with \"--backup=...\"")
+		case len(spares) == 0 && !g.DryRun:
+			return g.failed(ctx, errGrow, "%s: Cannot grow - need a spare or backup-file to backup critical section", g.Array)
+		}
+	} else if err := g.do(ctx, g.makeBackup(blocks)); err != nil {
+		return g.failed(ctx, err, "%s: cannot create backup file %s: %s", g.Array, g.BackupFile, device.ErrnoText(err))
+	}
+	if err := g.cache(ctx, now, t, blocks); err != nil {
+		return g.failed(ctx, err, "cannot enlarge the stripe cache of %s", g.Array)
+	}
+	if err := g.announce(ctx, now, t); err != nil {
+		return err
+	}
+	// mdadm lets the kernel run on before it holds it back; here it does not
+	// move until the first section is kept elsewhere.
+	dir := g.live.Dir
+	err := g.do(ctx, g.set(dir, "sync_min", "0"), plan.NewStep(
+		plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_max"), What: "sync_max", Value: "0"},
+		func(context.Context) error { return dir.Write("sync_max", "0") },
+		func(context.Context) error { return dir.Write("sync_max", "max") }))
+	for tries := 50; err == nil; tries-- {
+		if err = g.start(ctx); !errors.Is(err, unix.EBUSY) || tries == 0 || !node.Pause(ctx, 100*time.Millisecond) {
+			break
+		}
+		err = nil
+	}
+	if err != nil {
+		return g.failed(ctx, err, "Cannot start reshape for %s", g.Array)
+	}
+	return g.carryOn(ctx, t, g.BackupFile)
+}
+
+// keeper is a place for backups.
+type keeper struct {
+	path string
+	at   uint64 // sectors: where data starts, behind a header
+	tail bool   // a second header goes behind the data
+}
+
+// spareKeepers are the members that hold no data of the old shape: the end of
+// what they will use is free until the reshape comes there.
+func (g *Grower) spareKeepers(oldDisks int, blocks uint64) ([]keeper, error) {
+	members, err := g.live.Members()
+	if err != nil {
+		return nil, err
+	}
+	var list []keeper
+	for _, m := range members {
+		if m.Is("faulty") || m.Is("journal") || m.Slot >= 0 && m.Slot < oldDisks {
+			continue
+		}
+		list = append(list, keeper{path: m.Path, at: m.Offset + g.live.Size - blocks - BackupHead, tail: true})
+	}
+	return list, nil
+}
+
+// makeBackup makes the file for backups of two sections, and the link by which the reshape
+// finds it again.
+func (g *Grower) makeBackup(blocks uint64) plan.Step {
+	path := g.BackupFile
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: path, What: "make the backup file", Length: int64(2*blocks+BackupHead) * md.SectorSize}
+	return plan.NewStep(info, func(context.Context) error {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		err = g.elsewhere(f)
+		if err == nil {
+			_, err = f.Write(make([]byte, info.Length))
+		}
+		if err := errors.Join(err, f.Sync(), f.Close(), SyncDir(filepath.Dir(path))); err != nil {
+			return errors.Join(err, os.Remove(path))
+		}
+		if strings.HasPrefix(path, node.MapDir+"/") {
+			return nil
+		}
+		link := g.backupLink()
+		_ = os.Remove(link)
+		if err := os.Symlink(path, link); err != nil {
+			g.Report.Say(note.Always, "Recording backup file in %s failed: %s", node.MapDir, device.ErrnoText(err))
+		}
+		return nil
+	}, func(context.Context) error { return g.dropBackup(path) })
+}
+
+// backupLink is where mdadm records the backup file of an array.
+func (g *Grower) backupLink() string { return filepath.Join(node.MapDir, "backup_file-"+g.live.Name) }
+
+// dropBackup removes a backup that is no longer needed.
+func (g *Grower) dropBackup(path string) error {
+	if linked, err := os.Readlink(g.backupLink()); err == nil {
+		_ = os.Remove(linked)
+		_ = os.Remove(g.backupLink())
+	}
+	return plan.RemoveIfThere(path)
+}
+
+// elsewhere fails if the file lies on the array itself. What lies on it by way
+// of other devices is not noticed.
+func (g *Grower) elsewhere(f *os.File) error {
+	var file, array unix.Stat_t
+	err := errors.Join(unix.Fstat(int(f.Fd()), &file), unix.Fstat(int(g.dev.File().Fd()), &array))
+	if err == nil && file.Dev == array.Rdev {
+		g.Report.Say(note.Always, "backup file must NOT be on the array being reshaped.")
+		return unix.EINVAL
+	}
+	return err
+}
+
+// SyncDir makes the names in a folder durable.
+func SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// write keeps data at the place, as the given section, and makes it durable:
+// first the data, then the header that makes it count.
+func (k keeper) write(h md.Backup, part int, data []byte) error {
+	f, err := block.OpenFile(k.path, block.ForWriting)
+	if err != nil {
+		return err
+	}
+	at := int64(k.at) * md.SectorSize
+	if part == 1 {
+		at += int64(h.Offset2) * md.SectorSize
+	}
+	_, err = f.WriteAt(data, at)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = k.head(f, h, int64(len(data)))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// head writes the header, and durably so. length is that of the data behind
+// which a copy goes, in bytes; with none there is none.
+func (k keeper) head(f *block.File, h md.Backup, length int64) error {
+	h.DevStart = k.at
+	raw := h.AppendTo(nil)
+	_, err := f.WriteAt(raw, int64(k.at-BackupHead)*md.SectorSize)
+	if err == nil && k.tail && length > 0 {
+		_, err = f.WriteAt(raw, int64(k.at)*md.SectorSize+length)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// forget writes a header that no longer has what was kept.
+func (k keeper) forget(h md.Backup) error {
+	f, err := block.OpenFile(k.path, block.ForWriting)
+	if err != nil {
+		return err
+	}
+	return errors.Join(k.head(f, h, 0), f.Close())
+}

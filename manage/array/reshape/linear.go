@@ -1,0 +1,192 @@
+package reshape
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// addLinear makes a linear array longer, device by device (Grow.c,
+// Grow_Add_device).
+func (g *Grower) addLinear(ctx context.Context) error {
+	for _, dv := range g.Devices {
+		if err := g.addLinearOne(ctx, dv.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Grower) addLinearOne(ctx context.Context, name string) error {
+	l := g.live
+	if md.Level(l.Info.Level) != md.LevelLinear {
+		return g.refuse("can only add devices to linear arrays")
+	}
+	if !l.HasFormat {
+		return g.refuse("cannot handle arrays with superblock version %d", l.Info.MajorVersion)
+	}
+	if err := device.ClaimDevice(name); err != nil {
+		g.Report.Say(note.Always, "cannot open %s", name)
+		g.Report.Extra(note.Always, "open %s: %s", name, device.ErrnoText(err))
+		g.Report.Holders(note.Always, name, err)
+		return errGrow
+	}
+	d, err := device.Open(name, block.ForReading)
+	if err != nil {
+		return g.refuse("cannot open %s", name)
+	}
+	defer d.Close()
+	if !d.IsBlockDevice() {
+		return g.refuse("%s is not a block device.", name)
+	}
+	supers, err := g.linearSupers()
+	if err != nil {
+		return err
+	}
+	number := len(supers)
+	grown, off, err := g.linearNew(supers[number-1], d, number)
+	if err != nil {
+		return err
+	}
+	steps := []plan.Step{device.DropPartitions(name), plan.NewWrite(name, "superblock "+l.Version.String(), off, grown.AppendSuper(nil))}
+	disk := mdctl.DiskInfo{
+		Number: int32(number), RaidDisk: int32(number), Major: int32(d.Major), Minor: int32(d.Minor),
+		State: mdctl.DiskSync | mdctl.DiskActive,
+	}
+	value := fmt.Sprintf("%s as %d, slot %d, state %v", live.DevNumber(&disk), disk.Number, disk.RaidDisk, disk.State)
+	steps = append(steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "ADD_NEW_DISK", Value: value},
+		func(context.Context) error { return g.dev.AddNewDisk(disk) },
+		func(context.Context) error { return plan.ErrNoUndo }))
+	if err := g.do(ctx, steps...); err != nil {
+		return g.failed(ctx, err, "Cannot add new disk to this array")
+	}
+	g.done = nil // from here on there is no way back: the array is longer
+	return g.linearUpdate(ctx, number+1)
+}
+
+// linearSupers reads the superblock of every member.
+func (g *Grower) linearSupers() ([]*md.Member, error) {
+	var supers []*md.Member
+	for n := range int(g.live.Info.RaidDisks) {
+		disk, err := g.dev.DiskInfo(n)
+		if err != nil {
+			return nil, g.refuse("cannot get device detail for device %d", n)
+		}
+		m, err := g.linearSuper(&disk)
+		if err != nil {
+			return nil, err
+		}
+		supers = append(supers, m)
+	}
+	if len(supers) == 0 {
+		return nil, g.refuse("cannot get device detail for device %d", 0)
+	}
+	return supers, nil
+}
+
+func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
+	d, err := device.Open(live.DevNumber(disk), block.ForReading)
+	if err != nil {
+		return nil, g.refuse("cannot open device file %s", live.DevNumber(disk))
+	}
+	defer d.Close()
+	m, bad := md.LoadSuper(d, g.live.Version)
+	if bad != nil {
+		g.Report.Extra(note.Always, "%v", bad)
+		return nil, g.refuse("cannot find super block on %s", d.Name())
+	}
+	return m, nil
+}
+
+// linearNew makes the superblock of the new member from the one of the last.
+func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.Member, int64, error) {
+	off, ok := last.Version.SuperOffset(d.Size())
+	if !ok {
+		return nil, 0, g.refuse("Preparing new metadata failed on %s", d.Name())
+	}
+	grown := *last
+	if last.Super0 != nil {
+		grown.Super0 = last.Super0.Clone()
+		grown.Super0.Disks[number] = linearDisk0(number, d.Major, d.Minor)
+		grown.Super0.ThisDisk = grown.Super0.Disks[number]
+		return &grown, off, nil
+	}
+	s := last.Super1.Clone()
+	for len(s.DevRoles) <= number {
+		s.DevRoles = append(s.DevRoles, md.RoleSpare)
+	}
+	s.DevRoles[number], s.DevNumber = md.Role(number), uint32(number)
+	if _, err := rand.Read(s.DeviceUUID[:]); err != nil {
+		return nil, 0, err
+	}
+	sectors := uint64(d.Size() / md.SectorSize)
+	end := sectors
+	if s.SuperOffset >= s.DataOffset {
+		s.SuperOffset = (sectors - 8*2) &^ 7
+		end = s.SuperOffset
+	}
+	if end <= s.DataOffset {
+		g.Report.Say(note.Always, "Preparing new metadata failed on %s", d.Name())
+		g.Report.Extra(note.Always, "it has room for 0 sectors beside the metadata")
+		return nil, 0, errGrow
+	}
+	s.DataSize = end - s.DataOffset
+	grown.Super1 = s
+	return &grown, off, nil
+}
+
+func linearDisk0(number int, major, minor uint32) md.Disk0 {
+	return md.Disk0{
+		Number: uint32(number), Major: major, Minor: minor, RaidDisk: uint32(number),
+		State: md.DiskState(mdctl.DiskSync | mdctl.DiskActive),
+	}
+}
+
+// linearUpdate tells every member how many they are now.
+func (g *Grower) linearUpdate(ctx context.Context, count int) error {
+	if g.DryRun {
+		return nil
+	}
+	last, err := g.dev.DiskInfo(count - 1)
+	if err != nil {
+		return g.refuse("cannot get device detail for device %d", count-1)
+	}
+	for n := range count {
+		disk, err := g.dev.DiskInfo(n)
+		if err != nil {
+			return g.refuse("cannot get device detail for device %d", n)
+		}
+		m, err := g.linearSuper(&disk)
+		if err != nil {
+			return err
+		}
+		if s := m.Super1; s != nil {
+			for len(s.DevRoles) < count {
+				s.DevRoles = append(s.DevRoles, md.RoleSpare)
+			}
+			s.RaidDisks, s.DevRoles[count-1] = uint32(count), md.Role(count-1)
+		} else {
+			s := m.Super0
+			s.RaidDisks, s.NrDisks, s.ActiveDisks, s.WorkingDisks = uint32(count), uint32(count), uint32(count), uint32(count)
+			s.Disks[count-1] = linearDisk0(count-1, uint32(last.Major), uint32(last.Minor))
+		}
+		name, err := live.KernelNameOf(uint32(disk.Major), uint32(disk.Minor))
+		if err != nil {
+			return err
+		}
+		path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
+		if err := g.do(ctx, plan.NewSharedWrite(path, "superblock "+m.Version.String(), m.Offset, m.AppendSuper(nil))); err != nil {
+			return g.failed(ctx, err, "Cannot store new superblock on %s", path)
+		}
+	}
+	g.live.Info.RaidDisks = int32(count)
+	return nil
+}

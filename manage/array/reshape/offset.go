@@ -1,0 +1,207 @@
+package reshape
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// move is a member whose data is to start elsewhere.
+type move struct {
+	*live.ShownMember
+	to uint64 // sectors
+}
+
+// moveData tells the kernel to move the data of all members to another offset
+// while it restripes, by at least least sectors: to lower addresses if the
+// array gets more members, to higher ones if it gets fewer, and otherwise to
+// where there is more room. It reports false if that cannot be, which is said
+// unless there is another way (Grow.c, set_new_data_offset).
+func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback bool) (bool, error) {
+	members, err := g.live.Members()
+	if err != nil {
+		return false, err
+	}
+	moves, ok, err := g.planMoves(members, delta, least, fallback)
+	if err != nil || !ok {
+		return false, err
+	}
+	if delta <= 0 { // mdadm forgets it where members leave, and the kernel refuses
+		_ = g.do(ctx, g.attr(g.live.Dir, "reshape_direction", direction(moves[0].to > moves[0].Offset)))
+	}
+	for i, m := range moves {
+		value := strconv.FormatUint(m.to, 10)
+		err := g.do(ctx, g.newOffset(m, value))
+		if tooBig(err) {
+			// What is not used of the device has to be made use of first.
+			_ = g.do(ctx, g.set(m.Dir, "size", "0"))
+			err = g.do(ctx, g.newOffset(m, value))
+		}
+		switch {
+		case err == nil:
+		case tooBig(err) && g.DataOffset != nil:
+			return false, g.failed(ctx, err, "data-offset is too big for %s", m.Path)
+		case i == 0 && (tooBig(err) || errors.Is(err, unix.ENOENT)):
+			return false, nil
+		default:
+			return false, g.failed(ctx, err, "Cannot set new_offset for %s", m.Path)
+		}
+	}
+	return true, nil
+}
+
+func (g *Grower) newOffset(m move, value string) plan.Step {
+	old := strconv.FormatUint(m.Offset, 10)
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: m.Dir.Path("new_offset"), What: "new_offset", Value: value},
+		func(context.Context) error { return m.Dir.Write("new_offset", value) },
+		func(context.Context) error { return m.Dir.Write("new_offset", old) })
+}
+
+// planMoves finds the new offset of every member.
+func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64, fallback bool) ([]move, bool, error) {
+	none := func(format string, args ...any) ([]move, bool, error) {
+		return nil, false, g.refuse(format, args...)
+	}
+	before, after := ^uint64(0), ^uint64(0)
+	up, decided := false, false
+	var moves []move
+	for _, m := range members {
+		if m.Is("faulty") {
+			continue
+		}
+		space, err := g.live.SpaceOf(m)
+		if err != nil {
+			g.Report.Extra(note.Always, "%v", err)
+			return none("%s: cannot get superblock from %s", g.Array, m.Path)
+		}
+		if space.Before == 0 && space.After == 0 {
+			if !fallback {
+				g.Report.Say(note.Always, "%s: Metadata version doesn't support data_offset changes", g.Array)
+			}
+			return nil, false, nil
+		}
+		before, after = min(before, space.Before), min(after, space.After)
+		moves = append(moves, move{ShownMember: m})
+		if g.DataOffset == nil {
+			continue
+		}
+		want := *g.DataOffset
+		switch {
+		case !decided && want == space.DataOffset:
+			return none("%s: already has that data_offset", m.Path)
+		case !decided:
+			up, decided = want > space.DataOffset, true
+		case up && want <= space.DataOffset || !up && want >= space.DataOffset:
+			return none("%s: differing data offsets on devices make this --data-offset setting impossible", m.Path)
+		}
+	}
+	if len(moves) == 0 {
+		return nil, false, nil
+	}
+	if !decided {
+		up = before <= after
+	}
+	room := roomToMove{before: before, after: after, least: least, want: g.DataOffset}
+	for i := range moves {
+		m := &moves[i]
+		to, problem := room.offset(m.Offset, delta, up)
+		switch {
+		case problem == "":
+			m.to = to
+		case room.lacks(delta, up) && fallback:
+			return nil, false, nil
+		default:
+			return none("%s %s", problem, m.Path)
+		}
+	}
+	return moves, true, nil
+}
+
+// roomToMove is what all members have in common.
+type roomToMove struct {
+	before, after uint64 // sectors free
+	least         uint64 // sectors to move at least
+	want          *uint64
+}
+
+// lacks reports whether there is too little room in the direction to go.
+func (r roomToMove) lacks(delta int, up bool) bool {
+	switch {
+	case delta < 0:
+		return false
+	case delta > 0 || !up:
+		return r.before < r.least
+	}
+	return r.after < r.least
+}
+
+// Offset chooses the new offset for data that starts at now, or says why there
+// is none, in mdadm's words.
+func (r roomToMove) offset(now uint64, delta int, up bool) (to uint64, problem string) {
+	lacks := r.lacks(delta, up)
+	switch {
+	case delta < 0:
+		return r.upBy(now, now+r.least, "--data-offset too small for")
+	case delta > 0 && lacks:
+		return 0, "Insufficient head-space for reshape on"
+	case delta > 0:
+		return r.downBy(now, now-r.least, "--data-offset too large for")
+	case up && lacks:
+		return 0, "Insufficient tail-space for reshape on"
+	case up:
+		return r.upBy(now, chooseOffset(now, now+r.after, now+r.least, now+r.after), "--data-offset too small on")
+	case lacks:
+		return 0, "insufficient head-room on"
+	}
+	return r.downBy(now, chooseOffset(now-r.before, now, now-r.before, now-r.least), "--data-offset too large on")
+}
+
+func (r roomToMove) upBy(now, chosen uint64, problem string) (uint64, string) {
+	switch {
+	case r.want == nil:
+		return chosen, ""
+	case *r.want < now+r.least:
+		return 0, problem
+	}
+	return *r.want, ""
+}
+
+func (r roomToMove) downBy(now, chosen uint64, problem string) (uint64, string) {
+	switch {
+	case r.want == nil:
+		return chosen, ""
+	case *r.want > now-r.least:
+		return 0, problem
+	}
+	return *r.want, ""
+}
+
+// chooseOffset gives an offset near the middle of lo and hi, between least and
+// most, with as many zero bits at its end as can be had, up to a mebibyte
+// (Grow.c, choose_offset).
+func chooseOffset(lo, hi, least, most uint64) uint64 {
+	choice := (lo + hi) / 2
+	for bit := uint64(1); bit < 2048; bit <<= 1 {
+		if choice&bit == 0 {
+			continue
+		}
+		more, less := choice+bit, choice-bit
+		switch {
+		case more > most && less < least:
+			return choice
+		case more > most:
+			choice = less
+		case less < least, hi-more > less-lo:
+			choice = more
+		default:
+			choice = less
+		}
+	}
+	return choice
+}

@@ -1,0 +1,113 @@
+package reshape
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/node"
+)
+
+// A restripe that moves data to another offset needs nothing kept elsewhere as
+// long as the superblocks never lag by more than the distance: what a stop or a
+// power cut sends back to its old place must not have been overwritten there.
+// The kernel sees to it only in arrays that were assembled in the middle of the
+// restripe; it works the distance out in raid5_run and takes it for 0 in one
+// that it starts (raid5.c, min_offset_diff), and then writes superblocks every
+// ten seconds, however far it has come. With as many data members before as
+// after that loses data. But it also writes them when it comes to sync_max
+// (reshape_request), so that is raised by no more than the distance at a time.
+
+// paceOf is by how many sectors of each member a restripe may go on at a time; 0
+// if the kernel needs no help.
+func (g *Grower) paceOf(r *Running) (uint64, error) {
+	if !r.aside || r.now.level == md.LevelRAID10 || r.T.Before.Data != r.T.After.Data {
+		return 0, nil
+	}
+	members, err := g.live.Members()
+	if err != nil {
+		return 0, err
+	}
+	distance := uint64(math.MaxUint64)
+	for _, m := range members {
+		to, err := m.Dir.ReadUint("new_offset")
+		if err != nil || m.Is("faulty") || m.Slot < 0 {
+			continue
+		}
+		distance = min(distance, max(to, m.Offset)-min(to, m.Offset))
+	}
+	return stride(distance, r.now.chunk, r.T.ToChunk)
+}
+
+// stride is the distance in whole chunks, before and after; all in bytes but the
+// distance and the result, which are sectors.
+func stride(distance, chunk, toChunk uint64) (uint64, error) {
+	unit := max(chunk, toChunk) / md.SectorSize // both are powers of two
+	if distance < unit {
+		return 0, fmt.Errorf("data moves by %d sectors only, which is less than a chunk", distance)
+	}
+	return distance - distance%unit, nil
+}
+
+// hold lets a restripe that is about to start come only as far as its data
+// moves, until somebody paces it.
+func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bool, err error) {
+	r := &Running{now: now, T: *t, aside: true}
+	step, err := g.paceOf(r)
+	if g.DryRun && t.Before.Data == t.After.Data { // no member has been told yet to where data moves
+		step, err = stride(t.minOffset, now.chunk, t.ToChunk)
+	}
+	if err != nil || step == 0 {
+		return false, err
+	}
+	return true, g.do(ctx, g.attr(g.live.Dir, "sync_max", strconv.FormatUint(step, 10)))
+}
+
+// pace raises the limit of a restripe step by step until it is done. Whoever
+// interrupts it leaves the restripe waiting at its limit.
+func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
+	w := &Warden{G: g, R: r, dir: g.live.Dir}
+	for limit := uint64(0); ; {
+		done, total, err := w.completed()
+		switch {
+		case stopped(err):
+			return nil // it was stopped; in what is assembled again the kernel knows the distance
+		case err != nil:
+			return err
+		case total > 0 && done+step >= total:
+			return w.release()
+		case total > 0 && done >= limit:
+			limit = done - done%step + step
+			if err := w.dir.Write("sync_max", strconv.FormatUint(limit, 10)); err != nil {
+				return err
+			}
+		}
+		if over, err := w.over(ctx); stopped(err) {
+			return nil
+		} else if over || err != nil {
+			return err
+		}
+		if !node.Pause(ctx, 5*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
+
+// completed reads how many sectors of each member are done, by the superblocks
+// too, and of how many; of 0 if the kernel does not tell.
+func (w *Warden) completed() (done, total uint64, err error) {
+	text, err := w.dir.Read("sync_completed")
+	if err != nil {
+		return 0, 0, err
+	}
+	if n, _ := fmt.Sscanf(text, "%d / %d", &done, &total); n != 2 {
+		return 0, 0, nil
+	}
+	if w.G.Progress != nil {
+		w.G.Progress(done, total)
+	}
+	return done, total, nil
+}

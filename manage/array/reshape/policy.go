@@ -1,0 +1,116 @@
+package reshape
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// policy changes how a raid5 finds its way back to consistency after a crash
+// (Grow.c, Grow_consistency_policy).
+func (g *Grower) policy(ctx context.Context) error {
+	if g.Policy != "resync" && g.Policy != "ppl" {
+		return g.refuse("Operation not supported for consistency policy %s", g.Policy)
+	}
+	l := g.live
+	now, err := l.Dir.Read("consistency_policy")
+	if err != nil {
+		return err
+	}
+	switch {
+	case g.Policy == "ppl" && (!l.HasFormat || l.Version == md.V090):
+		return g.refuse("%s metadata does not support PPL", l.Version)
+	case md.Level(l.Info.Level) != md.LevelRAID5:
+		return g.refuse("Operation not supported for array level %d", l.Info.Level)
+	case now == g.Policy:
+		return g.refuse("Consistency policy is already %s", now)
+	case now != "resync" && now != "ppl":
+		return g.refuse("Current consistency policy is %s, cannot change to %s", now, g.Policy)
+	}
+	if g.Policy == "ppl" {
+		if action, err := l.Dir.Read("sync_action"); err != nil || action == "reshape" {
+			return g.refuse("PPL cannot be enabled when reshape is in progress")
+		}
+		steps, err := g.pplSteps()
+		if err != nil {
+			return err
+		}
+		if err := g.do(ctx, steps...); err != nil {
+			return g.failed(ctx, err, "Failed to write PPL")
+		}
+	}
+	if err := g.do(ctx, g.attr(l.Dir, "consistency_policy", g.Policy)); err != nil {
+		return g.failed(ctx, err, "Failed to change array consistency policy")
+	}
+	return nil
+}
+
+// pplSteps gives every member an empty partial parity log.
+func (g *Grower) pplSteps() ([]plan.Step, error) {
+	members, err := g.live.Members()
+	if err != nil {
+		return nil, err
+	}
+	var steps []plan.Step
+	for _, m := range members {
+		d, err := device.Open(m.Path, block.ForReading)
+		if err != nil {
+			return nil, g.refuse("Failed to open %s", m.Path)
+		}
+		member, bad := md.LoadSuper(d, g.live.Version)
+		d.Close()
+		if bad != nil {
+			g.Report.Extra(note.Always, "%v", bad)
+			return nil, g.refuse("Failed to load super-block.")
+		}
+		super := member.Super1.Clone()
+		if why := placePPL(super); why != "" {
+			return nil, g.Report.Fail(ErrNoPPL, "%s", why)
+		}
+		start, size := super.PPL()
+		at := int64(super.SuperOffset) + int64(start)
+		steps = append(steps,
+			g.attr(m.Dir, "ppl_sector", strconv.FormatInt(at, 10)),
+			g.attr(m.Dir, "ppl_size", strconv.Itoa(int(size))),
+			plan.NewSharedWrite(m.Path, "PPL", at*md.SectorSize, md.EmptyPPL(super)))
+	}
+	return steps, nil
+}
+
+// placePPL finds room for a partial parity log, and says why there is none
+// (super1.c, update_super1).
+func placePPL(s *md.Super1) string {
+	switch {
+	case s.FeatureMap&md.FeatureBitmapOffset != 0:
+		return "Cannot add PPL to array with bitmap"
+	case s.FeatureMap&md.FeatureJournal != 0:
+		return "Cannot add PPL to array with journal"
+	}
+	const header = 4096 / md.SectorSize
+	var start, space int64
+	if s.SuperOffset < s.DataOffset {
+		start = 8
+		if space = int64(s.DataOffset-s.SuperOffset) - 8; s.BblogOffset != 0 {
+			space = int64(s.BblogOffset) - 8
+		}
+	} else {
+		start = max(-int64(s.SuperOffset-s.DataOffset-s.DataSize), -1<<15)
+		space = int64(s.BblogOffset) - start
+	}
+	switch {
+	case space < header+8:
+		return "Not enough space to add ppl"
+	case space >= md.PPLSectors:
+		space = md.PPLSectors
+	default:
+		space = min(space, header+max(int64(s.ChunkSize), 128*2), 1<<16-1)
+	}
+	s.SetPPL(int16(start), uint16(space))
+	s.FeatureMap |= md.FeaturePPL
+	return ""
+}

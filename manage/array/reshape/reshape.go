@@ -1,0 +1,417 @@
+package reshape
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+)
+
+// ReshapeInfo goes the way that was found (Grow.c, reshape_array).
+func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error {
+	if err := g.shed(ctx, now, t); err != nil {
+		return err
+	}
+	toLayout := t.toLayout
+	if t.Level != now.level {
+		if err := g.impose(ctx, t.Level); err != nil {
+			return err
+		}
+		toLayout = nil // the new level has brought its own
+		if err := g.freeze(ctx); err != nil {
+			return err
+		}
+	}
+	if err := g.add(ctx); err != nil {
+		return err
+	}
+	backup := t.Backup
+	if backup == 0 && g.DataOffset != nil {
+		backup = uint64(t.Before.Data) * now.chunk / md.SectorSize
+	}
+	switch {
+	case backup == 0:
+		return g.direct(ctx, now, t, toLayout)
+	case now.level == md.LevelRAID10:
+		return g.reshapeRAID10(ctx, now, t)
+	}
+	return g.restripe(ctx, now, t, backup)
+}
+
+// shed removes what a striped array without redundancy cannot have: the copies
+// of every chunk but one.
+func (g *Grower) shed(ctx context.Context, now geometry, t *Transition) error {
+	if g.Level == nil || *g.Level != md.LevelRAID0 {
+		return nil
+	}
+	copies := 0
+	switch {
+	case now.level == md.LevelRAID1:
+		copies = now.disks
+	case now.level == md.LevelRAID10 && now.layout == 0x102 && now.disks%2 == 0:
+		copies = 2
+	}
+	extra, err := g.extraCopies(copies, now.disks)
+	if err != nil {
+		return err
+	}
+	for _, m := range extra {
+		err := g.do(ctx, g.lost(m, "state", "faulty"), g.lost(m, "slot", "none"), g.lost(m, "state", "remove"))
+		if err != nil {
+			return g.failed(ctx, err, "cannot remove %s from %s", m.Path, g.Array)
+		}
+	}
+	return nil
+}
+
+// lost is a step after which a member no longer is one.
+func (g *Grower) lost(m *live.ShownMember, attr, value string) plan.Step {
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: m.Dir.Path(attr), What: attr, Value: value},
+		func(context.Context) error { return m.Dir.Write(attr, value) },
+		func(context.Context) error { return plan.ErrNoUndo })
+}
+
+// extraCopies chooses one member in sync of every group of copies to stay, and
+// gives all others.
+func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err error) {
+	if copies == 0 {
+		return nil, nil
+	}
+	members, err := g.live.Members()
+	if err != nil {
+		return nil, err
+	}
+	kept := make(map[int]bool)
+	for _, m := range members {
+		group := m.Slot / copies
+		if m.Slot >= 0 && m.Slot < disks && !kept[group] && m.Is("in_sync") && !m.Is("faulty") {
+			kept[group] = true
+			continue
+		}
+		extra = append(extra, m)
+	}
+	if len(kept) < disks/copies {
+		g.Report.Extra(note.Always, "%s has lost every copy of some data", g.Array)
+		return nil, errGrow
+	}
+	return extra, nil
+}
+
+// impose changes the level, which moves no data.
+func (g *Grower) impose(ctx context.Context, level md.Level) error {
+	info, err := g.dev.ArrayInfo()
+	if err != nil {
+		return err
+	}
+	if level == md.LevelRAID0 && md.Level(info.Level).Parity() {
+		if err := g.dropParity(ctx, &info); err != nil {
+			return err
+		}
+	}
+	word := LevelWord(level)
+	if err := g.do(ctx, g.attr(g.live.Dir, "level", word)); err != nil {
+		g.Report.Say(note.Always, "%s: could not set level to %s", g.Array, word)
+		g.busyWithBitmap(err, "level", "")
+		g.Report.KernelSaid(g.log, g.live.Name)
+		g.undo(ctx)
+		return &note.Said{Err: err}
+	}
+	if !g.DryRun {
+		g.Report.Say(note.Normal, "level of %s changed to %s", g.Array, word)
+	}
+	g.frozen = true // it stays so through a level that has nothing to freeze
+	return g.refresh()
+}
+
+// dropParity removes the members that hold nothing but parity, and spares.
+func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
+	data := info.RaidDisks - 1
+	if md.Level(info.Level) == md.LevelRAID6 {
+		data--
+	}
+	_ = g.do(ctx, g.set(g.live.Dir, "sync_action", "idle"))
+	for i := range g.live.Disks {
+		d := &g.live.Disks[i]
+		if d.State&mdctl.DiskActive != 0 && d.RaidDisk < data {
+			continue
+		}
+		major, minor := uint32(d.Major), uint32(d.Minor)
+		if d.State&mdctl.DiskActive != 0 {
+			fail := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_DISK_FAULTY", Value: live.DevNumber(d)},
+				func(context.Context) error { return g.dev.SetDiskFaulty(major, minor) },
+				func(context.Context) error { return plan.ErrNoUndo })
+			if err := g.do(ctx, fail); err != nil {
+				return g.failed(ctx, err, "set device faulty failed for %s:  %s", live.DevNumber(d), device.ErrnoText(err))
+			}
+		}
+		m := &member.Manager{ManageRequest: member.ManageRequest{Array: g.Array, Force: true}, Dev: g.dev, Live: g.live}
+		remove := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "HOT_REMOVE_DISK", Value: live.DevNumber(d)},
+			func(context.Context) error { return m.HotRemove(&member.Target{Major: major, Minor: minor}) },
+			func(context.Context) error { return plan.ErrNoUndo })
+		if err := g.do(ctx, remove); err != nil {
+			return g.failed(ctx, err, "hot remove failed for %s: %s", live.DevNumber(d), device.ErrnoText(err))
+		}
+	}
+	return nil
+}
+
+// refresh reads the array again. A dry run keeps what it had.
+func (g *Grower) refresh() error {
+	if g.DryRun {
+		return nil
+	}
+	live, err := live.Read(g.dev, g.Array, g.live.FS)
+	if err == nil {
+		g.live = live
+	}
+	return err
+}
+
+// add adds the devices that came with the request, now that the array has the
+// level for them and does not use them before it should.
+func (g *Grower) add(ctx context.Context) error {
+	if len(g.Devices) == 0 {
+		return nil
+	}
+	m := &member.Manager{
+		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, DryRun: g.DryRun, Report: g.Report},
+		Dev:           g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
+	}
+	err := m.Run(ctx)
+	g.result.Steps = append(g.result.Steps, m.Result.Steps...)
+	if err != nil {
+		return err
+	}
+	return g.refresh()
+}
+
+// direct makes changes for which no data has to move.
+func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout *int32) error {
+	info, err := g.dev.ArrayInfo()
+	if err != nil {
+		return err
+	}
+	if layout != nil && *layout != info.Layout {
+		if err := g.setLayout(ctx, *layout); err != nil {
+			return err
+		}
+	}
+	if disks := now.disks + t.Delta; t.Delta != 0 && int(info.RaidDisks) != disks && !(g.DryRun && t.Level != now.level) {
+		if err := g.do(ctx, g.disks(disks)); err != nil {
+			return g.failed(ctx, err, "failed to set raid disks")
+		}
+		g.print(note.Normal, "raid_disks for %s set to %d", g.Array, disks)
+	}
+	if t.ToChunk != 0 && t.ToChunk != uint64(info.ChunkSize) && !(g.DryRun && t.Level != now.level) {
+		if err := g.do(ctx, g.attr(g.live.Dir, "chunk_size", strconv.FormatUint(t.ToChunk, 10))); err != nil {
+			return g.failed(ctx, err, "failed to set chunk size")
+		}
+		g.print(note.Normal, "chunk size for %s set to %d", g.Array, t.ToChunk)
+	}
+	return nil
+}
+
+// disks asks for another number of members. While a restripe is only prepared
+// the kernel shows the old number, so that is what undoing writes.
+func (g *Grower) disks(n int) plan.Step {
+	old := g.live.Info.RaidDisks
+	step := g.change("raid-disks "+strconv.Itoa(n), func(i *mdctl.ArrayInfo) { i.RaidDisks = int32(n) })
+	return plan.NewStep(step.Describe(), step.Apply, func(context.Context) error {
+		return g.live.Dir.Write("raid_disks", strconv.Itoa(int(old)))
+	})
+}
+
+// announce sets the shape that the restripe is to lead to.
+func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) error {
+	disks := t.After.Data + t.Parity
+	var err error
+	text := ""
+	if now.chunk == t.ToChunk && t.Before.Layout == t.After.Layout {
+		if err = g.do(ctx, g.disks(disks)); err != nil {
+			text = ": " + device.ErrnoText(err)
+		}
+	} else {
+		err = g.do(ctx, g.shapeAttrs(t, disks)...)
+	}
+	if err == nil {
+		return nil
+	}
+	g.Report.Say(note.Always, "Cannot set device shape for %s%s", g.Array, text)
+	g.busyWithBitmap(err, "shape", "")
+	g.Report.KernelSaid(g.log, g.live.Name)
+	g.undo(ctx)
+	return &note.Said{Err: err}
+}
+
+// shapeAttrs sets all three, in case something is left of an earlier attempt.
+func (g *Grower) shapeAttrs(t *Transition, disks int) []plan.Step {
+	dir := g.live.Dir
+	return []plan.Step{
+		g.shapeAttr("chunk_size", strconv.FormatUint(t.ToChunk, 10), strconv.Itoa(int(g.live.Info.ChunkSize))),
+		g.shapeAttr("layout", strconv.Itoa(int(t.After.Layout)), strconv.Itoa(int(g.live.Info.Layout))),
+		plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("raid_disks"), What: "raid_disks", Value: strconv.Itoa(disks)},
+			func(context.Context) error { return dir.Write("raid_disks", strconv.Itoa(disks)) },
+			func(context.Context) error { return dir.Write("raid_disks", strconv.Itoa(int(g.live.Info.RaidDisks))) }),
+	}
+}
+
+// shapeAttr is an attribute that shows old and new together, once it is set.
+func (g *Grower) shapeAttr(name, value, old string) plan.Step {
+	dir := g.live.Dir
+	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+		func(context.Context) error { return dir.Write(name, value) },
+		func(context.Context) error { return dir.Write(name, old) })
+}
+
+// start begins the restripe. There is no way back from there.
+func (g *Grower) start(ctx context.Context) error {
+	err := g.do(ctx, g.set(g.live.Dir, "sync_action", "reshape"))
+	if err == nil {
+		g.done, g.frozen = nil, false
+	}
+	return err
+}
+
+// reshapeRAID10 restripes a raid10: data always moves to another offset, so
+// nothing needs to be kept elsewhere (Grow.c, raid10_reshape).
+func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition) error {
+	dir := g.live.Dir
+	if t.Delta != 0 {
+		_ = g.do(ctx, g.attr(dir, "reshape_direction", direction(t.Delta < 0)))
+	}
+	if t.Delta < 0 && now.spaceAfter < t.minOffset {
+		if err := g.do(ctx, g.attr(dir, "component_size", strconv.FormatUint((now.size-t.minOffset)/2, 10))); err != nil {
+			return g.failed(ctx, err, "cannot reduce component size")
+		}
+	}
+	moved, err := g.moveData(ctx, t.Delta, t.minOffset, false)
+	if err != nil {
+		return err
+	}
+	if !moved {
+		g.Report.Say(note.Always, "Cannot set new_data_offset: RAID10 reshape not")
+		g.Report.More(note.Always, "supported on this kernel")
+		g.undo(ctx)
+		return errGrow
+	}
+	err = g.do(ctx, g.shapeAttrs(t, now.disks+t.Delta)...)
+	if err == nil {
+		err = g.start(ctx)
+	}
+	if err != nil {
+		g.Report.Say(note.Always, "Cannot set array shape for %s", g.Array)
+		g.busyWithBitmap(err, "shape", "       ")
+		g.Report.KernelSaid(g.log, g.live.Name)
+		g.undo(ctx)
+		return &note.Said{Err: err}
+	}
+	return nil
+}
+
+func direction(back bool) string {
+	if back {
+		return "backwards"
+	}
+	return "forwards"
+}
+
+// restripe moves data of a parity array (Grow.c, reshape_array).
+func (g *Grower) restripe(ctx context.Context, now geometry, t *Transition, unit uint64) error {
+	if g.BackupFile == "" {
+		moved, err := g.moveData(ctx, t.After.Data-t.Before.Data, t.minOffset, true)
+		if err != nil {
+			return err
+		}
+		if moved {
+			return g.restripeAside(ctx, now, t, unit)
+		}
+		if g.DataOffset != nil {
+			return g.failed(ctx, errGrow, "Cannot update data_offset on this array")
+		}
+	}
+	return g.restripeInPlace(ctx, now, t, unit)
+}
+
+// restripeAside restripes to another data offset: every stripe is written
+// where nothing that is still needed lies.
+func (g *Grower) restripeAside(ctx context.Context, now geometry, t *Transition, unit uint64) error {
+	if err := g.cache(ctx, now, t, unit); err != nil {
+		return g.failed(ctx, err, "cannot enlarge the stripe cache of %s", g.Array)
+	}
+	if err := g.announce(ctx, now, t); err != nil {
+		return err
+	}
+	held, err := g.hold(ctx, now, t)
+	if err != nil {
+		return g.failed(ctx, err, "cannot limit the reshape of %s", g.Array)
+	}
+	if err := g.start(ctx); err != nil {
+		return g.failed(ctx, err, "Failed to initiate reshape!")
+	}
+	if t.ToLevel == t.Level && !held {
+		return nil
+	}
+	return g.carryOn(ctx, t, "")
+}
+
+// cache makes room in the stripe cache for four of the larger chunks, and for
+// a unit of the restripe.
+func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit uint64) error {
+	const page = 4096 / md.SectorSize
+	want := max(now.chunk, t.ToChunk) * 4 / md.SectorSize
+	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
+	have, err := g.live.Dir.ReadUint("stripe_cache_size")
+	if err != nil || have >= want {
+		if g.DryRun {
+			err = nil // the level that has one comes first
+		}
+		return err
+	}
+	return g.do(ctx, g.attr(g.live.Dir, "stripe_cache_size", strconv.FormatUint(want+1, 10)))
+}
+
+// carryOn has somebody see the reshape through: in the background, if there is
+// one, or here and now.
+func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) error {
+	next := GrowRequest{Array: g.Array, Continue: true, BackupFile: backup, Report: g.Report, Progress: g.Progress}
+	if t.ToLevel != t.Level {
+		next.Level = &t.ToLevel
+	}
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: g.Array, What: "see the reshape through"}
+	if next.Level != nil {
+		info.Value = "then level " + LevelWord(*next.Level)
+	}
+	err := g.do(ctx, plan.NewStep(info, func(ctx context.Context) error {
+		if g.Background != nil {
+			return g.Background(next)
+		}
+		g.GrowRequest = next
+		return g.resume(ctx)
+	}, nil))
+	if err != nil && !note.WasSaid(err) {
+		return g.Report.Fail(err, "the reshape of %s waits for mdadm --grow --continue: %v", g.Array, err)
+	}
+	return err
+}
+
+// tooBig is what the kernel answers if a data offset cannot be.
+func tooBig(err error) bool { return errors.Is(err, unix.E2BIG) }
+
+// Beyond reports whether a reshape at the position no longer, or not yet,
+// overwrites what has not been written elsewhere.
+func (t *Transition) Beyond(position uint64) bool {
+	switch {
+	case t.Delta > 0, t.Delta < 0:
+		return position >= t.Backup
+	}
+	return false
+}

@@ -1,0 +1,290 @@
+package reshape
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// shape changes size, level, layout, chunk, and number of members (Grow.c,
+// Grow_reshape).
+func (g *Grower) shape(ctx context.Context) error {
+	if err := g.consistent(); err != nil {
+		return err
+	}
+	if err := g.enoughSpares(); err != nil {
+		return err
+	}
+	plan, err := g.planShape()
+	if err != nil {
+		return err
+	}
+	if plan != nil && g.Level != nil && *g.Level == md.LevelRAID0 && g.live.HasBitmap() {
+		// The kernel wants it gone first, and not from a frozen array.
+		if err := g.do(ctx, g.dropBitmap()); err != nil {
+			return g.failed(ctx, err, "failed to remove internal bitmap.")
+		}
+	}
+	if err := g.freeze(ctx); err != nil {
+		g.undo(ctx)
+		return err
+	}
+	switch {
+	case g.changesSize():
+		err = g.size(ctx)
+	case plan == nil:
+		g.Report.Say(note.Normal, "%s: no change requested", g.Array)
+	default:
+		err = plan(ctx)
+	}
+	if err != nil {
+		g.undo(ctx) // does nothing if it has been done
+		return err
+	}
+	return g.unfreeze(ctx)
+}
+
+// consistent checks what of the request does not go together, or with the
+// array.
+func (g *Grower) consistent() error {
+	info := &g.live.Info
+	level := md.Level(info.Level)
+	switch {
+	case g.Level != nil && g.Chunk != 0:
+		return g.refuse("Cannot change array level in the same operation as changing chunk size.")
+	case g.DataOffset != nil && level != md.LevelRAID10 && !level.Parity():
+		return g.refuse("--grow --data-offset not yet supported")
+	case g.Size != 0 && (g.Chunk != 0 || g.Level != nil || g.Layout != "" || g.RaidDisks != 0):
+		return g.refuse("cannot change component size at the same time as other changes.\n" +
+			"   Change size first, then check data is intact before making other changes.")
+	case level > 1 && g.Size > 1 && int64(info.ChunkSize)/1024 > g.Size:
+		return g.refuse("component size must be larger than chunk size.")
+	case !g.live.HasFormat:
+		return g.refuse("Unable to determine metadata format for %s", g.Array)
+	case g.RaidDisks > g.live.MaxDevs():
+		return g.refuse("Cannot increase raid-disks on this array beyond %d", g.live.MaxDevs())
+	}
+	return nil
+}
+
+// enoughSpares checks that new slots get members.
+func (g *Grower) enoughSpares() error {
+	need := g.RaidDisks - int(g.live.Info.RaidDisks)
+	if have := g.spares(); need > 0 && have < need && !g.Force {
+		g.needSpares(need, have)
+		return errGrow
+	}
+	return nil
+}
+
+// spares counts those that are there, and those that come.
+func (g *Grower) spares() int { return int(g.live.Info.SpareDisks) + len(g.Devices) }
+
+func (g *Grower) needSpares(need, have int) {
+	g.Report.Say(note.Always, "Need %d spare%s to avoid degraded array, and only have %d.\n"+
+		"       Use --force to over-ride this check.", need, note.Plural(need), have)
+}
+
+// unchanged reports whether nothing but perhaps the size is asked for.
+func (g *Grower) unchanged() bool {
+	info := &g.live.Info
+	return (g.Level == nil || *g.Level == md.Level(info.Level)) && g.Layout == "" &&
+		(g.Chunk == 0 || g.Chunk == int(info.ChunkSize)) && g.DataOffset == nil &&
+		(g.RaidDisks == 0 || g.RaidDisks == int(info.RaidDisks))
+}
+
+// planShape analyses everything but the size. It gives nil if there is nothing
+// to do.
+func (g *Grower) planShape() (func(context.Context) error, error) {
+	if g.changesSize() || g.unchanged() {
+		return nil, nil
+	}
+	layout, err := g.wantedLayout()
+	if err != nil {
+		return nil, err
+	}
+	if md.Level(g.live.Info.Level) == md.LevelFaulty {
+		return g.faulty(layout)
+	}
+	now, err := g.geometry()
+	if err != nil {
+		return nil, err
+	}
+	want := wish{level: g.Level, layout: layout, chunk: uint64(g.Chunk) << 10}
+	if g.RaidDisks != 0 {
+		delta := g.RaidDisks - now.disks
+		want.delta = &delta
+	}
+	t, err := analyse(now, want)
+	var no refusal
+	if errors.As(err, &no) {
+		for line := range strings.Lines(string(no)) {
+			g.Report.Say(note.Always, "%s", strings.TrimSuffix(line, "\n"))
+		}
+		return nil, errGrow
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := g.affordable(now, t); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return g.reshape(ctx, now, t) }, nil
+}
+
+// geometry is the shape the array has now.
+func (g *Grower) geometry() (geometry, error) {
+	info := &g.live.Info
+	now := geometry{
+		path: g.Array, level: md.Level(info.Level), layout: info.Layout, chunk: uint64(info.ChunkSize),
+		disks: int(info.RaidDisks), size: g.live.Size,
+	}
+	if now.level == md.LevelRAID0 && now.size == 0 {
+		size, err := g.arrayBytes()
+		if err != nil {
+			return now, err
+		}
+		now.size = size / md.SectorSize / uint64(max(now.disks, 1))
+	}
+	if now.level == md.LevelRAID10 {
+		members, err := g.live.Members()
+		if err != nil {
+			return now, err
+		}
+		now.spaceAfter = ^uint64(0)
+		for _, m := range members {
+			if m.Is("faulty") {
+				continue
+			}
+			space, err := g.live.SpaceOf(m)
+			if err != nil {
+				now.spaceAfter = 0
+				break
+			}
+			now.spaceAfter = min(now.spaceAfter, space.After)
+		}
+	}
+	return now, nil
+}
+
+// affordable checks members and size before anything is changed.
+func (g *Grower) affordable(now geometry, t *Transition) error {
+	slots := max(t.Before.Data, t.After.Data)
+	need, have := slots+t.Parity-now.disks, g.spares()
+	if !g.Force && t.ToLevel > 1 && now.level > 1 && need > have {
+		g.needSpares(need, have)
+		return errGrow
+	}
+	if need = slots - now.disks; (t.ToLevel > 1 || t.ToLevel == md.LevelRAID0) && need > have {
+		return g.refuse("Need %d spare%s to create working array, and only have %d.", need, note.Plural(need), have)
+	}
+	if t.Backup == 0 {
+		return nil
+	}
+	bytes, err := g.arrayBytes()
+	if err != nil {
+		return err
+	}
+	if t.newSize < bytes/md.SectorSize {
+		return g.refuse("this change will reduce the size of the array.\n"+
+			"       use --grow --array-size first to truncate array.\n"+
+			"       e.g. mdadm --grow %s --array-size %d", g.Array, t.newSize/2)
+	}
+	return nil
+}
+
+// wantedLayout reads the word for the layout; nil if none is asked for.
+func (g *Grower) wantedLayout() (*int32, error) {
+	info := &g.live.Info
+	level := md.Level(info.Level)
+	switch g.Layout {
+	case "":
+		if level == md.LevelRAID6 && (g.Level == nil || *g.Level == md.LevelRAID6) && info.Layout >= md.LayoutLeftAsymmetric6 {
+			g.Report.Say(note.Always, "%s has a non-standard layout.  If you wish to preserve this", g.Array)
+			g.Report.More(note.Always, "during the reshape, please specify --layout=preserve")
+			g.Report.More(note.Always, "If you want to change it, specify a layout or use --layout=normalise")
+			return nil, errGrow
+		}
+		return nil, nil
+	case "normalise", "normalize":
+		if level != md.LevelRAID6 || g.Level != nil {
+			return nil, g.refuse("%s is only meaningful when reshaping a RAID6 array.", g.Layout)
+		}
+		if word, _ := md.LayoutName(level, info.Layout); strings.HasSuffix(word, "-6") {
+			if n, err := md.ParseLayout(level, strings.TrimSuffix(word, "-6")); err == nil {
+				return &n, nil
+			}
+		}
+		return nil, nil
+	case "preserve":
+		switch {
+		case level == md.LevelRAID6 && g.Level == nil:
+			layout := info.Layout
+			return &layout, nil
+		case level == md.LevelRAID5 && g.Level != nil && *g.Level == md.LevelRAID6:
+			if layout, ok := doubled[info.Layout]; ok && layout != md.LayoutParityLast {
+				return &layout, nil
+			}
+			return nil, nil // mdadm knows no such word
+		}
+		return nil, g.refuse("%s in only meaningful when reshaping to RAID6", g.Layout)
+	}
+	if g.Level != nil {
+		level = *g.Level
+	}
+	switch level {
+	case md.LevelRAID5, md.LevelRAID6, md.LevelRAID10, md.LevelFaulty:
+	default:
+		return nil, g.refuse("layout not meaningful with this level")
+	}
+	n, err := md.ParseLayout(level, g.Layout)
+	if err != nil {
+		return nil, g.refuse("layout %s not understood for this level", g.Layout)
+	}
+	return &n, nil
+}
+
+// faulty changes which faults a faulty array makes up.
+func (g *Grower) faulty(layout *int32) (func(context.Context) error, error) {
+	var err error
+	if g.Level != nil && *g.Level != md.LevelFaulty {
+		err = g.refuse("cannot change level of Faulty device")
+	}
+	if g.Chunk != 0 {
+		err = g.refuse("cannot set chunksize of Faulty device")
+	}
+	if g.RaidDisks != 0 && g.RaidDisks != 1 {
+		err = g.refuse("cannot set raid_disks of Faulty device")
+	}
+	if layout == nil || err != nil {
+		return func(context.Context) error { return nil }, err
+	}
+	return func(ctx context.Context) error { return g.setLayout(ctx, *layout) }, nil
+}
+
+// setLayout changes a layout that means nothing for data that is there.
+func (g *Grower) setLayout(ctx context.Context, layout int32) error {
+	word := "layout"
+	if name, ok := md.LayoutName(md.Level(g.live.Info.Level), layout); ok {
+		word += " " + name
+	}
+	if err := g.do(ctx, g.change(word, func(i *mdctl.ArrayInfo) { i.Layout = layout })); err != nil {
+		return g.failed(ctx, err, "failed to set new layout")
+	}
+	g.print(note.Normal, "layout for %s set to %d", g.Array, layout)
+	return nil
+}
+
+// Print is for what mdadm prints to its standard output.
+func (g *Grower) print(l note.Loudness, format string, args ...any) {
+	if !g.DryRun {
+		g.Report.Print(l, format, args...)
+	}
+}
+
+// LevelWord is the word the kernel takes for a level.
+func LevelWord(l md.Level) string { return mdctl.Level(l).String() }

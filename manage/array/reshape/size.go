@@ -1,0 +1,72 @@
+package reshape
+
+import (
+	"context"
+	"math"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
+
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// changesSize reports whether the request changes how much of each member is
+// used.
+func (g *Grower) changesSize() bool {
+	return g.Size == GrowMax || g.Size > 0 && g.Size != int64(uint32(g.live.Info.Size))
+}
+
+// size changes how much of each member is used.
+func (g *Grower) size(ctx context.Context) error {
+	before := g.live.Size / 2
+	if before == 0 {
+		return g.failed(ctx, unix.EINVAL, "Cannot set device size in this type of array.")
+	}
+	want := g.Size
+	if want == GrowMax {
+		want = 0 // the kernel's word for it
+	}
+	members, err := g.live.Members()
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		// The devices may have grown; the kernel refuses what is too little or
+		// too much, and the array itself is asked next.
+		if err := g.do(ctx, g.attr(m.Dir, "size", strconv.FormatInt(want, 10))); ctx.Err() != nil {
+			return err
+		}
+	}
+	step := g.change("size "+strconv.FormatInt(want, 10)+" KiB", func(i *mdctl.ArrayInfo) { i.Size = int32(want) })
+	if want > math.MaxInt32 {
+		step = g.attr(g.live.Dir, "component_size", strconv.FormatInt(want, 10))
+	}
+	if err := g.do(ctx, step); err != nil {
+		g.Report.Say(note.Always, "Cannot set device size for %s: %s", g.Array, device.ErrnoText(err))
+		g.busyWithBitmap(err, "size", "")
+		g.Report.KernelSaid(g.log, g.live.Name)
+		g.undo(ctx)
+		return &note.Said{Err: err}
+	}
+	if g.AssumeClean {
+		if err := g.do(ctx, g.set(g.live.Dir, "resync_start", "none")); err != nil {
+			g.Report.Say(note.Always, "--assume-clean not supported with --grow on this kernel")
+		}
+	}
+	if g.DryRun {
+		return nil
+	}
+	after, err := g.live.Dir.ReadUint("component_size")
+	if err != nil {
+		return err
+	}
+	if after == before {
+		g.Report.Say(note.Normal, "component size of %s unchanged at %dK", g.Array, after)
+	} else {
+		g.Report.Say(note.Normal, "component size of %s has been set to %dK", g.Array, after)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// NewWrite is a step that writes data at a byte offset of the device or image
+// at path, claimed exclusively for that moment, and makes it durable. It keeps
+// what was there and puts it back when undone. what says what the bytes are,
+// as "superblock 1.2".
+func NewWrite(path, what string, off int64, data []byte) Step {
+	return &writeStep{path: path, what: what, off: off, data: data}
+}
+
+// NewSharedWrite is NewWrite without the claim: it writes to devices that are
+// in use as well.
+func NewSharedWrite(path, what string, off int64, data []byte) Step {
+	return &writeStep{path: path, what: what, off: off, data: data, shared: true}
+}
+
+type writeStep struct {
+	path, what string
+	off        int64
+	data       []byte
+	old        []byte // nil until read
+	shared     bool   // do not claim the device
+}
+
+// maxShown is how many bytes of data a description carries in full.
+const maxShown = 64 << 10
+
+func (s *writeStep) Describe() StepInfo {
+	info := StepInfo{
+		Kind: KindWrite, Target: s.path, What: s.what,
+		Offset: s.off, Length: int64(len(s.data)),
+	}
+	switch fill, uniform := uniform(s.data); {
+	case uniform:
+		info.Fill = fmt.Sprintf("%02x", fill)
+	case len(s.data) <= maxShown:
+		info.Data = s.data
+	}
+	return info
+}
+
+// uniform reports whether all bytes are the same, and which.
+func uniform(b []byte) (byte, bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	return b[0], bytes.Count(b, b[:1]) == len(b)
+}
+
+func (s *writeStep) Apply(context.Context) error {
+	return s.with(func(d *block.File) error {
+		old := make([]byte, len(s.data))
+		if err := block.ReadFull(d, old, s.off); err != nil {
+			return err
+		}
+		s.old = old
+		_, err := d.WriteAt(s.data, s.off)
+		return errors.Join(err, d.Sync())
+	})
+}
+
+// Undo also repairs a write that failed half way.
+func (s *writeStep) Undo(context.Context) error {
+	if s.old == nil {
+		return nil
+	}
+	return s.with(func(d *block.File) error {
+		now := make([]byte, len(s.old))
+		if err := block.ReadFull(d, now, s.off); err == nil && bytes.Equal(now, s.old) {
+			return d.Sync() // the write had not come so far
+		}
+		_, err := d.WriteAt(s.old, s.off)
+		return errors.Join(err, d.Sync())
+	})
+}
+
+func (s *writeStep) with(use func(*block.File) error) error {
+	flag := block.ForWriting
+	if !s.shared {
+		flag |= block.Exclusive
+	}
+	d, err := block.OpenFile(s.path, flag)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(d), d.Close())
+}
+
+// SayStep is a step that only says something when its turn comes. It is no
+// part of the plan's description.
+func SayStep(say func()) Step {
+	return NewStep(StepInfo{}, func(context.Context) error { say(); return nil }, nil)
+}
+
+// Described leaves out the steps that have no description.
+func Described(steps []StepInfo) []StepInfo {
+	return slices.DeleteFunc(steps, func(s StepInfo) bool { return s.Kind == "" })
+}
+
+// RemoveIfThere removes a file; that there is none is as good.
+func RemoveIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

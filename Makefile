@@ -8,7 +8,7 @@ FACES := mdadm dmsetup dmstats dmfilemapd blkdeactivate devmap_name
 
 # How long each parser is fuzzed by `make fuzz`, and how often by `make test`.
 T      ?= 10m
-SAMPLE := 10000x
+SAMPLE := 2000x
 
 # `make soak`: on which kernels, with how many seeds, which GROUP (md, engine, dm,
 # cluster, trace, formats) or which packages (ONLY=./ioctl/dm,./ioctl/md), and how
@@ -34,6 +34,10 @@ export MDKIT_SEED
 # generous as they are.
 MDKIT_SLOW ?= 1
 export MDKIT_SLOW
+
+# What is built in one checkout serves all others: without it the cache knows
+# packages by their folder.
+export GOFLAGS = -trimpath
 
 # Nothing but the race detector needs a C compiler.
 export CGO_ENABLED = 0

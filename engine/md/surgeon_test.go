@@ -11,6 +11,7 @@ import (
 	"github.com/mdkit/mdkit/engine/binfmt"
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/finding"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // A patient is a sound array on memory devices. The surgeon damages its first
@@ -283,6 +284,9 @@ func disk0Unruly(name string) bool {
 // TestSurgeon damages every field of every structure in several ways, signs the
 // structure again, and wants some rule to speak up that was silent before.
 func TestSurgeon(t *testing.T) {
+	if lab.Race {
+		t.Skip("nothing happens at once; run without the race detector")
+	}
 	noticed := make(map[string][]string) // structure.field to rules
 	tried := make(map[string]bool)
 	for name, admit := range patients {

@@ -1,6 +1,6 @@
 // Package plan is how changes are made to live devices: first every step is
-// laid down, which can be shown as it is, then the steps are run in order, and
-// at the first failure what was done is taken back.
+// laid down, which can be shown as it is, then a Runner takes the steps in
+// order, and at the first failure takes back what was done.
 package plan
 
 import (
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Kinds of steps, as StepInfo.Kind and JSON have them.
@@ -27,7 +26,7 @@ const (
 // everything that the step is going to use, so that two plans are equal if
 // their descriptions are.
 type StepInfo struct {
-	Kind   string `json:"kind"`             // one of the Kind constants
+	Kind   string `json:"kind"`             // one of the Kind constants; "" if the step changes nothing and is not shown
 	Target string `json:"target"`           // device, attribute or path
 	What   string `json:"what"`             // one line, as "superblock 1.2" or "RUN_ARRAY"
 	Value  string `json:"value,omitempty"`  // what is sent or written, as text
@@ -67,73 +66,22 @@ type Plan struct {
 	Steps []Step
 }
 
-// Describe gives the steps in order.
+// Describe gives the steps in order, but for those that change nothing.
 func (p *Plan) Describe() []StepInfo {
-	infos := make([]StepInfo, len(p.Steps))
-	for i, s := range p.Steps {
-		infos[i] = s.Describe()
+	infos := make([]StepInfo, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		if i := s.Describe(); i.Kind != "" {
+			infos = append(infos, i)
+		}
 	}
 	return infos
 }
 
-// Runner runs plans or, in a dry run, shows their steps. Whether the run is dry
-// is asked here and nowhere else: who has to know is told by Run.
-type Runner struct {
-	DryRun   bool
-	Show     func([]StepInfo) // what a dry run would do; nil for nothing
-	Progress func(StepInfo)   // each step before it starts; nil for none
-}
-
-// Run applies a plan, and says whether it did: in a dry run it did not.
-func (r Runner) Run(ctx context.Context, p *Plan) (applied bool, err error) {
-	if !r.DryRun {
-		return true, p.Apply(ctx, r.Progress)
-	}
-	if r.Show != nil {
-		r.Show(p.Describe())
-	}
-	return false, nil
-}
-
-// undoTime is how long taking back may last: it has to happen even when the
-// time for the work itself is over.
-const undoTime = 30 * time.Second
-
-// Apply runs the steps in order and reports each to progress, if there is one,
-// before it starts. At the first failure, or when ctx ends, it takes back what
-// was done in reverse order and returns a *PlanError.
+// Apply runs the plan for real: see Runner.Run.
 func (p *Plan) Apply(ctx context.Context, progress func(StepInfo)) error {
-	for i, s := range p.Steps {
-		err := ctx.Err()
-		ran := err == nil
-		if ran {
-			if progress != nil {
-				progress(s.Describe())
-			}
-			err = s.Apply(ctx)
-		}
-		if err != nil {
-			failed := &PlanError{Step: s.Describe(), Err: err}
-			last := i
-			if !ran {
-				last-- // there is nothing to take back of a step that did not start
-			}
-			p.undo(ctx, last, failed)
-			return failed
-		}
-	}
-	return nil
-}
-
-// undo takes back the steps up to and with last.
-func (p *Plan) undo(ctx context.Context, last int, failed *PlanError) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-	defer cancel()
-	for i := last; i >= 0; i-- {
-		if err := p.Steps[i].Undo(ctx); err != nil {
-			failed.Left = append(failed.Left, Leftover{Step: p.Steps[i].Describe(), Err: err})
-		}
-	}
+	r := Runner{Progress: progress}
+	_, err := r.Run(ctx, p)
+	return err
 }
 
 // Leftover is a step that was done and could not be taken back.
@@ -152,7 +100,10 @@ type PlanError struct {
 
 // Error gives one line.
 func (e *PlanError) Error() string {
-	s := fmt.Sprintf("%s %s: %v", e.Step.What, e.Step.Target, e.Err)
+	s := e.Err.Error()
+	if e.Step.Kind != "" {
+		s = fmt.Sprintf("%s %s: %s", e.Step.What, e.Step.Target, s)
+	}
 	if len(e.Left) == 0 {
 		return s + "; everything is as it was before"
 	}

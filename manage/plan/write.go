@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/mdkit/mdkit/engine/block"
 )
@@ -95,17 +94,6 @@ func (s *writeStep) with(use func(*block.File) error) error {
 		return err
 	}
 	return errors.Join(use(d), d.Close())
-}
-
-// SayStep is a step that only says something when its turn comes. It is no
-// part of the plan's description.
-func SayStep(say func()) Step {
-	return NewStep(StepInfo{}, func(context.Context) error { say(); return nil }, nil)
-}
-
-// Described leaves out the steps that have no description.
-func Described(steps []StepInfo) []StepInfo {
-	return slices.DeleteFunc(steps, func(s StepInfo) bool { return s.Kind == "" })
 }
 
 // RemoveIfThere removes a file; that there is none is as good.

@@ -116,10 +116,11 @@ type Changed struct {
 // Run applies a plan for the device of that name, or shows its steps under
 // --dry-run: then it was not applied.
 func (o *Output) Run(ctx context.Context, name string, p *plan.Plan) (applied bool, err error) {
-	return plan.Runner{
-		DryRun: o.Line.Has(dmopt.DryRun),
-		Show:   func(steps []plan.StepInfo) { o.ShowSteps(name, steps...) },
-	}.Run(ctx, p)
+	r := plan.Runner{DryRun: o.Line.Has(dmopt.DryRun)}
+	if applied, err = r.Run(ctx, p); !applied {
+		o.ShowSteps(name, r.Steps...)
+	}
+	return applied, err
 }
 
 // ShowSteps shows what --dry-run says would be done.

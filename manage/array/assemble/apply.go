@@ -22,7 +22,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	pl := a.plan()
 	a.reportForced()
 	if a.DryRun {
-		a.result.Steps = plan.Described(pl.Describe())
+		a.result.Steps = pl.Describe()
 		switch a.s.start {
 		case startNow:
 			return nil
@@ -35,7 +35,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	a.log = note.ListenToKernel()
 	defer a.log.Close()
 	a.working, a.spares = a.s.working, a.s.spares
-	err := pl.Apply(ctx, func(i plan.StepInfo) { a.result.Steps = append(a.result.Steps, plan.Described([]plan.StepInfo{i})...) })
+	err := pl.Apply(ctx, func(i plan.StepInfo) { a.result.Steps = append(a.result.Steps, i) })
 	var failed *plan.PlanError
 	if errors.As(err, &failed) {
 		a.result.Started = false

@@ -339,7 +339,7 @@ func (i *incremental) add(ctx context.Context) bool {
 	}
 	pl := &plan.Plan{Steps: steps}
 	if i.DryRun {
-		i.result.Steps = plan.Described(pl.Describe())
+		i.result.Steps = pl.Describe()
 		return true
 	}
 	if i.there != nil {
@@ -348,7 +348,7 @@ func (i *incremental) add(ctx context.Context) bool {
 			return i.fail(2)
 		}
 	}
-	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, plan.Described([]plan.StepInfo{s})...) })
+	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, s) })
 	if err != nil {
 		if !note.WasSaid(err) {
 			i.Report.Say(note.Always, "%v", err)

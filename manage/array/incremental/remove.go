@@ -194,7 +194,7 @@ func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
 	run, err := live.FindRunning(r.fs, there.Name, urgent(r.Report))
 	if err == nil {
 		pl := run.PlanStop()
-		r.result.Steps = append(r.result.Steps, plan.Described(pl.Describe())...)
+		r.result.Steps = append(r.result.Steps, pl.Describe()...)
 		if !r.DryRun {
 			err = pl.Apply(ctx, nil)
 		}

@@ -144,11 +144,11 @@ func (i *incremental) launch(ctx context.Context, noJournal bool) {
 	}
 	pl := i.launchPlan()
 	if i.DryRun {
-		i.result.Steps = append(i.result.Steps, plan.Described(pl.Describe())...)
+		i.result.Steps = append(i.result.Steps, pl.Describe()...)
 		i.result.Started = StartedYes
 		return
 	}
-	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, plan.Described([]plan.StepInfo{s})...) })
+	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, s) })
 	if err != nil {
 		i.Report.Say(note.Always, "%s attached to %s, but failed to start: %s.", i.Device, name, device.ErrnoText(err))
 		i.result.Code = 1

@@ -198,6 +198,12 @@ func TestDevice(t *testing.T) {
 	if v, err := sda.Uevent(); err != nil || v["DEVTYPE"] != "disk" || len(v) != 4 {
 		t.Errorf("uevent %v, %v", v, err)
 	}
+	if err := sda.Announce("change"); err != nil {
+		t.Error(err)
+	}
+	if text, err := sda.Dir().Read("uevent"); err != nil || !strings.HasPrefix(text, "change") {
+		t.Errorf("uevent got %q, %v", text, err)
+	}
 	if sda.Dir().Path("x") != string(sda.Dir())+"/x" {
 		t.Error(sda.Dir())
 	}

@@ -183,6 +183,10 @@ func (d *Device) Uevent() (map[string]string, error) {
 	return vars, nil
 }
 
+// Announce has the kernel send udev an event of the device: "change", "remove"
+// (uevent; drivers/base/core.c uevent_store).
+func (d *Device) Announce(action string) error { return d.dir.Write("uevent", action) }
+
 // DiskSeq returns the number of this disk among all since boot: another disk
 // under the same name has another one. Linux 5.15 and later; a partition gives
 // that of its disk.

@@ -23,11 +23,17 @@ type Array struct {
 // with an error that matches fs.ErrNotExist when there is no such array. An
 // array exists from the first time its device is opened, set up or not.
 func Open(fs sysfs.FS, name string) (*Array, error) {
-	dir := fs.Sys("block", name, "md")
-	if _, err := os.Stat(dir); err != nil {
-		return nil, &sysfs.Error{Op: "find", Path: dir, Meaning: "no md array of that name", Err: err}
+	a := At(fs, name)
+	if _, err := os.Stat(string(a.dir)); err != nil {
+		return nil, &sysfs.Error{Op: "find", Path: string(a.dir), Meaning: "no md array of that name", Err: err}
 	}
-	return &Array{fs: fs, name: name, dir: sysfs.Dir(dir)}, nil
+	return a, nil
+}
+
+// At is the array with the kernel's name, whether there is one or not: a plan
+// names the attributes of an array that its first steps will make.
+func At(fs sysfs.FS, name string) *Array {
+	return &Array{fs: fs, name: name, dir: sysfs.Dir(fs.Sys("block", name, "md"))}
 }
 
 // Names returns the kernel's names of all md devices, sorted, those that are
@@ -69,23 +75,49 @@ func (a *Array) Members() ([]*Member, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.membersOf(names), nil
+}
+
+// MembersUnsorted returns the members in the order in which the kernel lists
+// them, which mdadm reports them in (fs/kernfs/dir.c kernfs_fop_readdir: by a
+// hash of the name).
+func (a *Array) MembersUnsorted() ([]*Member, error) {
+	f, err := os.Open(string(a.dir))
+	if err != nil {
+		return nil, &sysfs.Error{Op: "list", Path: string(a.dir), Err: err}
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, &sysfs.Error{Op: "list", Path: string(a.dir), Err: err}
+	}
+	return a.membersOf(names), nil
+}
+
+func (a *Array) membersOf(names []string) []*Member {
 	var members []*Member
 	for _, name := range names {
 		if dev, ok := strings.CutPrefix(name, "dev-"); ok {
 			members = append(members, a.member(dev))
 		}
 	}
-	return members, nil
+	return members
 }
 
 // Member finds the member with the kernel's name of its device, as "sda1". It
 // fails with an error that matches fs.ErrNotExist when there is none.
 func (a *Array) Member(device string) (*Member, error) {
-	m := a.member(strings.ReplaceAll(device, "/", "!"))
+	m := a.MemberAt(device)
 	if _, err := os.Stat(string(m.dir)); err != nil {
 		return nil, &sysfs.Error{Op: "find", Path: string(m.dir), Meaning: "no such member", Err: err}
 	}
 	return m, nil
+}
+
+// MemberAt is the member with the kernel's name of its device, whether there is
+// one or not.
+func (a *Array) MemberAt(device string) *Member {
+	return a.member(strings.ReplaceAll(device, "/", "!"))
 }
 
 func (a *Array) member(sysName string) *Member {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -284,6 +285,40 @@ func TestWrites(t *testing.T) {
 	}
 }
 
+// A setting tells what it is going to write, and what was there before.
+func TestSettings(t *testing.T) {
+	a := array(t, map[string]string{"sync_max": "max\n", "dev-sda/slot": "3\n", "journal_mode": "", "mine": "x\n"})
+	m := a.MemberAt("sda")
+	for _, c := range []struct {
+		set               Setting
+		name, value, back string
+	}{
+		{a.SyncMaxTo(Some(8)), "sync_max", "8", "max"},
+		{m.SlotTo(NoSlot), "slot", "none", "3"},
+		{a.Custom("mine", "y"), "mine", "y", "x"},
+	} {
+		if c.set.Name() != c.name || c.set.Value() != c.value || c.set.Path() != c.set.dir.Path(c.name) {
+			t.Errorf("%s: %s = %s", c.set.Path(), c.set.Name(), c.set.Value())
+		}
+		back, err := c.set.Present()
+		if err != nil || back.Path() != c.set.Path() || back.Value() != c.back {
+			t.Errorf("%s goes back to %q, %v", c.name, back.Value(), err)
+		}
+		if err := errors.Join(c.set.Write(), back.Write()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := a.Custom("journal_mode", "x").Present(); !errors.Is(err, sysfs.ErrEmpty) {
+		t.Errorf("nothing to go back to: %v", err)
+	}
+	if _, err := At("/nowhere", "md0").StateTo(Clear).Present(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an array that is not there: %v", err)
+	}
+	if err := At("/nowhere", "md0").StateTo(Clear).Write(); !errors.Is(err, sysfs.ErrNotSupported) {
+		t.Errorf("an array that is not there: %v", err)
+	}
+}
+
 func TestRefusedWriteSaysWhy(t *testing.T) {
 	err := explain("array_state", &sysfs.Error{Op: "write", Path: "/sys/block/md0/md/array_state", Value: "clear", Err: syscall.EBUSY})
 	want := `write /sys/block/md0/md/array_state "clear": the array is in use: mounted, held by another device, or open in a process; or writes are under way (device or resource busy)`
@@ -312,13 +347,15 @@ func TestRefusedWriteSaysWhy(t *testing.T) {
 
 func TestMembersAndSlots(t *testing.T) {
 	a := array(t, map[string]string{
-		"dev-sda1/slot":        "0\n",
-		"dev-sda1/block":       "->../../../../devices/sda/sda1",
-		"dev-cciss!c0d0/slot":  "none\n",
-		"dev-cciss!c0d0/state": "faulty\n",
-		"rd0":                  "->dev-sda1",
-		"rdx":                  "not a link",
-		"bitmap/location":      "none\n",
+		"dev-sda1/slot":                          "0\n",
+		"dev-sda1/block":                         "->../../../../devices/sda/sda1",
+		"../../../devices/sda/sda1/dev":          "8:1\n",
+		"../../../devices/sda/sda1/device/state": "offline\n",
+		"dev-cciss!c0d0/slot":                    "none\n",
+		"dev-cciss!c0d0/state":                   "faulty\n",
+		"rd0":                                    "->dev-sda1",
+		"rdx":                                    "not a link",
+		"bitmap/location":                        "none\n",
 	})
 	members, err := a.Members()
 	if err != nil || len(members) != 2 {
@@ -332,6 +369,17 @@ func TestMembersAndSlots(t *testing.T) {
 	}
 	if _, err := members[0].Block(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("block that is no link: %v", err)
+	}
+	if n, err := members[1].Number(); err != nil || n != (block.Num{Major: 8, Minor: 1}) || !members[1].Offline() {
+		t.Errorf("number %v, %v, offline %v", n, err, members[1].Offline())
+	}
+	if n, err := members[0].Number(); !errors.Is(err, fs.ErrNotExist) || members[0].Offline() {
+		t.Errorf("number %v, %v of what is no link", n, err)
+	}
+	unsorted, err := a.MembersUnsorted()
+	slices.SortFunc(unsorted, func(a, b *Member) int { return strings.Compare(a.Name(), b.Name()) })
+	if err != nil || !reflect.DeepEqual(unsorted, members) {
+		t.Errorf("%v, %v, want %v", unsorted, err, members)
 	}
 	slots, err := a.Slots()
 	if err != nil || len(slots) != 1 || slots[0].Name() != "sda1" {

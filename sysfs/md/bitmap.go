@@ -21,9 +21,7 @@ func (a *Array) BitmapLocation() (BitmapPlace, error) { return attrBitmapLocatio
 // already, or removes it. A running array must be idle. When no superblock is
 // found, kernels up to 6.12 go on showing the place, and want it removed before
 // another.
-func (a *Array) SetBitmapLocation(p BitmapPlace) error {
-	return attrBitmapLocation.set(a.dir, p.String())
-}
+func (a *Array) SetBitmapLocation(p BitmapPlace) error { return a.BitmapLocationTo(p).Write() }
 
 // BitmapSpace returns the room for the bitmap, in sectors of 512 bytes; 0 when
 // it is not known (bitmap/space).

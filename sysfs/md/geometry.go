@@ -11,7 +11,7 @@ func (a *Array) Level() (Level, error) { return attrLevel.get(a.dir) }
 
 // SetLevel sets the level of an array that does not run, or changes that of a
 // running one where the new personality can take the array over.
-func (a *Array) SetLevel(l Level) error { return attrLevel.set(a.dir, string(l)) }
+func (a *Array) SetLevel(l Level) error { return a.LevelTo(l).Write() }
 
 // NewLevel returns the number of the level the array is being reshaped to, or
 // has (new_level; after Linux 6.1).
@@ -24,14 +24,14 @@ func (a *Array) SetNewLevel(n int) error { return attrNewLevel.set(a.dir, strcon
 func (a *Array) Layout() (Transition, error) { return attrLayout.get(a.dir) }
 
 // SetLayout sets the layout, or on a running array the one to reshape to.
-func (a *Array) SetLayout(n uint32) error { return attrLayout.set(a.dir, formatUint(uint64(n))) }
+func (a *Array) SetLayout(n uint32) error { return a.LayoutTo(n).Write() }
 
 // RaidDisks returns the number of slots (raid_disks).
 func (a *Array) RaidDisks() (Transition, error) { return attrRaidDisks.get(a.dir) }
 
 // SetRaidDisks sets the number of slots, or on a running array that to reshape
 // to.
-func (a *Array) SetRaidDisks(n int) error { return attrRaidDisks.set(a.dir, strconv.Itoa(n)) }
+func (a *Array) SetRaidDisks(n int) error { return a.RaidDisksTo(n).Write() }
 
 // UUID returns the array's identity (uuid). The kernel makes one up for an
 // array without metadata.
@@ -42,7 +42,7 @@ func (a *Array) ChunkSize() (Transition, error) { return attrChunkSize.get(a.dir
 
 // SetChunkSize sets the chunk in bytes, or on a running array that to reshape
 // to.
-func (a *Array) SetChunkSize(bytes uint64) error { return attrChunkSize.set(a.dir, formatUint(bytes)) }
+func (a *Array) SetChunkSize(bytes uint64) error { return a.ChunkSizeTo(bytes).Write() }
 
 // ComponentSize returns how much of each member is used, in KiB
 // (component_size); 0 for levels that take members of any size.
@@ -50,9 +50,7 @@ func (a *Array) ComponentSize() (kib uint64, err error) { return attrComponentSi
 
 // SetComponentSize sets how much of each member is used, in KiB. On a running
 // array it resizes; 0 then takes the largest that fits.
-func (a *Array) SetComponentSize(kib uint64) error {
-	return attrComponentSize.set(a.dir, formatUint(kib))
-}
+func (a *Array) SetComponentSize(kib uint64) error { return a.ComponentSizeTo(kib).Write() }
 
 // ArraySize returns the size set for the array in KiB, or [None] where it
 // follows from its members (array_size).
@@ -60,7 +58,7 @@ func (a *Array) ArraySize() (kib Number, err error) { return attrArraySize.get(a
 
 // SetArraySize makes the array appear smaller than its members allow, in KiB;
 // [None] undoes that.
-func (a *Array) SetArraySize(kib Number) error { return attrArraySize.set(a.dir, kib.text("default")) }
+func (a *Array) SetArraySize(kib Number) error { return a.ArraySizeTo(kib).Write() }
 
 // Metadata returns the format of the array's metadata (metadata_version).
 func (a *Array) Metadata() (Metadata, error) { return attrMetadata.get(a.dir) }
@@ -84,9 +82,7 @@ func (a *Array) SetReshapePosition(sector uint64) error {
 func (a *Array) ReshapeDirection() (Direction, error) { return attrReshapeDirection.get(a.dir) }
 
 // SetReshapeDirection sets which way a reshape goes.
-func (a *Array) SetReshapeDirection(d Direction) error {
-	return attrReshapeDirection.set(a.dir, formatWord(d))
-}
+func (a *Array) SetReshapeDirection(d Direction) error { return a.ReshapeDirectionTo(d).Write() }
 
 // LogicalBlockSize returns the array's logical block in bytes
 // (logical_block_size; Linux 6.19). 0 means that the members decide.
@@ -105,7 +101,7 @@ func (a *Array) State() (State, error) { return attrState.get(a.dir) }
 // SetState starts, stops or switches the array. Clear stops it and forgets its
 // members, Inactive stops it and keeps them; ReadOnly, ReadAuto and Active
 // start it or switch a running one; Clean marks a running one clean.
-func (a *Array) SetState(s State) error { return attrState.set(a.dir, formatWord(s)) }
+func (a *Array) SetState(s State) error { return a.StateTo(s).Write() }
 
 // SafeModeDelay returns how long after the last write the array is marked clean
 // (safe_mode_delay); 0 means never.
@@ -134,7 +130,7 @@ func (a *Array) ConsistencyPolicy() (ConsistencyPolicy, error) {
 
 // SetConsistencyPolicy switches a raid5 between [PolicyPPL] and [PolicyResync].
 func (a *Array) SetConsistencyPolicy(p ConsistencyPolicy) error {
-	return attrConsistencyPolicy.set(a.dir, formatWord(p))
+	return a.ConsistencyPolicyTo(p).Write()
 }
 
 // FailLastDev says whether the last member of a raid1 or raid10 can be failed

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/sysfs"
+	"github.com/mdkit/mdkit/sysfs/block"
 )
 
 // Member is one device bound to an array. It holds no open file; each method
@@ -30,6 +31,9 @@ var (
 	attrPPLSector      = rw("ppl_sector", parseUint)
 	attrPPLSize        = rw("ppl_size", parseUint)
 )
+
+// memberNumber is of the device, not of the member: it is not listed with them.
+var memberNumber = ro("block/dev", block.ParseNum)
 
 var memberAttrs = []describer{
 	attrMemberState, attrErrors, attrSlot, attrOffset, attrNewOffset, attrSize, attrRecoveryStart,
@@ -56,12 +60,24 @@ func (m *Member) Block() (string, error) {
 	return strings.ReplaceAll(name, "!", "/"), err
 }
 
+// Number returns the number of the block device the link block points at
+// (block/dev; drivers/base/core.c dev_show).
+func (m *Member) Number() (block.Num, error) { return memberNumber.get(m.dir) }
+
+// Offline reports whether the member is a SCSI device that was set offline
+// (block/device/state; drivers/scsi/scsi_sysfs.c show_state_field). Devices of
+// other kinds are not.
+func (m *Member) Offline() bool {
+	state, err := m.dir.Read("block/device/state")
+	return err == nil && state == "offline"
+}
+
 // State returns the member's flags (state). Changes can be waited for with
 // [Member.Watch].
 func (m *Member) State() (MemberState, error) { return attrMemberState.get(m.dir) }
 
 // Command writes one word to state.
-func (m *Member) Command(c MemberCommand) error { return attrMemberState.set(m.dir, string(c)) }
+func (m *Member) Command(c MemberCommand) error { return m.CommandTo(c).Write() }
 
 // Errors returns how many read errors were corrected by writing
 // (errors).
@@ -75,7 +91,7 @@ func (m *Member) Slot() (Slot, error) { return attrSlot.get(m.dir) }
 
 // SetSlot gives the member a place, or with [NoSlot] takes it from a failed or
 // spare one.
-func (m *Member) SetSlot(s Slot) error { return attrSlot.set(m.dir, s.String()) }
+func (m *Member) SetSlot(s Slot) error { return m.SlotTo(s).Write() }
 
 // Offset returns where the array's data begins, in sectors of 512 bytes
 // (offset).
@@ -89,15 +105,13 @@ func (m *Member) SetOffset(sector uint64) error { return attrOffset.set(m.dir, f
 func (m *Member) NewOffset() (sector uint64, err error) { return attrNewOffset.get(m.dir) }
 
 // SetNewOffset sets that, and with it the direction of the reshape.
-func (m *Member) SetNewOffset(sector uint64) error {
-	return attrNewOffset.set(m.dir, formatUint(sector))
-}
+func (m *Member) SetNewOffset(sector uint64) error { return m.NewOffsetTo(sector).Write() }
 
 // Size returns how much of the device the array may use, in KiB (size).
 func (m *Member) Size() (kib uint64, err error) { return attrSize.get(m.dir) }
 
 // SetSize sets that; 0 takes all there is, where the kernel keeps the metadata.
-func (m *Member) SetSize(kib uint64) error { return attrSize.set(m.dir, formatUint(kib)) }
+func (m *Member) SetSize(kib uint64) error { return m.SizeTo(kib).Write() }
 
 // RecoveryStart returns up to where the member holds good data, in sectors of
 // 512 bytes; [None] when all of it is (recovery_start).
@@ -131,18 +145,14 @@ func (m *Member) AddUnacknowledgedBadBlocks(b BadBlocks) error {
 func (m *Member) PPLSector() (sector uint64, err error) { return attrPPLSector.get(m.dir) }
 
 // SetPPLSector sets that while the log is not in use.
-func (m *Member) SetPPLSector(sector uint64) error {
-	return attrPPLSector.set(m.dir, formatUint(sector))
-}
+func (m *Member) SetPPLSector(sector uint64) error { return m.PPLSectorTo(sector).Write() }
 
 // PPLSize returns the size of the partial parity log in sectors of 512 bytes
 // (ppl_size; Linux 4.12).
 func (m *Member) PPLSize() (sectors uint64, err error) { return attrPPLSize.get(m.dir) }
 
 // SetPPLSize sets that while the log is not in use.
-func (m *Member) SetPPLSize(sectors uint32) error {
-	return attrPPLSize.set(m.dir, formatUint(uint64(sectors)))
-}
+func (m *Member) SetPPLSize(sectors uint32) error { return m.PPLSizeTo(sectors).Write() }
 
 // Slot is the place of a member in the array, from 0.
 type Slot int

@@ -6,9 +6,7 @@ package md
 func (a *Array) StripeCacheSize() (stripes uint64, err error) { return attrStripeCacheSize.get(a.dir) }
 
 // SetStripeCacheSize sets that number.
-func (a *Array) SetStripeCacheSize(stripes uint64) error {
-	return attrStripeCacheSize.set(a.dir, formatUint(stripes))
-}
+func (a *Array) SetStripeCacheSize(stripes uint64) error { return a.StripeCacheSizeTo(stripes).Write() }
 
 // StripeCacheActive returns how many of the stripes are in use
 // (stripe_cache_active).

@@ -6,7 +6,7 @@ package md
 func (a *Array) SyncAction() (SyncAction, error) { return attrSyncAction.get(a.dir) }
 
 // SetSyncAction begins or stops an action.
-func (a *Array) SetSyncAction(s SyncAction) error { return attrSyncAction.set(a.dir, formatWord(s)) }
+func (a *Array) SetSyncAction(s SyncAction) error { return a.SyncActionTo(s).Write() }
 
 // LastSyncAction returns what the array did last (last_sync_action).
 func (a *Array) LastSyncAction() (SyncAction, error) { return attrLastSyncAction.get(a.dir) }
@@ -61,23 +61,21 @@ func (a *Array) SetSyncForceParallel(on bool) error {
 func (a *Array) SyncMin() (sector uint64, err error) { return attrSyncMin.get(a.dir) }
 
 // SetSyncMin sets where it begins; the kernel rounds down to 4 KiB.
-func (a *Array) SetSyncMin(sector uint64) error { return attrSyncMin.set(a.dir, formatUint(sector)) }
+func (a *Array) SetSyncMin(sector uint64) error { return a.SyncMinTo(sector).Write() }
 
 // SyncMax returns where in a member an action pauses, in sectors of 512 bytes;
 // [None] for the end (sync_max).
 func (a *Array) SyncMax() (sector Number, err error) { return attrSyncMax.get(a.dir) }
 
 // SetSyncMax sets where it pauses: a whole number of chunks, or [None].
-func (a *Array) SetSyncMax(sector Number) error { return attrSyncMax.set(a.dir, sector.text("max")) }
+func (a *Array) SetSyncMax(sector Number) error { return a.SyncMaxTo(sector).Write() }
 
 // ResyncStart returns from where redundancy has to be made to agree with the
 // data, in sectors of 512 bytes; [None] when it does (resync_start).
 func (a *Array) ResyncStart() (sector Number, err error) { return attrResyncStart.get(a.dir) }
 
 // SetResyncStart sets from where, on an array that does not run or is frozen.
-func (a *Array) SetResyncStart(sector Number) error {
-	return attrResyncStart.set(a.dir, sector.text("none"))
-}
+func (a *Array) SetResyncStart(sector Number) error { return a.ResyncStartTo(sector).Write() }
 
 // SuspendLo returns the first sector of 512 bytes of the window in which writes
 // wait (suspend_lo).

@@ -25,11 +25,11 @@ func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.P
 	if err != nil {
 		return nil, report.Fail(err, "%s is no an md array", path)
 	}
-	info := plan.StepInfo{Kind: plan.KindSysfs, Target: a.Dir().Path("sync_action"), What: "sync_action", Value: action}
-	return &plan.Plan{Steps: []plan.Step{plan.NewStep(info, func(context.Context) error {
+	set := a.SyncActionTo(sysmd.SyncAction(action))
+	return &plan.Plan{Steps: []plan.Step{plan.NewStep(plan.SettingInfo(set), func(context.Context) error {
 		log := note.ListenToKernel()
 		defer log.Close()
-		if err := a.SetSyncAction(sysmd.SyncAction(action)); err != nil {
+		if err := set.Write(); err != nil {
 			report.Say(note.Always, "Count not set action for %s to %s: %s", path, action, device.ErrnoText(err))
 			report.KernelSaid(log, a.Name())
 			report.ExplainBusy(a, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // maxDisks bounds the search for members by number (mdadm.h, MAX_DISKS).
@@ -27,11 +28,12 @@ type Array struct {
 	FS   sysfs.FS  // where its attributes are
 	Dir  sysfs.Dir // its md folder
 
+	Sysfs *sysmd.Array // its attributes
+
 	Info      mdctl.ArrayInfo
 	Size      uint64 // sectors used of each member
 	HasFormat bool   // the superblock format is one of ours
 	Version   md.Version
-	Subarray  bool // a member array of a container
 	Disks     []mdctl.DiskInfo
 }
 
@@ -41,15 +43,16 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Array{Path: path, Name: name, FS: fs, Dir: sysfs.Dir(fs.Sys("block", name, "md"))}
-	if _, err := os.Stat(string(l.Dir)); err != nil {
+	l := &Array{Path: path, Name: name, FS: fs}
+	if l.Sysfs, err = sysmd.Open(fs, name); err != nil {
 		return nil, &Error{Text: "sysfs not availabile for " + path, Err: err}
 	}
+	l.Dir = l.Sysfs.Dir()
 	if l.Info, err = dev.ArrayInfo(); err != nil {
 		return nil, &Error{Text: "Cannot get array info for " + path, Err: err}
 	}
 	l.Size = uint64(max(l.Info.Size, 0)) * 2
-	if kib, err := l.Dir.ReadUint("component_size"); err == nil && kib > 0 {
+	if kib, err := l.Sysfs.ComponentSize(); err == nil && kib > 0 {
 		l.Size = kib * 2 // not cut to 32 bits
 	}
 	if err := l.readFormat(); err != nil {
@@ -71,22 +74,21 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // readFormat finds out who keeps the metadata, and in which version.
 func (l *Array) readFormat() error {
-	text, err := l.Dir.Read("metadata_version")
+	m, err := l.Sysfs.Metadata()
 	if err != nil {
-		text = fmt.Sprintf("%d.%d", l.Info.MajorVersion, l.Info.MinorVersion)
+		m = sysmd.Metadata{Kind: sysmd.MetadataNative, Major: int(l.Info.MajorVersion), Minor: int(l.Info.MinorVersion)}
 	}
-	if external, ok := strings.CutPrefix(text, "external:"); ok {
-		l.Subarray = strings.HasPrefix(external, "/") || strings.HasPrefix(external, "-")
+	text := m.String()
+	switch {
+	case m.Kind == sysmd.MetadataExternal:
 		return &Error{
 			Text: fmt.Sprintf("unsupport array - version %d.%d", -1, -2),
-			Err:  fmt.Errorf("metadata %s is kept outside of the kernel", external),
+			Err:  fmt.Errorf("metadata %s is kept outside of the kernel", m.External),
 		}
-	}
-	if text == "none" {
+	case m.Kind == sysmd.MetadataNone:
 		return nil
-	}
-	if strings.HasPrefix(text, "0.") { // 0.90, and 0.91 while it reshapes
-		text = "0.90"
+	case m.Major == 0: // 0.90, and 0.91 while it reshapes
+		text = md.V090.String()
 	}
 	if l.Version, err = md.ParseVersion(text); err != nil {
 		return &Error{

@@ -3,38 +3,36 @@ package live
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // ShownMember is a member as sysfs shows it.
 type ShownMember struct {
-	Dir          sysfs.Dir
-	Path         string // of its device
-	major, minor uint32
-	Slot         int // -1 for spares
-	Offset       uint64
-	states       []string
+	Dir    sysfs.Dir
+	Sysfs  *sysmd.Member // its attributes
+	Path   string        // of its device
+	Slot   int           // -1 for spares and the journal
+	Offset uint64        // sectors, where its data begins
+	state  sysmd.MemberState
 }
 
-func (m *ShownMember) Is(state string) bool { return slices.Contains(m.states, state) }
+// Is reports whether all flags are set.
+func (m *ShownMember) Is(flags sysmd.MemberState) bool { return m.state.Has(flags) }
 
 // Members lists what sysfs shows, in the order of the slots, spares last.
 func (l *Array) Members() ([]*ShownMember, error) {
-	names, err := l.Dir.List()
+	members, err := l.Sysfs.Members()
 	if err != nil {
 		return nil, err
 	}
 	var list []*ShownMember
-	for _, name := range names {
-		if !strings.HasPrefix(name, "dev-") {
-			continue
-		}
-		m, err := showMember(sysfs.Dir(l.Dir.Path(name)))
+	for _, member := range members {
+		m, err := showMember(member)
 		if err != nil {
 			return nil, err
 		}
@@ -47,27 +45,24 @@ func (l *Array) Members() ([]*ShownMember, error) {
 	return list, nil
 }
 
-func showMember(dir sysfs.Dir) (*ShownMember, error) {
-	m := &ShownMember{Dir: dir, Slot: -1}
-	number, err := sysfs.Dir(dir.Path("block")).Read("dev")
+func showMember(member *sysmd.Member) (*ShownMember, error) {
+	m := &ShownMember{Dir: member.Dir(), Sysfs: member, Slot: md.SlotNone}
+	number, err := member.Number()
 	if err != nil {
 		return nil, err
 	}
-	m.major, m.minor, _ = device.ParseDevNumber(number)
-	name, err := dir.Link("block")
+	name, err := member.Block()
 	if err != nil {
 		return nil, err
 	}
-	m.Path = device.DevicePath(m.major, m.minor, name)
-	state, err := dir.Read("state")
-	if err != nil {
+	m.Path = device.DevicePath(number.Major, number.Minor, name)
+	if m.state, err = member.State(); err != nil {
 		return nil, err
 	}
-	m.states = strings.Split(state, ",")
-	if slot, err := dir.ReadUint("slot"); err == nil {
+	if slot, err := member.Slot(); err == nil && slot >= 0 {
 		m.Slot = int(slot)
 	}
-	m.Offset, err = dir.ReadUint("offset")
+	m.Offset, err = member.Offset()
 	return m, err
 }
 

@@ -135,13 +135,13 @@ func (r *Running) PlanRun() (*plan.Plan, error) {
 			}
 		}
 	}
-	info := plan.StepInfo{
-		Kind: plan.KindSysfs, Target: a.Dir().Path("array_state"), What: "start", Value: string(sysmd.ReadAuto),
-	}
+	set := a.StateTo(sysmd.ReadAuto)
+	info := plan.SettingInfo(set)
+	info.What = "start"
 	return &plan.Plan{Steps: []plan.Step{plan.NewStep(info, func(context.Context) error {
 		log := note.ListenToKernel()
 		defer log.Close()
-		if err := a.SetState(sysmd.ReadAuto); err != nil {
+		if err := set.Write(); err != nil {
 			r.report.Say(note.Always, "failed to start array %s: %s", path, device.ErrnoText(err))
 			for _, line := range note.Heard(log, r.Kernel) {
 				r.report.Extra(note.Always, "kernel: %s", line)

@@ -20,6 +20,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // guard sees to it that a reshape in place can be taken up again wherever it is
@@ -392,7 +393,7 @@ func (w *Warden) read(start, length uint64) ([]byte, error) {
 		}
 	}()
 	for _, m := range members {
-		if m.Slot < 0 || m.Slot >= len(devs) || m.Is("faulty") || !m.Is("in_sync") {
+		if m.Slot < 0 || m.Slot >= len(devs) || m.Is(sysmd.MemberFaulty) || !m.Is(sysmd.MemberInSync) {
 			continue
 		}
 		d, err := device.Open(m.Path, block.ForReading)

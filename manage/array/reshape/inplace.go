@@ -16,6 +16,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // BackupHead is how much is kept before the data of a backup, in sectors: its
@@ -101,7 +102,7 @@ func (g *Grower) spareKeepers(oldDisks int, blocks uint64) ([]keeper, error) {
 	}
 	var list []keeper
 	for _, m := range members {
-		if m.Is("faulty") || m.Is("journal") || m.Slot >= 0 && m.Slot < oldDisks {
+		if m.Is(sysmd.MemberFaulty) || m.Is(sysmd.MemberJournal) || m.Slot >= 0 && m.Slot < oldDisks {
 			continue
 		}
 		list = append(list, keeper{path: m.Path, at: m.Offset + g.live.Size - blocks - BackupHead, tail: true})

@@ -10,6 +10,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // move is a member whose data is to start elsewhere.
@@ -72,7 +73,7 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 	up, decided := false, false
 	var moves []move
 	for _, m := range members {
-		if m.Is("faulty") {
+		if m.Is(sysmd.MemberFaulty) {
 			continue
 		}
 		space, err := g.live.SpaceOf(m)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/node"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // A restripe that moves data to another offset needs nothing kept elsewhere as
@@ -34,7 +35,7 @@ func (g *Grower) paceOf(r *Running) (uint64, error) {
 	distance := uint64(math.MaxUint64)
 	for _, m := range members {
 		to, err := m.Dir.ReadUint("new_offset")
-		if err != nil || m.Is("faulty") || m.Slot < 0 {
+		if err != nil || m.Is(sysmd.MemberFaulty) || m.Slot < 0 {
 			continue
 		}
 		distance = min(distance, max(to, m.Offset)-min(to, m.Offset))

@@ -14,6 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // ReshapeInfo goes the way that was found (Grow.c, reshape_array).
@@ -93,7 +94,7 @@ func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err 
 	kept := make(map[int]bool)
 	for _, m := range members {
 		group := m.Slot / copies
-		if m.Slot >= 0 && m.Slot < disks && !kept[group] && m.Is("in_sync") && !m.Is("faulty") {
+		if m.Slot >= 0 && m.Slot < disks && !kept[group] && m.Is(sysmd.MemberInSync) && !m.Is(sysmd.MemberFaulty) {
 			kept[group] = true
 			continue
 		}

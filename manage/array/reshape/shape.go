@@ -8,6 +8,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/note"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // shape changes size, level, layout, chunk, and number of members (Grow.c,
@@ -157,7 +158,7 @@ func (g *Grower) geometry() (geometry, error) {
 		}
 		now.spaceAfter = ^uint64(0)
 		for _, m := range members {
-			if m.Is("faulty") {
+			if m.Is(sysmd.MemberFaulty) {
 				continue
 			}
 			space, err := g.live.SpaceOf(m)

@@ -12,24 +12,25 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/block/blocktest"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 const testSize = 80<<10 + 1234
 
 func TestMemory(t *testing.T) {
-	blocktest.Run(t, func() block.Device { return block.NewMemory("ram", testSize) })
+	blocktest.Run(t, lab.Seed(t), func() block.Device { return block.NewMemory("ram", testSize) })
 }
 
 func TestFile(t *testing.T) {
-	blocktest.Run(t, func() block.Device { return newFile(t, block.ForWriting) })
+	blocktest.Run(t, lab.Seed(t), func() block.Device { return newFile(t, block.ForWriting) })
 }
 
 func TestOverlay(t *testing.T) {
-	blocktest.Run(t, func() block.Device { return block.NewOverlay(block.NewMemory("ram", testSize)) })
+	blocktest.Run(t, lab.Seed(t), func() block.Device { return block.NewOverlay(block.NewMemory("ram", testSize)) })
 }
 
 func TestSlice(t *testing.T) {
-	blocktest.Run(t, func() block.Device {
+	blocktest.Run(t, lab.Seed(t), func() block.Device {
 		s, err := block.NewSlice(block.NewMemory("ram", 3*testSize), 777, testSize)
 		if err != nil {
 			t.Fatal(err)
@@ -39,11 +40,11 @@ func TestSlice(t *testing.T) {
 }
 
 func TestCrash(t *testing.T) {
-	blocktest.Run(t, func() block.Device { return block.NewCrash(block.NewMemory("ram", testSize), 1) })
+	blocktest.Run(t, lab.Seed(t), func() block.Device { return block.NewCrash(block.NewMemory("ram", testSize), 1) })
 }
 
 func TestFault(t *testing.T) {
-	blocktest.Run(t, func() block.Device {
+	blocktest.Run(t, lab.Seed(t), func() block.Device {
 		f, err := block.NewFault(block.NewMemory("ram", testSize), "any * error after=1000000")
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +54,7 @@ func TestFault(t *testing.T) {
 }
 
 func TestStack(t *testing.T) {
-	blocktest.Run(t, func() block.Device {
+	blocktest.Run(t, lab.Seed(t), func() block.Device {
 		crash := block.NewCrash(block.NewMemory("ram", 2*testSize), 1)
 		slice, err := block.NewSlice(crash, 511, testSize)
 		if err != nil {

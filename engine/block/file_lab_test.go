@@ -17,7 +17,7 @@ func TestBlockDevice(t *testing.T) {
 	const size = 256 << 10
 	lab.Run(t, lab.Spec{Disks: []lab.Disk{{Size: size}}},
 		lab.Case{Name: "rules", Run: func(t *testing.T, g *lab.Guest) {
-			blocktest.Run(t, func() block.Device {
+			blocktest.Run(t, lab.Seed(t), func() block.Device {
 				f := openDisk(t, g, block.ForWriting)
 				if err := f.Discard(0, size); err != nil {
 					t.Fatal(err)

@@ -20,28 +20,35 @@ const MinSize = 64 << 10
 
 // rules holds the rules by name. Each gets a fresh, zeroed, writable device of at
 // least MinSize bytes.
-var rules = map[string]func(*testing.T, block.Device){
-	"ReadsBackWhatWasWritten":   readsBack,
-	"ReadAtTheEnd":              readAtTheEnd,
-	"ReadOutside":               readOutside,
-	"WriteOutsideChangesNought": writeOutside,
-	"EmptyAccess":               emptyAccess,
-	"UnalignedWritesStayInside": unaligned,
-	"DiscardReadsAsZeroes":      discards,
-	"ManyGoroutines":            manyGoroutines,
+var rules = map[string]func(t *testing.T, d block.Device, seed uint64){
+	"ReadsBackWhatWasWritten":   fixed(readsBack),
+	"ReadAtTheEnd":              fixed(readAtTheEnd),
+	"ReadOutside":               fixed(readOutside),
+	"WriteOutsideChangesNought": fixed(writeOutside),
+	"EmptyAccess":               fixed(emptyAccess),
+	"UnalignedWritesStayInside": fixed(unaligned),
+	"DiscardReadsAsZeroes":      fixed(discards),
+	"ManyGoroutines":            fixed(manyGoroutines),
 	"BehavesLikeBytes":          behavesLikeBytes,
 }
 
+// fixed is a rule that leaves nothing to chance.
+func fixed(rule func(*testing.T, block.Device)) func(*testing.T, block.Device, uint64) {
+	return func(t *testing.T, d block.Device, _ uint64) { rule(t, d) }
+}
+
 // Run runs every rule as a subtest on a device made by open, which must be
-// zeroed, writable, at least MinSize bytes long and not in use by others.
-func Run(t *testing.T, open func() block.Device) {
+// zeroed, writable, at least MinSize bytes long and not in use by others. All
+// that is left to chance depends on the seed, which the caller has from
+// lab.Seed: the engine does not know the lab.
+func Run(t *testing.T, seed uint64, open func() block.Device) {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(name, func(t *testing.T) {
 			d := open()
 			if d.Size() < MinSize {
 				t.Fatalf("the device has %d bytes; these tests need %d", d.Size(), MinSize)
 			}
-			rules[name](t, d)
+			rules[name](t, d, seed)
 		})
 	}
 }
@@ -194,9 +201,7 @@ func manyGoroutines(t *testing.T, d block.Device) {
 
 // behavesLikeBytes does the same seeded random operations to the device and to
 // a plain slice of bytes.
-func behavesLikeBytes(t *testing.T, d block.Device) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+func behavesLikeBytes(t *testing.T, d block.Device, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	size := d.Size()
 	model := make([]byte, size)

@@ -149,7 +149,7 @@ func TestArrayIsADevice(t *testing.T) {
 			spec.sizes[i] += 128
 		}
 		t.Run(spec.String(), func(t *testing.T) {
-			blocktest.Run(t, func() block.Device {
+			blocktest.Run(t, lab.Seed(t), func() block.Device {
 				return mustOpen(t, devices(makeArray(t, spec)), array.Options{})
 			})
 		})

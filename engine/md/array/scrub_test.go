@@ -13,6 +13,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // scrubAll collects what a scrub finds.
@@ -72,9 +73,7 @@ func filled(t *testing.T, spec arraySpec, rng *rand.Rand) []*block.Memory {
 // and wants exactly that run found; raid6, and arrays of three copies or more,
 // must name the member and repair it to what was there.
 func TestScrubNamesTheDamage(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := lab.Rand(t)
 	for _, spec := range scrubSpecs() {
 		t.Run(spec.String(), func(t *testing.T) {
 			disks := filled(t, spec, rng)

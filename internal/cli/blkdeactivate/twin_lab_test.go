@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -71,7 +68,7 @@ func TestTwins(t *testing.T) {
 		files["/bin/sort"] = sort // one folder in Debian
 	}
 	var cases []lab.Case
-	for _, s := range sample(t, stories(), 2) {
+	for _, s := range lab.Sample(t, stories(), 2) {
 		cases = append(cases, lab.Case{Name: s.name, Run: s.run})
 	}
 	lab.Run(t, lab.Spec{
@@ -84,26 +81,6 @@ func TestTwins(t *testing.T) {
 
 // tools are lines of the tools that the script runs without asking.
 var tools = regexp.MustCompile(`(?m)^lsblk: .*\n`)
-
-// sample picks n by MDKIT_SEED, or by chance; all with MDKIT_SOAK. The guest has
-// all: it runs what the host has picked.
-func sample(t *testing.T, list []story, n int) []story {
-	t.Helper()
-	if lab.InGuest() || os.Getenv("MDKIT_SOAK") != "" {
-		return list
-	}
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if s := os.Getenv("MDKIT_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("MDKIT_SEED: %v", err)
-		}
-	}
-	t.Logf("%d of %d, seed %d (MDKIT_SEED=%d repeats it, MDKIT_SOAK=1 takes all)", n, len(list), seed, seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	return list[:n]
-}
 
 func (s story) run(t *testing.T, g *lab.Guest) {
 	script := s.told(t, g, func(t *testing.T, args []string) string {

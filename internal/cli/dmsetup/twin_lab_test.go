@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +27,7 @@ import (
 // streams, the devices and their tables, and the nodes in /dev/mapper.
 func TestTwins(t *testing.T) {
 	var cases []lab.Case
-	for _, st := range sample(t, stories(), 12) {
+	for _, st := range lab.Sample(t, stories(), 12) {
 		cases = append(cases, lab.Case{Name: st.name, Run: func(t *testing.T, _ *lab.Guest) { st.run(t) }})
 	}
 	lab.Run(t, lab.Spec{
@@ -45,27 +43,6 @@ func labModules() []string {
 		"brd rd_nr=4 rd_size=8192", "loop", "aes_generic", "cbc", "xts", "ecb", "sha256_generic", "hmac", "dm-mod", "dm-crypt",
 		"dm-snapshot", "dm-mirror", "dm-thin-pool", "dm-flakey", "dm-delay", "dm-zero", "dm-integrity",
 	}
-}
-
-// sample picks n of the list by MDKIT_SEED, or by chance; all of them with
-// MDKIT_SOAK. The guest has all: it runs what the host has picked.
-func sample(t *testing.T, list []story, n int) []story {
-	t.Helper()
-	if lab.InGuest() || os.Getenv("MDKIT_SOAK") != "" || n >= len(list) {
-		return list
-	}
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if s := os.Getenv("MDKIT_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("MDKIT_SEED: %v", err)
-		}
-	}
-	t.Logf("%d of %d, seed %d (MDKIT_SEED=%d repeats it, MDKIT_SOAK=1 takes all)", n, len(list), seed, seed)
-	list = slices.Clone(list)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	return list[:n]
 }
 
 // story is a list of steps. Those that are command lines of dmsetup are

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mdkit/mdkit/internal/cli/dmsetup"
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -90,18 +88,11 @@ func randomStatsStory(rng *rand.Rand) statsStory {
 // TestStatsTwins lets nothing differ between Debian's dmstats and ours.
 func TestStatsTwins(t *testing.T) {
 	stories := statsStories()
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if s := os.Getenv("STATS_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
 	told, random := 5, 2
-	if os.Getenv("MDKIT_SOAK") != "" {
+	if lab.Soak() {
 		told, random = len(stories), 40
 	}
-	if !lab.InGuest() {
-		t.Logf("seed %d: STATS_SEED=%d repeats it, MDKIT_SOAK=1 takes all", seed, seed)
-	}
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := lab.Rand(t)
 	var cases []lab.Case
 	for _, i := range rng.Perm(len(stories))[:told] {
 		s := stories[i]
@@ -117,7 +108,6 @@ func TestStatsTwins(t *testing.T) {
 		Files:   files,
 		Disks:   []lab.Disk{{Size: 16 << 20}},
 		Modules: []string{"dm-mod", "dm-zero", "ext4"},
-		Env:     map[string]string{"STATS_SEED": strconv.FormatUint(seed, 10), "MDKIT_SOAK": os.Getenv("MDKIT_SOAK")},
 	}, cases...)
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/internal/lab"
 )
 
 // makeRAID6 makes the image files of a RAID6 of five, full of seeded data, and
@@ -129,9 +129,7 @@ func mdkit(args ...string) (code int, stdout, stderr string) {
 // TestScrubRepairs damages one member of a RAID6, has the scrub name it, and
 // put it right; a dry run writes nothing.
 func TestScrubRepairs(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	paths := makeRAID6(t, seed)
+	paths := makeRAID6(t, lab.Seed(t))
 	scrub := append([]string{"verify", "--scrub", "--quiet"}, paths...)
 	if code, out, errs := mdkit(scrub...); code != ui.ExitOK || out+errs != "" {
 		t.Fatalf("an array in order: %d\n%s%s", code, out, errs)

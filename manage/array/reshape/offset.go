@@ -69,8 +69,7 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 	none := func(format string, args ...any) ([]move, bool, error) {
 		return nil, false, g.refuse(format, args...)
 	}
-	before, after := ^uint64(0), ^uint64(0)
-	up, decided := false, false
+	shared := newSharedSpace(g.DataOffset)
 	var moves []move
 	for _, m := range members {
 		if m.Is(sysmd.MemberFaulty) {
@@ -87,28 +86,15 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 			}
 			return nil, false, nil
 		}
-		before, after = min(before, space.Before), min(after, space.After)
 		moves = append(moves, move{ShownMember: m})
-		if g.DataOffset == nil {
-			continue
-		}
-		want := *g.DataOffset
-		switch {
-		case !decided && want == space.DataOffset:
-			return none("%s: already has that data_offset", m.Path)
-		case !decided:
-			up, decided = want > space.DataOffset, true
-		case up && want <= space.DataOffset || !up && want >= space.DataOffset:
-			return none("%s: differing data offsets on devices make this --data-offset setting impossible", m.Path)
+		if problem := shared.add(m.Path, space.DataOffset, space.Before, space.After); problem != "" {
+			return none("%s", problem)
 		}
 	}
 	if len(moves) == 0 {
 		return nil, false, nil
 	}
-	if !decided {
-		up = before <= after
-	}
-	room := roomToMove{before: before, after: after, least: least, want: g.DataOffset}
+	room, up := shared.room(least)
 	for i := range moves {
 		m := &moves[i]
 		to, problem := room.offset(m.Offset, delta, up)
@@ -122,6 +108,46 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 		}
 	}
 	return moves, true, nil
+}
+
+// sharedSpace is the space around the data that every member has, and the way
+// that data has to go if somebody wants it in a place.
+type sharedSpace struct {
+	want          *uint64 // sectors; nil if any place will do
+	before, after uint64  // sectors free
+	up, decided   bool
+}
+
+func newSharedSpace(want *uint64) *sharedSpace {
+	return &sharedSpace{want: want, before: ^uint64(0), after: ^uint64(0)}
+}
+
+// add takes a member into account, or says in mdadm's words why it does not go
+// with those before it.
+func (s *sharedSpace) add(path string, offset, before, after uint64) (problem string) {
+	s.before, s.after = min(s.before, before), min(s.after, after)
+	if s.want == nil {
+		return ""
+	}
+	switch want := *s.want; {
+	case !s.decided && want == offset:
+		return path + ": already has that data_offset"
+	case !s.decided:
+		s.up, s.decided = want > offset, true
+	case s.up && want <= offset || !s.up && want >= offset:
+		return path + ": differing data offsets on devices make this --data-offset setting impossible"
+	}
+	return ""
+}
+
+// room is what there is to move in by least sectors, and whether data goes up:
+// to where there is more room, if nobody has said.
+func (s *sharedSpace) room(least uint64) (r roomToMove, up bool) {
+	up = s.up
+	if !s.decided {
+		up = s.before <= s.after
+	}
+	return roomToMove{before: s.before, after: s.after, least: least, want: s.want}, up
 }
 
 // roomToMove is what all members have in common.

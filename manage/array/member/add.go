@@ -28,7 +28,7 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 	if t.Verb == verbReAddFaulty {
 		// What it was is in its superblock; whether it can be removed shows
 		// when it is added.
-		_ = m.apply(ctx, m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) }))
+		_ = m.apply(ctx, m.removeStep(t))
 		drop(m.Live, t)
 	}
 	if name, err := live.KernelNameOf(t.Major, t.Minor); err == nil && name == m.Live.Name {
@@ -69,20 +69,13 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 	return m.addMember(ctx, t, d)
 }
 
-// unclaimed fails if something holds the device. In a dry run the array itself
-// may: an earlier step will have let go of it.
+// unclaimed fails if something holds the device, other than the array itself
+// where that will have let go of it.
 func (m *Manager) unclaimed(t *Target) error {
-	err := device.ClaimDevice(t.Name)
-	if err != nil && m.DryRun {
-		if _, member := m.Live.Disk(t.Major, t.Minor); !member {
-			if name, nameErr := live.KernelNameOf(t.Major, t.Minor); nameErr == nil {
-				if _, dirErr := m.Live.MemberDir(name).Read("state"); dirErr == nil {
-					return nil
-				}
-			}
-		}
+	if m.letGo[devNumber{t.Major, t.Minor}] {
+		return nil
 	}
-	return err
+	return device.ClaimDevice(t.Name)
 }
 
 // addMember adds a device to an array with metadata.

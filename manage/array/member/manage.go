@@ -99,7 +99,8 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 		return nil, err
 	}
 	defer dev.Close()
-	s := &Manager{ManageRequest: req, Dev: dev, Result: &ManageResult{}}
+	s := &Manager{ManageRequest: req, Runner: &plan.Runner{DryRun: req.DryRun}, Dev: dev, Result: &ManageResult{}}
+	defer func() { s.Result.Steps = s.Runner.Steps }()
 	if s.Live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error
 		if errors.As(err, &e) {
@@ -118,13 +119,19 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 // Manager works through one request.
 type Manager struct {
 	ManageRequest
+	Runner *plan.Runner
 	Dev    *mdctl.Device
 	Live   *live.Array
 	frozen bool // sync_action was set to frozen by us
 	Tried  bool // to freeze it
 	queue  []Subdev
 	Result *ManageResult
+	// letGo are the devices that a dry run has foreseen to be taken out, while
+	// the array still holds them.
+	letGo map[devNumber]bool
 }
+
+type devNumber struct{ major, minor uint32 }
 
 // Run does one device after the other. Words that stand for several devices
 // put them in front of the queue.
@@ -151,18 +158,16 @@ func (m *Manager) Run(ctx context.Context) error {
 		if changed {
 			m.Result.Changed++
 		}
-		if err := m.refresh(); err != nil {
+		// A dry run goes on from what it has worked out.
+		if err := m.Runner.Do(ctx, plan.AsideStep(m.refresh)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// refresh reads the members again. A dry run keeps what it has worked out.
-func (m *Manager) refresh() error {
-	if m.DryRun {
-		return nil
-	}
+// refresh reads the members again.
+func (m *Manager) refresh(context.Context) error {
 	info, err := m.Dev.ArrayInfo()
 	if err != nil {
 		return err
@@ -271,15 +276,19 @@ func (m *Manager) ioctlStep(name, value string, do func() error) plan.Step {
 		func(context.Context) error { return do() }, nil)
 }
 
-// apply runs steps as one plan: all of them, or none. A dry run only records
-// them.
+// apply takes steps as one plan: all of them, or none.
 func (m *Manager) apply(ctx context.Context, steps ...plan.Step) error {
-	pl := plan.Plan{Steps: steps}
-	if m.DryRun {
-		m.Result.Steps = append(m.Result.Steps, pl.Describe()...)
-		return nil
-	}
-	err := pl.Apply(ctx, func(i plan.StepInfo) { m.Result.Steps = append(m.Result.Steps, i) })
+	_, err := m.Runner.Run(ctx, &plan.Plan{Steps: steps})
+	return m.sayLeft(err)
+}
+
+// try is apply for what the kernel may refuse, as there is another way then.
+func (m *Manager) try(ctx context.Context, steps ...plan.Step) error {
+	return m.sayLeft(m.Runner.Try(ctx, steps...))
+}
+
+// sayLeft names what a failed plan could not take back.
+func (m *Manager) sayLeft(err error) error {
 	var e *plan.PlanError
 	if errors.As(err, &e) {
 		for _, l := range e.Left {

@@ -28,10 +28,13 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 	if !member {
 		return false, nil // the kernel has no folder for it
 	}
-	if m.DryRun && (d.State&mdctl.DiskFaulty == 0 || d.RaidDisk >= 0) {
-		return false, nil
-	}
-	if m.apply(ctx, m.attrStep(m.Live.MemberDir(name), "state", "re-add")) != nil {
+	step := plan.Foreseen(m.attrStep(m.Live.MemberDir(name), "state", "re-add"), func() error {
+		if d.State&mdctl.DiskFaulty == 0 || d.RaidDisk >= 0 {
+			return unix.EINVAL
+		}
+		return nil
+	})
+	if m.try(ctx, step) != nil {
 		return false, nil // there is another way
 	}
 	m.Report.Say(note.Always, "re-add %s to %s succeed", t.Name, m.Live.Name)
@@ -50,9 +53,6 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 	if !was.State.Active || was.State.Faulty || s != nil && s.Member.UUID() != was.UUID || m.Live.Taken(was.Number) {
 		return false, nil
 	}
-	if m.DryRun && !m.mayReturn(old, s) {
-		return false, nil
-	}
 	disk := mdctl.DiskInfo{
 		Number: int32(was.Number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: int32(was.Slot),
 		State: flagBits(mdctl.DiskState(md.DiskBits0(was.State)), t.Subdev),
@@ -64,9 +64,15 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 		setFlags(edit, t.Subdev)
 		steps = append(steps, plan.NewWrite(path, "superblock "+old.Version.String(), old.Offset, edit.Bytes()))
 	}
+	steps = append(steps, plan.Foreseen(m.addStep(disk), func() error {
+		if !m.mayReturn(old, s) {
+			return unix.EINVAL
+		}
+		return nil
+	}))
 	log := note.ListenToKernel()
 	defer log.Close()
-	err := m.apply(ctx, append(steps, m.addStep(disk))...)
+	err := m.try(ctx, steps...)
 	switch {
 	case err == nil:
 		m.Live.Disks = append(m.Live.Disks, disk)

@@ -27,7 +27,7 @@ const (
 
 // remove takes a failed member or a spare out of the array.
 func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
-	step := m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) })
+	step := m.removeStep(t)
 	if t.detached != "" {
 		step = plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: t.detached.Path("state"), What: "state", Value: "remove"},
 			func(context.Context) error {
@@ -46,6 +46,18 @@ func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 	// Not hidden by -q, as mdadm passes its arguments in the wrong order.
 	m.Report.Say(note.Always, "hot removed %s from %s", t.Name, m.Array)
 	return true, nil
+}
+
+// removeStep is HOT_REMOVE_DISK.
+func (m *Manager) removeStep(t *Target) plan.Step {
+	step := m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) })
+	return plan.Foreseen(step, func() error {
+		if m.letGo == nil {
+			m.letGo = make(map[devNumber]bool)
+		}
+		m.letGo[devNumber{t.Major, t.Minor}] = true
+		return nil
+	})
 }
 
 // explainRemove says what the errno means here.

@@ -69,15 +69,13 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	if err != nil {
 		return result, err
 	}
-	plan := plan.Plan{}
+	p := plan.Plan{}
 	for e := range over.Extents() {
-		plan.Steps = append(plan.Steps, NewWipe(req.Device, "wipe superblock", e, req.Force))
+		p.Steps = append(p.Steps, NewWipe(req.Device, "wipe superblock", e, req.Force))
 	}
-	result.Steps = plan.Describe()
-	if req.DryRun {
-		return result, nil
-	}
-	if err := plan.Apply(ctx, nil); err != nil {
+	result.Steps = p.Describe()
+	r := plan.Runner{DryRun: req.DryRun}
+	if _, err := r.Run(ctx, &p); err != nil {
 		req.Report.Say(note.Normal, "Could not zero superblock on %s", req.Device)
 		req.Report.Extra(note.Normal, "%v", err)
 		return result, &note.Said{Err: err}

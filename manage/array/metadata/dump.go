@@ -60,15 +60,18 @@ func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := newDump(r.File, d.Size(), extents)
-	r.Steps = []plan.StepInfo{file.Describe()}
-	if req.DryRun {
-		return r, nil
-	}
-	if err := (&plan.Plan{Steps: []plan.Step{file}}).Apply(ctx, nil); err != nil {
+	p := plan.Plan{Steps: []plan.Step{newDump(r.File, d.Size(), extents), plan.SayStep(func() { r.link(&req, d) })}}
+	r.Steps = p.Describe()
+	run := plan.Runner{DryRun: req.DryRun}
+	if _, err := run.Run(ctx, &p); err != nil {
 		req.Report.Say(note.Always, "Cannot create dump file %s: %s", r.File, device.ErrnoText(err))
 		return nil, &note.Said{Err: err}
 	}
+	return r, nil
+}
+
+// link gives the file the further names of its device.
+func (r *CopyResult) link(req *CopyRequest, d *device.Device) {
 	for _, name := range d.NamesByID() {
 		link := filepath.Join(req.Dir, name)
 		if err := os.Link(r.File, link); err != nil {
@@ -78,7 +81,6 @@ func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 		}
 		r.Links = append(r.Links, link)
 	}
-	return r, nil
 }
 
 // metadata finds what belongs to the metadata on d: the extents to copy. name
@@ -220,15 +222,13 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	plan := plan.Plan{}
+	p := plan.Plan{}
 	for _, e := range extents {
-		plan.Steps = append(plan.Steps, member.NewWipe(req.Device, "metadata of "+r.File, e, req.Force))
+		p.Steps = append(p.Steps, member.NewWipe(req.Device, "metadata of "+r.File, e, req.Force))
 	}
-	r.Steps = plan.Describe()
-	if req.DryRun {
-		return r, nil
-	}
-	if err := plan.Apply(ctx, nil); err != nil {
+	r.Steps = p.Describe()
+	run := plan.Runner{DryRun: req.DryRun}
+	if _, err := run.Run(ctx, &p); err != nil {
 		req.Report.Say(note.Always, "Failed to copy metadata from %s to %s", r.File, req.Device)
 		req.Report.Extra(note.Always, "%s", device.ErrnoText(err))
 		req.Report.Holders(note.Always, req.Device, err)

@@ -185,10 +185,11 @@ func (g *Grower) add(ctx context.Context) error {
 	}
 	m := &member.Manager{
 		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, DryRun: g.DryRun, Report: g.Report},
+		Runner:        &plan.Runner{DryRun: g.DryRun},
 		Dev:           g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
 	}
 	err := m.Run(ctx)
-	g.result.Steps = append(g.result.Steps, m.Result.Steps...)
+	g.result.Steps = append(g.result.Steps, m.Runner.Steps...)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -193,11 +192,6 @@ func (l *Array) FreeNumber(maxDevs int) int {
 		n++
 	}
 	return n
-}
-
-// MemberDir is the folder of a member's attributes.
-func (l *Array) MemberDir(kernelName string) sysfs.Dir {
-	return sysfs.Dir(l.Dir.Path("dev-" + strings.ReplaceAll(kernelName, "/", "!")))
 }
 
 // setName gives the letters of a raid10 mirror set as mdadm counts them, and

@@ -11,6 +11,8 @@ import (
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // Fail declares a member failed. One that the array cannot do without is
@@ -24,8 +26,8 @@ func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 		return false, &note.Said{Err: ErrLastMember}
 	}
 	step := m.ioctlStep("SET_DISK_FAULTY", t.number(), func() error { return m.Dev.SetDiskFaulty(t.Major, t.Minor) })
-	if t.detached != "" {
-		step = m.attrStep(t.detached, "state", "faulty")
+	if t.detached != nil {
+		step = plan.NewSetting(t.detached.CommandTo(sysmd.Fail), nil)
 	}
 	log := note.ListenToKernel()
 	defer log.Close()
@@ -49,11 +51,11 @@ func failError(err error) error {
 
 // needs reports whether the array cannot go on without the target.
 func (m *Manager) needs(t *Target) bool {
-	if t.detached == "" {
+	if t.detached == nil {
 		return m.Live.LastOf(t.Major, t.Minor)
 	}
-	slot, err := t.detached.ReadUint("slot")
-	if err != nil {
+	slot, err := t.detached.Slot()
+	if err != nil || slot < 0 {
 		return false // a spare, or on its way out
 	}
 	for i := range m.Live.Disks {

@@ -17,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // Verb is what is to be done with a device of a running array.
@@ -203,7 +204,7 @@ func (m *Manager) one(ctx context.Context, dv Subdev) (changed bool, err error) 
 type Target struct {
 	Subdev
 	Major, Minor uint32
-	detached     sysfs.Dir // where the device itself is gone: what the array still shows of it
+	detached     *sysmd.Member // where the device itself is gone: what the array still shows of it
 }
 
 // find looks up a device. It returns nil, and no error, for one that may be
@@ -250,10 +251,10 @@ func (m *Manager) freeze(ctx context.Context) {
 		return
 	}
 	m.Tried = true
-	if action, err := m.Live.Dir.Read("sync_action"); err != nil || action != "idle" && action != "recover" {
+	if action, err := m.Live.Sysfs.SyncAction(); err != nil || action != sysmd.Idle && action != sysmd.Recover {
 		return
 	}
-	m.frozen = m.apply(ctx, m.attrStep(m.Live.Dir, "sync_action", "frozen")) == nil
+	m.frozen = m.apply(ctx, plan.NewSetting(m.Live.Sysfs.SyncActionTo(sysmd.Frozen), nil)) == nil
 }
 
 // thaw undoes freeze.
@@ -261,13 +262,7 @@ func (m *Manager) thaw(ctx context.Context) error {
 	if !m.frozen {
 		return nil
 	}
-	return m.apply(context.WithoutCancel(ctx), m.attrStep(m.Live.Dir, "sync_action", "idle"))
-}
-
-// attrStep writes a value to an attribute.
-func (m *Manager) attrStep(dir sysfs.Dir, attr, value string) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(attr), What: attr, Value: value},
-		func(context.Context) error { return dir.Write(attr, value) }, nil)
+	return m.apply(context.WithoutCancel(ctx), plan.NewSetting(m.Live.Sysfs.SyncActionTo(sysmd.Idle), nil))
 }
 
 // ioctlStep is a request to the array about one of its devices.

@@ -12,6 +12,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // reAddByAttr asks the kernel to take back a failed member that it still
@@ -28,7 +29,7 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 	if !member {
 		return false, nil // the kernel has no folder for it
 	}
-	step := plan.Foreseen(m.attrStep(m.Live.MemberDir(name), "state", "re-add"), func() error {
+	step := plan.Foreseen(plan.NewSetting(m.Live.Sysfs.MemberAt(name).CommandTo(sysmd.ReAdd), nil), func() error {
 		if d.State&mdctl.DiskFaulty == 0 || d.RaidDisk >= 0 {
 			return unix.EINVAL
 		}

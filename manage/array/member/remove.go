@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
-	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // How long to wait for a member that is still busy with requests: mdadm's
@@ -28,11 +29,9 @@ const (
 // remove takes a failed member or a spare out of the array.
 func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 	step := m.removeStep(t)
-	if t.detached != "" {
-		step = plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: t.detached.Path("state"), What: "state", Value: "remove"},
-			func(context.Context) error {
-				return m.Patiently(func() error { return t.detached.Write("state", "remove") })
-			}, nil)
+	if t.detached != nil {
+		set := t.detached.CommandTo(sysmd.Remove)
+		step = plan.NewStep(plan.SettingInfo(set), func(context.Context) error { return m.Patiently(set.Write) }, nil)
 	}
 	log := note.ListenToKernel()
 	defer log.Close()
@@ -82,7 +81,7 @@ func (m *Manager) HotRemove(t *Target) error {
 	if nameErr != nil {
 		return err
 	}
-	if writeErr := m.Live.MemberDir(name).Write("state", "remove"); writeErr != nil {
+	if writeErr := m.Live.Sysfs.MemberAt(name).Command(sysmd.Remove); writeErr != nil {
 		return err
 	}
 	return nil
@@ -130,20 +129,18 @@ func (m *Manager) findByKernelName(t *Target) error {
 		m.Report.Say(note.Always, "%s only meaningful with -r or -f, not -%c", t.Name, t.Verb)
 		return errDeclined
 	}
-	dir := m.Live.MemberDir(t.Name)
-	if text, err := dir.Read("block/dev"); err == nil {
-		var ok bool
-		if t.Major, t.Minor, ok = device.ParseDevNumber(text); ok {
-			return nil
-		}
-	}
-	if _, err := dir.Read("state"); err != nil {
+	there, err := m.Live.Sysfs.Member(t.Name)
+	if err != nil {
 		m.Report.Say(note.Always, "%s does not appear to be a component of %s", t.Name, m.Array)
-		if !errors.Is(err, sysfs.ErrNotSupported) {
+		if !errors.Is(err, fs.ErrNotExist) {
 			m.Report.Extra(note.Always, "%v", err)
 		}
 		return errDeclined
 	}
-	t.detached = dir
+	if n, err := there.Number(); err == nil {
+		t.Major, t.Minor = n.Major, n.Minor
+		return nil
+	}
+	t.detached = there
 	return nil
 }

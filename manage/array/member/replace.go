@@ -2,19 +2,19 @@ package member
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
-	"github.com/mdkit/mdkit/sysfs"
+	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // replace asks the kernel to copy a member to a spare and then to fail it.
 func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 	m.freeze(ctx)
-	dir, d := m.memberOf(t)
+	there, d := m.memberOf(t)
 	switch {
 	case d == nil:
 		m.Report.Say(note.Always, "%s not found in %s so cannot --replace it", t.Name, m.Array)
@@ -23,7 +23,7 @@ func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 		m.Report.Say(note.Always, "%s is not active and so cannot be replaced.", t.Name)
 		return false, errDeclined
 	}
-	if err := m.apply(ctx, m.attrStep(dir, "state", "want_replacement")); err != nil {
+	if err := m.apply(ctx, plan.NewSetting(there.CommandTo(sysmd.WantReplacement), nil)); err != nil {
 		m.Report.Say(note.Always, "Failed to request replacement for %s", t.Name)
 		m.Report.Extra(note.Always, "%v", err)
 		return false, &note.Said{Err: err}
@@ -40,7 +40,7 @@ func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 
 // replaceWith chooses the spare for a replacement.
 func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
-	dir, d := m.memberOf(t)
+	there, d := m.memberOf(t)
 	switch {
 	case d == nil:
 		m.Report.Say(note.Always, "%s not found in %s so cannot make it preferred replacement", t.Name, m.Array)
@@ -52,7 +52,7 @@ func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
 		m.Report.Say(note.Always, "%s is active and cannot be a replacement", t.Name)
 		return errDeclined
 	}
-	if err := m.apply(ctx, m.attrStep(dir, "slot", strconv.Itoa(t.slot))); err != nil {
+	if err := m.apply(ctx, plan.NewSetting(there.SlotTo(sysmd.Slot(t.slot)), nil)); err != nil {
 		m.Report.Say(note.Always, "Failed to set %s as preferred replacement.", t.Name)
 		m.Report.Extra(note.Always, "%v", err)
 		return &note.Said{Err: err}
@@ -63,20 +63,20 @@ func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
 
 // memberOf finds the attributes and the description of a member, with its slot
 // as sysfs has it; nil if the target is none.
-func (m *Manager) memberOf(t *Target) (sysfs.Dir, *mdctl.DiskInfo) {
+func (m *Manager) memberOf(t *Target) (*sysmd.Member, *mdctl.DiskInfo) {
 	d, ok := m.Live.Disk(t.Major, t.Minor)
 	if !ok {
-		return "", nil
+		return nil, nil
 	}
 	name, err := live.KernelNameOf(t.Major, t.Minor)
 	if err != nil {
-		return "", nil
+		return nil, nil
 	}
-	dir := m.Live.MemberDir(name)
+	there := m.Live.Sysfs.MemberAt(name)
 	found := *d
 	found.RaidDisk = md.SlotNone
-	if slot, err := dir.ReadUint("slot"); err == nil {
+	if slot, err := there.Slot(); err == nil && slot >= 0 {
 		found.RaidDisk = int32(slot)
 	}
-	return dir, &found
+	return there, &found
 }

@@ -1,0 +1,112 @@
+package md
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/engine/block"
+)
+
+// TestLoadSuper: why a device has no superblock of a version, in mdadm's words
+// (super0.c and super1.c, load_super).
+func TestLoadSuper(t *testing.T) {
+	const size = 64 << 20
+	put := func(v Version, size int64, edit func(raw []byte)) *block.Memory {
+		d := block.NewMemory("disk", size)
+		off, ok := v.SuperOffset(size)
+		if !ok {
+			return d
+		}
+		raw := (&Super0{MDMagic: SuperMagic, MinorVersion: 90, Level: LevelRAID1, RaidDisks: 2, Size: 1024, CTime: 5}).AppendTo(nil)
+		if v != V090 {
+			s := newArray(LevelRAID1, 0, 2, roles(2), nil)[0].Super1
+			s.SuperOffset = uint64(off / SectorSize)
+			raw = s.AppendTo(nil)
+		}
+		if edit != nil {
+			edit(raw)
+		}
+		if _, err := d.WriteAt(raw, off); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	nothing := func(raw []byte) { clear(raw) }
+	major := func(raw []byte) { binary.LittleEndian.PutUint32(raw[4:], 2) }
+	for _, c := range []struct {
+		name    string
+		d       *block.Memory
+		v       Version
+		want    string // "" if it loads
+		foreign bool
+	}{
+		{"0.90", put(V090, size, nil), V090, "", false},
+		{"1.0", put(V10, size, nil), V10, "", false},
+		{"1.1", put(V11, size, nil), V11, "", false},
+		{"1.2", put(V12, size, nil), V12, "", false},
+		{"nothing", put(V12, size, nothing), V12, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
+		{"nothing, 0.90", put(V090, size, nothing), V090, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
+		{"another version is there", put(V11, size, nil), V12, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
+		{"later major", put(V12, size, major), V12, "Cannot interpret superblock on disk - version is 2", true},
+		{"made for another place", put(V12, size, func(raw []byte) { raw[144] ^= 0xff }), V12, "No superblock found on disk (super_offset is wrong)", true},
+		{"too small", block.NewMemory("disk", 24*512-1), V12, "disk is too small for md: size is 23 sectors.", false},
+		{"too small for 0.90", block.NewMemory("disk", 60000), V090, "disk is too small for md: size is 60000 sectors.", false}, // bytes, as mdadm says it
+	} {
+		m, err := LoadSuper(c.d, c.v)
+		switch {
+		case c.want == "":
+			if err != nil || m.Version != c.v {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case err == nil || err.Text != c.want || err.Foreign != c.foreign:
+			t.Errorf("%s: %+v; want %q, foreign %v", c.name, err, c.want, c.foreign)
+		}
+	}
+}
+
+// TestLoadSwapped: 0.90 superblocks lie in the byte order of the machine that
+// wrote them, and only those of the other order are loaded.
+func TestLoadSwapped(t *testing.T) {
+	const size = 1 << 20
+	own, other := binary.ByteOrder(binary.LittleEndian), binary.ByteOrder(binary.BigEndian)
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		own, other = other, own
+	}
+	put := func(order binary.ByteOrder) *block.Memory {
+		d := block.NewMemory("disk", size)
+		off, _ := V090.SuperOffset(size)
+		s := &Super0{Order: order, MDMagic: SuperMagic, MinorVersion: 90, Level: LevelRAID1, RaidDisks: 2, Size: 1024}
+		if _, err := d.WriteAt(s.AppendTo(nil), off); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if m, err := LoadSwapped(put(other)); err != nil || NativeOrder(m) {
+		t.Errorf("one of the other order: %v", err)
+	}
+	if _, err := LoadSuper(put(other), V090); err == nil || !err.Foreign || !strings.Contains(err.Text, "got fc4e2ba9") {
+		t.Errorf("one of the other order, taken for ours: %+v", err)
+	}
+	if _, err := LoadSwapped(put(own)); err == nil || !err.Foreign || !strings.Contains(err.Text, "got fc4e2ba9") {
+		t.Errorf("ours, taken for one of the other order: %+v", err)
+	}
+	if m, err := GuessSuper(put(other)); err == nil {
+		t.Errorf("a superblock that this machine cannot use was taken: %v", m.Version)
+	}
+}
+
+// TestLoadNewest tells of each place without a superblock, unless the device
+// itself is at fault: then once is enough.
+func TestLoadNewest(t *testing.T) {
+	if m, why := LoadNewest(block.NewMemory("disk", 1000)); m != nil || len(why) != 1 || why[0].Foreign {
+		t.Errorf("too small: %v, %v", m, why)
+	}
+	if m, why := LoadNewest(block.NewMemory("disk", 1<<20)); m != nil || len(why) != 3 {
+		t.Errorf("empty: %v, %v", m, why)
+	}
+	d := formerMember(t, 64<<20)
+	if m, why := LoadNewest(d); m == nil || m.Version != V10 || len(why) != 0 {
+		t.Errorf("all three: %v, %v", m, why)
+	}
+}

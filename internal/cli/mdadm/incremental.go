@@ -35,9 +35,13 @@ func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 	var steps []plan.StepInfo
 	code := 0
 	if c.RebuildMap {
-		step, err := node.RebuildMap(c.home(cf), cf, c.DryRun)
+		r := plan.Runner{DryRun: c.DryRun}
+		p, err := node.PlanRebuild(c.home(cf), cf)
+		if err == nil {
+			err = r.Do(ctx, p.Steps...)
+		}
 		t.failed(err)
-		steps = append(steps, step)
+		steps = append(steps, r.Steps...)
 	}
 	if c.Scan {
 		code = c.incrementalScan(ctx, t, cf, &steps)
@@ -81,7 +85,9 @@ func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Con
 		t.say("--incremental --scan --fail not supported.")
 		return 1
 	}
-	done, ok := incremental.IncrementalScan(ctx, c.home(cf), cf, c.DryRun, t.report)
+	done, ok := incremental.IncrementalScan(ctx, incremental.IncrementalScanRequest{
+		Home: c.home(cf), Conf: cf, DryRun: c.DryRun, Report: t.report,
+	})
 	*steps = append(*steps, done...)
 	if !ok {
 		return 1

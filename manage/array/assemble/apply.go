@@ -17,25 +17,15 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// carryOut applies the plan, or only records it.
+// carryOut has the plan run, and says what came of it.
 func (a *assembler) carryOut(ctx context.Context) error {
 	pl := a.plan()
 	a.reportForced()
-	if a.DryRun {
-		a.result.Steps = pl.Describe()
-		switch a.s.start {
-		case startNow:
-			return nil
-		case startNotWanted:
-			_ = a.notStarted()
-			return nil
-		}
-		return a.notStarted()
-	}
 	a.log = note.ListenToKernel()
 	defer a.log.Close()
 	a.working, a.spares = a.s.working, a.s.spares
-	err := pl.Apply(ctx, func(i plan.StepInfo) { a.result.Steps = append(a.result.Steps, i) })
+	applied, err := a.runner.Run(ctx, pl)
+	a.result.Steps, a.result.applied = a.runner.Steps, applied && err == nil
 	var failed *plan.PlanError
 	if errors.As(err, &failed) {
 		a.result.Started = false
@@ -43,10 +33,8 @@ func (a *assembler) carryOut(ctx context.Context) error {
 			a.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
 		}
 	}
-	if a.s.start == startNotWanted {
-		a.result.Started = false
-	} else if err == nil {
-		node.WaitForName(ctx, a.node.Chosen, a.Report)
+	if err == nil && a.s.start == startNotWanted {
+		_ = a.notStarted() // it stays there, for whoever brings the rest
 	}
 	return errors.Join(err, a.node.Close())
 }
@@ -72,14 +60,13 @@ func (a *assembler) plan() *plan.Plan {
 		steps = append(steps, a.memberSteps(o)...)
 	}
 	if a.s.start == startNotWanted {
-		// It stays there, for whoever brings the rest.
-		steps = append(steps, plan.SayStep(func() { _ = a.notStarted() }))
 		return &plan.Plan{Steps: append(steps, backup.After()...)}
 	}
 	if a.s.start != startNow {
 		// The kernel has had its say about the members; that is all.
-		return &plan.Plan{Steps: append(steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "STOP_ARRAY"},
-			func(context.Context) error { return a.notStarted() }, nil))}
+		stop := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "STOP_ARRAY"},
+			func(context.Context) error { return a.notStarted() }, nil)
+		return &plan.Plan{Steps: append(steps, plan.Foreseen(stop, a.notStarted))}
 	}
 	steps = append(steps, a.runStep())
 	var guard []plan.Step
@@ -94,7 +81,11 @@ func (a *assembler) plan() *plan.Plan {
 	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
 		steps = append(steps, a.repairStep())
 	}
-	return &plan.Plan{Steps: append(steps, backup.After()...)}
+	steps = append(steps, backup.After()...)
+	return &plan.Plan{Steps: append(steps, plan.AsideStep(func(ctx context.Context) error {
+		node.WaitForName(ctx, a.node.Chosen, a.Report)
+		return nil
+	}))}
 }
 
 // writeStep writes to a candidate. One that an array holds already can not be
@@ -331,9 +322,6 @@ func (a *assembler) notStarted() error {
 			a.Report.Say(note.Always, "(Don't specify --update=revert-reshape again, that part succeeded.)")
 		}
 		return &note.Said{Err: ErrNotStarted}
-	}
-	if a.DryRun {
-		a.working, a.spares = s.working, s.spares
 	}
 	text := fmt.Sprintf("%s assembled from %d drive%s", a.node.Chosen, a.working, note.Plural(a.working))
 	if s.start == startNotWanted {

@@ -63,6 +63,8 @@ type AssembleResult struct {
 	Started bool             // or would be
 	Members []AssembleMember // in the order given
 	Steps   []plan.StepInfo  // in order; of a failed request those up to the failure
+
+	applied bool // the array is there now
 }
 
 // AssembleMember is one device and what became of it.
@@ -123,6 +125,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 			return nil, &note.Said{Err: ErrNoMembers}
 		}
 		a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host, auto: auto, listed: listed}
+		a.runner.DryRun = req.DryRun
 		result, again, err := a.run(ctx)
 		if !again {
 			return result, err
@@ -133,6 +136,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 // assembler works through one request.
 type assembler struct {
 	AssembleRequest
+	runner plan.Runner
 	auto   bool // no particular array was asked for
 	listed bool // the members were listed one by one
 	fs     sysfs.FS
@@ -154,14 +158,11 @@ type assembler struct {
 // asks for another try with other devices.
 func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ error) {
 	a.arrays = node.Map{Held: a.locked}
-	if !a.DryRun && !a.locked {
-		held, unlock, err := a.arrays.Lock()
+	if !a.locked {
+		release, err := a.arrays.Hold(ctx, &a.runner, a.Home, a.Conf)
+		defer release()
 		if err != nil {
 			a.Report.Say(note.Always, "failed to get exclusive lock on mapfile - continue anyway...")
-		} else {
-			a.arrays = held
-			defer unlock()
-			a.arrays.Ensure(a.Home, a.Conf)
 		}
 	}
 	if err := a.chooseNode(); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // ScanResult tells what AssembleScan did: one entry for each array that was
@@ -37,16 +38,13 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 		r.Code = 1
 		return r
 	}
-	if !req.DryRun {
-		held, unlock, err := node.Map{}.Lock()
-		if err != nil {
-			req.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
-		} else {
-			defer unlock()
-			held.Ensure(req.Home, req.Conf)
-			req.locked = true
-		}
+	var arrays node.Map
+	release, err := arrays.Hold(ctx, &plan.Runner{DryRun: req.DryRun}, req.Home, req.Conf)
+	defer release()
+	if err != nil {
+		req.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
 	}
+	req.locked = arrays.Held
 	s := &scanner{req: req, result: r}
 	s.req.probes = &probes{}
 	s.req.probes.prefetch(newPool(devices), req.Version, req.Newest1)
@@ -71,6 +69,7 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 type scanner struct {
 	req    AssembleRequest
 	result *ScanResult
+	made   int // arrays that there are now, for others to stand on
 }
 
 // one puts one array together, and gives mdadm's code for the outcome.
@@ -80,6 +79,9 @@ func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 		s.result.Arrays = append(s.result.Arrays, result)
 		for _, m := range result.Members {
 			s.req.probes.forget(m.Device)
+		}
+		if result.applied {
+			s.made++
 		}
 	}
 	switch {
@@ -98,8 +100,8 @@ func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 func (s *scanner) listed(ctx context.Context) (tried int) {
 	done := make(map[int]bool)
 	for {
-		failures, successes := 0, 0
-		s.result.Code = 0
+		failures := 0
+		s.made, s.result.Code = 0, 0
 		for i, line := range s.req.Conf.Arrays {
 			if done[i] || line.Ignored() || ctx.Err() != nil {
 				continue
@@ -113,15 +115,13 @@ func (s *scanner) listed(ctx context.Context) (tried int) {
 			code := s.one(ctx, req)
 			if code == 0 {
 				done[i] = true
-				successes++
 			} else {
 				failures++
 			}
 			s.result.Code |= code
 			tried++
 		}
-		// A dry run makes no device for others to stand on.
-		if failures == 0 || successes == 0 || s.req.DryRun || ctx.Err() != nil {
+		if failures == 0 || s.made == 0 || ctx.Err() != nil {
 			return tried
 		}
 	}
@@ -132,18 +132,17 @@ func (s *scanner) found(ctx context.Context, devices []string) (up int) {
 	for {
 		req := s.req
 		req.pool = newPool(devices)
-		more := 0
+		s.made = 0
 		for ctx.Err() == nil {
 			code := s.one(ctx, req)
 			if code == 2 {
 				break
 			}
 			if code == 0 {
-				more++
+				up++
 			}
 		}
-		up += more
-		if more == 0 || req.DryRun || ctx.Err() != nil {
+		if s.made == 0 || ctx.Err() != nil {
 			return up
 		}
 		devices = s.req.List()

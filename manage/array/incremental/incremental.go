@@ -69,13 +69,16 @@ type IncrementalResult struct {
 // said.
 func Incremental(ctx context.Context, req IncrementalRequest) *IncrementalResult {
 	i := &incremental{IncrementalRequest: req, fs: sysfs.Host, result: &IncrementalResult{Code: 1}}
+	i.runner.DryRun = req.DryRun
 	i.run(ctx)
+	i.result.Steps = append(i.result.Steps, i.runner.Steps...)
 	return i.result
 }
 
 // incremental works through one request.
 type incremental struct {
 	IncrementalRequest
+	runner plan.Runner
 	fs     sysfs.FS
 	arrays node.Map
 	result *IncrementalResult
@@ -104,15 +107,10 @@ func (i *incremental) run(ctx context.Context) {
 	if !i.identify(ctx) || !i.permitted() {
 		return
 	}
-	if !i.DryRun {
-		held, unlock, err := i.arrays.Lock()
-		if err != nil {
-			i.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
-		} else {
-			i.arrays = held
-			defer unlock()
-			i.arrays.Ensure(i.Home, i.Conf)
-		}
+	release, err := i.arrays.Hold(ctx, &i.runner, i.Home, i.Conf)
+	defer release()
+	if err != nil {
+		i.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
 	}
 	if err := device.ClaimDevice(i.Device); err != nil {
 		i.Report.Say(note.Normal, "cannot reopen %s: %s.", i.Device, device.ErrnoText(err))
@@ -332,24 +330,20 @@ func (i *incremental) add(ctx context.Context) bool {
 	if i.there == nil {
 		steps = append(steps, i.node.Steps()...)
 		steps = append(steps, i.setStep())
+	} else {
+		open := plan.AsideStep(func(context.Context) error {
+			if err := i.open(); err != nil {
+				return i.Report.Fail(err, "unable to open %s", i.Device)
+			}
+			return nil
+		})
+		steps = append([]plan.Step{open}, steps...)
 	}
 	steps = append(steps, i.addStep())
 	if i.there == nil {
 		steps = append(steps, i.mapStep())
 	}
-	pl := &plan.Plan{Steps: steps}
-	if i.DryRun {
-		i.result.Steps = pl.Describe()
-		return true
-	}
-	if i.there != nil {
-		if err := i.open(); err != nil {
-			i.Report.Say(note.Always, "unable to open %s", i.Device)
-			return i.fail(2)
-		}
-	}
-	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, s) })
-	if err != nil {
+	if _, err := i.runner.Run(ctx, &plan.Plan{Steps: steps}); err != nil {
 		if !note.WasSaid(err) {
 			i.Report.Say(note.Always, "%v", err)
 		}

@@ -87,9 +87,6 @@ func (r *remover) run(ctx context.Context) {
 			return
 		case err != nil && verb == member.VerbRemove:
 			return
-		case r.DryRun:
-			r.result.Code = 0
-			return // whether it can be removed depends on its having been failed
 		}
 	}
 	r.result.Code = 0
@@ -120,11 +117,10 @@ func (r *remover) arrayOf() *sysmd.MdstatArray {
 }
 
 func (r *remover) do(ctx context.Context, step plan.Step) error {
-	r.result.Steps = append(r.result.Steps, step.Describe())
-	if r.DryRun {
-		return nil
-	}
-	return step.Apply(ctx)
+	run := plan.Runner{DryRun: r.DryRun}
+	err := run.Do(ctx, step)
+	r.result.Steps = append(r.result.Steps, run.Steps...)
+	return err
 }
 
 // quieten keeps an array that nobody uses from writing to the members that are
@@ -191,22 +187,20 @@ func urgent(report note.Reporter) note.Reporter {
 
 // stop gives up an array that cannot go on without the device.
 func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
-	run, err := live.FindRunning(r.fs, there.Name, urgent(r.Report))
+	array, err := live.FindRunning(r.fs, there.Name, urgent(r.Report))
 	if err == nil {
-		pl := run.PlanStop()
-		r.result.Steps = append(r.result.Steps, pl.Describe()...)
-		if !r.DryRun {
-			err = pl.Apply(ctx, nil)
-		}
+		run := plan.Runner{DryRun: r.DryRun}
+		_, err = run.Run(ctx, array.PlanStop())
+		r.result.Steps = append(r.result.Steps, run.Steps...)
 	}
 	if err == nil {
 		r.result.Code = 0
 		return
 	}
 	// What waits for the device learns at least that it is going.
-	if dev := filepath.Join(string(sysfs.Dir(r.fs.Sys("block", there.Name))), "uevent"); !r.DryRun {
-		_ = os.WriteFile(dev, []byte("remove\n"), 0)
-	}
+	_ = r.do(ctx, plan.SayStep(func() {
+		_ = os.WriteFile(r.fs.Sys("block", there.Name, "uevent"), []byte("remove\n"), 0)
+	}))
 	r.Report.Say(note.Chatty, "Fail to stop %s too.", there.Name)
 	r.result.Code = 1
 }

@@ -142,23 +142,21 @@ func (i *incremental) launch(ctx context.Context, noJournal bool) {
 		i.result.Code = 0
 		return
 	}
-	pl := i.launchPlan()
-	if i.DryRun {
-		i.result.Steps = append(i.result.Steps, pl.Describe()...)
-		i.result.Started = StartedYes
-		return
-	}
-	err := pl.Apply(ctx, func(s plan.StepInfo) { i.result.Steps = append(i.result.Steps, s) })
-	if err != nil {
+	if _, err := i.runner.Run(ctx, i.launchPlan()); err != nil {
 		i.Report.Say(note.Always, "%s attached to %s, but failed to start: %s.", i.Device, name, device.ErrnoText(err))
 		i.result.Code = 1
 		return
 	}
-	_ = i.node.Close() // an exclusive opening would be in the way of those who wait for it
 	i.result.Started = StartedYes
-	i.tell("%s attached to %s, which has been started.", i.Device, name)
-	node.WaitForName(ctx, name, i.Report)
+}
+
+// launched is what follows once the array runs.
+func (i *incremental) launched(ctx context.Context) error {
+	_ = i.node.Close() // an exclusive opening would be in the way of those who wait for it
+	i.tell("%s attached to %s, which has been started.", i.Device, i.node.Chosen)
+	node.WaitForName(ctx, i.node.Chosen, i.Report)
 	i.takeBack()
+	return nil
 }
 
 func (i *incremental) launchPlan() *plan.Plan {
@@ -184,6 +182,7 @@ func (i *incremental) launchPlan() *plan.Plan {
 			plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
 			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil))
 	}
+	p.Steps = append(p.Steps, plan.AsideStep(i.launched))
 	return p
 }
 
@@ -206,34 +205,36 @@ func (i *incremental) takeBack() {
 	}
 }
 
+// IncrementalScanRequest asks to start all arrays that have been begun.
+type IncrementalScanRequest struct {
+	Home   node.Home
+	Conf   *mdconf.Config
+	DryRun bool
+	Report note.Reporter
+}
+
 // IncrementalScan starts, without a write to them, all arrays that have been
 // begun and can run (Incremental.c, IncrementalScan). It reports whether all
 // went well.
-func IncrementalScan(ctx context.Context, home node.Home, cf *mdconf.Config, dryRun bool, report note.Reporter) (steps []plan.StepInfo, ok bool) {
-	if !dryRun {
-		node.Map{}.Ensure(home, cf)
-	}
+func IncrementalScan(ctx context.Context, req IncrementalScanRequest) (steps []plan.StepInfo, ok bool) {
+	r := plan.Runner{DryRun: req.DryRun}
+	_ = r.Do(ctx, plan.SayStep(func() { node.Map{}.Ensure(req.Home, req.Conf) }))
 	entries, _ := node.Map{}.Read() // without a map nothing has been begun
 	ok = true
 	for _, e := range entries {
 		dir := sysfs.Dir(sysfs.Host.Sys("block", e.Name, "md"))
-		i := &incremental{fs: sysfs.Host, node: node.BegunNode(sysfs.Host, e.Name, e.Path, report)}
+		i := &incremental{fs: sysfs.Host, node: node.BegunNode(sysfs.Host, e.Name, e.Path, req.Report)}
 		if _, err := dir.Read("array_state"); err != nil || i.running() {
 			continue
 		}
-		step := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
+		start := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
 			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil)
-		steps = append(steps, step.Describe())
-		if dryRun {
-			continue
-		}
-		if err := step.Apply(ctx); err != nil {
-			report.Say(note.Always, "failed to start array %s: %s", e.Path, device.ErrnoText(err))
-			report.Extra(note.Always, "%s", fmt.Sprint(err))
+		started := plan.SayStep(func() { req.Report.Say(note.Normal, "started array %s", e.Path) })
+		if err := r.Do(ctx, start, started); err != nil {
+			req.Report.Say(note.Always, "failed to start array %s: %s", e.Path, device.ErrnoText(err))
+			req.Report.Extra(note.Always, "%s", fmt.Sprint(err))
 			ok = false
-			continue
 		}
-		report.Say(note.Normal, "started array %s", e.Path)
 	}
-	return steps, ok
+	return r.Steps, ok
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,29 +17,47 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// RebuildMap writes the map of arrays anew from the arrays that there are
-// (mapfile.c, RebuildMap). It gives the step, and does it unless this is a dry
-// run.
-func RebuildMap(home Home, cf *mdconf.Config, dryRun bool) (plan.StepInfo, error) {
-	return Map{}.rebuild(home, cf, dryRun)
+// PlanRebuild writes the map of arrays anew from the arrays that there are
+// (mapfile.c, RebuildMap).
+func PlanRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
+	return Map{}.planRebuild(home, cf)
+}
+
+// Hold locks the map for a command that works on arrays, and sees to it that
+// there is one. release gives it back, also where it could not be had. A dry run
+// leaves it to others.
+func (m *Map) Hold(ctx context.Context, r *plan.Runner, home Home, cf *mdconf.Config) (release func(), err error) {
+	release = func() {}
+	err = r.Do(ctx, plan.AsideStep(func(context.Context) error {
+		held, unlock, err := m.Lock()
+		if err != nil {
+			return err
+		}
+		*m, release = held, unlock
+		m.Ensure(home, cf)
+		return nil
+	}))
+	return release, err
 }
 
 // Ensure writes a map that is missing, so that arrays that are there are found
 // in it. Without one they are as good as before.
 func (m Map) Ensure(home Home, cf *mdconf.Config) {
-	if _, err := os.Stat(m.path("map")); errors.Is(err, fs.ErrNotExist) {
-		_, _ = m.rebuild(home, cf, false)
+	if _, err := os.Stat(m.path("map")); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if p, err := m.planRebuild(home, cf); err == nil {
+		_ = p.Apply(context.Background(), nil)
 	}
 }
 
-func (m Map) rebuild(home Home, cf *mdconf.Config, dryRun bool) (plan.StepInfo, error) {
+func (m Map) planRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
 	if cf == nil {
 		cf = &mdconf.Config{}
 	}
-	step := plan.StepInfo{Kind: plan.KindMap, Target: MapDir + "/map", What: "write it anew"}
 	stat, err := sysmd.ReadMdstat(sysfs.Host)
 	if err != nil {
-		return step, fmt.Errorf("rebuild the map of arrays: %w", err)
+		return nil, fmt.Errorf("rebuild the map of arrays: %w", err)
 	}
 	var entries []MapEntry
 	nodes := &Nodes{}
@@ -47,13 +66,13 @@ func (m Map) rebuild(home Home, cf *mdconf.Config, dryRun bool) (plan.StepInfo, 
 			entries = append([]MapEntry{e}, entries...)
 		}
 	}
+	info := plan.StepInfo{Kind: plan.KindMap, Target: MapDir + "/map", What: "write it anew"}
 	for _, e := range entries {
-		step.Value = strings.TrimSpace(step.Value + " " + e.Name + "=" + e.Path)
+		info.Value = strings.TrimSpace(info.Value + " " + e.Name + "=" + e.Path)
 	}
-	if dryRun {
-		return step, nil
-	}
-	return step, m.change(func([]MapEntry) []MapEntry { return entries })
+	return &plan.Plan{Steps: []plan.Step{plan.NewStep(info, func(context.Context) error {
+		return m.change(func([]MapEntry) []MapEntry { return entries })
+	}, nil)}}, nil
 }
 
 // mapEntryOf describes an array by the first of its members that can be read.

@@ -22,11 +22,9 @@ const maxDisks = 4096
 
 // Array is a running array as the kernel describes it, at one moment.
 type Array struct {
-	Path string    // as the user named it
-	Name string    // the kernel's, "md0"
-	FS   sysfs.FS  // where its attributes are
-	Dir  sysfs.Dir // its md folder
-
+	Path  string       // as the user named it
+	Name  string       // the kernel's, "md0"
+	FS    sysfs.FS     // where its attributes are
 	Sysfs *sysmd.Array // its attributes
 
 	Info      mdctl.ArrayInfo
@@ -46,7 +44,6 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	if l.Sysfs, err = sysmd.Open(fs, name); err != nil {
 		return nil, &Error{Text: "sysfs not availabile for " + path, Err: err}
 	}
-	l.Dir = l.Sysfs.Dir()
 	if l.Info, err = dev.ArrayInfo(); err != nil {
 		return nil, &Error{Text: "Cannot get array info for " + path, Err: err}
 	}

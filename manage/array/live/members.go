@@ -7,13 +7,11 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/device"
-	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // ShownMember is a member as sysfs shows it.
 type ShownMember struct {
-	Dir    sysfs.Dir
 	Sysfs  *sysmd.Member // its attributes
 	Path   string        // of its device
 	Slot   int           // -1 for spares and the journal
@@ -46,7 +44,7 @@ func (l *Array) Members() ([]*ShownMember, error) {
 }
 
 func showMember(member *sysmd.Member) (*ShownMember, error) {
-	m := &ShownMember{Dir: member.Dir(), Sysfs: member, Slot: md.SlotNone}
+	m := &ShownMember{Sysfs: member, Slot: md.SlotNone}
 	number, err := member.Number()
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // Bitmap adds or removes the write-intent bitmap (Grow.c, Grow_addbitmap).
@@ -84,17 +84,15 @@ func (g *Grower) addBitmap(ctx context.Context) error {
 	if !l.HasFormat {
 		return g.refuse("Cannot understand version %d.%d", l.Info.MajorVersion, l.Info.MinorVersion)
 	}
-	if policy, err := l.Dir.Read("consistency_policy"); err == nil && policy == "ppl" {
+	if policy, err := l.Sysfs.ConsistencyPolicy(); err == nil && policy == sysmd.PolicyPPL {
 		return g.refuse("Cannot add bitmap to array with PPL")
 	}
 	writes, location, err := g.bitmapWrites(syncSize)
 	if err != nil {
 		return err
 	}
-	set := plan.NewStep(plan.StepInfo{
-		Kind: plan.KindSysfs, Target: l.Dir.Path("bitmap/location"), What: "bitmap/location", Value: fmt.Sprintf("%+d", location),
-	}, func(context.Context) error { return l.Dir.Write("bitmap/location", fmt.Sprintf("%+d", location)) }, nil)
-	if err := g.do(ctx, append(writes, set)...); err != nil {
+	announce := set(l.Sysfs.BitmapLocationTo(sysmd.BitmapPlace{Offset: int64(location)}))
+	if err := g.do(ctx, append(writes, announce)...); err != nil {
 		if errors.Is(err, unix.EBUSY) {
 			g.Report.Say(note.Always, "Cannot add bitmap while array is resyncing or reshaping etc.")
 		}

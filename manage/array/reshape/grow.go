@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // GrowMax asks for as much as there is: of every member, or of the array.
@@ -182,28 +182,29 @@ func (g *Grower) do(ctx context.Context, steps ...plan.Step) error {
 }
 
 // attr sets an attribute, and puts it back to what it was when undone.
-func (g *Grower) attr(dir sysfs.Dir, name, value string) plan.Step {
-	old := ""
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+func attr(s sysmd.Setting) plan.Step {
+	var old sysmd.Setting
+	var unknown error
+	return plan.NewStep(plan.SettingInfo(s),
 		func(context.Context) error {
-			text, err := dir.Read(name)
-			if old = text; err != nil {
-				old = ""
-			}
-			return dir.Write(name, value)
+			old, unknown = s.Present()
+			return s.Write()
 		},
 		func(context.Context) error {
-			if old == "" {
+			if unknown != nil {
 				return nil
 			}
-			return dir.Write(name, old)
+			return old.Write()
 		})
 }
 
 // set sets an attribute for good: its old value means nothing later.
-func (g *Grower) set(dir sysfs.Dir, name, value string) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
-		func(context.Context) error { return dir.Write(name, value) }, nil)
+func set(s sysmd.Setting) plan.Step { return plan.NewSetting(s, nil) }
+
+// swap sets an attribute and, when undone, the value to go back to, which the
+// kernel does not show as such: in the middle it shows old and new together.
+func swap(s, back sysmd.Setting) plan.Step {
+	return plan.NewSetting(s, func(context.Context) error { return back.Write() })
 }
 
 // change is SET_ARRAY_INFO with one thing other than it is; undone it goes back.
@@ -225,30 +226,28 @@ func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 // freeze keeps the array from starting recovery until the change is complete.
 // It fails if it is at work already.
 func (g *Grower) freeze(ctx context.Context) error {
-	if state, err := g.live.Dir.Read("array_state"); err == nil && state == "read-auto" {
-		_ = g.do(ctx, g.set(g.live.Dir, "array_state", "clean"))
+	if state, err := g.live.Sysfs.State(); err == nil && state == sysmd.ReadAuto {
+		_ = g.do(ctx, set(g.live.Sysfs.StateTo(sysmd.Clean)))
 	}
-	action, err := g.live.Dir.Read("sync_action")
+	action, err := g.live.Sysfs.SyncAction()
 	switch {
-	case err != nil || action == "frozen": // has nothing to freeze, or somebody else did
+	case err != nil || action == sysmd.Frozen: // has nothing to freeze, or somebody else did
 		return nil
-	case action != "idle" && action != "recover":
+	case action != sysmd.Idle && action != sysmd.Recover:
 		return g.refuse("%s is performing resync/recovery and cannot be reshaped", g.Array)
 	}
-	dir := g.live.Dir
-	freeze := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "frozen"},
-		func(context.Context) error { return dir.Write("sync_action", "frozen") },
-		func(context.Context) error { return thaw(dir) })
+	a := g.live.Sysfs
+	freeze := plan.NewSetting(a.SyncActionTo(sysmd.Frozen), func(context.Context) error { return thaw(a) })
 	g.frozen = g.do(ctx, freeze) == nil
 	return nil
 }
 
 // thaw lets a frozen array go on.
-func thaw(dir sysfs.Dir) error {
-	if action, err := dir.Read("sync_action"); err != nil || action != "frozen" {
+func thaw(a *sysmd.Array) error {
+	if action, err := a.SyncAction(); err != nil || action != sysmd.Frozen {
 		return nil
 	}
-	return dir.Write("sync_action", "idle")
+	return a.SetSyncAction(sysmd.Idle)
 }
 
 // unfreeze ends freeze.
@@ -257,9 +256,8 @@ func (g *Grower) unfreeze(ctx context.Context) error {
 		return nil
 	}
 	g.frozen = false
-	dir := g.live.Dir
-	return g.do(ctx, plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "idle"},
-		func(context.Context) error { return thaw(dir) }, nil))
+	a := g.live.Sysfs
+	return g.do(ctx, plan.NewStep(plan.SettingInfo(a.SyncActionTo(sysmd.Idle)), func(context.Context) error { return thaw(a) }, nil))
 }
 
 // arraySize sets how much of the array is shown.
@@ -271,11 +269,11 @@ func (g *Grower) arraySize(ctx context.Context) error {
 		return g.refuse("cannot change array size in same operation as changing raiddisks or level.\n" +
 			"    Change size first, then check that data is still intact.")
 	}
-	value := "default"
+	kib := sysmd.None
 	if g.ArraySize != GrowMax {
-		value = strconv.FormatInt(g.ArraySize, 10)
+		kib = sysmd.Some(uint64(g.ArraySize))
 	}
-	err := g.do(ctx, g.attr(g.live.Dir, "array_size", value))
+	err := g.do(ctx, attr(g.live.Sysfs.ArraySizeTo(kib)))
 	switch {
 	case errors.Is(err, unix.E2BIG):
 		return g.failed(ctx, err, "--array-size setting is too large.")
@@ -294,7 +292,10 @@ func (g *Grower) busyWithBitmap(err error, what, lead string) {
 
 // arrayBytes is how large the array shows itself, in bytes.
 func (g *Grower) arrayBytes() (uint64, error) {
-	dir := sysfs.Dir(g.live.FS.Sys("block", g.live.Name))
-	n, err := dir.ReadUint("size")
+	b, err := g.live.Sysfs.Block()
+	if err != nil {
+		return 0, err
+	}
+	n, err := b.Sectors()
 	return n * md.SectorSize, err
 }

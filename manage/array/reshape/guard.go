@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +17,6 @@ import (
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/node"
-	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -43,7 +40,7 @@ func (g *Grower) guard(ctx context.Context) error {
 			g.BackupFile = path
 		}
 	}
-	w := &Warden{G: g, R: r, dir: g.live.Dir, blocks: r.T.blocks(r.now.size)}
+	w := &Warden{G: g, R: r, array: g.live.Sysfs, blocks: r.T.blocks(r.now.size)}
 	if err := w.prepare(); err != nil {
 		return err
 	}
@@ -65,13 +62,13 @@ func (g *Grower) guard(ctx context.Context) error {
 type Warden struct {
 	G       *Grower
 	R       *Running
-	dir     sysfs.Dir
+	array   *sysmd.Array
 	Parity  *raid.Parity // the old shape
 	blocks  uint64       // sectors of data kept at a time
 	keepers []keeper
 	head    md.Backup
-	next    int // the section to use next
-	speed   string
+	next    int    // the section to use next
+	speed   uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not
 }
 
 func (w *Warden) prepare() error {
@@ -111,21 +108,21 @@ func (w *Warden) prepare() error {
 // settle waits until a reshape that was held at a limit has come there: only
 // then do the superblocks say how far it is.
 func (w *Warden) settle() {
-	limit, err := w.dir.ReadUint("sync_max")
-	if err != nil || limit == 0 {
+	limit, err := w.array.SyncMax()
+	if err != nil || limit.N == 0 {
 		return // none, or the start
 	}
 	for range 500 {
-		if done, total, err := w.completed(); err != nil || total > 0 && done >= limit {
+		if done, total, err := w.completed(); err != nil || total > 0 && done >= limit.N {
 			break
 		}
-		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+		if at, err := w.array.ReshapePosition(); err != nil || !at.Set {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if position, err := w.dir.ReadUint("reshape_position"); err == nil {
-		w.R.position = position
+	if at, err := w.array.ReshapePosition(); err == nil && at.Set {
+		w.R.position = at.N
 	}
 }
 
@@ -141,8 +138,10 @@ func (w *Warden) run(ctx context.Context) error {
 	need := t.Backup
 	if t.Before.Data == t.After.Data {
 		need = w.R.now.size * uint64(t.Before.Data)
-		w.speed, _ = w.dir.Read("sync_speed_min")
-		_ = w.dir.Write("sync_speed_min", "200000")
+		if limit, err := w.array.SyncSpeedMin(); err == nil {
+			w.speed = limit.N
+		}
+		_ = w.array.SetSyncSpeedMin(200000)
 	}
 	kept := w.R.position
 	if err := w.suspend(kept, kept); err != nil {
@@ -208,16 +207,16 @@ func (w *Warden) oldest() uint64 {
 func (w *Warden) suspend(from, to uint64) error {
 	// A window that is to shrink is moved away first: older kernels know no
 	// other way.
-	low, err := w.dir.ReadUint("suspend_lo")
+	low, err := w.array.SuspendLo()
 	if err != nil {
 		return err
 	}
 	if low > from || to <= from {
-		_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
+		_ = w.array.SetSuspendLo(math.MaxInt64)
 	}
 	return errors.Join(
-		w.dir.Write("suspend_hi", strconv.FormatUint(to, 10)),
-		w.dir.Write("suspend_lo", strconv.FormatUint(from, 10)))
+		w.array.SetSuspendHi(to),
+		w.array.SetSuspendLo(from))
 }
 
 // keep holds writes off a section and keeps its data elsewhere.
@@ -265,11 +264,10 @@ func (w *Warden) drop(done uint64) error {
 			return err
 		}
 	}
-	_, err := w.dir.ReadUint("suspend_lo")
-	if err != nil {
+	if _, err := w.array.SuspendLo(); err != nil {
 		return err
 	}
-	return w.dir.Write("suspend_lo", strconv.FormatUint(done, 10))
+	return w.array.SetSuspendLo(done)
 }
 
 // finished is where a reshape is that is done.
@@ -289,11 +287,11 @@ func (w *Warden) advance(ctx context.Context, limit, until uint64) (uint64, erro
 	for _, chunk := range []uint64{w.R.T.ToChunk, w.R.now.chunk} {
 		most -= most % (chunk / md.SectorSize)
 	}
-	value := strconv.FormatUint(most, 10)
+	stop := sysmd.Some(most)
 	if !w.advancing() && limit == 0 {
-		value = "max"
+		stop = sysmd.None
 	}
-	if err := w.dir.Write("sync_max", value); err != nil {
+	if err := w.array.SetSyncMax(stop); err != nil {
 		return 0, err
 	}
 	goal := min(most, toMember(until))
@@ -327,10 +325,10 @@ func (w *Warden) position(done uint64) uint64 {
 // over reports whether the reshape is done. It fails if it was given up.
 func (w *Warden) over(ctx context.Context) (bool, error) {
 	for range 100 {
-		if action, err := w.dir.Read("sync_action"); err != nil || action == "reshape" {
+		if action, err := w.array.SyncAction(); err != nil || action == sysmd.Reshape {
 			return false, err
 		}
-		if text, err := w.dir.Read("reshape_position"); err != nil || text == "none" {
+		if at, err := w.array.ReshapePosition(); err != nil || !at.Set {
 			return err == nil, errors.Join(err, w.alive())
 		}
 		// It may only have been interrupted by the failure of a member.
@@ -344,8 +342,8 @@ func (w *Warden) over(ctx context.Context) (bool, error) {
 // Alive fails if the array has been stopped, and is nothing any more: that
 // looks like the end of a reshape, and is none.
 func (w *Warden) alive() error {
-	state, err := w.dir.Read("array_state")
-	if err == nil && (state == "clear" || state == "inactive") {
+	state, err := w.array.State()
+	if err == nil && !state.Running() {
 		err = fs.ErrNotExist
 	}
 	return err
@@ -357,22 +355,21 @@ func stopped(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.I
 // release lets the kernel go on by itself.
 func (w *Warden) release() error {
 	err := w.unsuspend()
-	_ = w.dir.Write("sync_min", "0")
-	if text, readErr := w.dir.Read("sync_max"); readErr == nil && text != "max" {
-		err = errors.Join(err, w.dir.Write("sync_max", "max"))
+	_ = w.array.SetSyncMin(0)
+	if limit, readErr := w.array.SyncMax(); readErr == nil && limit.Set {
+		err = errors.Join(err, w.array.SetSyncMax(sysmd.None))
 	}
 	return err
 }
 
 // unsuspend no longer holds off writes.
 func (w *Warden) unsuspend() error {
-	if w.speed != "" {
-		speed, _, _ := strings.Cut(w.speed, " ")
-		_ = w.dir.Write("sync_speed_min", speed)
+	if w.speed != 0 {
+		_ = w.array.SetSyncSpeedMin(w.speed)
 	}
-	_ = w.dir.Write("suspend_lo", strconv.FormatUint(math.MaxInt64, 10))
-	_ = w.dir.Write("suspend_hi", "0")
-	return w.dir.Write("suspend_lo", "0")
+	_ = w.array.SetSuspendLo(math.MaxInt64)
+	_ = w.array.SetSuspendHi(0)
+	return w.array.SetSuspendLo(0)
 }
 
 // read takes a section of the array, whole stripes of the old shape, from its

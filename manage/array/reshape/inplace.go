@@ -69,11 +69,8 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 	}
 	// mdadm lets the kernel run on before it holds it back; here it does not
 	// move until the first section is kept elsewhere.
-	dir := g.live.Dir
-	err := g.do(ctx, g.set(dir, "sync_min", "0"), plan.NewStep(
-		plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_max"), What: "sync_max", Value: "0"},
-		func(context.Context) error { return dir.Write("sync_max", "0") },
-		func(context.Context) error { return dir.Write("sync_max", "max") }))
+	a := g.live.Sysfs
+	err := g.do(ctx, set(a.SyncMinTo(0)), swap(a.SyncMaxTo(sysmd.Some(0)), a.SyncMaxTo(sysmd.None)))
 	for tries := 50; err == nil; tries-- {
 		if err = g.start(ctx); !errors.Is(err, unix.EBUSY) || tries == 0 || !node.Pause(ctx, 100*time.Millisecond) {
 			break

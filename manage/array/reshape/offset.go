@@ -3,7 +3,6 @@ package reshape
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -34,15 +33,14 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 		return false, err
 	}
 	if delta <= 0 { // mdadm forgets it where members leave, and the kernel refuses
-		_ = g.do(ctx, g.attr(g.live.Dir, "reshape_direction", direction(moves[0].to > moves[0].Offset)))
+		_ = g.do(ctx, attr(g.live.Sysfs.ReshapeDirectionTo(direction(moves[0].to > moves[0].Offset))))
 	}
 	for i, m := range moves {
-		value := strconv.FormatUint(m.to, 10)
-		err := g.do(ctx, g.newOffset(m, value))
+		err := g.do(ctx, m.step())
 		if tooBig(err) {
 			// What is not used of the device has to be made use of first.
-			_ = g.do(ctx, g.set(m.Dir, "size", "0"))
-			err = g.do(ctx, g.newOffset(m, value))
+			_ = g.do(ctx, set(m.Sysfs.SizeTo(0)))
+			err = g.do(ctx, m.step())
 		}
 		switch {
 		case err == nil:
@@ -57,11 +55,9 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 	return true, nil
 }
 
-func (g *Grower) newOffset(m move, value string) plan.Step {
-	old := strconv.FormatUint(m.Offset, 10)
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: m.Dir.Path("new_offset"), What: "new_offset", Value: value},
-		func(context.Context) error { return m.Dir.Write("new_offset", value) },
-		func(context.Context) error { return m.Dir.Write("new_offset", old) })
+// step tells the kernel of the new offset.
+func (m move) step() plan.Step {
+	return swap(m.Sysfs.NewOffsetTo(m.to), m.Sysfs.NewOffsetTo(m.Offset))
 }
 
 // planMoves finds the new offset of every member.

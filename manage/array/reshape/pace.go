@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
@@ -34,7 +33,7 @@ func (g *Grower) paceOf(r *Running) (uint64, error) {
 	}
 	distance := uint64(math.MaxUint64)
 	for _, m := range members {
-		to, err := m.Dir.ReadUint("new_offset")
+		to, err := m.Sysfs.NewOffset()
 		if err != nil || m.Is(sysmd.MemberFaulty) || m.Slot < 0 {
 			continue
 		}
@@ -64,13 +63,13 @@ func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bo
 	if err != nil || step == 0 {
 		return false, err
 	}
-	return true, g.do(ctx, g.attr(g.live.Dir, "sync_max", strconv.FormatUint(step, 10)))
+	return true, g.do(ctx, attr(g.live.Sysfs.SyncMaxTo(sysmd.Some(step))))
 }
 
 // pace raises the limit of a restripe step by step until it is done. Whoever
 // interrupts it leaves the restripe waiting at its limit.
 func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
-	w := &Warden{G: g, R: r, dir: g.live.Dir}
+	w := &Warden{G: g, R: r, array: g.live.Sysfs}
 	for limit := uint64(0); ; {
 		done, total, err := w.completed()
 		switch {
@@ -82,7 +81,7 @@ func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
 			return w.release()
 		case total > 0 && done >= limit:
 			limit = done - done%step + step
-			if err := w.dir.Write("sync_max", strconv.FormatUint(limit, 10)); err != nil {
+			if err := w.array.SetSyncMax(sysmd.Some(limit)); err != nil {
 				return err
 			}
 		}
@@ -100,15 +99,12 @@ func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
 // completed reads how many sectors of each member are done, by the superblocks
 // too, and of how many; of 0 if the kernel does not tell.
 func (w *Warden) completed() (done, total uint64, err error) {
-	text, err := w.dir.Read("sync_completed")
-	if err != nil {
+	p, err := w.array.SyncCompleted()
+	if err != nil || !p.Running || p.Delayed {
 		return 0, 0, err
 	}
-	if n, _ := fmt.Sscanf(text, "%d / %d", &done, &total); n != 2 {
-		return 0, 0, nil
-	}
 	if w.G.Progress != nil {
-		w.G.Progress(done, total)
+		w.G.Progress(p.Done, p.Total)
 	}
-	return done, total, nil
+	return p.Done, p.Total, nil
 }

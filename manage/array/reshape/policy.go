@@ -2,13 +2,13 @@ package reshape
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // policy changes how a raid5 finds its way back to consistency after a crash
@@ -18,7 +18,7 @@ func (g *Grower) policy(ctx context.Context) error {
 		return g.refuse("Operation not supported for consistency policy %s", g.Policy)
 	}
 	l := g.live
-	now, err := l.Dir.Read("consistency_policy")
+	now, err := l.Sysfs.ConsistencyPolicy()
 	if err != nil {
 		return err
 	}
@@ -27,13 +27,13 @@ func (g *Grower) policy(ctx context.Context) error {
 		return g.refuse("%s metadata does not support PPL", l.Version)
 	case md.Level(l.Info.Level) != md.LevelRAID5:
 		return g.refuse("Operation not supported for array level %d", l.Info.Level)
-	case now == g.Policy:
+	case now == sysmd.ConsistencyPolicy(g.Policy):
 		return g.refuse("Consistency policy is already %s", now)
-	case now != "resync" && now != "ppl":
+	case now != sysmd.PolicyResync && now != sysmd.PolicyPPL:
 		return g.refuse("Current consistency policy is %s, cannot change to %s", now, g.Policy)
 	}
 	if g.Policy == "ppl" {
-		if action, err := l.Dir.Read("sync_action"); err != nil || action == "reshape" {
+		if action, err := l.Sysfs.SyncAction(); err != nil || action == sysmd.Reshape {
 			return g.refuse("PPL cannot be enabled when reshape is in progress")
 		}
 		steps, err := g.pplSteps()
@@ -44,7 +44,7 @@ func (g *Grower) policy(ctx context.Context) error {
 			return g.failed(ctx, err, "Failed to write PPL")
 		}
 	}
-	if err := g.do(ctx, g.attr(l.Dir, "consistency_policy", g.Policy)); err != nil {
+	if err := g.do(ctx, attr(l.Sysfs.ConsistencyPolicyTo(sysmd.ConsistencyPolicy(g.Policy)))); err != nil {
 		return g.failed(ctx, err, "Failed to change array consistency policy")
 	}
 	return nil
@@ -75,8 +75,8 @@ func (g *Grower) pplSteps() ([]plan.Step, error) {
 		start, size := super.PPL()
 		at := int64(super.SuperOffset) + int64(start)
 		steps = append(steps,
-			g.attr(m.Dir, "ppl_sector", strconv.FormatInt(at, 10)),
-			g.attr(m.Dir, "ppl_size", strconv.Itoa(int(size))),
+			attr(m.Sysfs.PPLSectorTo(uint64(at))),
+			attr(m.Sysfs.PPLSizeTo(uint32(size))),
 			plan.NewSharedWrite(m.Path, "PPL", at*md.SectorSize, md.EmptyPPL(super)))
 	}
 	return steps, nil

@@ -66,7 +66,7 @@ func (g *Grower) shed(ctx context.Context, now geometry, t *Transition) error {
 		return err
 	}
 	for _, m := range extra {
-		err := g.do(ctx, g.lost(m, "state", "faulty"), g.lost(m, "slot", "none"), g.lost(m, "state", "remove"))
+		err := g.do(ctx, lost(m.Sysfs.CommandTo(sysmd.Fail)), lost(m.Sysfs.SlotTo(sysmd.NoSlot)), lost(m.Sysfs.CommandTo(sysmd.Remove)))
 		if err != nil {
 			return g.failed(ctx, err, "cannot remove %s from %s", m.Path, g.Array)
 		}
@@ -75,10 +75,8 @@ func (g *Grower) shed(ctx context.Context, now geometry, t *Transition) error {
 }
 
 // lost is a step after which a member no longer is one.
-func (g *Grower) lost(m *live.ShownMember, attr, value string) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: m.Dir.Path(attr), What: attr, Value: value},
-		func(context.Context) error { return m.Dir.Write(attr, value) },
-		func(context.Context) error { return plan.ErrNoUndo })
+func lost(s sysmd.Setting) plan.Step {
+	return plan.NewSetting(s, func(context.Context) error { return plan.ErrNoUndo })
 }
 
 // extraCopies chooses one member in sync of every group of copies to stay, and
@@ -119,7 +117,7 @@ func (g *Grower) impose(ctx context.Context, level md.Level) error {
 		}
 	}
 	word := LevelWord(level)
-	if err := g.do(ctx, g.attr(g.live.Dir, "level", word)); err != nil {
+	if err := g.do(ctx, attr(g.live.Sysfs.LevelTo(sysmd.Level(word)))); err != nil {
 		g.Report.Say(note.Always, "%s: could not set level to %s", g.Array, word)
 		g.busyWithBitmap(err, "level", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
@@ -139,7 +137,7 @@ func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 	if md.Level(info.Level) == md.LevelRAID6 {
 		data--
 	}
-	_ = g.do(ctx, g.set(g.live.Dir, "sync_action", "idle"))
+	_ = g.do(ctx, set(g.live.Sysfs.SyncActionTo(sysmd.Idle)))
 	for i := range g.live.Disks {
 		d := &g.live.Disks[i]
 		if d.State&mdctl.DiskActive != 0 && d.RaidDisk < data {
@@ -214,7 +212,7 @@ func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout
 		g.print(note.Normal, "raid_disks for %s set to %d", g.Array, disks)
 	}
 	if t.ToChunk != 0 && t.ToChunk != uint64(info.ChunkSize) && !(g.DryRun && t.Level != now.level) {
-		if err := g.do(ctx, g.attr(g.live.Dir, "chunk_size", strconv.FormatUint(t.ToChunk, 10))); err != nil {
+		if err := g.do(ctx, attr(g.live.Sysfs.ChunkSizeTo(t.ToChunk))); err != nil {
 			return g.failed(ctx, err, "failed to set chunk size")
 		}
 		g.print(note.Normal, "chunk size for %s set to %d", g.Array, t.ToChunk)
@@ -228,7 +226,7 @@ func (g *Grower) disks(n int) plan.Step {
 	old := g.live.Info.RaidDisks
 	step := g.change("raid-disks "+strconv.Itoa(n), func(i *mdctl.ArrayInfo) { i.RaidDisks = int32(n) })
 	return plan.NewStep(step.Describe(), step.Apply, func(context.Context) error {
-		return g.live.Dir.Write("raid_disks", strconv.Itoa(int(old)))
+		return g.live.Sysfs.SetRaidDisks(int(old))
 	})
 }
 
@@ -256,27 +254,18 @@ func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) erro
 
 // shapeAttrs sets all three, in case something is left of an earlier attempt.
 func (g *Grower) shapeAttrs(t *Transition, disks int) []plan.Step {
-	dir := g.live.Dir
+	a, old := g.live.Sysfs, &g.live.Info
+	// They show old and new together, once they are set.
 	return []plan.Step{
-		g.shapeAttr("chunk_size", strconv.FormatUint(t.ToChunk, 10), strconv.Itoa(int(g.live.Info.ChunkSize))),
-		g.shapeAttr("layout", strconv.Itoa(int(t.After.Layout)), strconv.Itoa(int(g.live.Info.Layout))),
-		plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("raid_disks"), What: "raid_disks", Value: strconv.Itoa(disks)},
-			func(context.Context) error { return dir.Write("raid_disks", strconv.Itoa(disks)) },
-			func(context.Context) error { return dir.Write("raid_disks", strconv.Itoa(int(g.live.Info.RaidDisks))) }),
+		swap(a.ChunkSizeTo(t.ToChunk), a.ChunkSizeTo(uint64(old.ChunkSize))),
+		swap(a.LayoutTo(uint32(t.After.Layout)), a.LayoutTo(uint32(old.Layout))),
+		swap(a.RaidDisksTo(disks), a.RaidDisksTo(int(old.RaidDisks))),
 	}
-}
-
-// shapeAttr is an attribute that shows old and new together, once it is set.
-func (g *Grower) shapeAttr(name, value, old string) plan.Step {
-	dir := g.live.Dir
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
-		func(context.Context) error { return dir.Write(name, value) },
-		func(context.Context) error { return dir.Write(name, old) })
 }
 
 // start begins the restripe. There is no way back from there.
 func (g *Grower) start(ctx context.Context) error {
-	err := g.do(ctx, g.set(g.live.Dir, "sync_action", "reshape"))
+	err := g.do(ctx, set(g.live.Sysfs.SyncActionTo(sysmd.Reshape)))
 	if err == nil {
 		g.done, g.frozen = nil, false
 	}
@@ -286,12 +275,12 @@ func (g *Grower) start(ctx context.Context) error {
 // reshapeRAID10 restripes a raid10: data always moves to another offset, so
 // nothing needs to be kept elsewhere (Grow.c, raid10_reshape).
 func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition) error {
-	dir := g.live.Dir
+	a := g.live.Sysfs
 	if t.Delta != 0 {
-		_ = g.do(ctx, g.attr(dir, "reshape_direction", direction(t.Delta < 0)))
+		_ = g.do(ctx, attr(a.ReshapeDirectionTo(direction(t.Delta < 0))))
 	}
 	if t.Delta < 0 && now.spaceAfter < t.minOffset {
-		if err := g.do(ctx, g.attr(dir, "component_size", strconv.FormatUint((now.size-t.minOffset)/2, 10))); err != nil {
+		if err := g.do(ctx, attr(a.ComponentSizeTo((now.size-t.minOffset)/2))); err != nil {
 			return g.failed(ctx, err, "cannot reduce component size")
 		}
 	}
@@ -319,11 +308,11 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 	return nil
 }
 
-func direction(back bool) string {
+func direction(back bool) sysmd.Direction {
 	if back {
-		return "backwards"
+		return sysmd.Backwards
 	}
-	return "forwards"
+	return sysmd.Forwards
 }
 
 // restripe moves data of a parity array (Grow.c, reshape_array).
@@ -371,14 +360,14 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	const page = 4096 / md.SectorSize
 	want := max(now.chunk, t.ToChunk) * 4 / md.SectorSize
 	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
-	have, err := g.live.Dir.ReadUint("stripe_cache_size")
+	have, err := g.live.Sysfs.StripeCacheSize()
 	if err != nil || have >= want {
 		if g.DryRun {
 			err = nil // the level that has one comes first
 		}
 		return err
 	}
-	return g.do(ctx, g.attr(g.live.Dir, "stripe_cache_size", strconv.FormatUint(want+1, 10)))
+	return g.do(ctx, attr(g.live.Sysfs.StripeCacheSizeTo(want+1)))
 }
 
 // carryOn has somebody see the reshape through: in the background, if there is

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/node"
-	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // resume sees a reshape through that is under way, and changes to the level
@@ -22,7 +20,7 @@ func (g *Grower) resume(ctx context.Context) error {
 	if err := g.guard(ctx); err != nil {
 		return err
 	}
-	if err := waitReshape(ctx, g.live.Dir); err != nil {
+	if err := waitReshape(ctx, g.live.Sysfs); err != nil {
 		return err
 	}
 	if g.Level == nil {
@@ -44,10 +42,10 @@ func (g *Grower) resume(ctx context.Context) error {
 }
 
 // waitReshape waits until the array no longer reshapes.
-func waitReshape(ctx context.Context, dir sysfs.Dir) error {
+func waitReshape(ctx context.Context, a *sysmd.Array) error {
 	for {
-		action, err := dir.Read("sync_action")
-		if err != nil || action != "reshape" {
+		action, err := a.SyncAction()
+		if err != nil || action != sysmd.Reshape {
 			return err
 		}
 		if !node.Pause(ctx, 50*time.Millisecond) {
@@ -66,16 +64,16 @@ type Running struct {
 
 // reshaping reads what the array is being reshaped to; nil if it is not.
 func (g *Grower) reshaping() (*Running, error) {
-	dir := g.live.Dir
-	position, err := dir.ReadUint("reshape_position")
-	if err != nil {
-		return nil, nil // "none", or a level that never does
+	a := g.live.Sysfs
+	position, err := a.ReshapePosition()
+	if err != nil || !position.Set {
+		return nil, nil // none, or a level that never does
 	}
-	r := &Running{position: position, now: geometry{path: g.Array, level: md.Level(g.live.Info.Level), size: g.live.Size}}
+	r := &Running{position: position.N, now: geometry{path: g.Array, level: md.Level(g.live.Info.Level), size: g.live.Size}}
 	level := r.now.level
-	newDisks, oldDisks, err1 := pair(dir, "raid_disks")
-	newLayout, oldLayout, err2 := pair(dir, "layout")
-	newChunk, oldChunk, err3 := pair(dir, "chunk_size")
+	disks, err1 := a.RaidDisks()
+	layout, err2 := a.Layout()
+	chunk, err3 := a.ChunkSize()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
@@ -83,11 +81,11 @@ func (g *Grower) reshaping() (*Running, error) {
 	if level == md.LevelRAID6 {
 		parity = 2
 	}
-	r.now.disks, r.now.layout, r.now.chunk = int(oldDisks), int32(oldLayout), uint64(oldChunk)
+	r.now.disks, r.now.layout, r.now.chunk = int(disks.Old), int32(layout.Old), uint64(chunk.Old)
 	r.T = Transition{
-		Level: level, ToLevel: level, Parity: parity, ToChunk: uint64(newChunk), Delta: int(newDisks - oldDisks),
-		Before: Arrangement{Data: int(oldDisks) - parity, Layout: int32(oldLayout)},
-		After:  Arrangement{Data: int(newDisks) - parity, Layout: int32(newLayout)},
+		Level: level, ToLevel: level, Parity: parity, ToChunk: uint64(chunk.Now), Delta: int(disks.Now - disks.Old),
+		Before: Arrangement{Data: int(disks.Old) - parity, Layout: int32(layout.Old)},
+		After:  Arrangement{Data: int(disks.Now) - parity, Layout: int32(layout.Now)},
 	}
 	if level == md.LevelRAID10 {
 		r.aside = true
@@ -99,24 +97,9 @@ func (g *Grower) reshaping() (*Running, error) {
 		return nil, err
 	}
 	for _, m := range members {
-		if to, err := m.Dir.ReadUint("new_offset"); err == nil && to != m.Offset {
+		if to, err := m.Sysfs.NewOffset(); err == nil && to != m.Offset {
 			r.aside = true
 		}
 	}
 	return r, nil
-}
-
-// pair reads an attribute that shows "new (old)" during a reshape, and else
-// the one value.
-func pair(dir sysfs.Dir, name string) (next, old int64, err error) {
-	text, err := dir.Read(name)
-	if err != nil {
-		return 0, 0, err
-	}
-	first, rest, both := strings.Cut(text, " ")
-	if next, err = strconv.ParseInt(first, 10, 64); err != nil || !both {
-		return next, next, err
-	}
-	old, err = strconv.ParseInt(strings.Trim(rest, "() "), 10, 64)
-	return next, old, err
 }

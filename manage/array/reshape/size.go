@@ -11,6 +11,7 @@ import (
 
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // changesSize reports whether the request changes how much of each member is
@@ -36,13 +37,13 @@ func (g *Grower) size(ctx context.Context) error {
 	for _, m := range members {
 		// The devices may have grown; the kernel refuses what is too little or
 		// too much, and the array itself is asked next.
-		if err := g.do(ctx, g.attr(m.Dir, "size", strconv.FormatInt(want, 10))); ctx.Err() != nil {
+		if err := g.do(ctx, attr(m.Sysfs.SizeTo(uint64(want)))); ctx.Err() != nil {
 			return err
 		}
 	}
 	step := g.change("size "+strconv.FormatInt(want, 10)+" KiB", func(i *mdctl.ArrayInfo) { i.Size = int32(want) })
 	if want > math.MaxInt32 {
-		step = g.attr(g.live.Dir, "component_size", strconv.FormatInt(want, 10))
+		step = attr(g.live.Sysfs.ComponentSizeTo(uint64(want)))
 	}
 	if err := g.do(ctx, step); err != nil {
 		g.Report.Say(note.Always, "Cannot set device size for %s: %s", g.Array, device.ErrnoText(err))
@@ -52,14 +53,14 @@ func (g *Grower) size(ctx context.Context) error {
 		return &note.Said{Err: err}
 	}
 	if g.AssumeClean {
-		if err := g.do(ctx, g.set(g.live.Dir, "resync_start", "none")); err != nil {
+		if err := g.do(ctx, set(g.live.Sysfs.ResyncStartTo(sysmd.None))); err != nil {
 			g.Report.Say(note.Always, "--assume-clean not supported with --grow on this kernel")
 		}
 	}
 	if g.DryRun {
 		return nil
 	}
-	after, err := g.live.Dir.ReadUint("component_size")
+	after, err := g.live.Sysfs.ComponentSize()
 	if err != nil {
 		return err
 	}

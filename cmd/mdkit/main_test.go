@@ -66,8 +66,8 @@ func TestFacesOfOtherSystems(t *testing.T) {
 // TestScripts runs the program as people do. Besides the usual commands,
 // scripts have:
 //
-//	fixture NAME OUT    write the image of engine/probe's fixture NAME to OUT
-//	array NAME          write the members of the array NAME, of testdata/images,
+//	fixture NAME OUT    write the image NAME of the shared ones, /testdata/images, to OUT
+//	array NAME          write the members of the array NAME, of our testdata/images,
 //	                    to NAME.0.img, NAME.1.img, ...
 //	untouched NAME      fail if a member of the array differs from what array wrote
 //	same NAME FILE      fail unless FILE is what the kernel read from the array
@@ -77,7 +77,7 @@ func TestFacesOfOtherSystems(t *testing.T) {
 //	poke FILE OFF TEXT  overwrite a part of a file
 func TestScripts(t *testing.T) {
 	s := scripts{
-		probes: mustAbs(t, "../../engine/probe/testdata"),
+		probes: mustAbs(t, "../../testdata/images"),
 		images: mustAbs(t, "testdata/images"),
 	}
 	testscript.Run(t, testscript.Params{

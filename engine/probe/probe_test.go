@@ -16,6 +16,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fixture"
 )
 
+// images is where the fixtures lie, which other packages use as well.
+const images = "../../testdata/images"
+
 // expected says for each fixture what is on it: type, version, offset and
 // checksum. Fixtures come from the original tools and from the kernel, see the
 // comment in each.
@@ -68,7 +71,7 @@ func brief(found []probe.Signature) []string {
 
 func load(t testing.TB, name string) (*fixture.Image, *block.Memory) {
 	t.Helper()
-	img, err := fixture.Read(filepath.Join("testdata", name+".txtar"))
+	img, err := fixture.Read(filepath.Join(images, name+".txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +83,7 @@ func load(t testing.TB, name string) (*fixture.Image, *block.Memory) {
 }
 
 func TestFixtures(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
+	files, err := filepath.Glob(images + "/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}

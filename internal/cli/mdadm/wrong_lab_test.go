@@ -235,7 +235,7 @@ func probeFixtures() string {
 	if lab.InGuest() {
 		return "/probe"
 	}
-	return "../../../engine/probe/testdata"
+	return "../../../testdata/images"
 }
 
 // overwriting makes an array of a disk that carries something: asked and not

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -83,17 +82,18 @@ func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 		return &GrowResult{}, err
 	}
 	defer dev.Close()
-	g := &Grower{GrowRequest: req, dev: dev, result: &GrowResult{}}
+	g := &Grower{GrowRequest: req, dev: dev, runner: plan.Runner{DryRun: req.DryRun}}
 	if g.live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error
 		if errors.As(err, &e) {
-			return g.result, req.Report.Fail(err, "%s is not an active md array - aborting", req.Array)
+			return &GrowResult{}, req.Report.Fail(err, "%s is not an active md array - aborting", req.Array)
 		}
-		return g.result, err
+		return &GrowResult{}, err
 	}
 	g.log = note.ListenToKernel()
 	defer g.log.Close()
-	return g.result, g.run(ctx)
+	err = g.run(ctx)
+	return &GrowResult{Steps: g.runner.Steps}, err
 }
 
 // Grower works on one request.
@@ -102,9 +102,12 @@ type Grower struct {
 	dev    *mdctl.Device
 	live   *live.Array
 	log    *note.KernelLog
-	done   []plan.Step // what was done and can be taken back
-	frozen bool        // sync_action was set to frozen by us, or left so by a change of level
-	result *GrowResult
+	runner plan.Runner
+	frozen bool // sync_action was set to frozen by us, or left so by a change of level
+
+	// What a dry run has foreseen, and the kernel does not show.
+	imposed *mdctl.ArrayInfo  // the shape that a change of level brings
+	offsets map[string]uint64 // sectors: where the data of members is to start, by their paths
 }
 
 // Run chooses what to do, in mdadm's order (mdadm.c, case GROW).
@@ -125,7 +128,7 @@ func (g *Grower) run(ctx context.Context) error {
 		}
 		return g.bitmap(ctx)
 	case g.Continue:
-		return g.resume(ctx)
+		return g.do(ctx, g.throughStep(g.Level, g.resume))
 	case reshapes:
 		return g.shape(ctx)
 	case g.Policy != "":
@@ -153,33 +156,14 @@ func (g *Grower) failed(ctx context.Context, err error, format string, args ...a
 
 // undo takes back what was done, the last first.
 func (g *Grower) undo(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
-	for _, s := range slices.Backward(g.done) {
-		if err := s.Undo(ctx); err != nil {
-			g.Report.Extra(note.Always, "could not take back %s: %v", s.Describe(), err)
-		}
+	for _, l := range g.runner.TakeBack(ctx) {
+		g.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
 	}
-	g.done = nil
 	g.frozen = false
 }
 
-// do takes steps, one after the other. A dry run only records them.
-func (g *Grower) do(ctx context.Context, steps ...plan.Step) error {
-	for _, s := range steps {
-		g.result.Steps = append(g.result.Steps, s.Describe())
-		if g.DryRun {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		g.done = append(g.done, s)
-		if err := s.Apply(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// do takes steps, one after the other.
+func (g *Grower) do(ctx context.Context, steps ...plan.Step) error { return g.runner.Do(ctx, steps...) }
 
 // attr sets an attribute, and puts it back to what it was when undone.
 func attr(s sysmd.Setting) plan.Step {

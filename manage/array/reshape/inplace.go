@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
@@ -55,7 +57,7 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 		case t.After.Data <= t.Before.Data:
 			g.Report.Say(note.Always, "%s: Cannot grow - need backup-file", g.Array)
 			return g.failed(ctx, errGrow, " Please provide one with \"--backup=...\"")
-		case len(spares) == 0 && !g.DryRun:
+		case len(spares) == 0 && !g.hasSpare():
 			return g.failed(ctx, errGrow, "%s: Cannot grow - need a spare or backup-file to backup critical section", g.Array)
 		}
 	} else if err := g.do(ctx, g.makeBackup(blocks)); err != nil {
@@ -105,6 +107,13 @@ func (g *Grower) spareKeepers(oldDisks int, blocks uint64) ([]keeper, error) {
 		list = append(list, keeper{path: m.Path, at: m.Offset + g.live.Size - blocks - BackupHead, tail: true})
 	}
 	return list, nil
+}
+
+// hasSpare reports whether there is a member without a slot, or will be.
+func (g *Grower) hasSpare() bool {
+	return slices.ContainsFunc(g.live.Disks, func(d mdctl.DiskInfo) bool {
+		return d.RaidDisk < 0 && d.State&(mdctl.DiskFaulty|mdctl.DiskJournal) == 0
+	})
 }
 
 // makeBackup makes the file for backups of two sections, and the link by which the reshape

@@ -68,8 +68,9 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	if err := g.do(ctx, steps...); err != nil {
 		return g.failed(ctx, err, "Cannot add new disk to this array")
 	}
-	g.done = nil // from here on there is no way back: the array is longer
-	return g.linearUpdate(ctx, number+1)
+	g.runner.Keep() // from here on there is no way back: the array is longer
+	// What it does is listed as it is done: the superblocks are read anew.
+	return g.do(ctx, plan.AsideStep(func(ctx context.Context) error { return g.linearUpdate(ctx, number+1) }))
 }
 
 // linearSupers reads the superblock of every member.
@@ -152,9 +153,6 @@ func linearDisk0(number int, major, minor uint32) md.Disk0 {
 
 // linearUpdate tells every member how many they are now.
 func (g *Grower) linearUpdate(ctx context.Context, count int) error {
-	if g.DryRun {
-		return nil
-	}
 	last, err := g.dev.DiskInfo(count - 1)
 	if err != nil {
 		return g.refuse("cannot get device detail for device %d", count-1)

@@ -36,11 +36,11 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 		_ = g.do(ctx, attr(g.live.Sysfs.ReshapeDirectionTo(direction(moves[0].to > moves[0].Offset))))
 	}
 	for i, m := range moves {
-		err := g.do(ctx, m.step())
+		err := g.do(ctx, g.moveStep(m))
 		if tooBig(err) {
 			// What is not used of the device has to be made use of first.
 			_ = g.do(ctx, set(m.Sysfs.SizeTo(0)))
-			err = g.do(ctx, m.step())
+			err = g.do(ctx, g.moveStep(m))
 		}
 		switch {
 		case err == nil:
@@ -55,9 +55,23 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 	return true, nil
 }
 
-// step tells the kernel of the new offset.
-func (m move) step() plan.Step {
-	return swap(m.Sysfs.NewOffsetTo(m.to), m.Sysfs.NewOffsetTo(m.Offset))
+// moveStep tells the kernel of the new offset.
+func (g *Grower) moveStep(m move) plan.Step {
+	return plan.Foreseen(swap(m.Sysfs.NewOffsetTo(m.to), m.Sysfs.NewOffsetTo(m.Offset)), func() error {
+		if g.offsets == nil {
+			g.offsets = make(map[string]uint64)
+		}
+		g.offsets[m.Path] = m.to
+		return nil
+	})
+}
+
+// newOffset is where the data of a member is to start, in sectors.
+func (g *Grower) newOffset(m *live.ShownMember) (uint64, error) {
+	if to, ok := g.offsets[m.Path]; ok {
+		return to, nil
+	}
+	return m.Sysfs.NewOffset()
 }
 
 // planMoves finds the new offset of every member.

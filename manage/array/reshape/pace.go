@@ -33,7 +33,7 @@ func (g *Grower) paceOf(r *Running) (uint64, error) {
 	}
 	distance := uint64(math.MaxUint64)
 	for _, m := range members {
-		to, err := m.Sysfs.NewOffset()
+		to, err := g.newOffset(m)
 		if err != nil || m.Is(sysmd.MemberFaulty) || m.Slot < 0 {
 			continue
 		}
@@ -57,9 +57,6 @@ func stride(distance, chunk, toChunk uint64) (uint64, error) {
 func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bool, err error) {
 	r := &Running{now: now, T: *t, aside: true}
 	step, err := g.paceOf(r)
-	if g.DryRun && t.Before.Data == t.After.Data { // no member has been told yet to where data moves
-		step, err = stride(t.minOffset, now.chunk, t.ToChunk)
-	}
 	if err != nil || step == 0 {
 		return false, err
 	}

@@ -24,7 +24,9 @@ func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error
 	}
 	toLayout := t.toLayout
 	if t.Level != now.level {
-		if err := g.impose(ctx, t.Level); err != nil {
+		next := g.live.Info
+		next.Level, next.RaidDisks, next.ChunkSize = mdctl.Level(t.Level), int32(now.disks+t.Delta), int32(t.ToChunk)
+		if err := g.impose(ctx, t.Level, next); err != nil {
 			return err
 		}
 		toLayout = nil // the new level has brought its own
@@ -105,8 +107,9 @@ func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err 
 	return extra, nil
 }
 
-// impose changes the level, which moves no data.
-func (g *Grower) impose(ctx context.Context, level md.Level) error {
+// impose changes the level, which moves no data. next is the shape that comes
+// with it.
+func (g *Grower) impose(ctx context.Context, level md.Level, next mdctl.ArrayInfo) error {
 	info, err := g.dev.ArrayInfo()
 	if err != nil {
 		return err
@@ -117,18 +120,18 @@ func (g *Grower) impose(ctx context.Context, level md.Level) error {
 		}
 	}
 	word := LevelWord(level)
-	if err := g.do(ctx, attr(g.live.Sysfs.LevelTo(sysmd.Level(word)))); err != nil {
+	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { g.imposed = &next; return nil })
+	if err := g.do(ctx, step); err != nil {
 		g.Report.Say(note.Always, "%s: could not set level to %s", g.Array, word)
 		g.busyWithBitmap(err, "level", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
 		return &note.Said{Err: err}
 	}
-	if !g.DryRun {
-		g.Report.Say(note.Normal, "level of %s changed to %s", g.Array, word)
-	}
 	g.frozen = true // it stays so through a level that has nothing to freeze
-	return g.refresh()
+	return g.do(ctx, plan.SayStep(func() {
+		g.Report.Say(note.Normal, "level of %s changed to %s", g.Array, word)
+	}), plan.AsideStep(g.reread))
 }
 
 // dropParity removes the members that hold nothing but parity, and spares.
@@ -164,10 +167,9 @@ func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 }
 
 // refresh reads the array again. A dry run keeps what it had.
-func (g *Grower) refresh() error {
-	if g.DryRun {
-		return nil
-	}
+func (g *Grower) refresh(ctx context.Context) error { return g.do(ctx, plan.AsideStep(g.reread)) }
+
+func (g *Grower) reread(context.Context) error {
 	live, err := live.Read(g.dev, g.Array, g.live.FS)
 	if err == nil {
 		g.live = live
@@ -182,21 +184,26 @@ func (g *Grower) add(ctx context.Context) error {
 		return nil
 	}
 	m := &member.Manager{
-		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, DryRun: g.DryRun, Report: g.Report},
-		Runner:        &plan.Runner{DryRun: g.DryRun},
-		Dev:           g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
+		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, Report: g.Report}, Runner: &g.runner,
+		Dev: g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
 	}
-	err := m.Run(ctx)
-	g.result.Steps = append(g.result.Steps, m.Runner.Steps...)
-	if err != nil {
+	if err := m.Run(ctx); err != nil {
 		return err
 	}
-	return g.refresh()
+	return g.refresh(ctx)
+}
+
+// info is the shape the array has now.
+func (g *Grower) info() (mdctl.ArrayInfo, error) {
+	if g.imposed != nil {
+		return *g.imposed, nil
+	}
+	return g.dev.ArrayInfo()
 }
 
 // direct makes changes for which no data has to move.
 func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout *int32) error {
-	info, err := g.dev.ArrayInfo()
+	info, err := g.info()
 	if err != nil {
 		return err
 	}
@@ -205,13 +212,13 @@ func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout
 			return err
 		}
 	}
-	if disks := now.disks + t.Delta; t.Delta != 0 && int(info.RaidDisks) != disks && !(g.DryRun && t.Level != now.level) {
+	if disks := now.disks + t.Delta; t.Delta != 0 && int(info.RaidDisks) != disks {
 		if err := g.do(ctx, g.disks(disks)); err != nil {
 			return g.failed(ctx, err, "failed to set raid disks")
 		}
 		g.print(note.Normal, "raid_disks for %s set to %d", g.Array, disks)
 	}
-	if t.ToChunk != 0 && t.ToChunk != uint64(info.ChunkSize) && !(g.DryRun && t.Level != now.level) {
+	if t.ToChunk != 0 && t.ToChunk != uint64(info.ChunkSize) {
 		if err := g.do(ctx, attr(g.live.Sysfs.ChunkSizeTo(t.ToChunk))); err != nil {
 			return g.failed(ctx, err, "failed to set chunk size")
 		}
@@ -267,7 +274,8 @@ func (g *Grower) shapeAttrs(t *Transition, disks int) []plan.Step {
 func (g *Grower) start(ctx context.Context) error {
 	err := g.do(ctx, set(g.live.Sysfs.SyncActionTo(sysmd.Reshape)))
 	if err == nil {
-		g.done, g.frozen = nil, false
+		g.runner.Keep()
+		g.frozen = false
 	}
 	return err
 }
@@ -361,10 +369,11 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	want := max(now.chunk, t.ToChunk) * 4 / md.SectorSize
 	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
 	have, err := g.live.Sysfs.StripeCacheSize()
+	if err != nil && g.imposed != nil {
+		const stripes = 256 // what the level that is to come begins with (raid5.c, NR_STRIPES)
+		have, err = stripes, nil
+	}
 	if err != nil || have >= want {
-		if g.DryRun {
-			err = nil // the level that has one comes first
-		}
 		return err
 	}
 	return g.do(ctx, attr(g.live.Sysfs.StripeCacheSizeTo(want+1)))
@@ -377,21 +386,27 @@ func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) erro
 	if t.ToLevel != t.Level {
 		next.Level = &t.ToLevel
 	}
-	info := plan.StepInfo{Kind: plan.KindDevice, Target: g.Array, What: "see the reshape through"}
-	if next.Level != nil {
-		info.Value = "then level " + LevelWord(*next.Level)
-	}
-	err := g.do(ctx, plan.NewStep(info, func(ctx context.Context) error {
+	err := g.do(ctx, g.throughStep(next.Level, func(ctx context.Context) error {
 		if g.Background != nil {
 			return g.Background(next)
 		}
 		g.GrowRequest = next
 		return g.resume(ctx)
-	}, nil))
+	}))
 	if err != nil && !note.WasSaid(err) {
 		return g.Report.Fail(err, "the reshape of %s waits for mdadm --grow --continue: %v", g.Array, err)
 	}
 	return err
+}
+
+// throughStep is that somebody sees the reshape through, and changes to the level
+// that is to follow, if there is one.
+func (g *Grower) throughStep(level *md.Level, see func(context.Context) error) plan.Step {
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: g.Array, What: "see the reshape through"}
+	if level != nil {
+		info.Value = "then level " + LevelWord(*level)
+	}
+	return plan.NewStep(info, see, nil)
 }
 
 // tooBig is what the kernel answers if a data offset cannot be.

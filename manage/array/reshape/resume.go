@@ -32,13 +32,13 @@ func (g *Grower) resume(ctx context.Context) error {
 	}
 	defer dev.Close()
 	g.dev = dev
-	if err := g.refresh(); err != nil {
+	if err := g.refresh(ctx); err != nil {
 		return err
 	}
 	if md.Level(g.live.Info.Level) == *g.Level {
 		return nil
 	}
-	return g.impose(ctx, *g.Level)
+	return g.impose(ctx, *g.Level, g.live.Info)
 }
 
 // waitReshape waits until the array no longer reshapes.

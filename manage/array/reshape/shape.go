@@ -8,6 +8,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -20,11 +21,11 @@ func (g *Grower) shape(ctx context.Context) error {
 	if err := g.enoughSpares(); err != nil {
 		return err
 	}
-	plan, err := g.planShape()
+	change, err := g.planShape()
 	if err != nil {
 		return err
 	}
-	if plan != nil && g.Level != nil && *g.Level == md.LevelRAID0 && g.live.HasBitmap() {
+	if change != nil && g.Level != nil && *g.Level == md.LevelRAID0 && g.live.HasBitmap() {
 		// The kernel wants it gone first, and not from a frozen array.
 		if err := g.do(ctx, g.dropBitmap()); err != nil {
 			return g.failed(ctx, err, "failed to remove internal bitmap.")
@@ -37,10 +38,10 @@ func (g *Grower) shape(ctx context.Context) error {
 	switch {
 	case g.changesSize():
 		err = g.size(ctx)
-	case plan == nil:
+	case change == nil:
 		g.Report.Say(note.Normal, "%s: no change requested", g.Array)
 	default:
-		err = plan(ctx)
+		err = change(ctx)
 	}
 	if err != nil {
 		g.undo(ctx) // does nothing if it has been done
@@ -280,11 +281,9 @@ func (g *Grower) setLayout(ctx context.Context, layout int32) error {
 	return nil
 }
 
-// Print is for what mdadm prints to its standard output.
+// Print is for what mdadm prints to its standard output once it is so.
 func (g *Grower) print(l note.Loudness, format string, args ...any) {
-	if !g.DryRun {
-		g.Report.Print(l, format, args...)
-	}
+	_ = g.do(context.Background(), plan.SayStep(func() { g.Report.Print(l, format, args...) }))
 }
 
 // LevelWord is the word the kernel takes for a level.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -57,9 +58,11 @@ func (g *Grower) size(ctx context.Context) error {
 			g.Report.Say(note.Always, "--assume-clean not supported with --grow on this kernel")
 		}
 	}
-	if g.DryRun {
-		return nil
-	}
+	return g.do(ctx, plan.AsideStep(func(context.Context) error { return g.tellSize(before) }))
+}
+
+// tellSize says how much of each member is used now, and was before, in KiB.
+func (g *Grower) tellSize(before uint64) error {
 	after, err := g.live.Sysfs.ComponentSize()
 	if err != nil {
 		return err

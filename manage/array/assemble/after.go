@@ -14,6 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // attrSteps writes what SYSFS lines want of the array once it runs.
@@ -27,18 +28,18 @@ func attrSteps(cf *mdconf.Config, node *node.Node, info *md.Info, host sysfs.FS,
 	if cf == nil {
 		return nil
 	}
-	dir := sysfs.Dir(host.Sys("block", node.Kernel, "md"))
+	array := sysmd.At(host, node.Kernel)
 	for _, rule := range cf.Sysfs {
 		if rule.UUID != nil && *rule.UUID != info.UUID || rule.UUID == nil && rule.Device != node.Chosen {
 			continue
 		}
 		for _, attr := range rule.Attrs {
-			steps = append(steps, plan.NewStep(
-				plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(attr.Name), What: attr.Name, Value: attr.Value},
+			set := array.Custom(attr.Name, attr.Value)
+			steps = append(steps, plan.NewStep(plan.SettingInfo(set),
 				func(context.Context) error {
-					if _, err := dir.Read(attr.Name); !filepath.IsLocal(attr.Name) || errors.Is(err, fs.ErrNotExist) {
+					if _, err := set.Present(); !filepath.IsLocal(attr.Name) || errors.Is(err, fs.ErrNotExist) {
 						report.Say(note.Always, "SYSFS: failed to write '%s' to '%s'", attr.Value, attr.Name)
-					} else if err := dir.Write(attr.Name, attr.Value); err != nil {
+					} else if err := set.Write(); err != nil {
 						report.Extra(note.Always, "%v", err)
 					}
 					return nil

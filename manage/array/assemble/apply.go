@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
-	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // carryOut has the plan run, and says what came of it.
@@ -224,13 +224,16 @@ func (a *assembler) refused(o orderedMember, c *Candidate, err error) {
 	}
 }
 
+// sysfs is the array that the plan makes, which need not be there yet.
+func (a *assembler) sysfs() *sysmd.Array { return sysmd.At(a.fs, a.node.Kernel) }
+
 // runStep starts the array.
 func (a *assembler) runStep() plan.Step {
 	readOnly := a.ReadOnly || a.s.journal == journalForced || a.s.content.Reshape.InPlace()
 	info := plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "RUN_ARRAY"}
-	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
+	set := a.sysfs().StateTo(sysmd.ReadOnly)
 	if readOnly {
-		info = plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "readonly"}
+		info = plan.SettingInfo(set)
 	}
 	return plan.NewStep(info, func(context.Context) error {
 		if a.tooFewLeft() {
@@ -242,7 +245,7 @@ func (a *assembler) runStep() plan.Step {
 		}
 		var err error
 		if readOnly {
-			err = dir.Write("array_state", "readonly")
+			err = set.Write()
 		} else {
 			err = a.node.Device().RunArray()
 		}
@@ -351,11 +354,11 @@ func (a *assembler) whyNotStarted() string {
 // repairStep lets a raid6 that was forced and has one parity left put the
 // other in order.
 func (a *assembler) repairStep() plan.Step {
-	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("sync_action"), What: "sync_action", Value: "repair"},
+	set := a.sysfs().SyncActionTo(sysmd.Repair)
+	return plan.NewStep(plan.SettingInfo(set),
 		func(context.Context) error {
 			if a.working+1 == a.s.content.RaidDisks {
-				_ = dir.Write("sync_action", "repair") // best effort, as the array runs
+				_ = set.Write() // best effort, as the array runs
 			}
 			return nil
 		}, nil)

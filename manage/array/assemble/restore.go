@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/reshape"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
-	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // restored is what an assembly does about the critical section of a reshape
@@ -317,11 +317,10 @@ func (a *assembler) restoreSteps() (steps []plan.Step) {
 // guardSteps hand a reshape in place, which has been started read-only, over to
 // whoever keeps its critical sections: it does not move before.
 func (a *assembler) guardSteps() []plan.Step {
-	dir := sysfs.Dir(a.fs.Sys("block", a.node.Kernel, "md"))
-	set := func(name, value string) plan.Step {
-		return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path(name), What: name, Value: value},
+	set := func(s sysmd.Setting) plan.Step {
+		return plan.NewStep(plan.SettingInfo(s),
 			func(context.Context) error {
-				if err := dir.Write(name, value); err != nil {
+				if err := s.Write(); err != nil {
 					return a.Report.Fail(err, "Cannot continue reshape for %s", a.node.Chosen)
 				}
 				return nil
@@ -346,7 +345,7 @@ func (a *assembler) guardSteps() []plan.Step {
 		}
 		return nil
 	}, nil)
-	return []plan.Step{set("sync_max", "0"), set("array_state", "active"), see}
+	return []plan.Step{set(a.sysfs().SyncMaxTo(sysmd.Some(0))), set(a.sysfs().StateTo(sysmd.Active)), see}
 }
 
 // touch makes a file if there is none.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -254,19 +253,13 @@ func (i *incremental) clustered() bool {
 	return err == nil && b != nil && b.Version == md.BitmapClustered
 }
 
-// state is the array's state in sysfs.
-func (i *incremental) state() string {
-	s, err := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md")).Read("array_state")
-	if err != nil {
-		return "clear"
-	}
-	return strings.TrimSpace(s)
-}
+// sysfs is the array that the device belongs to, which need not be there yet.
+func (i *incremental) sysfs() *sysmd.Array { return sysmd.At(i.fs, i.node.Kernel) }
 
 // Running reports whether the array has been started.
 func (i *incremental) running() bool {
-	s := i.state()
-	return s != "clear" && s != "inactive"
+	s, err := i.sysfs().State()
+	return err == nil && s.Running()
 }
 
 // fits checks the device against the array that is there.
@@ -434,7 +427,7 @@ func (i *incremental) reject() {
 
 // remove takes a member out of an array that does not run.
 func (i *incremental) remove(name string) error {
-	dir := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md", "dev-"+strings.ReplaceAll(name, "/", "!")))
-	_ = dir.Write("slot", "none") // of one that has none the kernel refuses it
-	return dir.Write("state", "remove")
+	m := i.sysfs().MemberAt(name)
+	_ = m.SetSlot(sysmd.NoSlot) // of one that has none the kernel refuses it
+	return m.Command(sysmd.Remove)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
+	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
@@ -126,15 +127,14 @@ func (r *remover) do(ctx context.Context, step plan.Step) error {
 // quieten keeps an array that nobody uses from writing to the members that are
 // left until somebody does: it may be put together again elsewhere.
 func (r *remover) quieten(ctx context.Context, there *sysmd.MdstatArray, path string) {
-	dir := sysfs.Dir(r.fs.Sys("block", there.Name, "md"))
-	state, err := dir.Read("array_state")
-	state = strings.TrimSpace(state)
-	if err != nil || !strings.HasPrefix(state, "active") && state != "clean" || device.ClaimDevice(path) != nil {
+	a := sysmd.At(r.fs, there.Name)
+	state, err := a.State()
+	writable := state == sysmd.Active || state == sysmd.ActiveIdle || state == sysmd.Clean
+	if err != nil || !writable || device.ClaimDevice(path) != nil {
 		return
 	}
 	// The kernel refuses where it cannot be done; then the array goes on.
-	_ = r.do(ctx, plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
-		func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil))
+	_ = r.do(ctx, plan.NewSetting(a.StateTo(sysmd.ReadAuto), nil))
 }
 
 // remember keeps which array the device was in (policy.c, policy_save_path).
@@ -199,7 +199,9 @@ func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
 	}
 	// What waits for the device learns at least that it is going.
 	_ = r.do(ctx, plan.SayStep(func() {
-		_ = os.WriteFile(r.fs.Sys("block", there.Name, "uevent"), []byte("remove\n"), 0)
+		if b, err := sysblock.Open(r.fs, there.Name); err == nil {
+			_ = b.Announce("remove")
+		}
 	}))
 	r.Report.Say(note.Chatty, "Fail to stop %s too.", there.Name)
 	r.result.Code = 1

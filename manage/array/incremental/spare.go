@@ -138,7 +138,7 @@ func (s *spareSeeker) holds(a *sysmd.Array, v md.Version, kib uint64) bool {
 	if err != nil || len(members) == 0 {
 		return false
 	}
-	offset, err := members[0].Dir().ReadUint("offset")
+	offset, err := members[0].Offset()
 	return err == nil && need+int64(offset)*md.SectorSize <= s.size
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // count is how far an array has come that gets its members one by one.
@@ -173,14 +174,11 @@ func (i *incremental) launchPlan() *plan.Plan {
 				return nil
 			}, nil))
 	}
-	dir := sysfs.Dir(i.fs.Sys("block", i.node.Kernel, "md"))
 	if i.count.active >= i.count.best.Working && i.trust != node.TrustForeign {
 		p.Steps = append(p.Steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: i.node.Chosen, What: "RUN_ARRAY"},
 			func(context.Context) error { return i.array().RunArray() }, nil))
 	} else {
-		p.Steps = append(p.Steps, plan.NewStep(
-			plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
-			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil))
+		p.Steps = append(p.Steps, plan.NewSetting(i.sysfs().StateTo(sysmd.ReadAuto), nil))
 	}
 	p.Steps = append(p.Steps, plan.AsideStep(i.launched))
 	return p
@@ -222,13 +220,11 @@ func IncrementalScan(ctx context.Context, req IncrementalScanRequest) (steps []p
 	entries, _ := node.Map{}.Read() // without a map nothing has been begun
 	ok = true
 	for _, e := range entries {
-		dir := sysfs.Dir(sysfs.Host.Sys("block", e.Name, "md"))
 		i := &incremental{fs: sysfs.Host, node: node.BegunNode(sysfs.Host, e.Name, e.Path, req.Report)}
-		if _, err := dir.Read("array_state"); err != nil || i.running() {
+		if state, err := i.sysfs().State(); err != nil || state.Running() {
 			continue
 		}
-		start := plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: dir.Path("array_state"), What: "array_state", Value: "read-auto"},
-			func(context.Context) error { return dir.Write("array_state", "read-auto") }, nil)
+		start := plan.NewSetting(i.sysfs().StateTo(sysmd.ReadAuto), nil)
 		started := plan.SayStep(func() { req.Report.Say(note.Normal, "started array %s", e.Path) })
 		if err := r.Do(ctx, start, started); err != nil {
 			req.Report.Say(note.Always, "failed to start array %s: %s", e.Path, device.ErrnoText(err))

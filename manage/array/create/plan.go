@@ -384,7 +384,7 @@ func (made *Creation) Finish(ctx context.Context) error {
 	err := made.Node.Close()
 	if d, openErr := sysmd.Open(made.fs, made.Node.Kernel); openErr == nil {
 		if b, blockErr := d.Block(); blockErr == nil {
-			_ = b.Dir().Write("uevent", "change") // only udev listens
+			_ = b.Announce("change") // only udev listens
 		}
 	}
 	return err

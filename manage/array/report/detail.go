@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -164,12 +165,10 @@ func (d *Detail) readSysfs(a *sysmd.Array) error {
 	if d.Metadata, err = a.Metadata(); err != nil {
 		return err
 	}
-	if d.State, err = a.Dir().Read("array_state"); err != nil {
+	if d.State, err = shown(a.State()); err != nil {
 		return err
 	}
-	if d.Policy, err = a.Dir().Read("consistency_policy"); err != nil {
-		d.Policy = ""
-	}
+	d.Policy, _ = shown(a.ConsistencyPolicy())
 	if kib, err := a.ComponentSize(); err == nil {
 		d.ComponentSize = int64(kib) << 10
 	}
@@ -180,47 +179,46 @@ func (d *Detail) readSysfs(a *sysmd.Array) error {
 // boundTo lists the members of an array in the order of its folder, which is
 // the order mdadm reports them in. Those that are just going away are left out.
 func boundTo(a *sysmd.Array) ([]Bound, error) {
-	dir, err := os.Open(string(a.Dir()))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
+	members, err := a.MembersUnsorted()
 	if err != nil {
 		return nil, err
 	}
 	var list []Bound
-	for _, e := range entries {
-		if len(e.Name()) <= 4 || e.Name()[:4] != "dev-" {
-			continue
-		}
-		b := Bound{Name: e.Name()}
-		if b.read(sysfs.Dir(a.Dir().Path(e.Name()))) {
+	for _, m := range members {
+		b := Bound{Name: filepath.Base(string(m.Dir()))}
+		if b.read(m) {
 			list = append(list, b)
 		}
 	}
 	return list, nil
 }
 
-// read reports whether there is still a device to speak of.
-func (b *Bound) read(dir sysfs.Dir) bool {
-	text, err := dir.Read("block/dev")
+// shown is what an attribute shows, in the kernel's words: also one that a newer
+// kernel has and sysfs/md does not know.
+func shown[T any](v T, err error) (string, error) {
+	var unknown *sysfs.ParseError
+	if errors.As(err, &unknown) {
+		return unknown.Text, nil
+	}
 	if err != nil {
-		return false
+		return "", err
 	}
-	if b.Number, err = sysblock.ParseNum(text); err != nil {
-		return false
-	}
-	if state, err := dir.Read("block/device/state"); err == nil && state == "offline" {
+	return fmt.Sprint(v), nil
+}
+
+// read reports whether there is still a device to speak of.
+func (b *Bound) read(m *sysmd.Member) bool {
+	var err error
+	if b.Number, err = m.Number(); err != nil || m.Offline() {
 		return false
 	}
 	b.Slot = -1
-	if n, err := dir.ReadUint("slot"); err == nil {
+	if n, err := m.Slot(); err == nil && n >= 0 {
 		b.Slot = int(n)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	text, err = dir.Read("state")
+	text, err := shown(m.State())
 	if text != "" {
 		b.State = strings.Split(text, ",")
 	}

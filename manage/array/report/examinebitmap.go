@@ -148,6 +148,10 @@ func IsIdleArray(path string) bool {
 	if err != nil || m.Kind == sysmd.MetadataExternal {
 		return false
 	}
-	sectors, err := sysfs.Dir(a.Dir().Path("..")).ReadUint("size")
+	b, err := a.Block()
+	if err != nil {
+		return false
+	}
+	sectors, err := b.Sectors()
 	return err == nil && sectors == 0
 }

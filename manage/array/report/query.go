@@ -95,8 +95,8 @@ func (r *Reports) queryArray(f *os.File) *QueryArray {
 	if size, err := blockctl.Size(f); err == nil {
 		q.Size = size
 	}
-	if word, err := a.Dir().Read("level"); err == nil {
-		level, err := md.ParseLevel(word)
+	if word, err := a.Level(); err == nil {
+		level, err := md.ParseLevel(string(word))
 		q.Level, q.HasLevel = level, err == nil
 	}
 	if n, err := a.RaidDisks(); err == nil {

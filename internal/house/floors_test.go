@@ -5,40 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/house/floorplan"
 )
-
-// module is the import path all our packages start with.
-const module = "github.com/mdkit/mdkit/"
-
-// floor says how high in the house a package stands. An import never goes to a
-// higher floor.
-func floor(pkg string) (level int, known bool) {
-	floors := []struct {
-		prefix string
-		level  int
-	}{
-		{"engine/block", 1},
-		{"engine/binfmt", 1},
-		{"engine/finding", 1},
-		{"engine/raid", 1},
-		{"engine", 2},
-		{"ioctl", 3},
-		{"sysfs", 3},
-		{"dlm", 3},
-		{"ebpf", 3},
-		{"manage", 4},
-		{"internal/cli", 5},
-		{"cmd", 6},
-	}
-	for _, f := range floors {
-		if pkg == f.prefix || strings.HasPrefix(pkg, f.prefix+"/") {
-			return f.level, true
-		}
-	}
-	return 0, false
-}
 
 // stairs are the order of the packages that drive arrays: each builds on those
 // of lower numbers only.
@@ -55,17 +28,6 @@ var stairs = map[string]int{
 	"manage/array/reshape":     7,
 	"manage/array/assemble":    8,
 	"manage/array/incremental": 9,
-}
-
-// workshop packages make and prove the house and are no part of it: product
-// code must not import them, and they may import anything.
-func workshop(pkg string) bool {
-	for _, p := range []string{"internal/lab", "internal/house", "internal/coverage", "internal/bench", "internal/demo", "internal/soak"} {
-		if pkg == p || strings.HasPrefix(pkg, p+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 type listed struct {
@@ -93,11 +55,11 @@ func list(t *testing.T) []listed {
 
 func TestFloors(t *testing.T) {
 	for _, p := range list(t) {
-		from := strings.TrimPrefix(p.ImportPath, module)
-		if workshop(from) {
+		from := strings.TrimPrefix(p.ImportPath, floorplan.Module)
+		if floorplan.Workshop(from) {
 			continue
 		}
-		level, known := floor(from)
+		level, known := floorplan.Floor(from)
 		if !known {
 			t.Errorf("%s stands on no floor: DESIGN allows engine ioctl sysfs dlm ebpf manage internal/cli cmd and the workshop packages", from)
 			continue
@@ -110,12 +72,12 @@ func TestFloors(t *testing.T) {
 
 func checkImport(t *testing.T, from string, level int, imp string) {
 	t.Helper()
-	to, ours := strings.CutPrefix(imp, module)
+	to, ours := strings.CutPrefix(imp, floorplan.Module)
 	switch {
-	case ours && workshop(to):
+	case ours && floorplan.Workshop(to):
 		t.Errorf("%s imports %s: product code must not know the workshop", from, to)
 	case ours:
-		if above, _ := floor(to); above > level {
+		if above, _ := floorplan.Floor(to); above > level {
 			t.Errorf("%s (floor %d) imports %s (floor %d): an arrow never runs upward", from, level, to, above)
 		}
 		if stair, ok := stairs[to]; ok && stairs[from] > 0 && stair >= stairs[from] {
@@ -137,7 +99,7 @@ func checkImport(t *testing.T, from string, level int, imp string) {
 // different facilities: sysfs/md and sysfs/block are one family, sysfs/md and
 // ioctl/md are strangers.
 func sameFloorStranger(from, to string) bool {
-	level, _ := floor(to)
+	level, _ := floorplan.Floor(to)
 	if level != 3 {
 		return false
 	}
@@ -149,9 +111,28 @@ func sameFloorStranger(from, to string) bool {
 // TestStairsAreComplete: a new package that drives arrays has its place.
 func TestStairsAreComplete(t *testing.T) {
 	for _, p := range list(t) {
-		name := strings.TrimPrefix(p.ImportPath, module)
+		name := strings.TrimPrefix(p.ImportPath, floorplan.Module)
 		if strings.HasPrefix(name, "manage/array") && stairs[name] == 0 {
 			t.Errorf("%s is on no stair: say in stairs what it may build on", name)
 		}
+	}
+}
+
+// TestPictureIsTrue: the picture of docs/architecture.md is that of the imports.
+func TestPictureIsTrue(t *testing.T) {
+	imports, err := floorplan.Imports(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(floorplan.Page)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := floorplan.Place(string(page), floorplan.Draw(imports))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != want {
+		t.Errorf("%s is out of date: go run ./internal/house/cmd/floorplan draws it anew", floorplan.Page)
 	}
 }

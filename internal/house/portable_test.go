@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/house/floorplan"
 )
 
 // The verbs and the engine under them build wherever a disk image may have to be
@@ -57,7 +59,7 @@ func TestPortable(t *testing.T) {
 func TestOnlyRaidKnowsProcessors(t *testing.T) {
 	format := "{{if or .IgnoredGoFiles .SFiles .IgnoredOtherFiles}}{{.ImportPath}}{{end}}"
 	for line := range strings.Lines(string(goTool(t, elsewhere("linux", "s390x"), "list", "-f", format, "./engine/..."))) {
-		switch strings.TrimSpace(strings.TrimPrefix(line, module)) {
+		switch strings.TrimSpace(strings.TrimPrefix(line, floorplan.Module)) {
 		case "", "engine/raid":
 		case "engine/block": // file_linux.go and file_other.go: systems, not processors
 		default:
@@ -126,7 +128,7 @@ func typeErrors(t *testing.T, env []string, goarch string, packages []string) (c
 		if p.ImportPath == "unsafe" || strings.HasSuffix(p.ImportPath, ".test") {
 			continue // the latter is what go test writes
 		}
-		mine := p.Module != nil && p.Module.Path == strings.TrimSuffix(module, "/")
+		mine := p.Module != nil && p.Module.Path == strings.TrimSuffix(floorplan.Module, "/")
 		if mine {
 			ours++
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mdkit/mdkit/sysfs"
 	"github.com/mdkit/mdkit/sysfs/block"
+	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
 // Device is a block device and its place among the others.
@@ -151,8 +152,8 @@ func (r *reader) kind(b *block.Device, d *Device) string {
 		}
 		return strings.ToLower(prefix)
 	case strings.HasPrefix(d.Kernel, "md"):
-		if level, err := dir.Read("md/level"); err == nil && level != "" {
-			return strings.ToLower(level)
+		if level, err := sysmd.At(r.fs, d.Kernel).Level(); err == nil && level != "" {
+			return strings.ToLower(string(level))
 		}
 		return "md"
 	case strings.HasPrefix(d.Kernel, "loop"):

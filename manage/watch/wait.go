@@ -32,7 +32,7 @@ func (w *waiter) begin(fs sysfs.FS) (mdstat string, err error) {
 // progress has the progress of an array end the next sleep. Arrays that have
 // none are passed over.
 func (w *waiter) progress(a *sysmd.Array) {
-	if watcher, _, err := a.Watch("sync_completed"); err == nil {
+	if watcher, err := a.WatchSyncCompleted(); err == nil {
 		w.watchers = append(w.watchers, watcher)
 	}
 }

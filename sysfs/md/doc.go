@@ -7,6 +7,13 @@
 //	state, err := a.State()          // array_state
 //	err = a.SetSyncAction(md.Check)  // sync_action
 //
+// A program that shows what it is going to write, as a dry run does, takes the
+// [Setting] first:
+//
+//	s := a.SyncActionTo(md.Check)
+//	fmt.Println(s.Path(), s.Value())
+//	err = s.Write()
+//
 // Numbers keep the kernel's units, and each method names them: KiB for sizes,
 // sectors of 512 bytes for positions, bytes for chunks.
 //

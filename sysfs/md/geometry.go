@@ -95,7 +95,7 @@ func (a *Array) SetLogicalBlockSize(bytes uint64) error {
 }
 
 // State returns the array's state (array_state). Changes can be waited for with
-// [Array.Watch].
+// [Array.WaitState].
 func (a *Array) State() (State, error) { return attrState.get(a.dir) }
 
 // SetState starts, stops or switches the array. Clear stops it and forgets its

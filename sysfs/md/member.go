@@ -73,7 +73,7 @@ func (m *Member) Offline() bool {
 }
 
 // State returns the member's flags (state). Changes can be waited for with
-// [Member.Watch].
+// [Member.WaitState].
 func (m *Member) State() (MemberState, error) { return attrMemberState.get(m.dir) }
 
 // Command writes one word to state.

@@ -57,7 +57,7 @@ func (p Params) SetStartDirtyDegraded(on bool) error {
 
 // NewArray creates the device of an array (new_array): name is "md_" and more,
 // or "md" and a number of at least 512. It fails with EEXIST when there is one.
-func (p Params) NewArray(name string) error { return paramNewArray.set(p.dir, name) }
+func (p Params) NewArray(name string) error { return p.NewArrayTo(name).Write() }
 
 // CreateOnOpen says whether opening the node of a number that is not in use
 // creates the device (create_on_open).

@@ -146,3 +146,6 @@ func (m *Member) PPLSectorTo(sector uint64) Setting {
 func (m *Member) PPLSizeTo(sectors uint32) Setting {
 	return attrPPLSize.to(m.dir, formatUint(uint64(sectors)))
 }
+
+// NewArrayTo is [Params.NewArray] for a plan (new_array; md.c add_named_array).
+func (p Params) NewArrayTo(name string) Setting { return paramNewArray.to(p.dir, name) }

@@ -6,18 +6,12 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Watch waits for changes of an attribute by name. The kernel announces those
-// of array_state, sync_action, sync_completed, degraded, level, and
-// reshape_position. It returns the present text as well.
-func (a *Array) Watch(attribute string) (*sysfs.Watcher, string, error) {
-	return sysfs.Watch(a.dir.Path(attribute))
-}
-
-// Watch waits for changes of an attribute of the member by name. The kernel
-// announces those of state, bad_blocks and unacknowledged_bad_blocks. It
-// returns the present text as well.
-func (m *Member) Watch(attribute string) (*sysfs.Watcher, string, error) {
-	return sysfs.Watch(m.dir.Path(attribute))
+// WatchSyncCompleted waits for changes of how far the action has come
+// (sync_completed): the kernel announces every sixteenth of it (md.c
+// md_do_sync).
+func (a *Array) WatchSyncCompleted() (*sysfs.Watcher, error) {
+	w, _, err := sysfs.Watch(a.dir.Path(attrSyncCompleted.name))
+	return w, explain(attrSyncCompleted.name, err)
 }
 
 // WaitState waits until the array's state is one for which accept says yes, and

@@ -315,14 +315,12 @@ const errRAID0Layout = unix.Errno(524)
 // for the first write before it resyncs, so it is made writable at once.
 func (made *Creation) startStep(readOnly bool) plan.Step {
 	if readOnly {
-		target := "/sys/block/" + made.Node.Kernel + "/md/array_state"
-		return plan.NewStep(plan.StepInfo{Kind: plan.KindSysfs, Target: target, What: "start read-only", Value: "readonly"},
+		set := sysmd.At(made.fs, made.Node.Kernel).StateTo(sysmd.ReadOnly)
+		info := plan.SettingInfo(set)
+		info.What = "start read-only"
+		return plan.NewStep(info,
 			func(context.Context) error {
-				a, err := sysmd.Open(made.fs, made.Node.Kernel)
-				if err == nil {
-					err = a.SetState("readonly")
-				}
-				if err != nil {
+				if err := set.Write(); err != nil {
 					made.report.Say(note.Always, "Failed to start array: %s", device.ErrnoText(err))
 					made.sayKernel()
 					return &note.Said{Err: err}

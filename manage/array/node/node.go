@@ -126,11 +126,11 @@ func BegunNode(fs sysfs.FS, kernel, chosen string, report note.Reporter) *Node {
 // ErrArrayExists marks the name of an array that exists already.
 var ErrArrayExists = errors.New("already in use")
 
-const (
-	// NamesDir is where arrays have names.
-	NamesDir     = "/dev/md"
-	newArrayPath = "/sys/module/md_mod/parameters/new_array"
-)
+// NamesDir is where arrays have names.
+const NamesDir = "/dev/md"
+
+// newArrayPath is what mdadm calls the way of making a device.
+var newArrayPath = sysmd.ModuleParams(sysfs.Host).NewArrayTo("").Path()
 
 // Path is the standard node.
 func (n *Node) path() string { return "/dev/" + n.Kernel }

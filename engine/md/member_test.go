@@ -93,7 +93,7 @@ func TestNoSuper(t *testing.T) {
 		t.Error("the near miss is not in the error")
 	}
 	var failed *block.Error
-	if _, err := ReadMember(deaf{text, 0}); errors.Is(err, ErrNoSuper) || !errors.As(err, &failed) {
+	if _, err := ReadMember(unreadable{text, 0}); errors.Is(err, ErrNoSuper) || !errors.As(err, &failed) {
 		t.Errorf("unreadable: %v", err)
 	}
 }

@@ -342,13 +342,13 @@ func (p *patient) edit(i int, change func(m *Member)) {
 	p.put(p.members[i].AppendSuper(nil), i, p.members[i].Offset)
 }
 
-// deaf is a device that cannot be read from an offset on.
-type deaf struct {
+// unreadable is a device that cannot be read from an offset on.
+type unreadable struct {
 	*block.Memory
 	from int64
 }
 
-func (d deaf) ReadAt(b []byte, off int64) (int, error) {
+func (d unreadable) ReadAt(b []byte, off int64) (int, error) {
 	if off+int64(len(b)) > d.from {
 		return 0, &block.Error{Op: "read", Device: d.Name(), Off: off, Len: int64(len(b)), Err: block.ErrMedium}
 	}
@@ -373,10 +373,10 @@ var operations = []struct {
 		return p.examine()
 	}},
 	{"md.read", "bitmap", func(p *patient) []finding.Finding {
-		return slices.Collect(CheckDevice(deaf{p.devs[0], 0}))
+		return slices.Collect(CheckDevice(unreadable{p.devs[0], 0}))
 	}},
 	{"md.read", "bitmap", func(p *patient) []finding.Finding {
-		return slices.Collect(CheckDevice(deaf{p.devs[0], 8192}, V12))
+		return slices.Collect(CheckDevice(unreadable{p.devs[0], 8192}, V12))
 	}},
 	{"md.none", "bitmap", func(p *patient) []finding.Finding {
 		return slices.Collect(CheckDevice(block.NewMemory("blank", 1<<20)))

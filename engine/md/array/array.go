@@ -65,7 +65,7 @@ type Array struct {
 	// journal is the device of the write journal, or nil.
 	journal *leg
 	how     personality
-	keep    *keeper // nil for levels without redundancy and for reading only
+	super   *superWriter // nil for levels without redundancy and for reading only
 
 	busy   sync.RWMutex // shared by writes, so that Close waits for them
 	closed bool
@@ -363,16 +363,16 @@ func (a *Array) writeKept(p []byte, off int64) error {
 	if a.closed {
 		return block.ErrClosed
 	}
-	if a.keep == nil {
+	if a.super == nil {
 		return a.how.write(p, off)
 	}
-	if err := a.keep.begin(); err != nil {
+	if err := a.super.begin(); err != nil {
 		return err
 	}
 	if err := a.how.write(p, off); err != nil {
-		return errors.Join(err, a.keep.wrote())
+		return errors.Join(err, a.super.wrote())
 	}
-	return a.keep.wrote()
+	return a.super.wrote()
 }
 
 // Close waits for writes, makes them durable and marks the array as clean, if
@@ -384,16 +384,16 @@ func (a *Array) Close() error {
 		return nil
 	}
 	a.closed = true
-	if a.keep == nil {
+	if a.super == nil {
 		return a.Sync()
 	}
-	if !a.keep.began.Load() {
+	if !a.super.began.Load() {
 		return nil
 	}
 	if err := a.Sync(); err != nil {
 		return err
 	}
-	if err := a.keep.end(); err != nil {
+	if err := a.super.end(); err != nil {
 		return a.fail("close", -1, 0, err)
 	}
 	return nil
@@ -415,8 +415,8 @@ func (a *Array) Sync() error {
 	}
 	var bits *bitmapLog
 	var stamp uint64
-	if a.keep != nil && a.keep.began.Load() {
-		if bits, _ = a.keep.log.(*bitmapLog); bits != nil {
+	if a.super != nil && a.super.began.Load() {
+		if bits, _ = a.super.log.(*bitmapLog); bits != nil {
 			stamp = bits.now()
 		}
 	}

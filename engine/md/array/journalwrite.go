@@ -21,7 +21,7 @@ const journalRestart = 10000
 type journalWriter struct {
 	*journalDevice
 	a     *parityArray
-	keep  *keeper
+	super *superWriter
 	found *journalRecovery
 
 	mu      sync.Mutex
@@ -63,13 +63,13 @@ func (w *journalWriter) start() error {
 		return err
 	}
 	w.last, w.head, w.seq, w.used = pos, w.add(pos, md.JournalBlockSectors), seq+1, md.JournalBlockSectors
-	w.keep.tail(w.leg, pos)
+	w.super.tail(w.leg, pos)
 	return nil
 }
 
 // putInPlace makes durable on the members what the journal has.
 func (w *journalWriter) putInPlace() error {
-	for l := range w.keep.legs {
+	for l := range w.super.legs {
 		d, ok := l.dev.(*patched)
 		if !ok || l.failed.Load() {
 			continue
@@ -231,7 +231,7 @@ func (w *journalWriter) makeRoom(need uint64) error {
 		return nil // another write did it
 	}
 	w.checkpoint()
-	if err := w.keep.writeTail(w.leg, w.last); err != nil {
+	if err := w.super.writeTail(w.leg, w.last); err != nil {
 		return fmt.Errorf("%w: %w", errJournalBroken, err)
 	}
 	return nil
@@ -257,7 +257,7 @@ func (w *journalWriter) stop() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.checkpoint()
-	w.keep.tail(w.leg, w.last)
+	w.super.tail(w.leg, w.last)
 	return nil
 }
 

@@ -60,10 +60,10 @@ func (a *Array) openJournal(f *md.Member, p *parityArray) (writeLog, error) {
 
 // keepRecords lets the superblocks be kept, with what the log has to say.
 func (a *Array) keepRecords(f *md.Member, log writeLog) (err error) {
-	if a.keep, err = newKeeper(f, a.slots, a.journal); err != nil {
+	if a.super, err = newSuperWriter(f, a.slots, a.journal); err != nil {
 		return err
 	}
-	a.keep.log = log
+	a.super.log = log
 	switch log := log.(type) {
 	case *bitmapLog:
 		switch how := a.how.(type) {
@@ -73,9 +73,9 @@ func (a *Array) keepRecords(f *md.Member, log writeLog) (err error) {
 			how.log = log
 		}
 	case *pplWriter:
-		log.keep = a.keep
+		log.super = a.super
 	case *journalWriter:
-		log.keep = a.keep
+		log.super = a.super
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ const logWindow = 128 << 10
 // the one before are durable, since only the newest header counts.
 type pplWriter struct {
 	a          *parityArray
-	keep       *keeper
+	super      *superWriter
 	complete   bool // recovery left nothing to resync
 	unsound    bool // a resync is due, for something that no log knows of
 	signature  uint32
@@ -78,9 +78,9 @@ func (w *pplWriter) start() error {
 		return errors.Join(errs...)
 	}
 	if w.complete {
-		w.keep.resync = md.MaxSector
+		w.super.resync = md.MaxSector
 	}
-	w.unsound = w.keep.resync != md.MaxSector
+	w.unsound = w.super.resync != md.MaxSector
 	return nil
 }
 
@@ -137,7 +137,7 @@ func (w *pplWriter) begin(x writing) (end func(error), err error) {
 	failed := errors.Join(l.settle(), w.append(l, x))
 	l.unsynced = x.row.legs(x.pieces, l.unsynced[:0])
 	if failed != nil { // members that just went out
-		if err := w.keep.wrote(); err != nil {
+		if err := w.super.wrote(); err != nil {
 			l.mu.Unlock()
 			return nil, errors.Join(failed, err)
 		}

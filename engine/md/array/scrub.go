@@ -391,17 +391,17 @@ func pendingAt(spans []span, position int64) bool {
 // resynced lets Close mark the array as clean. One that lacks a member stays as
 // it is: only with all of them is there nothing more to do.
 func (a *Array) resynced() error {
-	if a.keep == nil || a.Degraded() > 0 {
+	if a.super == nil || a.Degraded() > 0 {
 		return nil
 	}
-	if err := a.keep.begin(); err != nil {
+	if err := a.super.begin(); err != nil {
 		return err
 	}
-	if b, ok := a.keep.log.(*bitmapLog); ok {
+	if b, ok := a.super.log.(*bitmapLog); ok {
 		b.synced()
 	}
-	a.keep.mu.Lock()
-	defer a.keep.mu.Unlock()
-	a.keep.resync = md.MaxSector
+	a.super.mu.Lock()
+	defer a.super.mu.Unlock()
+	a.super.resync = md.MaxSector
 	return nil
 }

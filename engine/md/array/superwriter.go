@@ -11,7 +11,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// keeper writes down in the members' superblocks what becomes of the array, so
+// superWriter writes down in the members' superblocks what becomes of the array, so
 // that whoever assembles it next, the kernel or the engine, knows: that it is
 // being written to, which members went out, and that it was closed in order.
 // It does what md_update_sb does (md.c), with these differences:
@@ -21,7 +21,7 @@ import (
 //     out of date and resyncs everything, which is right, since nobody set bits.
 //   - Writes to such an array, if it is degraded, make its bitmap useless for
 //     members that come back, so events_cleared is moved past them.
-type keeper struct {
+type superWriter struct {
 	slots   []slot
 	journal *leg     // nil if there is none
 	log     writeLog // nil if there is none
@@ -48,21 +48,21 @@ const (
 // errNoSuperblock is why a write is refused when all members went out.
 var errNoSuperblock = errors.New("no member takes a superblock")
 
-// newKeeper reads the bitmaps, and copies the superblocks. There need be no
+// newSuperWriter reads the bitmaps, and copies the superblocks. There need be no
 // journal.
-func newKeeper(f *md.Member, slots []slot, journal *leg) (*keeper, error) {
-	k := &keeper{
+func newSuperWriter(f *md.Member, slots []slot, journal *leg) (*superWriter, error) {
+	w := &superWriter{
 		slots: slots, journal: journal, now: time.Now, events: f.Events(), resync: f.ResyncOffset(),
 		supers: make(map[*leg]*md.Member), bitmaps: make(map[*leg]*md.Bitmap), roles: make(map[uint32]outcome),
 	}
-	for l := range k.legs {
+	for l := range w.legs {
 		m := *l.member
 		if m.Super0 != nil {
 			m.Super0 = m.Super0.Clone()
 		} else {
 			m.Super1 = m.Super1.Clone()
 		}
-		k.supers[l] = &m
+		w.supers[l] = &m
 		b, err := m.ReadBitmap(l.dev)
 		if err != nil {
 			return nil, err
@@ -71,80 +71,80 @@ func newKeeper(f *md.Member, slots []slot, journal *leg) (*keeper, error) {
 			return nil, fmt.Errorf("%w: writing to arrays with a lockless bitmap", ErrUnsupported)
 		}
 		if b != nil && b.Events >= f.Events() {
-			k.bitmaps[l] = b
+			w.bitmaps[l] = b
 		}
 	}
-	return k, nil
+	return w, nil
 }
 
 // legs yields every leg, and then that of the journal.
-func (k *keeper) legs(yield func(*leg) bool) {
-	for _, s := range k.slots {
+func (w *superWriter) legs(yield func(*leg) bool) {
+	for _, s := range w.slots {
 		for _, l := range s {
 			if !yield(l) {
 				return
 			}
 		}
 	}
-	if k.journal != nil {
-		yield(k.journal)
+	if w.journal != nil {
+		yield(w.journal)
 	}
 }
 
 // begin marks the array as written to, before the first write.
-func (k *keeper) begin() error {
-	if k.began.Load() {
+func (w *superWriter) begin() error {
+	if w.began.Load() {
 		return nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.began.Load() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began.Load() {
 		return nil
 	}
-	if k.log != nil {
-		if err := k.log.start(); err != nil {
+	if w.log != nil {
+		if err := w.log.start(); err != nil {
 			return err
 		}
 	}
-	if err := k.record(false); err != nil {
+	if err := w.record(false); err != nil {
 		return err
 	}
-	k.began.Store(true)
+	w.began.Store(true)
 	return nil
 }
 
 // wrote records members that went out during a write, before the write is
 // acknowledged.
-func (k *keeper) wrote() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.failures() == k.recorded {
+func (w *superWriter) wrote() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failures() == w.recorded {
 		return nil
 	}
-	return k.record(false)
+	return w.record(false)
 }
 
 // end marks the array as closed in order. All data must be durable already.
-func (k *keeper) end() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.began.Load() {
+func (w *superWriter) end() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.began.Load() {
 		return nil
 	}
-	if k.log != nil {
-		if err := k.log.stop(); err != nil {
+	if w.log != nil {
+		if err := w.log.stop(); err != nil {
 			return err
 		}
 	}
-	if err := k.record(true); err != nil {
+	if err := w.record(true); err != nil {
 		return err
 	}
-	k.began.Store(false)
+	w.began.Store(false)
 	return nil
 }
 
-func (k *keeper) failures() (n int) {
-	for l := range k.legs {
+func (w *superWriter) failures() (n int) {
+	for l := range w.legs {
 		if l.failed.Load() {
 			n++
 		}
@@ -154,27 +154,27 @@ func (k *keeper) failures() (n int) {
 
 // record writes all superblocks. A member that refuses is out, which is to be
 // written down in turn.
-func (k *keeper) record(clean bool) error {
+func (w *superWriter) record(clean bool) error {
 	for {
-		k.recorded = k.failures()
-		k.advance()
+		w.recorded = w.failures()
+		w.advance()
 		var errs []error
-		if b, ok := k.log.(*bitmapLog); ok {
-			if err := b.record(k.events); err != nil {
+		if b, ok := w.log.(*bitmapLog); ok {
+			if err := b.record(w.events); err != nil {
 				errs = append(errs, err)
 			}
 		}
 		alive := 0
-		for events := k.lowest() + 1; events <= k.events; events++ {
+		for events := w.lowest() + 1; events <= w.events; events++ {
 			var err error
-			if alive, err = k.recordAll(events, clean); err != nil {
+			if alive, err = w.recordAll(events, clean); err != nil {
 				errs = append(errs, err)
 			}
 		}
 		switch {
 		case alive == 0:
 			return errors.Join(append(errs, errNoSuperblock)...)
-		case k.failures() == k.recorded:
+		case w.failures() == w.recorded:
 			return nil
 		}
 	}
@@ -182,11 +182,11 @@ func (k *keeper) record(clean bool) error {
 
 // lowest is the event count of the member that is most behind. A cut must never
 // leave one two behind another, or it would be taken for stale.
-func (k *keeper) lowest() uint64 {
-	low := k.events - 1
-	for l := range k.legs {
+func (w *superWriter) lowest() uint64 {
+	low := w.events - 1
+	for l := range w.legs {
 		if !l.failed.Load() {
-			low = min(low, k.supers[l].Events())
+			low = min(low, w.supers[l].Events())
 		}
 	}
 	return low
@@ -194,13 +194,13 @@ func (k *keeper) lowest() uint64 {
 
 // recordAll writes the superblocks of all members that are behind the given
 // event count, or of all if it is the last one, and counts those that took it.
-func (k *keeper) recordAll(events uint64, clean bool) (alive int, err error) {
+func (w *superWriter) recordAll(events uint64, clean bool) (alive int, err error) {
 	var errs []error
-	for l := range k.legs {
-		if l.failed.Load() || events < k.events && k.supers[l].Events() >= events {
+	for l := range w.legs {
+		if l.failed.Load() || events < w.events && w.supers[l].Events() >= events {
 			continue
 		}
-		if err := k.write(l, events, clean); err != nil {
+		if err := w.write(l, events, clean); err != nil {
 			l.failed.Store(true)
 			errs = append(errs, err)
 			continue
@@ -212,62 +212,62 @@ func (k *keeper) recordAll(events uint64, clean bool) (alive int, err error) {
 
 // advance moves the event count. If members went out it moves by two: one
 // behind still counts as up to date (md.c, super_1_validate).
-func (k *keeper) advance() {
+func (w *superWriter) advance() {
 	healthy := make(map[uint32]bool)
-	for l := range k.legs {
+	for l := range w.legs {
 		if !l.failed.Load() {
 			healthy[l.member.DevNumber()] = true
 		}
 	}
-	k.events++
-	for l := range k.legs {
+	w.events++
+	for l := range w.legs {
 		if l.failed.Load() {
-			k.goOut(l.member.DevNumber(), faulty)
+			w.goOut(l.member.DevNumber(), faulty)
 		}
 	}
-	for l := range k.legs {
-		for number := range slotHolders(k.supers[l]) {
+	for l := range w.legs {
+		for number := range slotHolders(w.supers[l]) {
 			if !healthy[number] {
-				k.goOut(number, missing)
+				w.goOut(number, missing)
 			}
 		}
 	}
 }
 
 // goOut notes the first reason for a device number to be out.
-func (k *keeper) goOut(number uint32, why outcome) {
-	if _, known := k.roles[number]; !known {
-		k.roles[number] = why
-		k.events++
+func (w *superWriter) goOut(number uint32, why outcome) {
+	if _, known := w.roles[number]; !known {
+		w.roles[number] = why
+		w.events++
 	}
 }
 
 // ownBits reports whether nobody else keeps the bitmaps.
-func (k *keeper) ownBits() bool {
-	_, kept := k.log.(*bitmapLog)
+func (w *superWriter) ownBits() bool {
+	_, kept := w.log.(*bitmapLog)
 	return !kept
 }
 
 // write brings one member's bitmap and superblock up to date.
-func (k *keeper) write(l *leg, events uint64, clean bool) error {
-	m := k.supers[l]
-	if b := k.bitmaps[l]; b != nil && clean && k.ownBits() {
-		b.Events = k.events
-		if len(k.roles) > 0 {
-			b.EventsCleared = k.events
+func (w *superWriter) write(l *leg, events uint64, clean bool) error {
+	m := w.supers[l]
+	if b := w.bitmaps[l]; b != nil && clean && w.ownBits() {
+		b.Events = w.events
+		if len(w.roles) > 0 {
+			b.EventsCleared = w.events
 		}
 		if _, err := l.dev.WriteAt(b.AppendTo(nil), b.Offset); err != nil {
 			return err
 		}
 	}
 	resync := uint64(0)
-	if clean || k.journal != nil && k.resync == md.MaxSector { // MD_JOURNAL_CLEAN
-		resync = k.resync
+	if clean || w.journal != nil && w.resync == md.MaxSector { // MD_JOURNAL_CLEAN
+		resync = w.resync
 	}
 	if m.Super0 != nil {
-		k.update0(m.Super0, events, resync)
+		w.update0(m.Super0, events, resync)
 	} else {
-		k.update1(m.Super1, events, resync)
+		w.update1(m.Super1, events, resync)
 	}
 	if _, err := l.dev.WriteAt(m.AppendSuper(nil), m.Offset); err != nil {
 		return err
@@ -276,25 +276,25 @@ func (k *keeper) write(l *leg, events uint64, clean bool) error {
 }
 
 // tail sets where the journal begins, to be recorded next.
-func (k *keeper) tail(journal *leg, pos uint64) {
-	k.supers[journal].Super1.RecoveryOffset = pos
+func (w *superWriter) tail(journal *leg, pos uint64) {
+	w.supers[journal].Super1.RecoveryOffset = pos
 }
 
 // writeTail records where the journal begins, and members that went out.
-func (k *keeper) writeTail(journal *leg, pos uint64) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.tail(journal, pos)
-	if k.failures() != k.recorded {
-		return k.record(false)
+func (w *superWriter) writeTail(journal *leg, pos uint64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tail(journal, pos)
+	if w.failures() != w.recorded {
+		return w.record(false)
 	}
-	return k.write(journal, k.events, false)
+	return w.write(journal, w.events, false)
 }
 
 // update1 is super_1_sync.
-func (k *keeper) update1(s *md.Super1, events, resync uint64) {
-	s.Events, s.UTime, s.ResyncOffset = events, uint64(k.now().Unix()), resync
-	for number, why := range k.roles {
+func (w *superWriter) update1(s *md.Super1, events, resync uint64) {
+	s.Events, s.UTime, s.ResyncOffset = events, uint64(w.now().Unix()), resync
+	for number, why := range w.roles {
 		if uint64(number) >= uint64(len(s.DevRoles)) {
 			continue
 		}
@@ -306,14 +306,14 @@ func (k *keeper) update1(s *md.Super1, events, resync uint64) {
 }
 
 // update0 is super_90_sync.
-func (k *keeper) update0(s *md.Super0, events, resync uint64) {
-	s.Events, s.CPEvents, s.UTime = events, events, uint32(k.now().Unix())
+func (w *superWriter) update0(s *md.Super0, events, resync uint64) {
+	s.Events, s.CPEvents, s.UTime = events, events, uint32(w.now().Unix())
 	s.State &^= md.Super0Clean
 	s.RecoveryCP = uint32(min(resync, 1<<32-1))
 	if resync == md.MaxSector {
 		s.State |= md.Super0Clean
 	}
-	for number := range k.roles {
+	for number := range w.roles {
 		if number >= md.Super0Disks {
 			continue
 		}

@@ -24,7 +24,7 @@ func TestLayOut(t *testing.T) {
 			data := make([]byte, rows*chunk*p.DataSlots())
 			rand.NewChaCha8([32]byte{byte(c.level), byte(c.slots)}).Read(data)
 			columns := layOut(p, data, first, chunk)
-			w := &reshape.Warden{G: &reshape.Grower{}, Parity: p, R: &reshape.Running{T: reshape.Transition{Parity: len(columns) - p.DataSlots()}}}
+			w := &reshape.Guard{G: &reshape.Grower{}, Parity: p, R: &reshape.Running{T: reshape.Transition{Parity: len(columns) - p.DataSlots()}}}
 			for lost := range columns {
 				var got []byte
 				for n := range int64(rows) {
@@ -40,7 +40,7 @@ func TestLayOut(t *testing.T) {
 
 // rebuilt is the data of a row of columns without some slots, as many as parity
 // makes up for.
-func rebuilt(w *reshape.Warden, t *testing.T, columns [][]byte, n, first, chunk int64, lost int) []byte {
+func rebuilt(w *reshape.Guard, t *testing.T, columns [][]byte, n, first, chunk int64, lost int) []byte {
 	t.Helper()
 	s := w.Parity.Stripe(first + n)
 	blocks := make([][]byte, len(s.Blocks))

@@ -106,8 +106,8 @@ type Grower struct {
 	frozen bool // sync_action was set to frozen by us, or left so by a change of level
 
 	// What a dry run has foreseen, and the kernel does not show.
-	imposed *mdctl.ArrayInfo  // the shape that a change of level brings
-	offsets map[string]uint64 // sectors: where the data of members is to start, by their paths
+	levelShape *mdctl.ArrayInfo  // the shape that a change of level brings
+	offsets    map[string]uint64 // sectors: where the data of members is to start, by their paths
 }
 
 // Run chooses what to do, in mdadm's order (mdadm.c, case GROW).

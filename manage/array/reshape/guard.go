@@ -40,7 +40,7 @@ func (g *Grower) guard(ctx context.Context) error {
 			g.BackupFile = path
 		}
 	}
-	w := &Warden{G: g, R: r, array: g.live.Sysfs, blocks: r.T.blocks(r.now.size)}
+	w := &Guard{G: g, R: r, array: g.live.Sysfs, blocks: r.T.blocks(r.now.size)}
 	if err := w.prepare(); err != nil {
 		return err
 	}
@@ -58,33 +58,34 @@ func (g *Grower) guard(ctx context.Context) error {
 	return err
 }
 
-// Warden guards one reshape.
-type Warden struct {
-	G       *Grower
-	R       *Running
-	array   *sysmd.Array
-	Parity  *raid.Parity // the old shape
-	blocks  uint64       // sectors of data kept at a time
-	keepers []keeper
-	head    md.Backup
-	next    int    // the section to use next
-	speed   uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not
+// Guard sees one reshape in place through: what the kernel is about to overwrite
+// it keeps in other places first, and lets the kernel go no further than that.
+type Guard struct {
+	G      *Grower
+	R      *Running
+	array  *sysmd.Array
+	Parity *raid.Parity // the old shape
+	blocks uint64       // sectors of data kept at a time
+	places []backupPlace
+	head   md.Backup
+	next   int    // the section to use next
+	speed  uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not
 }
 
-func (w *Warden) prepare() error {
+func (w *Guard) prepare() error {
 	s := live.ReadSample(w.G.live)
 	if s == nil {
 		return w.G.refuse("Cannot find a superblock")
 	}
 	if w.G.BackupFile != "" {
-		w.keepers = []keeper{{path: w.G.BackupFile, at: BackupHead}}
+		w.places = []backupPlace{{path: w.G.BackupFile, at: BackupHead}}
 	} else {
 		var err error
-		if w.keepers, err = w.G.spareKeepers(w.R.now.disks, w.blocks); err != nil {
+		if w.places, err = w.G.sparePlaces(w.R.now.disks, w.blocks); err != nil {
 			return err
 		}
 	}
-	if len(w.keepers) == 0 {
+	if len(w.places) == 0 {
 		return w.G.refuse("%s: Need a backup file to complete reshape of this array.", w.G.Array)
 	}
 	now := &w.R.now
@@ -97,7 +98,7 @@ func (w *Warden) prepare() error {
 	}
 	// What a backup holds from before is no longer needed, and must not be
 	// taken for what is about to be written in its place.
-	for _, k := range w.keepers {
+	for _, k := range w.places {
 		if err := k.forget(w.head); err != nil {
 			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
 		}
@@ -107,7 +108,7 @@ func (w *Warden) prepare() error {
 
 // settle waits until a reshape that was held at a limit has come there: only
 // then do the superblocks say how far it is.
-func (w *Warden) settle() {
+func (w *Guard) settle() {
 	limit, err := w.array.SyncMax()
 	if err != nil || limit.N == 0 {
 		return // none, or the start
@@ -127,10 +128,10 @@ func (w *Warden) settle() {
 }
 
 // advancing reports whether the reshape begins at the start of the array.
-func (w *Warden) advancing() bool { return w.R.T.After.Data >= w.R.T.Before.Data }
+func (w *Guard) advancing() bool { return w.R.T.After.Data >= w.R.T.Before.Data }
 
 // Run guards the reshape for as long as it needs that.
-func (w *Warden) run(ctx context.Context) error {
+func (w *Guard) run(ctx context.Context) error {
 	t := &w.R.T
 	if !w.advancing() {
 		return w.retreat(ctx)
@@ -172,11 +173,11 @@ func (w *Warden) run(ctx context.Context) error {
 	return nil
 }
 
-func (w *Warden) total(data int) uint64 { return w.R.now.size * uint64(data) }
+func (w *Guard) total(data int) uint64 { return w.R.now.size * uint64(data) }
 
 // retreat guards a reshape that begins at the end of the array and writes to
 // where it still has to read only when it comes to the start.
-func (w *Warden) retreat(ctx context.Context) error {
+func (w *Guard) retreat(ctx context.Context) error {
 	t := &w.R.T
 	need := t.Backup
 	if w.R.position > need {
@@ -193,7 +194,7 @@ func (w *Warden) retreat(ctx context.Context) error {
 }
 
 // oldest is the end of the section that has been kept longest.
-func (w *Warden) oldest() uint64 {
+func (w *Guard) oldest() uint64 {
 	end := uint64(math.MaxUint64)
 	for _, s := range w.head.Sections {
 		if s.Length > 0 {
@@ -204,7 +205,7 @@ func (w *Warden) oldest() uint64 {
 }
 
 // suspend holds off writes to sectors of the array.
-func (w *Warden) suspend(from, to uint64) error {
+func (w *Guard) suspend(from, to uint64) error {
 	// A window that is to shrink is moved away first: older kernels know no
 	// other way.
 	low, err := w.array.SuspendLo()
@@ -220,7 +221,7 @@ func (w *Warden) suspend(from, to uint64) error {
 }
 
 // keep holds writes off a section and keeps its data elsewhere.
-func (w *Warden) keep(start, length uint64) error {
+func (w *Guard) keep(start, length uint64) error {
 	low := start
 	for _, s := range w.head.Sections {
 		if s.Length > 0 {
@@ -238,7 +239,7 @@ func (w *Warden) keep(start, length uint64) error {
 	w.head.Sections[part] = md.BackupSection{Start: start, Length: length}
 	w.head.Second = w.head.Second || part == 1
 	w.head.MTime = uint64(time.Now().Unix())
-	for _, k := range w.keepers {
+	for _, k := range w.places {
 		if err := k.write(w.head, part, data); err != nil {
 			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
 		}
@@ -248,7 +249,7 @@ func (w *Warden) keep(start, length uint64) error {
 }
 
 // drop lets go of the sections that the reshape is through with.
-func (w *Warden) drop(done uint64) error {
+func (w *Guard) drop(done uint64) error {
 	changed := false
 	for i := range w.head.Sections {
 		s := &w.head.Sections[i]
@@ -259,7 +260,7 @@ func (w *Warden) drop(done uint64) error {
 	if !changed {
 		return nil
 	}
-	for _, k := range w.keepers {
+	for _, k := range w.places {
 		if err := k.forget(w.head); err != nil {
 			return err
 		}
@@ -275,7 +276,7 @@ const finished = math.MaxUint64
 
 // advance lets the reshape go as far as limit and waits until it has come to
 // until, both in sectors of the array. It gives where the metadata says it is.
-func (w *Warden) advance(ctx context.Context, limit, until uint64) (uint64, error) {
+func (w *Guard) advance(ctx context.Context, limit, until uint64) (uint64, error) {
 	after := uint64(w.R.T.After.Data)
 	toMember := func(pos uint64) uint64 { // sectors of each member done
 		if pos = min(pos/after, w.R.now.size); !w.advancing() {
@@ -313,7 +314,7 @@ func (w *Warden) advance(ctx context.Context, limit, until uint64) (uint64, erro
 }
 
 // position turns sectors done on each member into sectors of the array.
-func (w *Warden) position(done uint64) uint64 {
+func (w *Guard) position(done uint64) uint64 {
 	chunk := w.R.T.ToChunk / md.SectorSize
 	done -= done % chunk
 	if !w.advancing() {
@@ -323,7 +324,7 @@ func (w *Warden) position(done uint64) uint64 {
 }
 
 // over reports whether the reshape is done. It fails if it was given up.
-func (w *Warden) over(ctx context.Context) (bool, error) {
+func (w *Guard) over(ctx context.Context) (bool, error) {
 	for range 100 {
 		if action, err := w.array.SyncAction(); err != nil || action == sysmd.Reshape {
 			return false, err
@@ -341,7 +342,7 @@ func (w *Warden) over(ctx context.Context) (bool, error) {
 
 // Alive fails if the array has been stopped, and is nothing any more: that
 // looks like the end of a reshape, and is none.
-func (w *Warden) alive() error {
+func (w *Guard) alive() error {
 	state, err := w.array.State()
 	if err == nil && !state.Running() {
 		err = fs.ErrNotExist
@@ -353,7 +354,7 @@ func (w *Warden) alive() error {
 func stopped(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
 
 // release lets the kernel go on by itself.
-func (w *Warden) release() error {
+func (w *Guard) release() error {
 	err := w.unsuspend()
 	_ = w.array.SetSyncMin(0)
 	if limit, readErr := w.array.SyncMax(); readErr == nil && limit.Set {
@@ -363,7 +364,7 @@ func (w *Warden) release() error {
 }
 
 // unsuspend no longer holds off writes.
-func (w *Warden) unsuspend() error {
+func (w *Guard) unsuspend() error {
 	if w.speed != 0 {
 		_ = w.array.SetSyncSpeedMin(w.speed)
 	}
@@ -375,7 +376,7 @@ func (w *Warden) unsuspend() error {
 // read takes a section of the array, whole stripes of the old shape, from its
 // members: the array itself may have newer data in memory, and would wait for
 // the writes that are held off.
-func (w *Warden) read(start, length uint64) ([]byte, error) {
+func (w *Guard) read(start, length uint64) ([]byte, error) {
 	members, err := w.G.live.Members()
 	if err != nil {
 		return nil, err
@@ -414,7 +415,7 @@ func (w *Warden) read(start, length uint64) ([]byte, error) {
 }
 
 // readStripe reads the data of one row of chunks, and computes what is missing.
-func (w *Warden) readStripe(devs []*device.Device, offsets []int64, row, chunk int64) ([]byte, error) {
+func (w *Guard) readStripe(devs []*device.Device, offsets []int64, row, chunk int64) ([]byte, error) {
 	s := w.Parity.Stripe(row)
 	blocks := make([][]byte, len(s.Blocks))
 	var lost []int

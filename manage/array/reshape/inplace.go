@@ -50,7 +50,7 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 		return g.failed(ctx, errGrow, "%s: Something wrong - reshape aborted", g.Array)
 	}
 	if g.BackupFile == "" {
-		spares, err := g.spareKeepers(t.Before.Data+t.Parity, blocks)
+		spares, err := g.sparePlaces(t.Before.Data+t.Parity, blocks)
 		switch {
 		case err != nil:
 			return err
@@ -85,26 +85,26 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 	return g.carryOn(ctx, t, g.BackupFile)
 }
 
-// keeper is a place for backups.
-type keeper struct {
+// backupPlace is where a backup is kept: a file, or the end of a spare.
+type backupPlace struct {
 	path string
 	at   uint64 // sectors: where data starts, behind a header
 	tail bool   // a second header goes behind the data
 }
 
-// spareKeepers are the members that hold no data of the old shape: the end of
+// sparePlaces are the members that hold no data of the old shape: the end of
 // what they will use is free until the reshape comes there.
-func (g *Grower) spareKeepers(oldDisks int, blocks uint64) ([]keeper, error) {
+func (g *Grower) sparePlaces(oldDisks int, blocks uint64) ([]backupPlace, error) {
 	members, err := g.live.Members()
 	if err != nil {
 		return nil, err
 	}
-	var list []keeper
+	var list []backupPlace
 	for _, m := range members {
 		if m.Is(sysmd.MemberFaulty) || m.Is(sysmd.MemberJournal) || m.Slot >= 0 && m.Slot < oldDisks {
 			continue
 		}
-		list = append(list, keeper{path: m.Path, at: m.Offset + g.live.Size - blocks - BackupHead, tail: true})
+		list = append(list, backupPlace{path: m.Path, at: m.Offset + g.live.Size - blocks - BackupHead, tail: true})
 	}
 	return list, nil
 }
@@ -180,7 +180,7 @@ func SyncDir(path string) error {
 
 // write keeps data at the place, as the given section, and makes it durable:
 // first the data, then the header that makes it count.
-func (k keeper) write(h md.Backup, part int, data []byte) error {
+func (k backupPlace) write(h md.Backup, part int, data []byte) error {
 	f, err := block.OpenFile(k.path, block.ForWriting)
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (k keeper) write(h md.Backup, part int, data []byte) error {
 
 // head writes the header, and durably so. length is that of the data behind
 // which a copy goes, in bytes; with none there is none.
-func (k keeper) head(f *block.File, h md.Backup, length int64) error {
+func (k backupPlace) head(f *block.File, h md.Backup, length int64) error {
 	h.DevStart = k.at
 	raw := h.AppendTo(nil)
 	_, err := f.WriteAt(raw, int64(k.at-BackupHead)*md.SectorSize)
@@ -215,7 +215,7 @@ func (k keeper) head(f *block.File, h md.Backup, length int64) error {
 }
 
 // forget writes a header that no longer has what was kept.
-func (k keeper) forget(h md.Backup) error {
+func (k backupPlace) forget(h md.Backup) error {
 	f, err := block.OpenFile(k.path, block.ForWriting)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bo
 // pace raises the limit of a restripe step by step until it is done. Whoever
 // interrupts it leaves the restripe waiting at its limit.
 func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
-	w := &Warden{G: g, R: r, array: g.live.Sysfs}
+	w := &Guard{G: g, R: r, array: g.live.Sysfs}
 	for limit := uint64(0); ; {
 		done, total, err := w.completed()
 		switch {
@@ -95,7 +95,7 @@ func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
 
 // completed reads how many sectors of each member are done, by the superblocks
 // too, and of how many; of 0 if the kernel does not tell.
-func (w *Warden) completed() (done, total uint64, err error) {
+func (w *Guard) completed() (done, total uint64, err error) {
 	p, err := w.array.SyncCompleted()
 	if err != nil || !p.Running || p.Delayed {
 		return 0, 0, err

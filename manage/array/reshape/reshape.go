@@ -19,14 +19,14 @@ import (
 
 // ReshapeInfo goes the way that was found (Grow.c, reshape_array).
 func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error {
-	if err := g.shed(ctx, now, t); err != nil {
+	if err := g.dropCopies(ctx, now, t); err != nil {
 		return err
 	}
 	toLayout := t.toLayout
 	if t.Level != now.level {
 		next := g.live.Info
 		next.Level, next.RaidDisks, next.ChunkSize = mdctl.Level(t.Level), int32(now.disks+t.Delta), int32(t.ToChunk)
-		if err := g.impose(ctx, t.Level, next); err != nil {
+		if err := g.changeLevel(ctx, t.Level, next); err != nil {
 			return err
 		}
 		toLayout = nil // the new level has brought its own
@@ -50,9 +50,9 @@ func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error
 	return g.restripe(ctx, now, t, backup)
 }
 
-// shed removes what a striped array without redundancy cannot have: the copies
+// dropCopies removes what a striped array without redundancy cannot have: the copies
 // of every chunk but one.
-func (g *Grower) shed(ctx context.Context, now geometry, t *Transition) error {
+func (g *Grower) dropCopies(ctx context.Context, now geometry, t *Transition) error {
 	if g.Level == nil || *g.Level != md.LevelRAID0 {
 		return nil
 	}
@@ -107,9 +107,9 @@ func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err 
 	return extra, nil
 }
 
-// impose changes the level, which moves no data. next is the shape that comes
+// changeLevel changes the level, which moves no data. next is the shape that comes
 // with it.
-func (g *Grower) impose(ctx context.Context, level md.Level, next mdctl.ArrayInfo) error {
+func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.ArrayInfo) error {
 	info, err := g.dev.ArrayInfo()
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (g *Grower) impose(ctx context.Context, level md.Level, next mdctl.ArrayInf
 		}
 	}
 	word := LevelWord(level)
-	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { g.imposed = &next; return nil })
+	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { g.levelShape = &next; return nil })
 	if err := g.do(ctx, step); err != nil {
 		g.Report.Say(note.Always, "%s: could not set level to %s", g.Array, word)
 		g.busyWithBitmap(err, "level", "")
@@ -195,8 +195,8 @@ func (g *Grower) add(ctx context.Context) error {
 
 // info is the shape the array has now.
 func (g *Grower) info() (mdctl.ArrayInfo, error) {
-	if g.imposed != nil {
-		return *g.imposed, nil
+	if g.levelShape != nil {
+		return *g.levelShape, nil
 	}
 	return g.dev.ArrayInfo()
 }
@@ -369,7 +369,7 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	want := max(now.chunk, t.ToChunk) * 4 / md.SectorSize
 	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
 	have, err := g.live.Sysfs.StripeCacheSize()
-	if err != nil && g.imposed != nil {
+	if err != nil && g.levelShape != nil {
 		const stripes = 256 // what the level that is to come begins with (raid5.c, NR_STRIPES)
 		have, err = stripes, nil
 	}

@@ -38,7 +38,7 @@ func (g *Grower) resume(ctx context.Context) error {
 	if md.Level(g.live.Info.Level) == *g.Level {
 		return nil
 	}
-	return g.impose(ctx, *g.Level, g.live.Info)
+	return g.changeLevel(ctx, *g.Level, g.live.Info)
 }
 
 // waitReshape waits until the array no longer reshapes.

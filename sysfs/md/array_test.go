@@ -187,6 +187,20 @@ func TestAttributeValues(t *testing.T) {
 	}
 }
 
+// Methods that no tool of ours asks read the attribute that they are named for.
+func TestReadsForOthers(t *testing.T) {
+	a := array(t, map[string]string{
+		"sync_speed": "1\n", "ppl_write_hint": "2\n", "llbitmap/daemon_sleep": "3\n", "llbitmap/barrier_idle": "4\n",
+	})
+	speed, err1 := a.SyncSpeed()
+	hint, err2 := a.PPLWriteHint()
+	sleep, err3 := a.LocklessDaemonSleep()
+	idle, err4 := a.LocklessBarrierIdle()
+	if err := errors.Join(err1, err2, err3, err4); err != nil || speed != Some(1) || hint != 2 || sleep != 3 || idle != 4 {
+		t.Errorf("%v, %d, %d, %d, %v", speed, hint, sleep, idle, err)
+	}
+}
+
 // Every method that writes: the text that reaches the file.
 func TestWrites(t *testing.T) {
 	a := array(t, map[string]string{"dev-sda/state": "spare\n"})

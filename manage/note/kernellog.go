@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Deaf is a KernelLog that hears nothing.
-func Deaf() *KernelLog { return &KernelLog{fd: -1} }
+// NoKernelLog is a KernelLog that hears nothing.
+func NoKernelLog() *KernelLog { return &KernelLog{fd: -1} }
 
 // KernelLog listens to what the kernel says from now on (/dev/kmsg). The
 // driver answers a refused request with a bare errno and puts the reason here.
@@ -24,11 +24,11 @@ type KernelLog struct {
 func ListenToKernel() *KernelLog {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return Deaf()
+		return NoKernelLog()
 	}
 	if _, err := unix.Seek(fd, 0, io.SeekEnd); err != nil {
 		unix.Close(fd)
-		return Deaf()
+		return NoKernelLog()
 	}
 	return &KernelLog{fd: fd}
 }

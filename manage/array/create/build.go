@@ -48,7 +48,7 @@ type Building struct {
 func PlanBuild(req BuildRequest) (*Building, error) {
 	b := &Building{
 		level: req.Level, chunk: req.Chunk, size: req.Size, clean: req.AssumeClean, slots: req.RaidDisks,
-		Creation: Creation{report: req.Report, fs: req.FS, log: note.Deaf()},
+		Creation: Creation{report: req.Report, fs: req.FS, log: note.NoKernelLog()},
 	}
 	for _, m := range req.Members {
 		if m.Path == Missing {

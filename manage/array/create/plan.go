@@ -69,7 +69,7 @@ func (c *creator) plan() (*Creation, error) {
 	if err := c.sameDevice(); err != nil {
 		return nil, err
 	}
-	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: note.Deaf()}
+	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: note.NoKernelLog()}
 	made.Steps = append(made.Steps, node.Steps()...)
 	made.Steps = append(made.Steps, made.mapStep(a.Version.String(), newMapUUID(a)))
 	for i, d := range members.devices {

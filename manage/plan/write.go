@@ -18,6 +18,20 @@ func NewWrite(path, what string, off int64, data []byte) Step {
 	return &writeStep{path: path, what: what, off: off, data: data}
 }
 
+// NewIoctl is a request to the driver of the device at target; value is its
+// argument, as text. A nil undo means that nothing needs to be taken back.
+func NewIoctl(target, request, value string, do, undo func() error) Step {
+	s := &funcStep{info: StepInfo{Kind: KindIoctl, Target: target, What: request, Value: value}}
+	s.apply = func(context.Context) error { return do() }
+	if undo != nil {
+		s.undo = func(context.Context) error { return undo() }
+	}
+	return s
+}
+
+// NoUndo is the undo of what cannot be taken back.
+func NoUndo() error { return ErrNoUndo }
+
 // NewSharedWrite is NewWrite without the claim: it writes to devices that are
 // in use as well.
 func NewSharedWrite(path, what string, off int64, data []byte) Step {

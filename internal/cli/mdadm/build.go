@@ -41,8 +41,9 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 		req.Members = append(req.Members, create.CreateMember{Path: d.Name, WriteMostly: d.WriteMostly == FlagSet})
 	}
 	made, err := create.PlanBuild(req)
-	if err == nil && !c.DryRun {
-		if err = made.Apply(ctx); err == nil {
+	if err == nil {
+		var applied bool
+		if applied, err = made.Run(ctx, &plan.Runner{DryRun: c.DryRun}); applied && err == nil {
 			err = made.Finish(ctx)
 		}
 	}

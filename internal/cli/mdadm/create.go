@@ -37,8 +37,9 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
 	made, err := create.PlanCreate(*req)
 	code := 0
-	if err == nil && !c.DryRun {
-		if err = made.Apply(ctx); err == nil {
+	if err == nil {
+		var applied bool
+		if applied, err = made.Run(ctx, &plan.Runner{DryRun: c.DryRun}); applied && err == nil {
 			err = made.Finish(ctx)
 		}
 	}

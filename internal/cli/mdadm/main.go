@@ -58,7 +58,7 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 	case Monitor:
 		return c.monitor(ctx, std)
 	case AutoDetect:
-		return c.autoDetect(std)
+		return c.autoDetect(ctx, std)
 	case Incremental:
 		return c.incremental(ctx, std)
 	}

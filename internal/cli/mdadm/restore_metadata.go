@@ -2,6 +2,7 @@ package mdadm
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -24,9 +25,7 @@ func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
 	var steps []plan.StepInfo
 	if err == nil {
 		steps = pl.Describe()
-		if !c.DryRun {
-			err = pl.Apply(ctx, nil)
-		}
+		_, err = (&plan.Runner{DryRun: c.DryRun}).Run(ctx, pl)
 	}
 	t.failed(err)
 	code := 0
@@ -45,24 +44,26 @@ func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
 // autoDetect is --auto-detect: the kernel looks for arrays itself, among 0.90
 // members in partitions of type 0xfd. mdadm says nothing of the outcome, and
 // neither does the exit code.
-func (c *Command) autoDetect(std ui.IO) int {
+func (c *Command) autoDetect(ctx context.Context, std ui.IO) int {
 	if !c.superUser(std) {
 		return 1
 	}
 	t := c.teller(std)
-	step := plan.StepInfo{Kind: plan.KindIoctl, Target: "9:0", What: "RAID_AUTORUN"}
-	if !c.DryRun {
+	step := plan.NewIoctl("9:0", "RAID_AUTORUN", "", func() error {
 		const mdMajor = 9
-		if d, err := mdctl.OpenNumber(mdMajor, 0, os.O_RDONLY); err == nil {
-			_ = d.RaidAutorun()
-			_ = d.Close()
+		d, err := mdctl.OpenNumber(mdMajor, 0, os.O_RDONLY)
+		if err != nil {
+			return err
 		}
-	}
+		return errors.Join(d.RaidAutorun(), d.Close())
+	}, nil)
+	r := plan.Runner{DryRun: c.DryRun}
+	_ = r.Do(ctx, step)
 	switch {
 	case c.JSON:
-		t.document(t.change(c, "auto-detect", 0, []plan.StepInfo{step}))
+		t.document(t.change(c, "auto-detect", 0, r.Steps))
 	case c.DryRun:
-		printPlan(std.Out, []plan.StepInfo{step})
+		printPlan(std.Out, r.Steps)
 	}
 	return 0
 }

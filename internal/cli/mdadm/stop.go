@@ -11,8 +11,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// act finds the array, has its plan made, and applies it unless this is a dry
-// run. It gives the array, nil if there is none, the steps, and the exit code.
+// act finds the array, has its plan made, and has it run. It gives the array, nil if there is none, the steps, and the exit code.
 func (c *Command) act(ctx context.Context, t *teller, device string,
 	pl func(*live.Running) (*plan.Plan, error),
 ) (found *live.Running, steps []plan.StepInfo, code int) {
@@ -21,9 +20,7 @@ func (c *Command) act(ctx context.Context, t *teller, device string,
 		var p *plan.Plan
 		if p, err = pl(found); err == nil {
 			steps = p.Describe()
-			if !c.DryRun {
-				err = p.Apply(ctx, nil)
-			}
+			_, err = (&plan.Runner{DryRun: c.DryRun}).Run(ctx, p)
 		}
 	}
 	if t.failed(err); err != nil {

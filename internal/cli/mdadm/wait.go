@@ -176,9 +176,7 @@ func (c *Command) setAction(ctx context.Context, std ui.IO, device string) int {
 	var steps []plan.StepInfo
 	if err == nil {
 		steps = pl.Describe()
-		if !c.DryRun {
-			err = pl.Apply(ctx, nil)
-		}
+		_, err = (&plan.Runner{DryRun: c.DryRun}).Run(ctx, pl)
 	}
 	code := 0
 	if t.failed(err); err != nil {

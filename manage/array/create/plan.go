@@ -354,12 +354,12 @@ func (made *Creation) sayKernel() {
 	}
 }
 
-// Apply makes the array. If it fails, the devices are as they were before, or
-// the *PlanError says what is not.
-func (made *Creation) Apply(ctx context.Context) error {
+// Run has the array made, and says whether it was: in a dry run it is not. If it
+// fails, the devices are as they were before, or the *PlanError says what is not.
+func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, err error) {
 	made.log = note.ListenToKernel()
 	defer made.log.Close()
-	if err := made.Plan.Apply(ctx, nil); err != nil {
+	if applied, err = r.Run(ctx, &made.Plan); err != nil {
 		var failed *plan.PlanError
 		if errors.As(err, &failed) {
 			for _, left := range failed.Left {
@@ -369,9 +369,8 @@ func (made *Creation) Apply(ctx context.Context) error {
 				made.report.Extra(note.Normal, "everything is as it was before")
 			}
 		}
-		return err
 	}
-	return nil
+	return applied, err
 }
 
 // Finish reports that the array has started, waits for its name to appear, and

@@ -71,13 +71,13 @@ func FindRunning(fs sysfs.FS, name string, report note.Reporter) (*Running, erro
 
 // runningStep is a request to the driver on an array opened for it.
 func (r *Running) ioctlStep(name string, do func(*mdctl.Device) error) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: r.Path, What: name}, func(context.Context) error {
+	return plan.NewIoctl(r.Path, name, "", func() error {
 		dev, err := mdctl.OpenNumber(r.num.Major, r.num.Minor, os.O_RDONLY)
 		if err != nil {
 			return err
 		}
 		return errors.Join(do(dev), dev.Close())
-	}, func(context.Context) error { return plan.ErrNoUndo })
+	}, plan.NoUndo)
 }
 
 // active reports whether the array runs; if not, it is reported.

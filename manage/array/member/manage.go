@@ -267,8 +267,7 @@ func (m *Manager) thaw(ctx context.Context) error {
 
 // ioctlStep is a request to the array about one of its devices.
 func (m *Manager) ioctlStep(name, value string, do func() error) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: m.Array, What: name, Value: value},
-		func(context.Context) error { return do() }, nil)
+	return plan.NewIoctl(m.Array, name, value, do, nil)
 }
 
 // apply takes steps as one plan: all of them, or none.

@@ -27,8 +27,7 @@ func (g *Grower) bitmap(ctx context.Context) error {
 	remove := g.Bitmap == "none"
 	switch {
 	case file != "" && remove:
-		step := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_BITMAP_FILE", Value: "none"},
-			func(context.Context) error { return g.dev.RemoveBitmapFile() }, nil)
+		step := plan.NewIoctl(g.Array, "SET_BITMAP_FILE", "none", g.dev.RemoveBitmapFile, nil)
 		if err := g.do(ctx, step); err != nil {
 			return g.failed(ctx, err, "failed to remove bitmap %s", file)
 		}
@@ -52,18 +51,16 @@ func (g *Grower) bitmap(ctx context.Context) error {
 // whether there is something to recover, so it is asked for a while.
 func (g *Grower) dropBitmap() plan.Step {
 	m := &member.Manager{ManageRequest: member.ManageRequest{Force: true}}
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_ARRAY_INFO", Value: "no bitmap"},
-		func(context.Context) error {
-			return m.Patiently(func() error {
-				info, err := g.dev.ArrayInfo()
-				if err != nil {
-					return err
-				}
-				info.State &^= mdctl.ArrayBitmapPresent
-				return g.dev.SetArrayInfo(&info)
-			})
-		},
-		func(context.Context) error { return plan.ErrNoUndo })
+	return plan.NewIoctl(g.Array, "SET_ARRAY_INFO", "no bitmap", func() error {
+		return m.Patiently(func() error {
+			info, err := g.dev.ArrayInfo()
+			if err != nil {
+				return err
+			}
+			info.State &^= mdctl.ArrayBitmapPresent
+			return g.dev.SetArrayInfo(&info)
+		})
+	}, plan.NoUndo)
 }
 
 // addBitmap writes a bitmap with every bit set to each member in sync, and

@@ -194,8 +194,8 @@ func swap(s, back sysmd.Setting) plan.Step {
 // change is SET_ARRAY_INFO with one thing other than it is; undone it goes back.
 func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 	var before mdctl.ArrayInfo
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_ARRAY_INFO", Value: what},
-		func(context.Context) error {
+	return plan.NewIoctl(g.Array, "SET_ARRAY_INFO", what,
+		func() error {
 			info, err := g.dev.ArrayInfo()
 			if err != nil {
 				return err
@@ -204,7 +204,7 @@ func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 			edit(&info)
 			return g.dev.SetArrayInfo(&info)
 		},
-		func(context.Context) error { return g.dev.SetArrayInfo(&before) })
+		func() error { return g.dev.SetArrayInfo(&before) })
 }
 
 // freeze keeps the array from starting recovery until the change is complete.

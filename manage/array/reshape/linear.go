@@ -62,9 +62,7 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 		State: mdctl.DiskSync | mdctl.DiskActive,
 	}
 	value := fmt.Sprintf("%s as %d, slot %d, state %v", live.DevNumber(&disk), disk.Number, disk.RaidDisk, disk.State)
-	steps = append(steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "ADD_NEW_DISK", Value: value},
-		func(context.Context) error { return g.dev.AddNewDisk(disk) },
-		func(context.Context) error { return plan.ErrNoUndo }))
+	steps = append(steps, plan.NewIoctl(g.Array, "ADD_NEW_DISK", value, func() error { return g.dev.AddNewDisk(disk) }, plan.NoUndo))
 	if err := g.do(ctx, steps...); err != nil {
 		return g.failed(ctx, err, "Cannot add new disk to this array")
 	}

@@ -148,17 +148,15 @@ func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 		}
 		major, minor := uint32(d.Major), uint32(d.Minor)
 		if d.State&mdctl.DiskActive != 0 {
-			fail := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "SET_DISK_FAULTY", Value: live.DevNumber(d)},
-				func(context.Context) error { return g.dev.SetDiskFaulty(major, minor) },
-				func(context.Context) error { return plan.ErrNoUndo })
+			fail := plan.NewIoctl(g.Array, "SET_DISK_FAULTY", live.DevNumber(d),
+				func() error { return g.dev.SetDiskFaulty(major, minor) }, plan.NoUndo)
 			if err := g.do(ctx, fail); err != nil {
 				return g.failed(ctx, err, "set device faulty failed for %s:  %s", live.DevNumber(d), device.ErrnoText(err))
 			}
 		}
 		m := &member.Manager{ManageRequest: member.ManageRequest{Array: g.Array, Force: true}, Dev: g.dev, Live: g.live}
-		remove := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: g.Array, What: "HOT_REMOVE_DISK", Value: live.DevNumber(d)},
-			func(context.Context) error { return m.HotRemove(&member.Target{Major: major, Minor: minor}) },
-			func(context.Context) error { return plan.ErrNoUndo })
+		remove := plan.NewIoctl(g.Array, "HOT_REMOVE_DISK", live.DevNumber(d),
+			func() error { return m.HotRemove(&member.Target{Major: major, Minor: minor}) }, plan.NoUndo)
 		if err := g.do(ctx, remove); err != nil {
 			return g.failed(ctx, err, "hot remove failed for %s: %s", live.DevNumber(d), device.ErrnoText(err))
 		}

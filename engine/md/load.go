@@ -14,15 +14,47 @@ const (
 )
 
 // LoadError is why a device has no superblock of the version that was asked
-// for, in mdadm's words (super0.c, super1.c: load_super).
+// for (super0.c, super1.c: load_super of mdadm).
 type LoadError struct {
-	Text string
-	// Foreign is set when something else is there, or nothing; otherwise the
-	// device could not be read or is too small.
-	Foreign bool
+	Device string
+	Why    LoadFailure
+	// Size is the device's, in bytes for version 0.90, else in sectors: what
+	// LoadTooSmall is about.
+	Size int64
+	// Found is the magic or the version that is there instead: what LoadMagic
+	// and LoadVersion are about.
+	Found uint32
 }
 
-func (e *LoadError) Error() string { return e.Text }
+// LoadFailure is a kind of LoadError.
+type LoadFailure int
+
+// Kinds of LoadError.
+const (
+	LoadTooSmall   LoadFailure = iota // no room for a superblock
+	LoadUnreadable                    // its place cannot be read
+	LoadMagic                         // something else is there, or nothing
+	LoadVersion                       // one of another major version
+	LoadElsewhere                     // it says that it belongs elsewhere
+)
+
+// Foreign reports whether something else is there, or nothing; otherwise the
+// device could not be read or is too small.
+func (e *LoadError) Foreign() bool { return e.Why >= LoadMagic }
+
+func (e *LoadError) Error() string {
+	switch e.Why {
+	case LoadTooSmall:
+		return fmt.Sprintf("%s: too small for a superblock: %d", e.Device, e.Size)
+	case LoadUnreadable:
+		return e.Device + ": the superblock cannot be read"
+	case LoadMagic:
+		return fmt.Sprintf("%s: no superblock: magic %08x instead of %08x", e.Device, e.Found, uint32(SuperMagic))
+	case LoadVersion:
+		return fmt.Sprintf("%s: a superblock of version %d", e.Device, e.Found)
+	}
+	return e.Device + ": a superblock that says that it belongs elsewhere"
+}
 
 // LoadSuper reads the superblock of exactly the version v.
 func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
@@ -32,7 +64,7 @@ func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
 		if v != V090 {
 			size /= SectorSize
 		}
-		return nil, &LoadError{Text: fmt.Sprintf("%s is too small for md: size is %d sectors.", name, size)}
+		return nil, &LoadError{Device: name, Why: LoadTooSmall, Size: size}
 	}
 	m, err := ReadMember(d, v)
 	if err == nil && NativeOrder(m) {
@@ -41,13 +73,13 @@ func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
 	off, _ := v.SuperOffset(d.Size())
 	var head [152]byte
 	if block.ReadFull(d, head[:], off) != nil {
-		return nil, &LoadError{Text: "Cannot read superblock on " + name}
+		return nil, &LoadError{Device: name, Why: LoadUnreadable}
 	}
-	return nil, &LoadError{Text: explainForeign(name, v, head[:]), Foreign: true}
+	return nil, explainForeign(name, v, head[:])
 }
 
 // explainForeign says what is in the place of a superblock.
-func explainForeign(name string, v Version, head []byte) string {
+func explainForeign(name string, v Version, head []byte) *LoadError {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if v == V090 {
 		order = binary.NativeEndian
@@ -55,11 +87,11 @@ func explainForeign(name string, v Version, head []byte) string {
 	magic, major := order.Uint32(head), order.Uint32(head[4:])
 	switch {
 	case magic != SuperMagic:
-		return fmt.Sprintf("No super block found on %s (Expected magic %08x, got %08x)", name, uint32(SuperMagic), magic)
+		return &LoadError{Device: name, Why: LoadMagic, Found: magic}
 	case int(major) != v.Major:
-		return fmt.Sprintf("Cannot interpret superblock on %s - version is %d", name, major)
+		return &LoadError{Device: name, Why: LoadVersion, Found: major}
 	}
-	return fmt.Sprintf("No superblock found on %s (super_offset is wrong)", name)
+	return &LoadError{Device: name, Why: LoadElsewhere}
 }
 
 // LoadNewest reads the newest superblock of format 1, as --metadata=1 wants,
@@ -69,7 +101,7 @@ func LoadNewest(d block.Device) (*Member, []*LoadError) {
 	for _, v := range []Version{V10, V11, V12} {
 		if _, err := LoadSuper(d, v); err != nil {
 			why = append(why, err)
-			if !err.Foreign {
+			if !err.Foreign() {
 				return nil, why
 			}
 		}
@@ -111,7 +143,7 @@ func LoadSwapped(d block.Device) (*Member, *LoadError) {
 		for i := 0; i < len(swapped); i += 4 {
 			binary.BigEndian.PutUint32(swapped[i:], binary.LittleEndian.Uint32(swapped[i:]))
 		}
-		return nil, &LoadError{Text: explainForeign(block.Name(d), V090, swapped), Foreign: true}
+		return nil, explainForeign(block.Name(d), V090, swapped)
 	}
 	_, bad := LoadSuper(d, V090)
 	return nil, bad

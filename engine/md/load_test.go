@@ -2,7 +2,6 @@ package md
 
 import (
 	"encoding/binary"
-	"strings"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/block"
@@ -45,13 +44,13 @@ func TestLoadSuper(t *testing.T) {
 		{"1.0", put(V10, size, nil), V10, "", false},
 		{"1.1", put(V11, size, nil), V11, "", false},
 		{"1.2", put(V12, size, nil), V12, "", false},
-		{"nothing", put(V12, size, nothing), V12, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
-		{"nothing, 0.90", put(V090, size, nothing), V090, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
-		{"another version is there", put(V11, size, nil), V12, "No super block found on disk (Expected magic a92b4efc, got 00000000)", true},
-		{"later major", put(V12, size, major), V12, "Cannot interpret superblock on disk - version is 2", true},
-		{"made for another place", put(V12, size, func(raw []byte) { raw[144] ^= 0xff }), V12, "No superblock found on disk (super_offset is wrong)", true},
-		{"too small", block.NewMemory("disk", 24*512-1), V12, "disk is too small for md: size is 23 sectors.", false},
-		{"too small for 0.90", block.NewMemory("disk", 60000), V090, "disk is too small for md: size is 60000 sectors.", false}, // bytes, as mdadm says it
+		{"nothing", put(V12, size, nothing), V12, "disk: no superblock: magic 00000000 instead of a92b4efc", true},
+		{"nothing, 0.90", put(V090, size, nothing), V090, "disk: no superblock: magic 00000000 instead of a92b4efc", true},
+		{"another version is there", put(V11, size, nil), V12, "disk: no superblock: magic 00000000 instead of a92b4efc", true},
+		{"later major", put(V12, size, major), V12, "disk: a superblock of version 2", true},
+		{"made for another place", put(V12, size, func(raw []byte) { raw[144] ^= 0xff }), V12, "disk: a superblock that says that it belongs elsewhere", true},
+		{"too small", block.NewMemory("disk", 24*512-1), V12, "disk: too small for a superblock: 23", false},
+		{"too small for 0.90", block.NewMemory("disk", 60000), V090, "disk: too small for a superblock: 60000", false}, // bytes, as mdadm says it
 	} {
 		m, err := LoadSuper(c.d, c.v)
 		switch {
@@ -59,7 +58,7 @@ func TestLoadSuper(t *testing.T) {
 			if err != nil || m.Version != c.v {
 				t.Errorf("%s: %v", c.name, err)
 			}
-		case err == nil || err.Text != c.want || err.Foreign != c.foreign:
+		case err == nil || err.Error() != c.want || err.Foreign() != c.foreign:
 			t.Errorf("%s: %+v; want %q, foreign %v", c.name, err, c.want, c.foreign)
 		}
 	}
@@ -85,10 +84,10 @@ func TestLoadSwapped(t *testing.T) {
 	if m, err := LoadSwapped(put(other)); err != nil || NativeOrder(m) {
 		t.Errorf("one of the other order: %v", err)
 	}
-	if _, err := LoadSuper(put(other), V090); err == nil || !err.Foreign || !strings.Contains(err.Text, "got fc4e2ba9") {
+	if _, err := LoadSuper(put(other), V090); err == nil || !err.Foreign() || err.Found != 0xfc4e2ba9 {
 		t.Errorf("one of the other order, taken for ours: %+v", err)
 	}
-	if _, err := LoadSwapped(put(own)); err == nil || !err.Foreign || !strings.Contains(err.Text, "got fc4e2ba9") {
+	if _, err := LoadSwapped(put(own)); err == nil || !err.Foreign() || err.Found != 0xfc4e2ba9 {
 		t.Errorf("ours, taken for one of the other order: %+v", err)
 	}
 	if m, err := GuessSuper(put(other)); err == nil {
@@ -99,7 +98,7 @@ func TestLoadSwapped(t *testing.T) {
 // TestLoadNewest tells of each place without a superblock, unless the device
 // itself is at fault: then once is enough.
 func TestLoadNewest(t *testing.T) {
-	if m, why := LoadNewest(block.NewMemory("disk", 1000)); m != nil || len(why) != 1 || why[0].Foreign {
+	if m, why := LoadNewest(block.NewMemory("disk", 1000)); m != nil || len(why) != 1 || why[0].Foreign() {
 		t.Errorf("too small: %v, %v", m, why)
 	}
 	if m, why := LoadNewest(block.NewMemory("disk", 1<<20)); m != nil || len(why) != 3 {

@@ -16,7 +16,7 @@ func (r Reporter) Holders(l Loudness, name string, err error) {
 		return
 	}
 	if who := heldBy(name); who != "" {
-		r.Extra(l, "%s", who)
+		r.Extra(l, Reason, who)
 	}
 }
 

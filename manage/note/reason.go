@@ -9,7 +9,7 @@ import (
 // KernelSaid adds what the kernel has logged about the array.
 func (r Reporter) KernelSaid(log *KernelLog, array string) {
 	for _, line := range Heard(log, array) {
-		r.Extra(Always, "kernel: %s", line)
+		r.Extra(Always, "note.kernel", line)
 	}
 }
 
@@ -36,6 +36,6 @@ func about(line, array string) bool {
 // ExplainBusy says what an array is doing that refuses to do something else.
 func (r Reporter) ExplainBusy(a *sysmd.Array, err error) {
 	if doing, readErr := a.SyncAction(); readErr == nil && doing != sysmd.Idle {
-		r.Extra(Always, "%s is held up by its own %s; --action=idle ends that", a.Name(), doing)
+		r.Extra(Always, "note.held-up-by-its-own-action-idle-ends", a.Name(), doing)
 	}
 }

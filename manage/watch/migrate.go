@@ -118,7 +118,7 @@ func (w *Watcher) change(ctx context.Context, k *known, verb member.Verb, mem sy
 		w.Report(n)
 	}
 	if !note.WasSaid(err) {
-		w.Report(note.Note{Text: err.Error(), Loudness: note.Always})
+		w.Report.Say(note.Always, note.Reason, err)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/assemble"
@@ -96,20 +97,26 @@ type scanDocument struct {
 
 // assembledArray is one array of a document.
 type assembledArray struct {
-	Array   string                    `json:"array,omitempty"`
-	Kernel  string                    `json:"kernel_name,omitempty"`
-	UUID    *md.UUID                  `json:"uuid,omitempty"`
-	Started bool                      `json:"started"`
-	Members []assemble.AssembleMember `json:"members"`
+	Array   string            `json:"array,omitempty"`
+	Kernel  string            `json:"kernel_name,omitempty"`
+	UUID    *md.UUID          `json:"uuid,omitempty"`
+	Started bool              `json:"started"`
+	Members []assembledMember `json:"members"`
+}
+
+// assembledMember is a member with the reason why it is not in.
+type assembledMember struct {
+	assemble.AssembleMember
+	Why string `json:"why,omitempty"`
 }
 
 func arrayOf(r *assemble.AssembleResult) assembledArray {
-	a := assembledArray{Array: r.Array, Kernel: r.Kernel, Started: r.Started, Members: r.Members}
+	a := assembledArray{Array: r.Array, Kernel: r.Kernel, Started: r.Started, Members: []assembledMember{}}
+	for _, m := range r.Members {
+		a.Members = append(a.Members, assembledMember{m, mdtext.Of(m.Why)})
+	}
 	if !r.UUID.IsZero() {
 		a.UUID = &r.UUID
-	}
-	if a.Members == nil {
-		a.Members = []assemble.AssembleMember{}
 	}
 	return a
 }

@@ -3,6 +3,7 @@ package mdadm
 import (
 	"fmt"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -25,19 +26,19 @@ func (t *teller) report(n note.Note) {
 	if !t.json {
 		t.notes.report(n)
 	} else if int(n.Loudness) <= t.verbose {
-		t.all = append(t.all, n)
+		t.all = append(t.all, said{n, mdtext.Of(n.Sentence)})
 	}
 }
 
 // say is an error message of the face itself.
 func (t *teller) say(format string, args ...any) {
-	t.report(note.Note{Text: fmt.Sprintf(format, args...), Loudness: note.Always})
+	note.Reporter(t.report).Say(note.Always, note.Reason, fmt.Sprintf(format, args...))
 }
 
 // failed reports an error, unless it has been said in notes.
 func (t *teller) failed(err error) {
 	if err != nil && !note.WasSaid(err) {
-		t.report(note.Note{Text: err.Error(), Loudness: note.Always})
+		note.Reporter(t.report).Say(note.Always, note.Reason, err)
 	}
 }
 
@@ -46,7 +47,7 @@ type change struct {
 	Schema string          `json:"schema"`
 	Exit   int             `json:"exit"`    // the exit code
 	DryRun bool            `json:"dry_run"` // nothing was changed
-	Notes  []note.Note     `json:"notes"`
+	Notes  []said          `json:"notes"`
 	Steps  []plan.StepInfo `json:"steps"` // what was done, or would be, in order
 }
 
@@ -55,11 +56,11 @@ func (t *teller) change(c *Command, verb string, exit int, steps []plan.StepInfo
 	if steps == nil {
 		steps = []plan.StepInfo{}
 	}
-	said := t.all
-	if said == nil {
-		said = []note.Note{}
+	all := t.all
+	if all == nil {
+		all = []said{}
 	}
-	return change{Schema: "mdkit." + verb + "/1", Exit: exit, DryRun: c.DryRun, Notes: said, Steps: steps}
+	return change{Schema: "mdkit." + verb + "/1", Exit: exit, DryRun: c.DryRun, Notes: all, Steps: steps}
 }
 
 // document prints the document of --json.

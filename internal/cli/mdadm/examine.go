@@ -12,9 +12,11 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/array/report"
+	"github.com/mdkit/mdkit/manage/note"
 )
 
 // examine is --examine: it reports the metadata of devices, each by itself
@@ -110,8 +112,8 @@ func (e *examiner) device(name string) int {
 	}
 	if len(e.want) > 1 && !e.brief && !e.cmd.Scan {
 		// mdadm says what it missed on its way, found or not.
-		lines, _ := report.WhyNoSuper(d, e.want...)
-		e.complain(lines)
+		why, _ := report.WhyNoSuper(d, e.want...)
+		e.complain(why)
 	}
 	if n := x.Truncated(); n > 0 && !e.brief && !e.cmd.Scan && !report.IsArray(name) {
 		fmt.Fprintf(e.std.Err, "mdadm: %s is truncated: its data ends %d sectors behind the end of the device.\n", name, n)
@@ -135,9 +137,9 @@ func (e *examiner) device(name string) int {
 }
 
 // complain prints lines of mdadm's on the error stream.
-func (e *examiner) complain(lines []string) {
-	for _, line := range lines {
-		fmt.Fprintf(e.std.Err, "mdadm: %s\n", line)
+func (e *examiner) complain(why []*md.LoadError) {
+	for _, err := range why {
+		fmt.Fprintf(e.std.Err, "mdadm: %s\n", mdtext.Of(note.Unloaded(err)))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/array/report"
+	"github.com/mdkit/mdkit/manage/note"
 )
 
 // examineBadBlocks is --examine-badblocks for the named devices (Examine.c,
@@ -97,8 +98,11 @@ func (c *Command) whyNoBadBlocks(d block.Device, want []md.Version) complaint {
 	case len(want) == 1 && want[0] == md.V090:
 		return failf("0.90 metadata does not support badblocks")
 	case len(want) > 0:
-		lines, readable := report.WhyNoSuper(d, want...)
-		f = complaint{lines: lines, code: 1}
+		why, readable := report.WhyNoSuper(d, want...)
+		f = complaint{code: 1}
+		for _, err := range why {
+			f.lines = append(f.lines, mdtext.Of(note.Unloaded(err)))
+		}
 		if readable {
 			f.code = 2
 		}

@@ -28,8 +28,8 @@ func (e *examiner) nothing(d *block.File, err error) int {
 		return 1
 	case len(e.want) > 0:
 		if !e.brief && !e.cmd.Scan {
-			lines, _ := report.WhyNoSuper(d, e.want...)
-			e.complain(lines)
+			why, _ := report.WhyNoSuper(d, e.want...)
+			e.complain(why)
 		}
 	case e.partitions(d):
 	case report.IsIdleArray(name): // whose members are known; mdadm says nothing

@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -106,7 +106,7 @@ func (c *Command) openManaged(t *teller, name string) (clustered bool, err error
 		t.say("%s does not appear to be an md device", name)
 		return false, err
 	case errors.As(err, &refused):
-		t.say("error opening %s: %s", name, device.Reason(refused))
+		t.say("error opening %s: %s", name, mdtext.Errno(refused))
 		return false, err
 	default:
 		t.say("error opening %s: %v", name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -17,15 +18,22 @@ type notes struct {
 	verbose int
 	out     io.Writer
 	err     io.Writer
-	all     []note.Note
+	all     []said
 }
 
 func (c *Command) notes(std ui.IO) *notes {
 	return &notes{verbose: c.Verbose, out: std.Out, err: std.Err}
 }
 
+// said is a note in mdadm's words.
+type said struct {
+	note.Note
+	Text string `json:"text"`
+}
+
 // report is the note.Reporter.
-func (n *notes) report(said note.Note) {
+func (n *notes) report(about note.Note) {
+	said := said{about, mdtext.Of(about.Sentence)}
 	n.all = append(n.all, said)
 	if said.Loudness > note.Always && n.verbose < int(said.Loudness) {
 		return

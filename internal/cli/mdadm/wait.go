@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/report"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -109,7 +109,7 @@ func blockNumber(std ui.IO, dev string) (num sysblock.Num, code int) {
 	var st unix.Stat_t
 	switch err := unix.Stat(dev, &st); {
 	case err != nil:
-		fmt.Fprintf(std.Err, "mdadm: stat failed for %s: %s\n", dev, device.Reason(err))
+		fmt.Fprintf(std.Err, "mdadm: stat failed for %s: %s\n", dev, mdtext.Errno(err))
 	case st.Mode&unix.S_IFMT != unix.S_IFBLK:
 		fmt.Fprintf(std.Err, "mdadm: %s is not a block device.\n", dev)
 	default:

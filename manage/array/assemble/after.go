@@ -38,9 +38,9 @@ func attrSteps(cf *mdconf.Config, node *node.Node, info *md.Info, host sysfs.FS,
 			steps = append(steps, plan.NewStep(plan.SettingInfo(set),
 				func(context.Context) error {
 					if _, err := set.Present(); !filepath.IsLocal(attr.Name) || errors.Is(err, fs.ErrNotExist) {
-						report.Say(note.Always, "SYSFS: failed to write '%s' to '%s'", attr.Value, attr.Name)
+						report.Say(note.Always, "assemble.sysfs-failed-write", attr.Value, attr.Name)
 					} else if err := set.Write(); err != nil {
-						report.Extra(note.Always, "%v", err)
+						report.Extra(note.Always, note.Reason, err)
 					}
 					return nil
 				}, nil))
@@ -70,7 +70,7 @@ func (a *assembler) returnSteps() (steps []plan.Step) {
 			Value: fmt.Sprintf("%s (%s) as %d, slot %d", a.memberPath(j), live.DevNumber(&disk), disk.Number, disk.RaidDisk),
 		}, func(context.Context) error {
 			if a.node.Device().AddNewDisk(disk) == nil {
-				a.Report.Say(note.Normal, "%s has been re-added.", c.Device)
+				a.Report.Say(note.Normal, "assemble.has-been-re-added", c.Device)
 			}
 			return nil
 		}, nil))

@@ -30,7 +30,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	if errors.As(err, &failed) {
 		a.result.Started = false
 		for _, l := range failed.Left {
-			a.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
+			a.Report.Extra(note.Always, "assemble.could-not-take-back", l.Step, l.Err)
 		}
 	}
 	if err == nil && a.s.start == startNotWanted {
@@ -114,17 +114,17 @@ func (a *assembler) memberPath(j int) string {
 func (a *assembler) reportForced() {
 	for _, f := range a.s.forcedIn {
 		c := &a.s.cands[f.cand]
-		a.Report.Say(note.Normal, "forcing event count in %s(%d) from %d up to %d", c.Device, c.Slot, int32(f.From), int32(f.To))
+		a.Report.Say(note.Normal, "assemble.forcing-event-count-from-up", c.Device, c.Slot, int32(f.From), int32(f.To))
 	}
 	for _, w := range a.s.wrong {
 		if a.Force {
-			a.Report.Say(note.Normal, "clearing FAULTY flag for device %d in %s for %s", w.Index, a.node.Chosen, w.Device)
+			a.Report.Say(note.Normal, "assemble.clearing-faulty-flag-for-device", w.Index, a.node.Chosen, w.Device)
 		} else {
-			a.Report.Say(note.Warning, "device %d in %s has wrong state in superblock, but %s seems ok", w.Place, a.node.Chosen, w.Device)
+			a.Report.Say(note.Warning, "assemble.device-has-wrong-state-superblock-but-seems-ok", w.Place, a.node.Chosen, w.Device)
 		}
 	}
 	if a.s.marked {
-		a.Report.Say(note.Normal, "Marking array %s as 'clean'", a.node.Chosen)
+		a.Report.Say(note.Normal, "assemble.marking-array-as-clean", a.node.Chosen)
 	}
 }
 
@@ -156,7 +156,7 @@ func (a *assembler) setStep() plan.Step {
 		func(context.Context) error {
 			err := a.node.Device().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
-				a.Report.Say(note.Always, "failed to set array info for %s: %s", a.node.Chosen, device.ErrnoText(err))
+				a.Report.Say(note.Always, "assemble.failed-set-array-info", a.node.Chosen, note.Errno{Err: err})
 				a.Report.KernelSaid(a.log, a.node.Kernel)
 				return &note.Said{Err: err}
 			}
@@ -174,14 +174,14 @@ func (a *assembler) memberSteps(o orderedMember) []plan.Step {
 			return nil
 		}
 		return []plan.Step{plan.SayStep(func() {
-			a.Report.Say(note.Chatty, "no uptodate device for slot %d of %s", o.place/2, a.node.Chosen)
+			a.Report.Say(note.Chatty, "assemble.no-uptodate-device-for-slot", o.place/2, a.node.Chosen)
 		})}
 	}
 	c := &s.cands[o.cand]
 	disk := c.DiskInfo()
 	if a.found[o.cand].Included {
 		return []plan.Step{plan.SayStep(func() {
-			a.Report.Say(note.Chatty, "%s is already in %s as %d", c.Device, a.node.Chosen, disk.RaidDisk)
+			a.Report.Say(note.Chatty, "assemble.already-as", c.Device, a.node.Chosen, disk.RaidDisk)
 		})}
 	}
 	path := a.memberPath(o.cand)
@@ -197,7 +197,7 @@ func (a *assembler) memberSteps(o orderedMember) []plan.Step {
 		if !c.upToDate {
 			old = " (possibly out of date)"
 		}
-		a.Report.Say(note.Chatty, "added %s to %s as %d%s%s", c.Device, a.node.Chosen, disk.RaidDisk, old, replacementWord(c.State.Replacement))
+		a.Report.Say(note.Chatty, "assemble.added-as", c.Device, a.node.Chosen, disk.RaidDisk, old, replacementWord(c.State.Replacement))
 		return nil
 	}, nil)
 	return []plan.Step{device.DropPartitions(path), add}
@@ -205,16 +205,16 @@ func (a *assembler) memberSteps(o orderedMember) []plan.Step {
 
 // refused reports a member that the kernel does not want, and counts.
 func (a *assembler) refused(o orderedMember, c *Candidate, err error) {
-	a.Report.Say(note.Always, "failed to add %s to %s: %s", c.Device, a.node.Chosen, device.ErrnoText(err))
+	a.Report.Say(note.Always, "assemble.failed-add", c.Device, a.node.Chosen, note.Errno{Err: err})
 	if mayBeInvalid(err, &a.s.content) {
-		a.Report.More(note.Always, "Possibly your kernel doesn't support RAID0 layouts.")
-		a.Report.More(note.Always, "Please upgrade.")
+		a.Report.More(note.Always, "assemble.possibly-your-kernel-doesnt-support-raid0-layouts")
+		a.Report.More(note.Always, "assemble.please-upgrade")
 	}
 	a.Report.KernelSaid(a.log, a.node.Kernel)
 	a.Report.Holders(note.Always, c.Device, err)
 	for i := range a.result.Members {
 		if m := &a.result.Members[i]; m.Device == c.Device && m.In {
-			m.In, m.Why = false, "the kernel refused it: "+device.ErrnoText(err)
+			m.In, m.Why = false, note.Of("assemble.out-refused", note.Errno{Err: err})
 		}
 	}
 	if o.place < a.s.content.RaidDisks*2 || o.place == len(a.s.best) {
@@ -241,7 +241,7 @@ func (a *assembler) runStep() plan.Step {
 			return a.notStarted()
 		}
 		if a.s.journal == journalForced {
-			a.Report.Say(note.Always, "Journal is missing or stale, starting array read only.")
+			a.Report.Say(note.Always, "assemble.journal-missing-or-stale-starting-array-read-only")
 		}
 		var err error
 		if readOnly {
@@ -266,30 +266,44 @@ func (a *assembler) tooFewLeft() bool {
 // started reports success.
 func (a *assembler) started() {
 	s := a.s
-	text := fmt.Sprintf("%s has been started with %d drive%s", a.node.Chosen, a.working, note.Plural(a.working))
+	var outOf, journals note.Sentence
 	if a.working < s.content.RaidDisks {
-		text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+		outOf = note.Of("assemble.out-of", s.content.RaidDisks)
 	}
-	text += a.counts()
 	if s.journalOK {
-		text += fmt.Sprintf(" and %d journal", s.journals)
+		journals = note.Of("assemble.and-journals", s.journals)
 	}
-	a.Report.Say(note.Normal, "%s.", text)
+	a.Report.Say(note.Normal, "assemble.started", a.node.Chosen, drives(a.working), outOf, a.rebuildingCount(), a.spareCount(), journals)
 }
 
-// counts is the part of a sentence that tells of rebuilding members.
-func (a *assembler) counts() (text string) {
-	if a.s.rebuilding > 0 {
-		link := " and"
-		if a.spares > 0 {
-			link = ","
-		}
-		text = fmt.Sprintf("%s %d rebuilding", link, a.s.rebuilding)
+// drives counts members in a sentence.
+func drives(n int) note.Sentence {
+	if n == 1 {
+		return note.Of("assemble.one-drive", n)
 	}
-	if a.spares > 0 {
-		text += fmt.Sprintf(" and %d spare%s", a.spares, note.Plural(a.spares))
+	return note.Of("assemble.drives", n)
+}
+
+// rebuildingCount is the part of a sentence that tells of rebuilding members.
+func (a *assembler) rebuildingCount() note.Sentence {
+	switch {
+	case a.s.rebuilding == 0:
+		return note.Sentence{}
+	case a.spares > 0:
+		return note.Of("assemble.comma-rebuilding", a.s.rebuilding)
 	}
-	return text
+	return note.Of("assemble.and-rebuilding", a.s.rebuilding)
+}
+
+// spareCount is the part that tells of spares.
+func (a *assembler) spareCount() note.Sentence {
+	switch a.spares {
+	case 0:
+		return note.Sentence{}
+	case 1:
+		return note.Of("assemble.and-one-spare", a.spares)
+	}
+	return note.Of("assemble.and-spares", a.spares)
 }
 
 // enotsupp is the kernel's ENOTSUPP, which raid0 answers where it cannot tell
@@ -298,15 +312,15 @@ const enotsupp = unix.Errno(524)
 
 // startFailed reports a refused start.
 func (a *assembler) startFailed(err error) {
-	a.Report.Say(note.Always, "failed to RUN_ARRAY %s: %s", a.node.Chosen, device.ErrnoText(err))
+	a.Report.Say(note.Always, "assemble.failed-run-array", a.node.Chosen, note.Errno{Err: err})
 	if errors.Is(err, enotsupp) && a.s.content.Level == md.LevelRAID0 && a.s.content.Layout == 0 {
-		a.Report.More(note.Always, "Please use --update=layout-original or --update=layout-alternate")
+		a.Report.More(note.Always, "assemble.please-use-update-layout-original-or-update-layout")
 	}
 	switch {
 	case !a.s.enoughOf(true):
-		a.Report.Say(note.Always, "Not enough devices to start the array.")
+		a.Report.Say(note.Always, "assemble.not-enough-devices-start-array")
 	case !a.s.enoughOf(a.s.clean):
-		a.Report.Say(note.Always, "Not enough devices to start the array while not clean - consider --force.")
+		a.Report.Say(note.Always, "assemble.not-enough-devices-start-array-while-not-clean")
 	}
 	a.Report.KernelSaid(a.log, a.node.Kernel)
 }
@@ -316,39 +330,40 @@ func (a *assembler) notStarted() error {
 	s := a.s
 	switch s.start {
 	case startNoJournal:
-		a.Report.Say(note.Always, "Not safe to assemble with missing or stale journal device, consider --force.")
+		a.Report.Say(note.Always, "assemble.not-safe-assemble-with-missing-or-stale-journal")
 		return &note.Said{Err: ErrNotStarted}
 	case startNeedBackup:
-		a.Report.Say(note.Always, "%s: Need a backup file to complete reshape of this array.", a.node.Chosen)
-		a.Report.Say(note.Always, "Please provided one with \"--backup-file=...\"")
+		a.Report.Say(note.Always, "assemble.need-backup-file-complete-reshape-this-array", a.node.Chosen)
+		a.Report.Say(note.Always, "assemble.please-provided-one-with-backup-file")
 		if a.Update.word() == "revert-reshape" {
-			a.Report.Say(note.Always, "(Don't specify --update=revert-reshape again, that part succeeded.)")
+			a.Report.Say(note.Always, "assemble.dont-specify-update-revert-reshape-again-that-part")
 		}
 		return &note.Said{Err: ErrNotStarted}
 	}
-	text := fmt.Sprintf("%s assembled from %d drive%s", a.node.Chosen, a.working, note.Plural(a.working))
 	if s.start == startNotWanted {
+		var outOf note.Sentence
 		if a.working != s.content.RaidDisks {
-			text += fmt.Sprintf(" (out of %d)", s.content.RaidDisks)
+			outOf = note.Of("assemble.out-of", s.content.RaidDisks)
 		}
-		a.Report.Say(note.Always, "%s, but not started.", text)
+		a.Report.Say(note.Always, "assemble.but-not-started", a.node.Chosen, drives(a.working), outOf)
 		return &note.Said{Err: ErrNotStarted}
 	}
-	a.Report.Say(note.Warning, "%s%s%s", text, a.counts(), a.whyNotStarted())
+	a.Report.Say(note.Warning, "assemble.not-started", a.node.Chosen, drives(a.working), a.rebuildingCount(), a.spareCount(), a.whyNotStarted())
 	return &note.Said{Err: ErrNotStarted}
 }
 
-func (a *assembler) whyNotStarted() string {
+// whyNotStarted is the part of a sentence that says what is missing.
+func (a *assembler) whyNotStarted() note.Sentence {
 	need := a.s.content.Working
 	switch {
 	case a.s.start == startTooFew:
-		return " - not enough to start the array."
+		return note.Of("assemble.not-enough")
 	case a.s.start == startDirty:
-		return " - not enough to start the array while not clean - consider --force."
+		return note.Of("assemble.not-enough-while-not-clean")
 	case need == a.s.content.RaidDisks:
-		return fmt.Sprintf(" - need all %d to start it (use --run to insist).", need)
+		return note.Of("assemble.need-all", need)
 	}
-	return fmt.Sprintf(" - need %d to start (use --run to insist).", need)
+	return note.Of("assemble.need", need)
 }
 
 // repairStep lets a raid6 that was forced and has one parity left put the

@@ -69,12 +69,12 @@ type AssembleResult struct {
 
 // AssembleMember is one device and what became of it.
 type AssembleMember struct {
-	Device string `json:"device"`
-	Slot   int    `json:"slot"` // -1 for spares and journals
-	Events uint64 `json:"events"`
-	In     bool   `json:"in"`               // as recent as the freshest
-	Forced bool   `json:"forced,omitempty"` // made so by raising its event count
-	Why    string `json:"why,omitempty"`    // of one that is not in
+	Device string        `json:"device"`
+	Slot   int           `json:"slot"` // -1 for spares and journals
+	Events uint64        `json:"events"`
+	In     bool          `json:"in"`               // as recent as the freshest
+	Forced bool          `json:"forced,omitempty"` // made so by raising its event count
+	Why    note.Sentence `json:"-"`                // of one that is not in
 }
 
 // Failures of an assembly. Everything about them has been reported.
@@ -98,7 +98,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 	listed := len(req.Devices) > 0 && req.Array != ""
 	if req.pool == nil && len(req.Devices) == 0 {
 		if !req.Identity.single() && req.Identity.Devices == "" {
-			return nil, req.Report.Fail(ErrNotStarted, "No identity information available for %s - cannot assemble.", label)
+			return nil, req.Report.Fail(ErrNotStarted, "assemble.no-identity-information-available-for-cannot-assemble", label)
 		}
 		req.pool = newPool(req.List())
 	} else if req.pool == nil {
@@ -108,7 +108,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 		req.probes = &probes{}
 	}
 	for {
-		req.Report.Say(note.Chatty, "looking for devices for %s", label)
+		req.Report.Say(note.Chatty, "assemble.looking-for-devices", label)
 		sel := &selector{
 			id: req.Identity, home: req.Home, version: req.Version, newest1: req.Newest1,
 			update: req.Update.word(), auto: auto, listed: listed, conf: req.Conf, say: req.Report,
@@ -162,7 +162,7 @@ func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ e
 		release, err := a.arrays.Hold(ctx, &a.runner, a.Home, a.Conf)
 		defer release()
 		if err != nil {
-			a.Report.Say(note.Always, "failed to get exclusive lock on mapfile - continue anyway...")
+			a.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile-continue-anyway")
 		}
 	}
 	if err := a.chooseNode(); err != nil {
@@ -193,7 +193,7 @@ func (a *assembler) chooseNode() error {
 			rest = a.Array
 		}
 		if node.NameTaken(a.fs, a.arrays, rest) && !ok {
-			return a.Report.Fail(node.ErrArrayExists, "Cannot create device with %s because is in use", a.Array)
+			return a.Report.Fail(node.ErrArrayExists, "assemble.cannot-create-device-with-because-use", a.Array)
 		}
 	}
 	name, trust := a.trust(first)
@@ -250,7 +250,7 @@ func (a *assembler) decide() error {
 		members[i] = c.Member
 		infos[i] = md.InfoOf(c.Member)
 		infos[i].Major, infos[i].Minor = c.Major, c.Minor
-		a.Report.Say(note.Chatty, "%s is identified as a member of %s, slot %d%s.",
+		a.Report.Say(note.Chatty, "assemble.identified-as-member-slot",
 			c.Path, a.node.Chosen, infos[i].KernelSlot(), replacementWord(infos[i].State.Replacement))
 	}
 	c, err := choose(infos, a.Force)
@@ -259,14 +259,14 @@ func (a *assembler) decide() error {
 		return &note.Said{Err: err}
 	}
 	for _, d := range c.dropped {
-		a.Report.Say(note.Normal, "ignoring %s as it reports %s as failed", d.Device, d.Reports)
+		a.Report.Say(note.Normal, "assemble.ignoring-as-it-reports-as-failed", d.Device, d.Reports)
 	}
 	a.s = c.settle(members, settleOptions{
 		Run: a.Run, NoDegraded: a.NoDegraded, Force: a.Force,
 		Partial: !a.NoDegraded && (a.Force || !a.listed),
 	})
 	if a.s == nil {
-		a.Report.Say(note.Always, "No suitable drives found for %s", a.node.Chosen)
+		a.Report.Say(note.Always, "assemble.no-suitable-drives-found", a.node.Chosen)
 		return &note.Said{Err: ErrNotStarted}
 	}
 	if err := a.planRestore(); err != nil {
@@ -298,9 +298,7 @@ func (a *assembler) reportTwins(err error) {
 		if a.listed {
 			from = "the list"
 		}
-		a.Report.Say(note.Always, "WARNING %s and %s appear to have very similar superblocks.\n"+
-			"      If they are really different, please --zero the superblock on one\n"+
-			"      If they are the same or overlap, please remove one from %s.",
+		a.Report.Say(note.Always, "assemble.warning-and-appear-have-very-similar-superblocks",
 			twins.First, twins.Second, from)
 	}
 }
@@ -326,23 +324,23 @@ func (a *assembler) describe(uuid md.UUID) *AssembleResult {
 }
 
 // whyOut says in one line why a device is not in.
-func (s *settled) whyOut(j int, placed bool) string {
+func (s *settled) whyOut(j int, placed bool) note.Sentence {
 	c := &s.cands[j]
 	ref := &s.cands[s.mostRecent]
 	for _, d := range s.dropped {
 		if d.Device == c.Device {
-			return "its superblock says that " + d.Reports + " has failed"
+			return note.Of("assemble.out-reports-failed", d.Reports)
 		}
 	}
 	switch {
 	case !placed:
-		return "another device in the same place is more recent"
+		return note.Of("assemble.out-older")
 	case c.State.Faulty:
-		return "its superblock says that it has failed"
+		return note.Of("assemble.out-failed")
 	case c.Events > ref.Events:
-		return fmt.Sprintf("its event count %d is above that of the array, %d", c.Events, ref.Events)
+		return note.Of("assemble.out-events-above", c.Events, ref.Events)
 	}
-	return fmt.Sprintf("its event count is %d, that of the array %d", c.Events, ref.Events)
+	return note.Of("assemble.out-events-below", c.Events, ref.Events)
 }
 
 // DiskInfo is the argument of ADD_NEW_DISK for a candidate.

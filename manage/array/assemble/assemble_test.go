@@ -2,14 +2,12 @@ package assemble
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/md"
-	"github.com/mdkit/mdkit/manage/array/device"
-	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 )
@@ -364,14 +362,14 @@ func TestSelect(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var said []string
 			s := &selector{
-				id: tc.id, home: tc.home, listed: true, say: func(n note.Note) { said = append(said, n.Text) },
+				id: tc.id, home: tc.home, listed: true, say: func(n note.Note) { said = append(said, mdtext.Of(n.Sentence)) },
 				probe: func(path string, _ *md.Version, _ bool) (*Contender, *probeError) {
 					m := on[path]
 					if path == "busy" {
 						m = on["b"]
 					}
 					if m == nil {
-						return nil, &probeError{Notes: []string{"nothing on " + path}}
+						return nil, &probeError{Notes: []note.Sentence{note.Of(note.Reason, "nothing on "+path)}}
 					}
 					return &Contender{Path: path, Member: m}, nil
 				},
@@ -413,9 +411,4 @@ func TestNameMatches(t *testing.T) {
 			t.Errorf("%+v %q %q: %v", tc.home, tc.found, tc.want, got)
 		}
 	}
-}
-
-func ExampleReason() {
-	fmt.Println(device.Reason(member.ErrLastMember))
-	// Output: Device or resource busy
 }

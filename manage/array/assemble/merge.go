@@ -38,8 +38,8 @@ func (a *assembler) alreadyThere() (*begun, error) {
 		if !there.Active() {
 			return &begun{e, there}, nil
 		}
-		a.Report.Say(note.Always, "Found some drive for an array that is already active: %s", e.Path)
-		a.Report.Say(note.Always, "giving up.")
+		a.Report.Say(note.Always, "assemble.found-some-drive-for-array-that-already-active", e.Path)
+		a.Report.Say(note.Always, "assemble.giving-up")
 		return nil, &note.Said{Err: fmt.Errorf("the array is %s already: %w", e.Path, node.ErrArrayExists)}
 	}
 	return nil, nil
@@ -49,9 +49,9 @@ func (a *assembler) alreadyThere() (*begun, error) {
 // others.
 func (a *assembler) merge(b *begun) error {
 	if a.Array != b.entry.Path {
-		a.Report.Say(note.Always, "Merging with already-assembled %s", b.entry.Path)
+		a.Report.Say(note.Always, "assemble.merging-with-already-assembled", b.entry.Path)
 	} else {
-		a.Report.Say(note.Chatty, "Merging with already-assembled %s", b.entry.Path)
+		a.Report.Say(note.Chatty, "assemble.merging-with-already-assembled", b.entry.Path)
 	}
 	v := a.found[0].Member.Version
 	var members []*Contender
@@ -62,7 +62,7 @@ func (a *assembler) merge(b *begun) error {
 		}
 		c, bad := ProbeDevice(path, &v, false)
 		if bad != nil {
-			return a.Report.Fail(ErrNotStarted, "cannot re-read metadata from %s - aborting", path)
+			return a.Report.Fail(ErrNotStarted, "assemble.cannot-re-read-metadata-from-aborting", path)
 		}
 		c.Included = true
 		members = append(members, c)

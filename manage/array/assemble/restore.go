@@ -9,7 +9,6 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/raid"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/array/reshape"
 	"github.com/mdkit/mdkit/manage/note"
@@ -33,7 +32,7 @@ func (a *assembler) planRestore() error {
 	if a.s.start != startNow || !r.Active || r.NoBackup {
 		return nil
 	}
-	a.Report.Say(note.Chatty, "%s has an active reshape - checking if critical section needs to be restored", a.node.Chosen)
+	a.Report.Say(note.Chatty, "assemble.has-active-reshape-checking-if-critical-section-needs", a.node.Chosen)
 	if a.BackupFile == "" {
 		link := filepath.Join(node.MapDir, "backup_file-"+a.node.Kernel)
 		if st, err := os.Stat(link); err == nil && st.Mode().IsRegular() {
@@ -49,15 +48,15 @@ func (a *assembler) planRestore() error {
 	}
 	a.restore = &restored{position: r.Progress, by: a.BackupFile}
 	if !a.fromBackups(t) && !t.Beyond(r.Progress) {
-		a.Report.Say(note.Chatty, "Failed to find backup of critical section")
+		a.Report.Say(note.Chatty, "assemble.failed-find-backup-critical-section")
 		if !a.InvalidBackup {
-			a.Report.Say(note.Always, "Failed to restore critical section for reshape, sorry.")
+			a.Report.Say(note.Always, "assemble.failed-restore-critical-section-for-reshape-sorry")
 			if a.BackupFile == "" {
-				a.Report.More(note.Always, "Possibly you needed to specify the --backup-file")
+				a.Report.More(note.Always, "assemble.possibly-you-needed-specify-backup-file")
 			}
 			return &note.Said{Err: ErrNotStarted}
 		}
-		a.Report.Say(note.Chatty, "continuing without restoring backup")
+		a.Report.Say(note.Chatty, "assemble.continuing-without-restoring-backup")
 	}
 	if r.InPlace() && a.BackupFile == "" {
 		a.s.start = startNeedBackup
@@ -83,7 +82,7 @@ func (a *assembler) transition() (*reshape.Transition, error) {
 		After:  reshape.Arrangement{Data: after - parity, Layout: r.NewLayout},
 	}
 	if !c.Level.Parity() || t.Before.Data < 1 || t.After.Data < 1 || r.NewChunk == 0 || a.chunk() == 0 {
-		return nil, a.Report.Fail(ErrNotStarted, "%s: no reshape can be from %d to %d data devices of %s", a.node.Chosen, t.Before.Data, t.After.Data, reshape.LevelWord(c.Level))
+		return nil, a.Report.Fail(ErrNotStarted, "assemble.no-reshape-can-be-from-data-devices", a.node.Chosen, t.Before.Data, t.After.Data, reshape.LevelWord(c.Level))
 	}
 	t.Unit(a.chunk())
 	return t, nil
@@ -100,7 +99,7 @@ func (a *assembler) fromBackups(t *reshape.Transition) bool {
 	if a.BackupFile != "" {
 		f, err := os.Open(a.BackupFile)
 		if err != nil {
-			a.Report.Say(note.Always, "backup file %s inaccessible: %s", a.BackupFile, device.ErrnoText(err))
+			a.Report.Say(note.Always, "assemble.backup-file-inaccessible", a.BackupFile, note.Errno{Err: err})
 		} else {
 			ok := a.fromBackup(t, f, a.BackupFile, 0)
 			_ = f.Close()
@@ -144,32 +143,32 @@ func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, a
 	}
 	first := a.found[a.s.chosen].Member
 	if h.UUID != first.NativeUUID() {
-		a.Report.Say(note.Chatty, "Wrong uuid on backup-metadata on %s", name)
+		a.Report.Say(note.Chatty, "assemble.wrong-uuid-on-backup-metadata", name)
 		return false
 	}
 	if kept, used := int64(h.MTime), first.UTime().Unix(); used > kept+int64(2*time.Hour/time.Second) || used < kept-int64(10*time.Minute/time.Second) {
 		if !a.AllowOldBackup {
-			a.Report.Say(note.Always, "too-old timestamp on backup-metadata on %s", name)
-			a.Report.Say(note.Always, "If you think it is should be safe, try 'export MDADM_GROW_ALLOW_OLD=1'")
+			a.Report.Say(note.Always, "assemble.too-old-timestamp-on-backup-metadata", name)
+			a.Report.Say(note.Always, "assemble.if-you-think-it-should-be-safe-try")
 			return false
 		}
-		a.Report.Say(note.Always, "accepting backup with timestamp %d for array with timestamp %d", kept, used)
+		a.Report.Say(note.Always, "assemble.accepting-backup-with-timestamp-for-array-with-timestamp", kept, used)
 	}
 	lo, hi := h.Span()
 	progress := a.s.content.Reshape.Progress
 	if lo == hi || progress < lo || progress > hi {
-		a.Report.Say(note.Chatty, "backup-metadata found on %s but is not needed", name)
+		a.Report.Say(note.Chatty, "assemble.backup-metadata-found-on-but-not-needed", name)
 		return lo != hi || t.Delta == 0
 	}
 	again := a.backupHeader(f, name, int64(h.DevStart-reshape.BackupHead)*md.SectorSize)
 	if again == nil || *again != *h {
-		a.Report.Say(note.Chatty, "Failed to verify secondary backup-metadata block on %s", name)
+		a.Report.Say(note.Chatty, "assemble.failed-verify-secondary-backup-metadata-block", name)
 		return false
 	}
 	writes, err := a.restripe(t, h, f)
 	if err != nil {
-		a.Report.Say(note.Chatty, "Error restoring backup from %s", name)
-		a.Report.Extra(note.Always, "%v", err)
+		a.Report.Say(note.Chatty, "assemble.error-restoring-backup", name)
+		a.Report.Extra(note.Always, note.Reason, err)
 		return false
 	}
 	// A reshape that goes downwards gets its section back as it was, and
@@ -183,15 +182,15 @@ func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, a
 func (a *assembler) backupHeader(f *os.File, name string, at int64) *md.Backup {
 	raw := make([]byte, md.BackupSize)
 	if _, err := f.ReadAt(raw, at); err != nil {
-		a.Report.Say(note.Chatty, "Cannot read from %s", name)
+		a.Report.Say(note.Chatty, "assemble.cannot-read", name)
 		return nil
 	}
 	h, err := md.ParseBackup(raw)
 	switch {
 	case errors.Is(err, md.ErrBackupSum):
-		a.Report.Say(note.Chatty, "Bad backup-metadata checksum on %s", name)
+		a.Report.Say(note.Chatty, "assemble.bad-backup-metadata-checksum", name)
 	case err != nil:
-		a.Report.Say(note.Chatty, "No backup metadata on %s", name)
+		a.Report.Say(note.Chatty, "assemble.no-backup-metadata", name)
 	case h.DevStart < reshape.BackupHead:
 		return nil
 	}
@@ -290,7 +289,7 @@ func (a *assembler) restoreSteps() (steps []plan.Step) {
 		return nil
 	}
 	if len(a.restore.writes) > 0 {
-		steps = append(steps, plan.SayStep(func() { a.Report.Print(note.Always, "mdadm: restoring critical section") }))
+		steps = append(steps, plan.SayStep(func() { a.Report.Print(note.Always, "assemble.mdadm-restoring-critical-section") }))
 	}
 	for _, w := range a.restore.writes {
 		steps = append(steps, a.writeStep(w.cand, w.what, w.off, w.data))
@@ -321,7 +320,7 @@ func (a *assembler) guardSteps() []plan.Step {
 		return plan.NewStep(plan.SettingInfo(s),
 			func(context.Context) error {
 				if err := s.Write(); err != nil {
-					return a.Report.Fail(err, "Cannot continue reshape for %s", a.node.Chosen)
+					return a.Report.Fail(err, "assemble.cannot-continue-reshape", a.node.Chosen)
 				}
 				return nil
 			}, nil)
@@ -331,7 +330,7 @@ func (a *assembler) guardSteps() []plan.Step {
 	see := plan.NewStep(info, func(ctx context.Context) error {
 		next.Array = a.node.Chosen
 		if a.FreezeReshape {
-			a.Report.Say(note.Always, "Reshape has to be continued from location %d when root filesystem has been mounted.", a.restore.position)
+			a.Report.Say(note.Always, "assemble.reshape-has-be-continued-from-location-when-root", a.restore.position)
 			return nil
 		}
 		err := touch(next.BackupFile)
@@ -341,7 +340,7 @@ func (a *assembler) guardSteps() []plan.Step {
 			_, err = reshape.Grow(ctx, next)
 		}
 		if err != nil {
-			a.Report.Say(note.Always, "the reshape of %s waits for mdadm --grow --continue: %v", a.node.Chosen, err)
+			a.Report.Say(note.Always, "assemble.reshape-waits-for-mdadm-grow-continue", a.node.Chosen, err)
 		}
 		return nil
 	}, nil)

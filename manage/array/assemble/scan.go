@@ -27,14 +27,14 @@ type ScanResult struct {
 func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 	r := &ScanResult{}
 	if twice := req.Conf.Twice(); twice != "" {
-		req.Report.Say(note.Always, "%s", twice)
-		req.Report.Say(note.Always, "Duplicate MD device names in conf file were found.")
+		req.Report.Say(note.Always, note.Reason, twice)
+		req.Report.Say(note.Always, "assemble.duplicate-md-device-names-conf-file-were-found")
 		r.Code = 1
 		return r
 	}
 	devices := req.List()
 	if len(devices) == 0 {
-		req.Report.Say(note.Always, "No devices listed in conf file were found.")
+		req.Report.Say(note.Always, "assemble.no-devices-listed-conf-file-were-found")
 		r.Code = 1
 		return r
 	}
@@ -42,7 +42,7 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 	release, err := arrays.Hold(ctx, &plan.Runner{DryRun: req.DryRun}, req.Home, req.Conf)
 	defer release()
 	if err != nil {
-		req.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
+		req.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile")
 	}
 	req.locked = arrays.Held
 	s := &scanner{req: req, result: r}
@@ -55,11 +55,11 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 		if s.found(ctx, devices) > 0 {
 			r.Code = 0
 		} else if r.Code == 0 {
-			req.Report.Say(note.Always, "No arrays found in config file or automatically")
+			req.Report.Say(note.Always, "assemble.no-arrays-found-config-file-or-automatically")
 			r.Code = 1
 		}
 	case r.Code == 0:
-		req.Report.Say(note.Always, "No arrays found in config file")
+		req.Report.Say(note.Always, "assemble.no-arrays-found-config-file")
 		r.Code = 1
 	}
 	return r
@@ -91,7 +91,7 @@ func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 		return 2
 	}
 	if !note.WasSaid(err) {
-		req.Report.Say(note.Always, "%v", err)
+		req.Report.Say(note.Always, note.Reason, err)
 	}
 	return 1
 }
@@ -108,7 +108,7 @@ func (s *scanner) listed(ctx context.Context) (tried int) {
 			}
 			req := s.req
 			if err := req.ForLine(line); err != nil {
-				req.Report.Say(note.Always, "%v", err)
+				req.Report.Say(note.Always, note.Reason, err)
 				failures, tried, s.result.Code = failures+1, tried+1, s.result.Code|1
 				continue
 			}

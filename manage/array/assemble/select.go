@@ -44,22 +44,22 @@ func (id *Identity) single() bool { return id.named() || id.Container != "" && i
 
 // mismatch says what of a member does not match, in mdadm's words, or "". What
 // an update is about to change need not match (Assemble.c, ident_matches).
-func (id *Identity) mismatch(m *md.Info, home node.Home, update string) string {
+func (id *Identity) mismatch(m *md.Info, home node.Home, update string) note.Sentence {
 	switch {
 	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID && !m.UUID.IsZero():
-		return "has wrong uuid."
+		return note.Of("assemble.has-wrong-uuid")
 	case id.Name != "" && update != "name" && !home.NameMatches(m.Name, id.Name):
-		return "has wrong name."
+		return note.Of("assemble.has-wrong-name")
 	case id.SuperMinor != nil && *id.SuperMinor != m.SuperMinor:
-		return "has wrong super-minor."
+		return note.Of("assemble.has-wrong-super-minor")
 	case id.Level != nil && *id.Level != m.Level:
-		return "has wrong raid level."
+		return note.Of("assemble.has-wrong-level")
 	case id.RaidDisks != nil && m.RaidDisks != 0 && *id.RaidDisks != m.RaidDisks:
-		return "requires wrong number of drives."
+		return note.Of("assemble.has-wrong-number-of-devices")
 	case id.Member != "":
-		return "is not a container and one is required."
+		return note.Of("assemble.not-a-container")
 	}
-	return ""
+	return note.Sentence{}
 }
 
 // Contender is a device and what was found on it.
@@ -69,7 +69,7 @@ type Contender struct {
 	Major    uint32
 	Minor    uint32
 	Included bool // in the array already, by way of --incremental
-	Asides   []string
+	Asides   []note.Sentence
 }
 
 // pool is the devices that assemblies choose from. Those that one assembly has
@@ -120,9 +120,9 @@ type selector struct {
 
 // probeError is why nothing usable was found on a device.
 type probeError struct {
-	Notes []string // in mdadm's words; normally hidden by -q
-	loud  []string // shown whatever the verbosity
-	extra string   // what mdadm does not say
+	Notes []note.Sentence // normally hidden by -q
+	loud  []note.Sentence // shown whatever the verbosity
+	extra error           // what mdadm does not say
 }
 
 // errSelect ends an assembly whose devices do not fit together. It has been
@@ -156,17 +156,17 @@ func (s *selector) run(devices pool) ([]*Contender, error) {
 
 // because says why a device is passed over. Unless it was named that is of
 // little interest.
-func (s *selector) because(format string, args ...any) {
+func (s *selector) because(id note.ID, args ...any) {
 	l := note.Chatty
 	if s.listed {
 		l = note.Normal
 	}
-	s.say.Say(l, format, args...)
+	s.say.Say(l, id, args...)
 }
 
 func (s *selector) consider(d *poolDevice) error {
-	if why := s.misplaced(d.path); why != "" {
-		s.because("%s", why)
+	if why := s.misplaced(d.path); !why.None() {
+		s.because(note.Reason, why)
 		return nil
 	}
 	want := s.version
@@ -176,7 +176,7 @@ func (s *selector) consider(d *poolDevice) error {
 	c, bad := s.probe(d.path, want, s.newest1)
 	if c != nil {
 		for _, n := range c.Asides {
-			s.because("%s", n)
+			s.because(note.Reason, n)
 		}
 		bad = s.forbidden(c)
 	}
@@ -185,15 +185,15 @@ func (s *selector) consider(d *poolDevice) error {
 		return s.noMember(d, bad)
 	}
 	info := md.InfoOf(c.Member)
-	if why := s.id.mismatch(&info, s.home, s.update); why != "" {
-		s.because("%s %s", d.path, why)
+	if why := s.id.mismatch(&info, s.home, s.update); !why.None() {
+		s.because(note.About, d.path, why)
 		return nil
 	}
 	if s.auto && s.conflicts(&info) {
 		return nil
 	}
 	if err := s.claim(d.path); err != nil {
-		s.because("%s is busy - skipping", d.path)
+		s.because("assemble.busy-skipping", d.path)
 		if s.listed {
 			s.say.Holders(note.Normal, d.path, err)
 		}
@@ -213,14 +213,14 @@ func (s *selector) consider(d *poolDevice) error {
 }
 
 // misplaced says why a device cannot be meant, by its name alone.
-func (s *selector) misplaced(path string) string {
+func (s *selector) misplaced(path string) note.Sentence {
 	switch {
 	case strings.HasPrefix(s.id.Container, "/"):
-		return fmt.Sprintf("%s is not the container required (%s)", path, s.id.Container)
+		return note.Of("assemble.not-the-container", path, s.id.Container)
 	case s.id.Container == "" && s.id.Devices != "" && !mdconf.MatchOne(s.id.Devices, path):
-		return fmt.Sprintf("%s is not one of %s", path, s.id.Devices)
+		return note.Of("assemble.not-one-of-the-devices", path, s.id.Devices)
 	}
-	return ""
+	return note.Sentence{}
 }
 
 // forbidden holds AUTO and POLICY against what nobody asked for by name.
@@ -232,25 +232,24 @@ func (s *selector) forbidden(c *Contender) *probeError {
 	if node.PoliciesOf(s.conf, c.Major, c.Minor).AutoAllowed(format, s.home.Owns(c.Member)) {
 		return nil
 	}
-	return &probeError{Notes: []string{fmt.Sprintf(
-		"%s has metadata type %s for which auto-assembly is disabled", c.Path, format)}}
+	return &probeError{Notes: []note.Sentence{note.Of("assemble.auto-assembly-disabled", c.Path, format)}}
 }
 
 // noMember passes over a device that is of no use, or ends the assembly.
 func (s *selector) noMember(d *poolDevice, bad *probeError) error {
 	for _, n := range bad.loud {
-		s.say.Say(note.Always, "%s", n)
+		s.say.Say(note.Always, note.Reason, n)
 	}
 	for _, n := range bad.Notes {
-		s.because("%s", n)
+		s.because(note.Reason, n)
 	}
-	if bad.extra != "" && s.listed {
-		s.say.Extra(note.Normal, "%s", bad.extra)
+	if bad.extra != nil && s.listed {
+		s.say.Extra(note.Normal, note.Reason, bad.extra)
 	}
 	if s.auto || !s.listed || s.id.named() {
 		return nil
 	}
-	s.say.Say(note.Always, "%s has no superblock - assembly aborted", d.path)
+	s.say.Say(note.Always, "assemble.has-no-superblock-assembly-aborted", d.path)
 	return fmt.Errorf("%s: %w", d.path, errSelect)
 }
 
@@ -262,23 +261,23 @@ func (s *selector) conflicts(info *md.Info) bool {
 	}
 	line, two := s.conf.Match(mdconf.Facts{
 		UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor, Device: info.Device,
-	}, func(why string) { s.say.Say(note.VeryChatty, "%s", why) })
+	}, func(why string) { s.say.Say(note.VeryChatty, note.Reason, why) })
 	switch {
 	case two != nil && line.Device != "" && two.Device != "":
-		s.because("we match both %s and %s - cannot decide which to use.", line.Device, two.Device)
+		s.because("assemble.we-match-both-and-cannot-decide-which-use", line.Device, two.Device)
 		return true
 	case two != nil:
-		s.because("multiple lines in mdadm.conf match")
+		s.because("assemble.multiple-lines-mdadm-conf-match")
 		return true
 	case line == nil:
 		return false
 	case line.Ignored():
-		s.because("%s is a member of an explicitly ignored array", info.Device)
+		s.because("assemble.member-explicitly-ignored-array", info.Device)
 		return true
 	}
 	id := IdentityOf(line)
-	if why := id.mismatch(info, s.home, s.update); why != "" {
-		s.because("%s %s", info.Device, why)
+	if why := id.mismatch(info, s.home, s.update); !why.None() {
+		s.because(note.About, info.Device, why)
 		return true
 	}
 	return false
@@ -290,10 +289,10 @@ func (s *selector) resolve(d *poolDevice, c *Contender) error {
 	first, this := s.home.Owns(s.first), s.home.Owns(c.Member)
 	switch {
 	case first && !this:
-		s.because("%s misses out due to wrong homehost", c.Path)
+		s.because("assemble.misses-out-due-wrong-homehost", c.Path)
 		return nil
 	case this && !first:
-		s.because("%s overrides previous devices due to good homehost", c.Path)
+		s.because("assemble.overrides-previous-devices-due-good-homehost", c.Path)
 		for o := range s.found {
 			o.used = unused
 		}
@@ -301,7 +300,7 @@ func (s *selector) resolve(d *poolDevice, c *Contender) error {
 		d.used, s.found[d] = chosen, c
 		return nil
 	}
-	s.say.Say(note.Always, "superblock on %s doesn't match others - assembly aborted", c.Path)
+	s.say.Say(note.Always, "assemble.superblock-on-doesnt-match-others-assembly-aborted", c.Path)
 	return fmt.Errorf("%s: %w", c.Path, errSelect)
 }
 
@@ -331,40 +330,40 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeEr
 	if errors.Is(err, block.ErrNotDevice) {
 		// mdadm asks for direct access, which nothing but devices and files has.
 		return nil, &probeError{
-			Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(unix.EINVAL))},
-			extra: err.Error(),
+			Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: unix.EINVAL})},
+			extra: err,
 		}
 	}
 	if err != nil {
-		return nil, &probeError{Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(err))}}
+		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: err})}}
 	}
 	defer d.Close()
 	c := &Contender{Path: path, Major: d.Major, Minor: d.Minor}
 	if !d.IsBlockDevice() {
-		return nil, &probeError{loud: []string{path + " is not a block device."}}
+		return nil, &probeError{loud: []note.Sentence{note.Of("assemble.not-block-device", path)}}
 	}
 	switch {
 	case v == nil && newest1:
 		var why []*md.LoadError
 		c.Member, why = md.LoadNewest(d)
 		for _, w := range why {
-			c.Asides = append(c.Asides, w.Text)
+			c.Asides = append(c.Asides, note.Unloaded(w))
 		}
 		if c.Member == nil {
-			return nil, &probeError{Notes: append(c.Asides, "no RAID superblock on "+path)}
+			return nil, &probeError{Notes: append(c.Asides, note.Of("assemble.no-superblock", path))}
 		}
 		c.Member.Name = path
 		return c, nil
 	case v == nil:
 		if c.Member, err = md.GuessSuper(d); err != nil {
-			return nil, &probeError{Notes: []string{"no recogniseable superblock on " + path}}
+			return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.no-superblock-recognised", path)}}
 		}
 		c.Member.Name = path
 		return c, nil
 	}
 	var bad *md.LoadError
 	if c.Member, bad = md.LoadSuper(d, *v); bad != nil {
-		return nil, &probeError{Notes: []string{bad.Text, "no RAID superblock on " + path}}
+		return nil, &probeError{Notes: []note.Sentence{note.Unloaded(bad), note.Of("assemble.no-superblock", path)}}
 	}
 	c.Member.Name = path
 	return c, nil
@@ -374,15 +373,15 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeEr
 func probeSwapped(path string, _ *md.Version, _ bool) (*Contender, *probeError) {
 	d, err := device.Open(path, block.ForReading)
 	if err != nil {
-		return nil, &probeError{Notes: []string{fmt.Sprintf("cannot open device %s: %s", path, device.ErrnoText(err))}}
+		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: err})}}
 	}
 	defer d.Close()
 	if !d.IsBlockDevice() {
-		return nil, &probeError{loud: []string{path + " is not a block device."}}
+		return nil, &probeError{loud: []note.Sentence{note.Of("assemble.not-block-device", path)}}
 	}
 	m, bad := md.LoadSwapped(d)
 	if bad != nil {
-		return nil, &probeError{Notes: []string{bad.Text, "no RAID superblock on " + path}}
+		return nil, &probeError{Notes: []note.Sentence{note.Unloaded(bad), note.Of("assemble.no-superblock", path)}}
 	}
 	m.Name = path
 	return &Contender{Path: path, Member: m, Major: d.Major, Minor: d.Minor}, nil

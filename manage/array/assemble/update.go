@@ -78,7 +78,7 @@ func (a *assembler) planUpdate() error {
 	for j, c := range a.found {
 		m, writes, err := u.member(c)
 		if errors.Is(err, errNotUnderstood) {
-			a.Report.Say(note.Always, "--update=%s not understood for %s metadata", u.What, node.FormatFamily(c.Member.Version))
+			a.Report.Say(note.Always, "assemble.update-not-understood-for-metadata", u.What, node.FormatFamily(c.Member.Version))
 		}
 		if err != nil {
 			return &note.Said{Err: errors.Join(ErrUpdate, err)}
@@ -116,7 +116,7 @@ type Updater struct {
 func (u *Updater) member(c *Contender) (*md.Member, []updateWrite, error) {
 	d, err := device.Open(c.Path, block.ForReading)
 	if err != nil {
-		return nil, nil, u.say.Fail(err, "cannot re-read metadata from %s - aborting", c.Path)
+		return nil, nil, u.say.Fail(err, "assemble.cannot-re-read-metadata-from-aborting", c.Path)
 	}
 	defer d.Close()
 	m := *c.Member
@@ -181,8 +181,8 @@ func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
 }
 
 // refuse says why an update is not possible.
-func (u *Updater) refuse(format string, args ...any) error {
-	return u.say.Fail(ErrUpdate, format, args...)
+func (u *Updater) refuse(id note.ID, args ...any) error {
+	return u.say.Fail(ErrUpdate, id, args...)
 }
 
 // layoutOf is the raid0 layout that an update asks for.

@@ -18,13 +18,13 @@ func (u *Updater) Super0(c *Contender, d *device.Device, m *md.Member, edit *md.
 	case "sparc2.2":
 		moved, err := SparcMoved(s)
 		if err != nil {
-			return nil, u.refuse("%s: %v", c.Path, err)
+			return nil, u.refuse(note.In, c.Path, err)
 		}
 		edit.V0 = moved
-		u.say.Say(note.Normal, "adjusting superblock of %s for 2.2/sparc compatibility.", c.Path)
+		u.say.Say(note.Normal, "assemble.adjusting-superblock-for-2-2-sparc-compatibility", c.Path)
 	case "super-minor":
 		s.MDMinor = uint32(u.minor)
-		u.say.Say(note.Chatty, "updating superblock of %s with minor number %d", c.Path, u.minor)
+		u.say.Say(note.Chatty, "assemble.updating-superblock-with-minor-number", c.Path, u.minor)
 	case "summaries":
 		summarise(s)
 	case "resync":
@@ -111,13 +111,13 @@ func (u *Updater) toVersion1(d *device.Device, m *md.Member, edit *md.SuperEdit)
 	s := edit.V0
 	switch {
 	case s.State&md.Super0BitmapPresent != 0:
-		return u.refuse("Cannot update metadata when bitmap is present")
+		return u.refuse("assemble.cannot-update-metadata-when-bitmap-present")
 	case s.State != md.Super0Clean:
-		return u.refuse("Cannot update metadata on unclean array")
+		return u.refuse("assemble.cannot-update-metadata-on-unclean-array")
 	}
 	off, ok := md.V10.SuperOffset(d.Size())
 	if !ok {
-		return u.refuse("%s is too small for md: size is %d sectors.", m.Name, d.Size()/md.SectorSize)
+		return u.refuse("assemble.too-small-for-md-size-sectors", m.Name, d.Size()/md.SectorSize)
 	}
 	n := &md.Super1{
 		Magic: md.SuperMagic, MajorVersion: 1, SetUUID: s.UUID(), CTime: uint64(s.CTime) + 1,
@@ -148,14 +148,14 @@ func (u *Updater) toVersion1(d *device.Device, m *md.Member, edit *md.SuperEdit)
 func (u *Updater) revert0(c *Contender, s *md.Super0) error {
 	switch {
 	case s.MinorVersion <= 90:
-		return u.refuse("No active reshape to revert on %s", c.Path)
+		return u.refuse("assemble.no-active-reshape-revert", c.Path)
 	case s.DeltaDisks == 0:
-		return u.refuse("%s: Can only revert reshape which changes number of devices", c.Path)
+		return u.refuse("assemble.can-only-revert-reshape-which-changes-number-devices", c.Path)
 	}
 	before := int64(s.RaidDisks) - int64(s.DeltaDisks)
 	if s.Level.Parity() && Misaligned(s.ReshapePosition, int64(s.NewChunk)/md.SectorSize, before, s.Level) {
-		u.say.Say(note.Always, "Reshape position is not suitably aligned.")
-		return u.refuse("Try normal assembly and stop again")
+		u.say.Say(note.Always, "assemble.reshape-position-not-suitably-aligned")
+		return u.refuse("assemble.try-normal-assembly-and-stop-again")
 	}
 	s.RaidDisks, s.DeltaDisks = uint32(before), -s.DeltaDisks
 	s.NewLayout, s.Layout = s.Layout, s.NewLayout

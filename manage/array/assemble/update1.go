@@ -67,7 +67,7 @@ func (u *Updater) rename(s *md.Super1, name string) {
 
 func (u *Updater) layout1(c *Contender, s *md.Super1, layout int32) error {
 	if s.Level != md.LevelRAID0 {
-		u.say.Say(note.Always, "%s: %s only supported for RAID0", c.Path, u.What)
+		u.say.Say(note.Always, "assemble.only-supported-for-raid0", c.Path, u.What)
 		return errNotUnderstood
 	}
 	s.Layout = layout
@@ -85,7 +85,7 @@ func (u *Updater) logs1(c *Contender, s *md.Super1, bitmap *md.Bitmap) error {
 		addBadBlockLog(s, bitmap)
 	case "no-bbl":
 		if s.FeatureMap&md.FeatureBadBlocks != 0 {
-			u.say.Say(note.Always, "Cannot remove active bbl from %s", c.Path)
+			u.say.Say(note.Always, "assemble.cannot-remove-active-bbl", c.Path)
 			return nil
 		}
 		s.BblogSize, s.BblogShift, s.BblogOffset = 0, 0, 0
@@ -147,9 +147,9 @@ const (
 func (u *Updater) addPPL(s *md.Super1) error {
 	switch {
 	case s.FeatureMap&md.FeatureBitmapOffset != 0:
-		return u.refuse("Cannot add PPL to array with bitmap")
+		return u.refuse("assemble.cannot-add-ppl-array-with-bitmap")
 	case s.FeatureMap&md.FeatureJournal != 0:
-		return u.refuse("Cannot add PPL to array with journal")
+		return u.refuse("assemble.cannot-add-ppl-array-with-journal")
 	}
 	bad := int64(s.BblogOffset)
 	off, space := int64(8), int64(s.DataOffset)-int64(s.SuperOffset)-8
@@ -161,7 +161,7 @@ func (u *Updater) addPPL(s *md.Super1) error {
 		space = bad - 8
 	}
 	if space < pplHeader+8 {
-		return u.refuse("Not enough space to add ppl")
+		return u.refuse("assemble.not-enough-space-add-ppl")
 	}
 	if space >= pplLarge {
 		space = pplLarge
@@ -176,7 +176,7 @@ func (u *Updater) addPPL(s *md.Super1) error {
 // revert1 turns a reshape around.
 func (u *Updater) revert1(c *Contender, s *md.Super1) error {
 	if s.FeatureMap&md.FeatureReshapeActive == 0 {
-		return u.refuse("No active reshape to revert on %s", c.Path)
+		return u.refuse("assemble.no-active-reshape-revert", c.Path)
 	}
 	before := int64(s.RaidDisks) - int64(s.DeltaDisks)
 	backwards := s.FeatureMap&md.FeatureReshapeBackwards != 0
@@ -187,11 +187,11 @@ func (u *Updater) revert1(c *Contender, s *md.Super1) error {
 	}
 	if s.DeltaDisks == 0 && (s.FeatureMap&md.FeatureNewOffset == 0 || s.NewOffset == 0) {
 		// Nobody could keep what it overwrites on the way back.
-		return u.refuse("%s: Can only revert reshape which changes number of devices", c.Path)
+		return u.refuse("assemble.can-only-revert-reshape-which-changes-number-devices", c.Path)
 	}
 	if s.Level.Parity() && Misaligned(s.ReshapePosition, int64(s.NewChunk), before, s.Level) {
-		u.say.Say(note.Always, "Reshape position is not suitably aligned.")
-		return u.refuse("Try normal assembly and stop again")
+		u.say.Say(note.Always, "assemble.reshape-position-not-suitably-aligned")
+		return u.refuse("assemble.try-normal-assembly-and-stop-again")
 	}
 	s.RaidDisks = uint32(before)
 	if s.DeltaDisks == 0 {
@@ -227,10 +227,10 @@ func (u *Updater) cluster(m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]upda
 	off, ok := m.BitmapOffset()
 	clustered := ok && bitmap != nil && bitmap.Version == md.BitmapClustered
 	if u.What == "nodes" && !clustered && u.Nodes != 0 {
-		u.say.Say(note.Always, "Warning: --nodes option is only suitable for clustered bitmap")
+		u.say.Say(note.Always, "assemble.warning-nodes-option-only-suitable-for-clustered-bitmap")
 	}
 	if !ok || bitmap == nil {
-		return nil, u.refuse("Error: Invalid bitmap")
+		return nil, u.refuse("assemble.error-invalid-bitmap")
 	}
 	edit := *bitmap
 	switch {
@@ -240,11 +240,11 @@ func (u *Updater) cluster(m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]upda
 			copy(edit.ClusterName[:len(edit.ClusterName)-1], u.Cluster)
 		}
 	case clustered && m.Version != md.V12:
-		return nil, u.refuse("Warning: cluster md only works with superblock 1.2")
+		return nil, u.refuse("assemble.warning-cluster-md-only-works-with-superblock-1")
 	case clustered:
 		space := (s.DataOffset-s.SuperOffset)*md.SectorSize - 4096
 		if each := edit.CopyLen(); uint32(u.Nodes) >= edit.Nodes && each*uint64(u.Nodes) > space {
-			return nil, u.refuse("Warning: The max num of nodes can't exceed %d", space/each)
+			return nil, u.refuse("assemble.warning-max-num-nodes-cant-exceed", space/each)
 		}
 		edit.Nodes = uint32(u.Nodes)
 	}

@@ -57,14 +57,14 @@ func PlanBuild(req BuildRequest) (*Building, error) {
 		b.here++
 		if _, _, err := device.StatDevice(m.Path); err != nil {
 			if errors.Is(err, block.ErrNotDevice) {
-				return nil, req.Report.Fail(err, "%s is not a block device.", m.Path)
+				return nil, req.Report.Fail(err, "create.not-block-device", m.Path)
 			}
-			return nil, req.Report.Fail(err, "stat failed for %s: %s", m.Path, device.ErrnoText(err))
+			return nil, req.Report.Fail(err, "create.stat-failed", m.Path, note.Errno{Err: err})
 		}
 	}
 	if req.RaidDisks != len(req.Members) {
 		err := fmt.Errorf("%w: %d devices for %d slots", ErrRefused, len(req.Members), req.RaidDisks)
-		return nil, req.Report.Fail(err, "requested %d devices in array but listed %d", req.RaidDisks, len(req.Members))
+		return nil, req.Report.Fail(err, "create.requested-devices-array-but-listed", req.RaidDisks, len(req.Members))
 	}
 	b.chooseLayout(req)
 	if b.chunk == 0 && (b.level == md.LevelRAID0 || b.level == md.LevelLinear) {
@@ -93,10 +93,10 @@ func (b *Building) chooseLayout(req BuildRequest) {
 		b.layout = *req.Layout
 	case b.level == md.LevelRAID10:
 		b.layout = md.DefaultLayout(b.level)
-		req.Report.Say(note.Chatty, "layout defaults to n1")
+		req.Report.Say(note.Chatty, "create.layout-defaults-n1")
 	case b.level == md.LevelFaulty:
 		b.layout = md.DefaultLayout(b.level)
-		req.Report.Say(note.Chatty, "layout defaults to clear")
+		req.Report.Say(note.Chatty, "create.layout-defaults-clear")
 	}
 }
 
@@ -115,7 +115,7 @@ func (b *Building) describeStep() plan.Step {
 	return b.ioctlStep("SET_ARRAY_INFO", what, func(dev *mdctl.Device) error {
 		err := dev.SetArrayInfo(&info)
 		if err != nil {
-			b.report.Say(note.Always, "md_set_array_info() failed for %s: %s", b.Node.Chosen, device.ErrnoText(err))
+			b.report.Say(note.Always, "create.md-set-array-info-failed", b.Node.Chosen, note.Errno{Err: err})
 			b.sayKernel()
 			return &note.Said{Err: err}
 		}
@@ -132,7 +132,7 @@ func (b *Building) memberStep(slot int, m CreateMember) plan.Step {
 	return b.ioctlStep("ADD_NEW_DISK", what, func(dev *mdctl.Device) error {
 		f, err := device.Open(m.Path, block.ForReading|block.Exclusive)
 		if err != nil {
-			b.report.Say(note.Always, "Cannot open %s: %s", m.Path, device.ErrnoText(err))
+			b.report.Say(note.Always, "create.cannot-open", m.Path, note.Errno{Err: err})
 			b.report.Holders(note.Always, m.Path, err)
 			return &note.Said{Err: err}
 		}
@@ -143,7 +143,7 @@ func (b *Building) memberStep(slot int, m CreateMember) plan.Step {
 			return err
 		}
 		if err = dev.AddNewDisk(disk); err != nil {
-			b.report.Say(note.Always, "ADD_NEW_DISK failed for %s: %s", m.Path, device.ErrnoText(err))
+			b.report.Say(note.Always, "create.add-new-disk-failed", m.Path, note.Errno{Err: err})
 			b.sayKernel()
 			return &note.Said{Err: err}
 		}
@@ -155,9 +155,9 @@ func (b *Building) runStep() plan.Step {
 	return b.ioctlStep("RUN_ARRAY", "", func(dev *mdctl.Device) error {
 		err := dev.RunArray()
 		if err != nil {
-			b.report.Say(note.Always, "RUN_ARRAY failed: %s", device.ErrnoText(err))
+			b.report.Say(note.Always, "create.run-array-failed", note.Errno{Err: err})
 			if b.chunk&(b.chunk-1) != 0 {
-				b.report.More(note.Always, "Problem may be that chunk size is not a power of 2")
+				b.report.More(note.Always, "create.problem-may-be-that-chunk-size-not-power")
 			}
 			b.sayKernel()
 			return &note.Said{Err: err}
@@ -169,7 +169,7 @@ func (b *Building) runStep() plan.Step {
 // Finish reports that the array has started, waits for its name to appear,
 // and lets go of it.
 func (b *Building) Finish(ctx context.Context) error {
-	b.report.Say(note.Normal, "array %s built and started.", b.Node.Chosen)
+	b.report.Say(note.Normal, "create.array-built-and-started", b.Node.Chosen)
 	node.WaitForName(ctx, b.Node.Chosen, b.report)
 	return b.Node.Close()
 }

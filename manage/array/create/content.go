@@ -17,9 +17,9 @@ import (
 const timeText = "Mon Jan _2 15:04:05 2006"
 
 // oddDetail adds a line to what odd reported.
-func (c *creator) oddDetail(format string, args ...any) {
+func (c *creator) oddDetail(id note.ID, args ...any) {
 	if !c.Run || c.Verbose >= 0 {
-		c.Report.More(note.Always, format, args...)
+		c.Report.More(note.Always, id, args...)
 	}
 }
 
@@ -31,12 +31,12 @@ func (c *creator) inspectContents(path string, f *device.Device) error {
 	if at(1024) && buf[56] == 0x53 && buf[57] == 0xef {
 		mtime := time.Unix(int64(int32(binary.LittleEndian.Uint32(buf[44:]))), 0)
 		size := uint64(binary.LittleEndian.Uint32(buf[4:])) << min(binary.LittleEndian.Uint32(buf[24:]), 63)
-		c.odd("%s appears to contain an ext2fs file system", path)
-		c.oddDetail("size=%dK  mtime=%s", size, mtime.Format(timeText))
+		c.odd("create.appears-contain-ext2fs-file-system", path)
+		c.oddDetail("create.size-k-mtime", size, mtime.Format(timeText))
 	}
 	if at(reiserfsSuper) && (string(buf[52:60]) == "ReIsErFs" || string(buf[52:61]) == "ReIsEr2Fs") {
-		c.odd("%s appears to contain a reiserfs file system", path)
-		c.oddDetail("size = %dK", uint64(binary.LittleEndian.Uint32(buf))*4)
+		c.odd("create.appears-contain-reiserfs-file-system", path)
+		c.oddDetail("create.size-k", uint64(binary.LittleEndian.Uint32(buf))*4)
 	}
 	m, err := md.GuessSuper(f)
 	bootSector := block.ReadFull(f, buf[:512], 0) == nil && isBootSector(buf)
@@ -46,12 +46,12 @@ func (c *creator) inspectContents(path string, f *device.Device) error {
 		if m.Level().Known() {
 			level = m.Level().String()
 		}
-		c.odd("%s appears to be part of a raid array:", path)
-		c.oddDetail("level=%s devices=%d ctime=%s", level, m.RaidDisks(), m.CTime().Local().Format(timeText))
+		c.odd("create.appears-be-part-raid-array", path)
+		c.oddDetail("create.level-devices-ctime", level, m.RaidDisks(), m.CTime().Local().Format(timeText))
 	case !errors.Is(err, md.ErrNoSuper):
 		return err
 	case bootSector:
-		c.odd("partition table exists on %s", path)
+		c.odd("create.partition-table-exists", path)
 	}
 	return c.inspectSignatures(path, f, err == nil, bootSector)
 }
@@ -70,7 +70,7 @@ func (c *creator) inspectSignatures(path string, f *device.Device, isMember, boo
 		}
 		said[s.Type], c.warned = true, true
 		if !c.Run || c.Verbose >= 0 {
-			c.Report.Beside("%s appears to contain %v", path, s)
+			c.Report.Beside("create.appears-contain", path, s)
 		}
 	}
 	return err
@@ -90,12 +90,11 @@ func (c *creator) inspectPartitions(path string, f *device.Device, free, size ui
 	switch {
 	case !ok:
 	case free == 0:
-		c.odd("partition table exists on %s but will be lost or\n"+
-			"       meaningless after creating array", path)
+		c.odd("create.partition-table-exists-on-but-will-be-lost", path)
 	case end > free:
-		c.odd("metadata will over-write last partition on %s.", path)
+		c.odd("create.metadata-will-over-write-last-partition", path)
 	case size > 0 && end > size:
-		c.odd("array size is too small to cover all partitions on %s.", path)
+		c.odd("create.array-size-too-small-cover-all-partitions", path)
 	}
 }
 

@@ -120,9 +120,8 @@ type createDevice struct {
 const unsetChunk = -1
 
 // refuse reports why nothing is created.
-func (c *creator) refuse(format string, args ...any) error {
-	err := fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
-	return c.Report.Fail(err, format, args...)
+func (c *creator) refuse(id note.ID, args ...any) error {
+	return c.Report.Fail(fmt.Errorf("%w: %s", ErrRefused, id), id, args...)
 }
 
 // PlanCreate decides everything about a new array and gives the plan that
@@ -159,19 +158,19 @@ func (c *creator) checkShape() error {
 	wanted := c.RaidDisks + spares + journals
 	switch {
 	case c.Level == md.LevelRAID6 && c.RaidDisks < 4:
-		return c.refuse("at least 4 raid-devices needed for level 6")
+		return c.refuse("create.at-least-4-raid-devices-needed-for-level")
 	case c.Level == md.LevelRAID6 && c.RaidDisks > 256:
-		return c.refuse("no more than 256 raid-devices supported for level 6")
+		return c.refuse("create.no-more-than-256-raid-devices-supported")
 	case c.Level >= 4 && c.RaidDisks < 2:
-		return c.refuse("at least 2 raid-devices needed for level %d", c.Level)
+		return c.refuse("create.at-least-2-raid-devices-needed-for-level", c.Level)
 	case c.Level <= 0 && spares > 0:
-		return c.refuse("This level does not support spare devices")
+		return c.refuse("create.this-level-does-not-support-spare-devices")
 	case listed > wanted:
-		return c.refuse("You have listed more devices (%d) than are in the array(%d)!", listed, c.RaidDisks+spares)
+		return c.refuse("create.you-have-listed-more-devices-than-are-array", listed, c.RaidDisks+spares)
 	case listed < wanted:
-		return c.refuse("You haven't given enough devices (real or missing) to create this array")
+		return c.refuse("create.you-havent-given-enough-devices-real-or-missing")
 	case c.Bitmap != "" && c.Level <= 0:
-		return c.refuse("bitmaps not meaningful with level %s", c.Level)
+		return c.refuse("create.bitmaps-not-meaningful-with-level", c.Level)
 	}
 	return nil
 }
@@ -182,9 +181,9 @@ func (c *creator) defaultLayout(l note.Loudness) {
 	switch c.Level {
 	case md.LevelRAID5, md.LevelRAID6, md.LevelRAID10:
 		word, _ := md.LayoutName(c.Level, c.layout)
-		c.Report.Say(l, "layout defaults to %s", word)
+		c.Report.Say(l, "create.layout-defaults", word)
 	case md.LevelFaulty:
-		c.Report.Say(l, "layout defaults to clear")
+		c.Report.Say(l, "create.layout-defaults-clear")
 	}
 }
 
@@ -197,7 +196,7 @@ func (c *creator) chooseGeometry() error {
 	}
 	if c.Level == md.LevelRAID10 {
 		if need := int(c.layout&255) * int(c.layout>>8&255); need > c.RaidDisks {
-			return c.refuse("that layout requires at least %d devices", need)
+			return c.refuse("create.that-layout-requires-at-least-devices", need)
 		}
 	}
 	c.chunk, c.ownChunk = c.Chunk, true
@@ -206,7 +205,7 @@ func (c *creator) chooseGeometry() error {
 		c.chunk, c.ownChunk = unsetChunk, false
 	case c.Level.Striped(), c.Level == md.LevelLinear:
 	case c.chunk != 0:
-		return c.refuse("specifying chunk size is forbidden for this level")
+		return c.refuse("create.specifying-chunk-size-forbidden-for-this-level")
 	}
 	c.size = c.Size
 	if c.chunk > 0 && !c.roundSize() {
@@ -227,7 +226,7 @@ func (c *creator) roundSize() bool {
 		return true
 	}
 	if c.size &^= uint64(c.chunk) - 1; c.size == 0 {
-		c.Report.Say(note.Always, "Size cannot be smaller than chunk.")
+		c.Report.Say(note.Always, "create.size-cannot-be-smaller-than-chunk")
 		return false
 	}
 	return true
@@ -239,7 +238,7 @@ func (c *creator) settleChunk() bool {
 		return true
 	}
 	c.ownChunk = true
-	c.Report.Say(note.Chatty, "chunk size defaults to %dK", c.chunk)
+	c.Report.Say(note.Chatty, "create.chunk-size-defaults-k", c.chunk)
 	return c.roundSize()
 }
 
@@ -254,7 +253,7 @@ func (c *creator) allowed(l note.Loudness) bool {
 	}
 	if c.version == md.V090 && c.Level == md.LevelRAID0 {
 		// mdadm 4.2 always has a layout for raid0 here.
-		c.Report.Say(l, "0.90 metadata does not support layouts for RAID0")
+		c.Report.Say(l, "create.0-90-metadata-does-not-support-layouts")
 		return false
 	}
 	return true
@@ -266,10 +265,10 @@ const limit0 = 4 << 40 / md.SectorSize
 func (c *creator) allowed0(l note.Loudness) bool {
 	switch {
 	case c.RaidDisks > md.Super0Disks:
-		c.Report.Say(l, "0.90 metadata supports at most %d devices per array", md.Super0Disks)
+		c.Report.Say(l, "create.0-90-metadata-supports-at-most-devices-per", md.Super0Disks)
 		return false
 	case c.size*2 >= limit0:
-		c.Report.Say(l, "0.90 metadata supports at most 4 terabytes per device")
+		c.Report.Say(l, "create.0-90-metadata-supports-at-most-4-terabytes")
 		return false
 	}
 	return true
@@ -279,29 +278,29 @@ func (c *creator) allowed0(l note.Loudness) bool {
 func (c *creator) settleSize() error {
 	switch {
 	case c.missingDisks == len(c.Members):
-		return c.refuse("Subdevs can't be all missing")
+		return c.refuse("create.subdevs-cant-be-all-missing")
 	case c.RaidDisks+c.SpareDisks > c.maxDevices():
 		name := "1.x"
 		if c.version == md.V090 {
 			name = "0.90"
 		}
-		return c.refuse("Too many devices: %s metadata only supports %d", name, c.maxDevices())
+		return c.refuse("create.too-many-devices-metadata-only-supports", name, c.maxDevices())
 	case c.failed:
-		return c.refuse("create aborted")
+		return c.refuse("create.create-aborted")
 	}
 	if c.size == 0 {
 		if c.minName == "" {
-			return c.refuse("no size and no drives given - aborting create.")
+			return c.refuse("create.no-size-and-no-drives-given-aborting-create")
 		}
 		if c.Level > 0 || c.Level == md.LevelMultipath || c.Level == md.LevelFaulty {
 			c.size = c.min
 			if !c.allowed(never) {
-				return c.refuse("devices too large for RAID level %d", c.Level)
+				return c.refuse("create.devices-too-large-for-raid-level", c.Level)
 			}
 			if c.Level == md.LevelRAID1 {
 				c.size &^= 63 // leaves a chunk's freedom for a later reshape
 			}
-			c.Report.Say(note.Chatty, "size set to %dK", c.size)
+			c.Report.Say(note.Chatty, "create.size-set-k", c.size)
 		}
 	}
 	return nil
@@ -326,14 +325,14 @@ func (c *creator) chooseBitmap() error {
 	}
 	if c.Bitmap == "" && c.Level >= 1 && !journal && !c.Resync && !c.PPL &&
 		(c.WriteBehind > 0 || c.size > bitmapFrom) {
-		c.Report.Say(note.Chatty, "automatically enabling write-intent bitmap on large array")
+		c.Report.Say(note.Chatty, "create.automatically-enabling-write-intent-bitmap-on-large-array")
 		c.Bitmap = "internal"
 	}
 	if c.Bitmap == "none" {
 		c.Bitmap = ""
 	}
 	if c.PPL && c.version == md.V090 {
-		return c.refuse("0.90 metadata does not support PPL")
+		return c.refuse("create.0-90-metadata-does-not-support-ppl")
 	}
 	return nil
 }
@@ -341,26 +340,26 @@ func (c *creator) chooseBitmap() error {
 // confirm asks, if anything looked odd.
 func (c *creator) confirm() error {
 	if c.Level > 0 && (c.max-c.size)*100 > c.max {
-		c.odd("largest drive (%s) exceeds size (%dK) by more than 1%%", c.maxName, c.size)
+		c.odd("create.largest-drive-exceeds-size-k-by-more", c.maxName, c.size)
 	}
 	switch {
 	case !c.warned:
 		return nil
 	case c.Run:
-		c.Report.Say(note.Chatty, "creation continuing despite oddities due to --run")
+		c.Report.Say(note.Chatty, "create.creation-continuing-despite-oddities-due-run")
 		return nil
 	case c.Confirm != nil && c.Confirm():
 		return nil
 	}
-	return c.refuse("create aborted.")
+	return c.refuse("create.create-aborted-2")
 }
 
 // odd reports something that has to be confirmed. With --run and --quiet
 // nobody wants to know.
-func (c *creator) odd(format string, args ...any) {
+func (c *creator) odd(id note.ID, args ...any) {
 	c.warned = true
 	if !c.Run || c.Verbose >= 0 {
-		c.Report.Say(note.Always, format, args...)
+		c.Report.Say(note.Always, id, args...)
 	}
 }
 
@@ -388,7 +387,7 @@ func (c *creator) insertSpare() error {
 		}
 	}
 	if c.Level <= 0 && c.firstMissing < len(c.Members)*2 {
-		return c.refuse("This level does not support missing devices")
+		return c.refuse("create.this-level-does-not-support-missing-devices")
 	}
 	return nil
 }

@@ -48,9 +48,9 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 			err = f.Close()
 		}
 		err = errors.Join(fmt.Errorf("%w: %s is not a block device", ErrDevice, m.Path), err)
-		return d, c.Report.Fail(err, "%s is not a block device.", m.Path)
+		return d, c.Report.Fail(err, "create.not-block-device", m.Path)
 	case err != nil:
-		return d, c.Report.Fail(fmt.Errorf("%w: %w", ErrDevice, err), "cannot open %s: %s", m.Path, device.ErrnoText(err))
+		return d, c.Report.Fail(fmt.Errorf("%w: %w", ErrDevice, err), "create.cannot-open-2", m.Path, note.Errno{Err: err})
 	}
 	defer f.Close()
 	d.bytes, d.major, d.minor = uint64(f.Size()), f.Major, f.Minor
@@ -72,7 +72,7 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 		}
 	}
 	if err := c.inspect(&d, f, free); err != nil {
-		c.Report.Say(note.Always, "Cannot open %s: %s", m.Path, device.ErrnoText(err))
+		c.Report.Say(note.Always, "create.cannot-open", m.Path, note.Errno{Err: err})
 		c.failed = true
 	}
 	return d, nil
@@ -84,7 +84,7 @@ func (c *creator) fit(d *createDevice, f *device.Device) (free uint64, ok bool, 
 	if c.versioned {
 		free, ok = c.validate(d, f, note.Normal)
 		if !ok {
-			c.Report.Say(note.Always, "%s is not suitable for this array.", d.Path)
+			c.Report.Say(note.Always, "create.not-suitable-for-this-array", d.Path)
 		}
 		return free, ok, nil
 	}
@@ -98,12 +98,12 @@ func (c *creator) fit(d *createDevice, f *device.Device) (free uint64, ok bool, 
 		return free, true, nil
 	}
 	if err := claim(d.Path); err != nil {
-		c.Report.Say(note.Always, "cannot open %s: %s", d.Path, device.ErrnoText(err))
+		c.Report.Say(note.Always, "create.cannot-open-2", d.Path, note.Errno{Err: err})
 		c.Report.Holders(note.Always, d.Path, err)
 		return 0, false, &note.Said{Err: fmt.Errorf("%w: %w", ErrDevice, err)}
 	}
 	err = fmt.Errorf("%w: %s is not suitable for any style of array", ErrDevice, d.Path)
-	return 0, false, c.Report.Fail(err, "device %s not suitable for any style of array", d.Path)
+	return 0, false, c.Report.Fail(err, "create.device-not-suitable-for-any-style-array", d.Path)
 }
 
 // claim checks that nobody holds the device.
@@ -125,7 +125,7 @@ func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (
 		style = "super0.90"
 	}
 	if err := claim(d.Path); err != nil {
-		c.Report.Say(l, "%s cannot open %s: %s", style, d.Path, device.ErrnoText(err))
+		c.Report.Say(l, "create.cannot-open-3", style, d.Path, note.Errno{Err: err})
 		c.Report.Holders(l, d.Path, err)
 		return 0, false
 	}
@@ -137,7 +137,7 @@ func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (
 	free, err := md.UsableSectors(c.version, sectors, offset, c.PPL)
 	if err != nil {
 		if c.version != md.V090 {
-			c.Report.Bare("device %s is too small (%dK) for required metadata!", d.Path, sectors/2)
+			c.Report.Bare("create.device-too-small-k-for-required-metadata", d.Path, sectors/2)
 		}
 		return 0, false
 	}
@@ -168,11 +168,11 @@ func (c *creator) measure(path string, free uint64) (bool, error) {
 	}
 	switch {
 	case free == 0:
-		c.Report.Say(note.Always, "no free space left on %s", path)
+		c.Report.Say(note.Always, "create.no-free-space-left", path)
 		c.failed = true
 		return false, nil
 	case c.size != 0 && free < c.size:
-		c.Report.Say(note.Always, "%s is smaller than given size. %dK < %dK + metadata", path, free, c.size)
+		c.Report.Say(note.Always, "create.smaller-than-given-size-k-k-metadata", path, free, c.size)
 		c.failed = true
 		return false, nil
 	}
@@ -211,11 +211,7 @@ func (c *creator) inspect(d *createDevice, f *device.Device, free uint64) error 
 	}
 	if c.defaulted && c.Level == md.LevelRAID1 && !c.bootNote {
 		c.bootNote = true
-		c.odd("Note: this array has metadata at the start and\n" +
-			"    may not be suitable as a boot device.  If you plan to\n" +
-			"    store '/boot' on this device please ensure that\n" +
-			"    your boot-loader understands md/v1.x metadata, or use\n" +
-			"    --metadata=0.90")
+		c.odd("create.note-this-array-has-metadata-at-start")
 	}
 	return nil
 }
@@ -247,8 +243,8 @@ func (c *creator) sameDevice() error {
 		}
 		n := unix.Mkdev(d.major, d.minor)
 		if first, ok := seen[n]; ok {
-			c.Report.Say(note.Always, "failed to open %s after earlier success - aborting", d.Path)
-			c.Report.Extra(note.Always, "%s and %s are the same device", first, d.Path)
+			c.Report.Say(note.Always, "create.failed-open-after-earlier-success-aborting", d.Path)
+			c.Report.Extra(note.Always, "create.and-are-same-device", first, d.Path)
 			return &note.Said{Err: fmt.Errorf("%w: %s and %s are the same device", ErrRefused, first, d.Path)}
 		}
 		seen[n] = d.Path

@@ -14,7 +14,6 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -52,16 +51,16 @@ func (c *creator) plan() (*Creation, error) {
 		return nil, err
 	}
 	if c.version == md.V090 && c.DataOffset != nil {
-		return nil, c.refuse("data-offset not support for 0.90")
+		return nil, c.refuse("create.data-offset-not-support-for-0-90")
 	}
 	images, err := a.Format(members.list, c.dataOffset)
 	switch {
 	case errors.Is(err, md.ErrTooManyDevices):
-		return nil, c.refuse("too many devices requested: %d+%d > %d",
+		return nil, c.refuse("create.too-many-devices-requested",
 			a.RaidDisks, a.WorkingDisks-a.ActiveDisks, c.maxDevices())
 	case errors.Is(err, md.ErrBitmapChunk):
 		c.sayDefault()
-		return nil, c.refuse("Given bitmap chunk size not supported.")
+		return nil, c.refuse("create.given-bitmap-chunk-size-not-supported")
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
@@ -85,7 +84,7 @@ func (c *creator) plan() (*Creation, error) {
 
 func (c *creator) sayDefault() {
 	if c.defaulted {
-		c.Report.Say(note.Normal, "Defaulting to version %s metadata", c.version)
+		c.Report.Say(note.Normal, "create.defaulting-version-metadata", c.version)
 	}
 }
 
@@ -269,7 +268,7 @@ func (made *Creation) infoStep() plan.Step {
 		func(dev *mdctl.Device) error {
 			err := dev.SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
-				return made.report.Fail(err, "failed to set array info for %s: %s", made.Node.Chosen, device.ErrnoText(err))
+				return made.report.Fail(err, "create.failed-set-array-info", made.Node.Chosen, note.Errno{Err: err})
 			}
 			return nil
 		},
@@ -297,10 +296,10 @@ func (made *Creation) addStep(path string, major, minor uint32) plan.Step {
 			if err == nil {
 				return nil
 			}
-			made.report.Say(note.Always, "ADD_NEW_DISK for %s failed: %s", path, device.ErrnoText(err))
+			made.report.Say(note.Always, "create.add-new-disk-for-failed", path, note.Errno{Err: err})
 			if errors.Is(err, unix.EINVAL) && made.Array.Level == md.LevelRAID0 {
-				made.report.Say(note.Always, "Possibly your kernel doesn't support RAID0 layouts.")
-				made.report.Say(note.Always, "Either upgrade, or use --layout=dangerous")
+				made.report.Say(note.Always, "create.possibly-your-kernel-doesnt-support-raid0-layouts")
+				made.report.Say(note.Always, "create.either-upgrade-or-use-layout-dangerous")
 			}
 			made.sayKernel()
 			return &note.Said{Err: err}
@@ -321,7 +320,7 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 		return plan.NewStep(info,
 			func(context.Context) error {
 				if err := set.Write(); err != nil {
-					made.report.Say(note.Always, "Failed to start array: %s", device.ErrnoText(err))
+					made.report.Say(note.Always, "create.failed-start-array", note.Errno{Err: err})
 					made.sayKernel()
 					return &note.Said{Err: err}
 				}
@@ -335,12 +334,12 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 				_ = dev.RestartArrayReadWrite() // refused if it is writable already
 				return nil
 			}
-			made.report.Say(note.Always, "RUN_ARRAY failed: %s", device.ErrnoText(err))
+			made.report.Say(note.Always, "create.run-array-failed", note.Errno{Err: err})
 			if errors.Is(err, errRAID0Layout) && made.Array.Level == md.LevelRAID0 {
-				made.report.More(note.Always, "Please use --layout=original or --layout=alternate")
+				made.report.More(note.Always, "create.please-use-layout-original-or-layout-alternate")
 			}
 			if chunk := made.Array.Chunk; chunk&(chunk-1) != 0 {
-				made.report.More(note.Always, "Problem may be that chunk size is not a power of 2")
+				made.report.More(note.Always, "create.problem-may-be-that-chunk-size-not-power")
 			}
 			made.sayKernel()
 			return &note.Said{Err: err}
@@ -350,7 +349,7 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 // sayKernel passes on what the kernel said of the array since the plan began.
 func (made *Creation) sayKernel() {
 	for _, line := range note.Heard(made.log, made.Node.Kernel) {
-		made.report.Extra(note.Always, "kernel: %s", line)
+		made.report.Extra(note.Always, "create.kernel", line)
 	}
 }
 
@@ -363,10 +362,10 @@ func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, er
 		var failed *plan.PlanError
 		if errors.As(err, &failed) {
 			for _, left := range failed.Left {
-				made.report.Extra(note.Always, "not taken back: %s: %v", left.Step, left.Err)
+				made.report.Extra(note.Always, "create.not-taken-back", left.Step, left.Err)
 			}
 			if len(failed.Left) == 0 && note.WasSaid(err) {
-				made.report.Extra(note.Normal, "everything is as it was before")
+				made.report.Extra(note.Normal, "create.everything-as-it-was-before")
 			}
 		}
 	}
@@ -376,7 +375,7 @@ func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, er
 // Finish reports that the array has started, waits for its name to appear, and
 // lets go of it.
 func (made *Creation) Finish(ctx context.Context) error {
-	made.report.Say(note.Normal, "array %s started.", made.Node.Chosen)
+	made.report.Say(note.Normal, "create.array-started", made.Node.Chosen)
 	node.WaitForName(ctx, made.Node.Chosen, made.report)
 	err := made.Node.Close()
 	if d, openErr := sysmd.Open(made.fs, made.Node.Kernel); openErr == nil {

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -111,26 +109,6 @@ func StatDevice(path string) (major, minor uint32, err error) {
 	}
 	return unix.Major(st.Rdev), unix.Minor(st.Rdev), nil
 }
-
-// ErrnoText gives the C library's text for the errno in err, which is how
-// mdadm prints reasons: "Device or resource busy". An error without an errno
-// gives its own text.
-func ErrnoText(err error) string {
-	var no unix.Errno
-	if !errors.As(err, &no) {
-		return err.Error()
-	}
-	if unix.ErrnoName(no) == "" {
-		return fmt.Sprintf("Unknown error %d", int(no))
-	}
-	text := no.Error()
-	r, n := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(r)) + text[n:]
-}
-
-// Reason gives the C library's text for the errno in err, or its own text if
-// it has none: what mdadm prints behind a colon.
-func Reason(err error) string { return ErrnoText(err) }
 
 // NodeOf gives a path for a device by the kernel's name.
 func NodeOf(fs sysfs.FS, name string) (string, error) {

@@ -109,10 +109,10 @@ func (i *incremental) run(ctx context.Context) {
 	release, err := i.arrays.Hold(ctx, &i.runner, i.Home, i.Conf)
 	defer release()
 	if err != nil {
-		i.Report.Say(note.Always, "failed to get exclusive lock on mapfile")
+		i.Report.Say(note.Always, "incremental.failed-get-exclusive-lock-on-mapfile")
 	}
 	if err := device.ClaimDevice(i.Device); err != nil {
-		i.Report.Say(note.Normal, "cannot reopen %s: %s.", i.Device, device.ErrnoText(err))
+		i.Report.Say(note.Normal, "incremental.cannot-reopen", i.Device, note.Errno{Err: err})
 		return
 	}
 	defer func() {
@@ -135,41 +135,41 @@ func (i *incremental) identify(ctx context.Context) bool {
 	d, err := device.Open(i.Device, block.ForReading)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		i.Report.Say(note.Always, "stat failed for %s: %s", i.Device, device.ErrnoText(err))
+		i.Report.Say(note.Always, "incremental.stat-failed", i.Device, note.Errno{Err: err})
 		return i.fail(1)
 	case err != nil && errors.Is(err, block.ErrNotDevice):
-		i.Report.Say(note.Always, "%s is not a block device.", i.Device)
+		i.Report.Say(note.Always, "incremental.not-block-device", i.Device)
 		return i.fail(1)
 	case err != nil:
-		i.Report.Say(note.Normal, "cannot open %s: %s.", i.Device, device.ErrnoText(err))
+		i.Report.Say(note.Normal, "incremental.cannot-open", i.Device, note.Errno{Err: err})
 		return i.fail(1)
 	}
 	defer d.Close()
 	if !d.IsBlockDevice() {
-		i.Report.Say(note.Always, "%s is not a block device.", i.Device)
+		i.Report.Say(note.Always, "incremental.not-block-device", i.Device)
 		return i.fail(1)
 	}
 	if !i.listed(d) {
-		i.Report.Say(note.Normal, "%s not permitted by mdadm.conf.", i.Device)
+		i.Report.Say(note.Normal, "incremental.not-permitted-by-mdadm-conf", i.Device)
 		return i.fail(1)
 	}
 	i.policies = node.PoliciesOf(i.Conf, d.Major, d.Minor)
 	c, bad := assemble.ProbeDevice(i.Device, i.Version, i.Newest1)
 	if bad == nil {
 		for _, n := range c.Asides {
-			i.Report.Say(note.Normal, "%s", n)
+			i.Report.Say(note.Normal, note.Reason, n)
 		}
 		i.member, i.info = c.Member, md.InfoOf(c.Member)
 		i.info.Major, i.info.Minor = c.Major, c.Minor
 		return true
 	}
 	if i.Version == nil && !i.Newest1 {
-		i.Report.Say(note.Normal, "no recognisable superblock on %s.", i.Device)
+		i.Report.Say(note.Normal, "incremental.no-recognisable-superblock", i.Device)
 	} else {
 		for _, n := range bad.Notes[:max(len(bad.Notes)-1, 0)] {
-			i.Report.Say(note.Normal, "%s", n)
+			i.Report.Say(note.Normal, note.Reason, n)
 		}
-		i.Report.Say(note.Normal, "no RAID superblock on %s.", i.Device)
+		i.Report.Say(note.Normal, "incremental.no-raid-superblock", i.Device)
 	}
 	i.spare(ctx, d)
 	return false
@@ -194,22 +194,22 @@ func (i *incremental) listed(d *device.Device) bool {
 func (i *incremental) permitted() bool {
 	line, two := i.Conf.Match(mdconf.Facts{
 		UUID: i.info.UUID, Name: i.info.Name, SuperMinor: i.info.SuperMinor, Device: i.Device,
-	}, func(why string) { i.Report.Say(note.VeryChatty, "%s", why) })
+	}, func(why string) { i.Report.Say(note.VeryChatty, note.Reason, why) })
 	switch {
 	case two != nil && line.Device != "" && two.Device != "":
-		i.Report.Say(note.Normal, "we match both %s and %s - cannot decide which to use.", line.Device, two.Device)
+		i.Report.Say(note.Normal, "incremental.we-match-both-and-cannot-decide-which-use", line.Device, two.Device)
 		return i.fail(2)
 	case two != nil:
-		i.Report.Say(note.Normal, "multiple lines in mdadm.conf match")
+		i.Report.Say(note.Normal, "incremental.multiple-lines-mdadm-conf-match")
 		return i.fail(2)
 	case line != nil && line.Ignored():
-		i.Report.Say(note.Normal, "array containing %s is explicitly ignored by mdadm.conf", i.Device)
+		i.Report.Say(note.Normal, "incremental.array-containing-explicitly-ignored-by-mdadm-conf", i.Device)
 		return i.fail(1)
 	}
 	i.line = line
 	ours := line != nil || i.Home.Owns(i.member)
 	if line == nil && !i.policies.AutoAllowed(node.FormatFamily(i.member.Version), ours) {
-		i.Report.Say(note.Chatty, "%s has metadata type %s for which auto-assembly is disabled", i.Device, node.FormatFamily(i.member.Version))
+		i.Report.Say(note.Chatty, "incremental.has-metadata-type-for-which-auto-assembly-disabled", i.Device, node.FormatFamily(i.member.Version))
 		return i.fail(1)
 	}
 	i.name, i.trust = assemble.TrustName(i.member, i.Home, i.Conf, line != nil)
@@ -265,13 +265,13 @@ func (i *incremental) running() bool {
 // fits checks the device against the array that is there.
 func (i *incremental) fits() bool {
 	if i.info.State.Sync && !i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionReAdd) && !i.Run && i.running() {
-		i.Report.Say(note.Always, "not adding %s to active array (without --run) %s", i.Device, i.node.Chosen)
+		i.Report.Say(note.Always, "incremental.not-adding-active-array-without-run", i.Device, i.node.Chosen)
 		return i.fail(2)
 	}
 	for _, m := range i.there.Members {
 		path, err := device.NodeOf(i.fs, m.Name)
 		if err != nil {
-			i.Report.Say(note.Always, "unable to open %s", i.Device)
+			i.Report.Say(note.Always, "incremental.unable-open", i.Device)
 			return i.fail(2)
 		}
 		c, bad := assemble.ProbeDevice(path, &i.member.Version, false)
@@ -279,11 +279,11 @@ func (i *incremental) fits() bool {
 			if len(i.devices) > 0 {
 				continue
 			}
-			i.Report.Say(note.Always, "metadata mismatch between %s and chosen array %s", i.Device, i.node.Chosen)
+			i.Report.Say(note.Always, "incremental.metadata-mismatch-between-and-chosen-array", i.Device, i.node.Chosen)
 			return i.fail(2)
 		}
 		if len(i.devices) == 0 && !assemble.SameArray(i.member, c.Member) {
-			i.Report.Say(note.Always, "metadata mismatch between %s and chosen array %s", i.Device, i.node.Chosen)
+			i.Report.Say(note.Always, "incremental.metadata-mismatch-between-and-chosen-array", i.Device, i.node.Chosen)
 			return i.fail(2)
 		}
 		c.Included = true
@@ -326,7 +326,7 @@ func (i *incremental) add(ctx context.Context) bool {
 	} else {
 		open := plan.AsideStep(func(context.Context) error {
 			if err := i.open(); err != nil {
-				return i.Report.Fail(err, "unable to open %s", i.Device)
+				return i.Report.Fail(err, "incremental.unable-open", i.Device)
 			}
 			return nil
 		})
@@ -338,7 +338,7 @@ func (i *incremental) add(ctx context.Context) bool {
 	}
 	if _, err := i.runner.Run(ctx, &plan.Plan{Steps: steps}); err != nil {
 		if !note.WasSaid(err) {
-			i.Report.Say(note.Always, "%v", err)
+			i.Report.Say(note.Always, note.Reason, err)
 		}
 		return i.fail(2)
 	}
@@ -351,7 +351,7 @@ func (i *incremental) setStep() plan.Step {
 		func(context.Context) error {
 			err := i.array().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
-				return i.Report.Fail(err, "failed to set array info for %s: %s", i.node.Chosen, device.ErrnoText(err))
+				return i.Report.Fail(err, "incremental.failed-set-array-info", i.node.Chosen, note.Errno{Err: err})
 			}
 			return nil
 		},
@@ -382,7 +382,7 @@ func (i *incremental) addStep() plan.Step {
 		err := i.array().AddNewDisk(disk)
 		if i.there == nil {
 			if err != nil {
-				return i.Report.Fail(err, "failed to add %s to new array %s: %s.", i.Device, i.node.Chosen, device.ErrnoText(err))
+				return i.Report.Fail(err, "incremental.failed-add-new-array", i.Device, i.node.Chosen, note.Errno{Err: err})
 			}
 			return nil
 		}
@@ -395,11 +395,11 @@ func (i *incremental) addStep() plan.Step {
 				disk.State &^= mdctl.DiskSync
 				err = i.array().AddNewDisk(disk)
 			} else {
-				i.Report.Say(note.Normal, "can only add %s to %s as a spare, and force-spare is not set.", i.Device, i.node.Chosen)
+				i.Report.Say(note.Normal, "incremental.can-only-add-as-spare-and-force-spare", i.Device, i.node.Chosen)
 			}
 		}
 		if err != nil {
-			return i.Report.Fail(err, "failed to add %s to existing array %s: %s.", i.Device, i.node.Chosen, device.ErrnoText(err))
+			return i.Report.Fail(err, "incremental.failed-add-existing-array", i.Device, i.node.Chosen, note.Errno{Err: err})
 		}
 		return nil
 	}, nil)
@@ -420,7 +420,7 @@ func (i *incremental) reject() {
 			continue
 		}
 		if i.remove(name) == nil {
-			i.Report.Say(note.Normal, "removing old device %s from %s", name, i.node.Chosen)
+			i.Report.Say(note.Normal, "incremental.removing-old-device", name, i.node.Chosen)
 		}
 	}
 }

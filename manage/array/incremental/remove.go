@@ -56,17 +56,17 @@ type remover struct {
 
 func (r *remover) run(ctx context.Context) {
 	if strings.Contains(r.Device, "/") {
-		r.Report.Say(note.Always, "incremental removal requires a kernel device name, not a file: %s", r.Device)
+		r.Report.Say(note.Always, "incremental.incremental-removal-requires-kernel-device-name-not-file", r.Device)
 		return
 	}
 	there := r.arrayOf()
 	if there == nil {
-		r.Report.Say(note.Normal, "%s does not appear to be a component of any array", r.Device)
+		r.Report.Say(note.Normal, "incremental.does-not-appear-be-component-any-array", r.Device)
 		return
 	}
 	path, err := device.NodeOf(r.fs, there.Name)
 	if err != nil {
-		r.Report.Say(note.Normal, "Cannot open array %s!!", there.Name)
+		r.Report.Say(note.Normal, "incremental.cannot-open-array", there.Name)
 		return
 	}
 	r.result.Array = path
@@ -96,7 +96,7 @@ func (r *remover) run(ctx context.Context) {
 // calling reports with the kernel's name of the array in place of its path.
 func (r *remover) calling(path, name string) note.Reporter {
 	return func(n note.Note) {
-		n.Text = strings.ReplaceAll(n.Text, path, name)
+		n.Sentence = n.Renamed(path, name)
 		r.Report(n)
 	}
 }
@@ -153,7 +153,7 @@ func (r *remover) remember(ctx context.Context, there *sysmd.MdstatArray) {
 				return os.WriteFile(file, fmt.Appendf(nil, "%20s %s\n", e.Metadata, e.UUID), 0o600)
 			}, nil))
 		if err != nil {
-			r.Report.Say(note.Always, "can't create file to save path to old disk: %s", device.ErrnoText(err))
+			r.Report.Say(note.Always, "incremental.cant-create-file-save-path-old-disk", note.Errno{Err: err})
 		}
 		return
 	}
@@ -203,6 +203,6 @@ func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
 			_ = b.Announce("remove")
 		}
 	}))
-	r.Report.Say(note.Chatty, "Fail to stop %s too.", there.Name)
+	r.Report.Say(note.Chatty, "incremental.fail-stop-too", there.Name)
 	r.result.Code = 1
 }

@@ -30,7 +30,7 @@ func (i *incremental) spare(ctx context.Context, d *device.Device) {
 	metadata, uuid, known := slotOf(node.PathsOf(d.Major, d.Minor))
 	bare := isBare(d)
 	if !bare && (!known || !i.policies.Allows(format, mdconf.ActionSpareSameSlot)) {
-		i.Report.Say(note.VeryChatty, "%s is not bare, so not considering as a spare", i.Device)
+		i.Report.Say(note.VeryChatty, "incremental.not-bare-so-not-considering-as-spare", i.Device)
 		return
 	}
 	s := &spareSeeker{incremental: i, d: d, bare: bare, size: d.Size()}
@@ -93,7 +93,7 @@ func (s *spareSeeker) seek() *node.MapEntry {
 func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 	v, err := md.ParseVersion(e.Metadata)
 	if err != nil || s.Version != nil && v != *s.Version {
-		s.Report.Say(note.VeryChatty, "not adding %s to %s as metadata type doesn't match", s.Device, e.Path)
+		s.Report.Say(note.VeryChatty, "incremental.not-adding-as-metadata-type-doesnt-match", s.Device, e.Path)
 		return 0, false, false
 	}
 	format := node.FormatFamily(v)
@@ -107,7 +107,7 @@ func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 	degraded, _ := a.Degraded() // levels without redundancy have no such thing
 	size, err := a.ComponentSize()
 	if err != nil || !s.holds(a, v, size) {
-		s.Report.Say(note.VeryChatty, "not adding %s to %s as it is too small", s.Device, e.Path)
+		s.Report.Say(note.VeryChatty, "incremental.not-adding-as-it-too-small", s.Device, e.Path)
 		return 0, false, false
 	}
 	missing = int(degraded)
@@ -120,7 +120,7 @@ func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 		}
 	}
 	if mdconf.InDomains(s.domainsOf(a, format), s.policies.Domains(format)) != 1 {
-		s.Report.Say(note.VeryChatty, "not adding %s to %s as it is not in a compatible domain", s.Device, e.Path)
+		s.Report.Say(note.VeryChatty, "incremental.not-adding-as-it-not-compatible-domain", s.Device, e.Path)
 		return 0, false, false
 	}
 	return missing, false, true
@@ -176,9 +176,9 @@ func (s *spareSeeker) give(ctx context.Context, e *node.MapEntry) {
 	}
 	s.result.Array, s.result.Kernel = e.Path, e.Name
 	if err != nil {
-		s.Report.Say(note.Chatty, "failed to add %s as spare for %s", s.Device, e.Name)
+		s.Report.Say(note.Chatty, "incremental.failed-add-as-spare", s.Device, e.Name)
 		return
 	}
 	s.result.Code = 0
-	s.Report.Say(note.Chatty, "added %s as spare for %s", s.Device, e.Name)
+	s.Report.Say(note.Chatty, "incremental.added-as-spare", s.Device, e.Name)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/assemble"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
@@ -97,9 +96,9 @@ func (n *count) enough() bool {
 }
 
 // tell says what became of the device, unless that is exported.
-func (i *incremental) tell(format string, args ...any) {
+func (i *incremental) tell(id note.ID, args ...any) {
 	if !i.Export {
-		i.Report.Say(note.Normal, format, args...)
+		i.Report.Say(note.Normal, id, args...)
 	}
 }
 
@@ -113,20 +112,20 @@ func (i *incremental) start(ctx context.Context) {
 	switch {
 	case !n.enough():
 		i.result.Started = StartedNo
-		i.tell("%s attached to %s, not enough to start (%d).", i.Device, name, n.active)
+		i.tell("incremental.attached-not-enough-start", i.Device, name, n.active)
 	case i.there != nil && i.running():
 		i.result.Started = StartedAlready
-		i.tell("%s attached to %s which is already active.", i.Device, name)
+		i.tell("incremental.attached-which-already-active", i.Device, name)
 	case i.Run || !noJournal && n.active >= n.best.Working:
 		i.launch(ctx, noJournal)
 	case noJournal:
 		i.result.Started = StartedUnsafe
 		if !i.Export {
-			i.Report.Say(note.Always, "Journal device is missing, not safe to start yet.")
+			i.Report.Say(note.Always, "incremental.journal-device-missing-not-safe-start-yet")
 		}
 	default:
 		i.result.Started = StartedUnsafe
-		i.tell("%s attached to %s, not enough to start safely.", i.Device, name)
+		i.tell("incremental.attached-not-enough-start-safely", i.Device, name)
 	}
 }
 
@@ -135,16 +134,16 @@ func (i *incremental) start(ctx context.Context) {
 func (i *incremental) launch(ctx context.Context, noJournal bool) {
 	name := i.node.Chosen
 	if noJournal {
-		i.Report.Say(note.Always, "Trying to run with missing journal device")
+		i.Report.Say(note.Always, "incremental.trying-run-with-missing-journal-device")
 	}
 	if r := &i.count.best.Reshape; r.Active && !r.NoBackup {
-		i.Report.Say(note.Always, "%s: This array is being reshaped and cannot be started", name)
-		i.Report.More(note.Always, "by --incremental.  Please use --assemble")
+		i.Report.Say(note.Always, "incremental.this-array-being-reshaped-and-cannot-be-started", name)
+		i.Report.More(note.Always, "incremental.by-incremental-please-use-assemble")
 		i.result.Code = 0
 		return
 	}
 	if _, err := i.runner.Run(ctx, i.launchPlan()); err != nil {
-		i.Report.Say(note.Always, "%s attached to %s, but failed to start: %s.", i.Device, name, device.ErrnoText(err))
+		i.Report.Say(note.Always, "incremental.attached-but-failed-start", i.Device, name, note.Errno{Err: err})
 		i.result.Code = 1
 		return
 	}
@@ -154,7 +153,7 @@ func (i *incremental) launch(ctx context.Context, noJournal bool) {
 // launched is what follows once the array runs.
 func (i *incremental) launched(ctx context.Context) error {
 	_ = i.node.Close() // an exclusive opening would be in the way of those who wait for it
-	i.tell("%s attached to %s, which has been started.", i.Device, i.node.Chosen)
+	i.tell("incremental.attached-which-has-been-started", i.Device, i.node.Chosen)
 	node.WaitForName(ctx, i.node.Chosen, i.Report)
 	i.takeBack()
 	return nil
@@ -198,7 +197,7 @@ func (i *incremental) takeBack() {
 		cand.Major, cand.Minor = c.Major, c.Minor
 		name, err := live.KernelNameOf(c.Major, c.Minor)
 		if err == nil && i.dev.AddNewDisk(cand.DiskInfo()) == nil {
-			i.Report.Say(note.Always, "dev-%s re-added to %s", name, i.node.Chosen)
+			i.Report.Say(note.Always, "incremental.dev-re-added", name, i.node.Chosen)
 		}
 	}
 }
@@ -225,10 +224,10 @@ func IncrementalScan(ctx context.Context, req IncrementalScanRequest) (steps []p
 			continue
 		}
 		start := plan.NewSetting(i.sysfs().StateTo(sysmd.ReadAuto), nil)
-		started := plan.SayStep(func() { req.Report.Say(note.Normal, "started array %s", e.Path) })
+		started := plan.SayStep(func() { req.Report.Say(note.Normal, "incremental.started-array", e.Path) })
 		if err := r.Do(ctx, start, started); err != nil {
-			req.Report.Say(note.Always, "failed to start array %s: %s", e.Path, device.ErrnoText(err))
-			req.Report.Extra(note.Always, "%s", fmt.Sprint(err))
+			req.Report.Say(note.Always, "incremental.failed-start-array", e.Path, note.Errno{Err: err})
+			req.Report.Extra(note.Always, note.Reason, fmt.Sprint(err))
 			ok = false
 		}
 	}

@@ -18,19 +18,19 @@ import (
 func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.Plan, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, report.Fail(err, "Couldn't open %s: %s", path, device.ErrnoText(err))
+		return nil, report.Fail(err, "live.couldnt-open", path, note.Errno{Err: err})
 	}
 	f.Close()
 	a, err := ArrayAt(fs, path)
 	if err != nil {
-		return nil, report.Fail(err, "%s is no an md array", path)
+		return nil, report.Fail(err, "live.no-md-array", path)
 	}
 	set := a.SyncActionTo(sysmd.SyncAction(action))
 	return &plan.Plan{Steps: []plan.Step{plan.NewStep(plan.SettingInfo(set), func(context.Context) error {
 		log := note.ListenToKernel()
 		defer log.Close()
 		if err := set.Write(); err != nil {
-			report.Say(note.Always, "Count not set action for %s to %s: %s", path, action, device.ErrnoText(err))
+			report.Say(note.Always, "live.count-not-set-action", path, action, note.Errno{Err: err})
 			report.KernelSaid(log, a.Name())
 			report.ExplainBusy(a, err)
 			return &note.Said{Err: err}

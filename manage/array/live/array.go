@@ -13,6 +13,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
+	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -42,10 +43,10 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	}
 	l := &Array{Path: path, Name: name, FS: fs}
 	if l.Sysfs, err = sysmd.Open(fs, name); err != nil {
-		return nil, &Error{Text: "sysfs not availabile for " + path, Err: err}
+		return nil, &Error{Why: note.Of("live.no-sysfs", path), Err: err}
 	}
 	if l.Info, err = dev.ArrayInfo(); err != nil {
-		return nil, &Error{Text: "Cannot get array info for " + path, Err: err}
+		return nil, &Error{Why: note.Of("live.cannot-get-array-info", path), Err: err}
 	}
 	l.Size = uint64(max(l.Info.Size, 0)) * 2
 	if kib, err := l.Sysfs.ComponentSize(); err == nil && kib > 0 {
@@ -60,11 +61,11 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 
 // Error is a failure to learn about an array, in mdadm's words.
 type Error struct {
-	Text string
-	Err  error
+	Why note.Sentence
+	Err error
 }
 
-func (e *Error) Error() string { return e.Text + ": " + e.Err.Error() }
+func (e *Error) Error() string { return string(e.Why.ID) + ": " + e.Err.Error() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -78,8 +79,8 @@ func (l *Array) readFormat() error {
 	switch {
 	case m.Kind == sysmd.MetadataExternal:
 		return &Error{
-			Text: fmt.Sprintf("unsupport array - version %d.%d", -1, -2),
-			Err:  fmt.Errorf("metadata %s is kept outside of the kernel", m.External),
+			Why: note.Of("live.unsupported-array", -1, -2),
+			Err: fmt.Errorf("metadata %s is kept outside of the kernel", m.External),
 		}
 	case m.Kind == sysmd.MetadataNone:
 		return nil
@@ -88,8 +89,8 @@ func (l *Array) readFormat() error {
 	}
 	if l.Version, err = md.ParseVersion(text); err != nil {
 		return &Error{
-			Text: fmt.Sprintf("unsupport array - version %d.%d", l.Info.MajorVersion, l.Info.MinorVersion),
-			Err:  err,
+			Why: note.Of("live.unsupported-array", l.Info.MajorVersion, l.Info.MinorVersion),
+			Err: err,
 		}
 	}
 	l.HasFormat = true
@@ -115,11 +116,11 @@ func ReadDisks(dev *mdctl.Device, n int) ([]mdctl.DiskInfo, error) {
 func kernelName(dev *mdctl.Device) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(dev.File().Fd()), &st); err != nil {
-		return "", &Error{Text: "sysfs not availabile for " + dev.Name(), Err: err}
+		return "", &Error{Why: note.Of("live.no-sysfs", dev.Name()), Err: err}
 	}
 	name, err := KernelNameOf(unix.Major(st.Rdev), unix.Minor(st.Rdev))
 	if err != nil {
-		return "", &Error{Text: "sysfs not availabile for " + dev.Name(), Err: err}
+		return "", &Error{Why: note.Of("live.no-sysfs", dev.Name()), Err: err}
 	}
 	return name, nil
 }

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -48,13 +47,13 @@ func FindRunning(fs sysfs.FS, name string, report note.Reporter) (*Running, erro
 	dev, err := mdctl.Open(name, os.O_RDONLY)
 	switch {
 	case errors.Is(err, mdctl.ErrNotArray):
-		return nil, report.Fail(err, "%s does not appear to be an md device", name)
+		return nil, report.Fail(err, "live.does-not-appear-be-md-device", name)
 	case err != nil:
-		return nil, report.Fail(err, "error opening %s: %s", name, device.ErrnoText(err))
+		return nil, report.Fail(err, "live.error-opening", name, note.Errno{Err: err})
 	}
 	defer dev.Close()
 	if _, err := dev.Version(); err != nil {
-		return nil, report.Fail(err, "%s does not appear to be an md device", name)
+		return nil, report.Fail(err, "live.does-not-appear-be-md-device", name)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(dev.File().Fd()), &st); err != nil {
@@ -63,7 +62,7 @@ func FindRunning(fs sysfs.FS, name string, report note.Reporter) (*Running, erro
 	r.num = sysblock.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}
 	b, err := sysblock.OpenNum(fs, r.num)
 	if err != nil {
-		return nil, report.Fail(err, "Cannot find %s in sysfs!!", name)
+		return nil, report.Fail(err, "live.cannot-find-sysfs", name)
 	}
 	r.Kernel = b.Name()
 	return r, nil
@@ -90,7 +89,7 @@ func (r *Running) active() error {
 		}
 	}
 	err = errors.Join(fmt.Errorf("%s: %w", r.Path, mdctl.ErrNoArray), err)
-	return r.report.Fail(err, "%s does not appear to be active.", r.Path)
+	return r.report.Fail(err, "live.does-not-appear-be-active", r.Path)
 }
 
 // PlanReadOnly makes the array read-only, or writable again.
@@ -107,7 +106,7 @@ func (r *Running) PlanReadOnly(readOnly bool) (*plan.Plan, error) {
 		defer log.Close()
 		err := do(dev)
 		if err != nil {
-			r.report.Say(note.Always, "failed to set %s for %s: %s", word, r.Path, device.ErrnoText(err))
+			r.report.Say(note.Always, "live.failed-set", word, r.Path, note.Errno{Err: err})
 			r.report.KernelSaid(log, r.Kernel)
 			r.report.Holders(note.Always, r.Path, err)
 			return &note.Said{Err: err}
@@ -142,18 +141,16 @@ func (r *Running) PlanRun() (*plan.Plan, error) {
 		log := note.ListenToKernel()
 		defer log.Close()
 		if err := set.Write(); err != nil {
-			r.report.Say(note.Always, "failed to start array %s: %s", path, device.ErrnoText(err))
+			r.report.Say(note.Always, "live.failed-start-array", path, note.Errno{Err: err})
 			for _, line := range note.Heard(log, r.Kernel) {
-				r.report.Extra(note.Always, "kernel: %s", line)
+				r.report.Extra(note.Always, "live.kernel", line)
 			}
 			return &note.Said{Err: err}
 		}
-		r.report.Say(note.Normal, "started array %s", path)
+		r.report.Say(note.Normal, "live.started-array", path)
 		return nil
 	}, nil)}}, nil
 }
-
-const inUse = "Perhaps a running process, mounted filesystem or active volume group?"
 
 // PlanStop stops the array. Somebody who only looks at it may have it open for
 // a moment, so the kernel is asked for five seconds.
@@ -164,7 +161,7 @@ func (r *Running) PlanStop() *plan.Plan {
 			var err error
 			dev, err = mdctl.OpenNumber(r.num.Major, r.num.Minor, os.O_RDONLY|unix.O_EXCL)
 			if err != nil {
-				r.report.Say(note.Normal, "Cannot get exclusive access to %s:%s", r.Path, inUse)
+				r.report.Say(note.Normal, "live.cannot-get-exclusive-access", r.Path, note.Of("live.perhaps-in-use"))
 				r.report.Holders(note.Normal, r.Path, err)
 				return &note.Said{Err: err}
 			}
@@ -177,14 +174,14 @@ func (r *Running) PlanStop() *plan.Plan {
 				err = dev.StopArray()
 			}
 			if err != nil {
-				r.report.Say(note.Normal, "failed to stop array %s: %s", r.Path, device.ErrnoText(err))
+				r.report.Say(note.Normal, "live.failed-stop-array", r.Path, note.Errno{Err: err})
 				if errors.Is(err, mdctl.ErrBusy) {
-					r.report.More(note.Normal, "%s", inUse)
+					r.report.More(note.Normal, "live.perhaps-in-use")
 					r.report.Holders(note.Normal, r.Path, err)
 				}
 				return &note.Said{Err: err}
 			}
-			r.report.Say(note.Normal, "stopped %s", r.Path)
+			r.report.Say(note.Normal, "live.stopped", r.Path)
 			return dev.Close()
 		}, func(context.Context) error { return plan.ErrNoUndo })
 	forget := plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: r.Kernel, What: "take out of the map"},

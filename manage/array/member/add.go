@@ -35,24 +35,24 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 		// mdadm 4.2 and the kernel make it a member of itself, and it can
 		// never be stopped again.
 		if t.Verb == verbReAddMissing {
-			m.Report.Say(note.Chatty, "--re-add for %s to %s is not possible", t.Name, m.Array)
+			m.Report.Say(note.Chatty, "member.re-add-for-not-possible", t.Name, m.Array)
 			return false, nil
 		}
-		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(unix.EBUSY))
-		m.Report.Extra(note.Always, "it is the array itself")
+		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: unix.EBUSY})
+		m.Report.Extra(note.Always, "member.it-array-itself")
 		return false, &note.Said{Err: unix.EBUSY}
 	}
 	if err := m.unclaimed(t); err != nil {
 		if t.Verb == verbReAddMissing {
 			return false, nil
 		}
-		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: err})
 		m.Report.Holders(note.Always, t.Name, err)
 		return false, &note.Said{Err: err}
 	}
 	d, err := device.Open(t.Name, block.ForReading)
 	if err != nil {
-		m.Report.Say(note.Always, "Cannot open %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: err})
 		return false, &note.Said{Err: err}
 	}
 	defer d.Close()
@@ -85,15 +85,15 @@ func (m *Manager) addMember(ctx context.Context, t *Target, d *device.Device) (b
 	}
 	s := live.ReadSample(m.Live)
 	if s == nil && (t.Verb == VerbAdd || t.Verb == VerbAddSpare) {
-		m.Report.Say(note.Always, "cannot load array metadata from %s", m.Array)
+		m.Report.Say(note.Always, "member.cannot-load-array-metadata", m.Array)
 		return false, errDeclined
 	}
 	if s != nil && s.Room(d.Size()) < int64(m.Live.Size) {
 		if t.Verb == verbReAddMissing {
 			return false, nil
 		}
-		m.Report.Say(note.Always, "%s not large enough to join array", t.Name)
-		m.Report.Extra(note.Chatty, "it has room for %d sectors beside the metadata, the array uses %d of each member",
+		m.Report.Say(note.Always, "member.not-large-enough-join-array", t.Name)
+		m.Report.Extra(note.Chatty, "member.it-has-room-for-sectors-beside-metadata-array",
 			max(s.Room(d.Size()), 0), m.Live.Size)
 		return false, errDeclined
 	}
@@ -104,17 +104,17 @@ func (m *Manager) addMember(ctx context.Context, t *Target, d *device.Device) (b
 	}
 	switch {
 	case t.Verb == verbReAddMissing:
-		m.Report.Say(note.Chatty, "--re-add for %s to %s is not possible", t.Name, m.Array)
+		m.Report.Say(note.Chatty, "member.re-add-for-not-possible", t.Name, m.Array)
 		return false, nil
 	case t.Verb == VerbReAdd:
-		m.Report.Say(note.Always, "--re-add for %s to %s is not possible", t.Name, m.Array)
+		m.Report.Say(note.Always, "member.re-add-for-not-possible", t.Name, m.Array)
 		return false, errDeclined
 	case s == nil:
-		m.Report.Say(note.Always, "cannot load array metadata from %s", m.Array)
+		m.Report.Say(note.Always, "member.cannot-load-array-metadata", m.Array)
 		return false, errDeclined
 	case m.hasFailed():
-		m.Report.Say(note.Always, "%s has failed so using --add cannot work and might destroy", m.Array)
-		m.Report.Say(note.Always, "data on %s.  You should stop the array and re-assemble it.", t.Name)
+		m.Report.Say(note.Always, "member.has-failed-so-using-add-cannot-work", m.Array)
+		m.Report.Say(note.Always, "member.data-on-you-should-stop-array-and-re", t.Name)
 		return false, errDeclined
 	}
 	return m.addSpare(ctx, t, d, s)
@@ -123,11 +123,11 @@ func (m *Manager) addMember(ctx context.Context, t *Target, d *device.Device) (b
 // oversized says that most of the device will lie idle, and reports whether it
 // may be added all the same.
 func (m *Manager) oversized(t *Target) bool {
-	m.Report.Say(note.Always, "%s is larger than %s can effectively use.", t.Name, m.Array)
+	m.Report.Say(note.Always, "member.larger-than-can-effectively-use", t.Name, m.Array)
 	if m.Force {
-		m.Report.More(note.Always, "Adding anyway as --force was given.")
+		m.Report.More(note.Always, "member.adding-anyway-as-force-was-given")
 	} else {
-		m.Report.More(note.Always, "Add --force is you really want to add this device.")
+		m.Report.More(note.Always, "member.add-force-you-really-want-add-this-device")
 	}
 	return m.Force
 }
@@ -144,7 +144,7 @@ func (m *Manager) hasFailed() bool {
 func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
 	number := m.Live.FreeNumber(m.Live.MaxDevs())
 	if number >= m.Live.MaxDevs() {
-		m.Report.Say(note.Always, "add new device failed for %s as %d: %s", t.Name, number, device.ErrnoText(unix.ENOSPC))
+		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: unix.ENOSPC})
 		return false, &note.Said{Err: unix.ENOSPC}
 	}
 	disk := mdctl.DiskInfo{
@@ -156,8 +156,8 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 		Number: number, Major: t.Major, Minor: t.Minor,
 		WriteMostly: t.WriteMostly == On, FailFast: t.FailFast == On,
 	}); err != nil {
-		m.Report.Say(note.Always, "Failed to write metadata to %s", t.Name)
-		m.Report.Extra(note.Always, "%v", err)
+		m.Report.Say(note.Always, "member.failed-write-metadata", t.Name)
+		m.Report.Extra(note.Always, note.Reason, err)
 		return false, &note.Said{Err: err}
 	}
 	path := m.pathOf(t)
@@ -171,7 +171,7 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 // addBare adds a device to an array without metadata.
 func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (bool, error) {
 	if d.Size()/md.SectorSize < int64(m.Live.Size) {
-		m.Report.Say(note.Always, "%s not large enough to join array", t.Name)
+		m.Report.Say(note.Always, "member.not-large-enough-join-array", t.Name)
 		return false, errDeclined
 	}
 	number := m.Live.FreeNumber(md.Super0Disks)
@@ -193,7 +193,7 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 	log := note.ListenToKernel()
 	defer log.Close()
 	if err := m.apply(ctx, steps...); err != nil {
-		m.Report.Say(note.Always, "add new device failed for %s as %d: %s", t.Name, number, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
 		return false, &note.Said{Err: err}
 	}
@@ -201,7 +201,7 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,
 	})
 	m.Live.Info.NrDisks++
-	m.Report.Say(note.Normal, "added %s", t.Name)
+	m.Report.Say(note.Normal, "member.added", t.Name)
 	return true, nil
 }
 

@@ -30,7 +30,7 @@ func (m *Manager) refuseExternal(t *Target, d block.Device) error {
 	if format == "" || m.Force {
 		return nil
 	}
-	m.Report.Say(note.Always, "%s carries %s metadata, and adding it would damage that", t.Name, format)
-	m.Report.Extra(note.Always, "--force adds it all the same")
+	m.Report.Say(note.Always, "member.carries-metadata-and-adding-it-would-damage", t.Name, format)
+	m.Report.Extra(note.Always, "member.force-adds-it-all-same")
 	return errDeclined
 }

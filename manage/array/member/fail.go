@@ -8,7 +8,6 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -21,8 +20,8 @@ import (
 // the deed).
 func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	if !m.Force && m.needs(t) {
-		m.Report.Say(note.Always, "set device faulty failed for %s:  %s", t.Name, device.ErrnoText(ErrLastMember))
-		m.Report.Extra(note.Always, "%s cannot go on without it; --force fails it all the same", m.Array)
+		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: ErrLastMember})
+		m.Report.Extra(note.Always, "member.cannot-go-on-without-it-force-fails", m.Array)
 		return false, &note.Said{Err: ErrLastMember}
 	}
 	step := m.ioctlStep("SET_DISK_FAULTY", t.number(), func() error { return m.Dev.SetDiskFaulty(t.Major, t.Minor) })
@@ -32,12 +31,12 @@ func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	log := note.ListenToKernel()
 	defer log.Close()
 	if err := m.apply(ctx, step); err != nil {
-		m.Report.Say(note.Always, "set device faulty failed for %s:  %s", t.Name, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
 		return false, &note.Said{Err: failError(err)}
 	}
 	markFailed(m.Live, t)
-	m.Report.Say(note.Normal, "set %s faulty in %s", t.Name, m.Array)
+	m.Report.Say(note.Normal, "member.set-faulty", t.Name, m.Array)
 	return true, nil
 }
 

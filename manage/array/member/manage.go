@@ -105,7 +105,7 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 	if s.Live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error
 		if errors.As(err, &e) {
-			req.Report.Say(note.Always, "%s", e.Text)
+			req.Report.Say(note.Always, note.Reason, e.Why)
 			err = &note.Said{Err: err}
 		}
 		return s.Result, err
@@ -196,7 +196,7 @@ func (m *Manager) one(ctx context.Context, dv Subdev) (changed bool, err error) 
 	case verbWithPaired:
 		return false, m.replaceWith(ctx, t) // mdadm counts only the device that is replaced
 	}
-	m.Report.Say(note.Always, "No matching --replace device for --with %s", dv.Name)
+	m.Report.Say(note.Always, "member.no-matching-replace-device", dv.Name)
 	return false, errDeclined
 }
 
@@ -231,13 +231,13 @@ func (m *Manager) find(dv Subdev) (*Target, error) {
 	t.Major, t.Minor, statErr = device.StatDevice(dv.Name)
 	switch {
 	case errors.Is(openErr, block.ErrNotDevice) || errors.Is(statErr, block.ErrNotDevice):
-		m.Report.Say(note.Always, "%s is not a block device.", dv.Name)
+		m.Report.Say(note.Always, "member.not-block-device", dv.Name)
 	case statErr != nil:
-		m.Report.Say(note.Always, "stat failed for %s: %s", dv.Name, device.ErrnoText(statErr))
+		m.Report.Say(note.Always, "member.stat-failed", dv.Name, note.Errno{Err: statErr})
 	case dv.Verb == VerbRemove:
 		return t, nil // the number is enough
 	case dv.Verb != verbReAddMissing:
-		m.Report.Say(note.Always, "Cannot open %s: %s", dv.Name, device.ErrnoText(openErr))
+		m.Report.Say(note.Always, "member.cannot-open", dv.Name, note.Errno{Err: openErr})
 	}
 	if dv.Verb == verbReAddMissing {
 		return nil, nil
@@ -286,7 +286,7 @@ func (m *Manager) sayLeft(err error) error {
 	var e *plan.PlanError
 	if errors.As(err, &e) {
 		for _, l := range e.Left {
-			m.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
+			m.Report.Extra(note.Always, "member.could-not-take-back", l.Step, l.Err)
 		}
 	}
 	return err

@@ -38,7 +38,7 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 	if m.try(ctx, step) != nil {
 		return false, nil // there is another way
 	}
-	m.Report.Say(note.Always, "re-add %s to %s succeed", t.Name, m.Live.Name)
+	m.Report.Say(note.Always, "member.re-add-succeed", t.Name, m.Live.Name)
 	return true, nil
 }
 
@@ -77,10 +77,10 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 	switch {
 	case err == nil:
 		m.Live.Disks = append(m.Live.Disks, disk)
-		m.Report.Say(note.Normal, "re-added %s", t.Name)
+		m.Report.Say(note.Normal, "member.re-added", t.Name)
 		return true, nil
 	case errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EROFS):
-		m.Report.Say(note.Always, "add new device failed for %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.add-new-device-failed-2", t.Name, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
 		if t.Verb == verbReAddMissing {
 			return false, nil

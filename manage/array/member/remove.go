@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -36,14 +35,14 @@ func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 	log := note.ListenToKernel()
 	defer log.Close()
 	if err := m.apply(ctx, step); err != nil {
-		m.Report.Say(note.Always, "hot remove failed for %s: %s", t.Name, device.ErrnoText(err))
+		m.Report.Say(note.Always, "member.hot-remove-failed", t.Name, note.Errno{Err: err})
 		m.explainRemove(t, err)
 		m.Report.KernelSaid(log, m.Live.Name)
 		return false, &note.Said{Err: err}
 	}
 	drop(m.Live, t)
 	// Not hidden by -q, as mdadm passes its arguments in the wrong order.
-	m.Report.Say(note.Always, "hot removed %s from %s", t.Name, m.Array)
+	m.Report.Say(note.Always, "member.hot-removed", t.Name, m.Array)
 	return true, nil
 }
 
@@ -64,9 +63,9 @@ func (m *Manager) explainRemove(t *Target, err error) {
 	d, member := m.Live.Disk(t.Major, t.Minor)
 	switch {
 	case !member && errors.Is(err, unix.ENXIO):
-		m.Report.Extra(note.Always, "it is not a member of %s", m.Array)
+		m.Report.Extra(note.Always, "member.it-not-member", m.Array)
 	case member && errors.Is(err, unix.EBUSY) && d.RaidDisk >= 0 && d.State&mdctl.DiskFaulty == 0:
-		m.Report.Extra(note.Always, "it is active in slot %d; fail it first", d.RaidDisk)
+		m.Report.Extra(note.Always, "member.it-active-slot-fail-it-first", d.RaidDisk)
 	}
 }
 
@@ -126,14 +125,14 @@ func isKernelName(s string) bool {
 // findByKernelName looks for a member by the name its folder in sysfs has.
 func (m *Manager) findByKernelName(t *Target) error {
 	if t.Verb != VerbRemove && t.Verb != VerbFail {
-		m.Report.Say(note.Always, "%s only meaningful with -r or -f, not -%c", t.Name, t.Verb)
+		m.Report.Say(note.Always, "member.only-meaningful-with-r-or-f", t.Name, t.Verb)
 		return errDeclined
 	}
 	there, err := m.Live.Sysfs.Member(t.Name)
 	if err != nil {
-		m.Report.Say(note.Always, "%s does not appear to be a component of %s", t.Name, m.Array)
+		m.Report.Say(note.Always, "member.does-not-appear-be-component", t.Name, m.Array)
 		if !errors.Is(err, fs.ErrNotExist) {
-			m.Report.Extra(note.Always, "%v", err)
+			m.Report.Extra(note.Always, note.Reason, err)
 		}
 		return errDeclined
 	}

@@ -17,18 +17,18 @@ func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 	there, d := m.memberOf(t)
 	switch {
 	case d == nil:
-		m.Report.Say(note.Always, "%s not found in %s so cannot --replace it", t.Name, m.Array)
+		m.Report.Say(note.Always, "member.not-found-so-cannot-replace", t.Name, m.Array)
 		return false, errDeclined
 	case d.RaidDisk < 0:
-		m.Report.Say(note.Always, "%s is not active and so cannot be replaced.", t.Name)
+		m.Report.Say(note.Always, "member.not-active-and-so-cannot-be-replaced", t.Name)
 		return false, errDeclined
 	}
 	if err := m.apply(ctx, plan.NewSetting(there.CommandTo(sysmd.WantReplacement), nil)); err != nil {
-		m.Report.Say(note.Always, "Failed to request replacement for %s", t.Name)
-		m.Report.Extra(note.Always, "%v", err)
+		m.Report.Say(note.Always, "member.failed-request-replacement", t.Name)
+		m.Report.Extra(note.Always, note.Reason, err)
 		return false, &note.Said{Err: err}
 	}
-	m.Report.Say(note.Normal, "Marked %s (device %d in %s) for replacement", t.Name, d.RaidDisk, m.Array)
+	m.Report.Say(note.Normal, "member.marked-device-for-replacement", t.Name, d.RaidDisk, m.Array)
 	for i := range m.queue {
 		if w := &m.queue[i]; w.Verb == VerbWith {
 			w.Verb, w.slot = verbWithPaired, int(d.RaidDisk)
@@ -43,21 +43,21 @@ func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
 	there, d := m.memberOf(t)
 	switch {
 	case d == nil:
-		m.Report.Say(note.Always, "%s not found in %s so cannot make it preferred replacement", t.Name, m.Array)
+		m.Report.Say(note.Always, "member.not-found-so-cannot-make-it-preferred-replacement", t.Name, m.Array)
 		return errDeclined
 	case d.State&mdctl.DiskFaulty != 0:
-		m.Report.Say(note.Always, "%s is faulty and cannot be a replacement", t.Name)
+		m.Report.Say(note.Always, "member.faulty-and-cannot-be-replacement", t.Name)
 		return errDeclined
 	case d.RaidDisk >= 0:
-		m.Report.Say(note.Always, "%s is active and cannot be a replacement", t.Name)
+		m.Report.Say(note.Always, "member.active-and-cannot-be-replacement", t.Name)
 		return errDeclined
 	}
 	if err := m.apply(ctx, plan.NewSetting(there.SlotTo(sysmd.Slot(t.slot)), nil)); err != nil {
-		m.Report.Say(note.Always, "Failed to set %s as preferred replacement.", t.Name)
-		m.Report.Extra(note.Always, "%v", err)
+		m.Report.Say(note.Always, "member.failed-set-as-preferred-replacement", t.Name)
+		m.Report.Extra(note.Always, note.Reason, err)
 		return &note.Said{Err: err}
 	}
-	m.Report.Say(note.Normal, "Marked %s in %s as replacement for device %d", t.Name, m.Array, t.slot)
+	m.Report.Say(note.Normal, "member.marked-as-replacement-for-device", t.Name, m.Array, t.slot)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (m *Manager) faulty(dv Subdev) ([]Subdev, error) {
 	case VerbReAdd:
 		verb = verbReAddFaulty
 	default:
-		m.Report.Say(note.Always, "%s only meaningful with -r or --re-add, not -%c", dv.Name, dv.Verb)
+		m.Report.Say(note.Always, "member.only-meaningful-with-r-or-re-add", dv.Name, dv.Verb)
 		return nil, errDeclined
 	}
 	return m.each(verb, func(d *mdctl.DiskInfo) bool { return d.State&mdctl.DiskFaulty != 0 }), nil
@@ -49,7 +49,7 @@ func (m *Manager) faulty(dv Subdev) ([]Subdev, error) {
 // detached lists the members whose devices are gone.
 func (m *Manager) detached(dv Subdev) ([]Subdev, error) {
 	if dv.Verb != VerbRemove && dv.Verb != VerbFail {
-		m.Report.Say(note.Always, "%s only meaningful with -r of -f, not -%c", dv.Name, dv.Verb)
+		m.Report.Say(note.Always, "member.only-meaningful-with-r-f", dv.Name, dv.Verb)
 		return nil, errDeclined
 	}
 	return m.each(dv.Verb, func(d *mdctl.DiskInfo) bool {
@@ -71,20 +71,20 @@ func (m *Manager) mirrorSet(dv Subdev) ([]Subdev, error) {
 	set := int(dv.Name[len("set-")] - 'A')
 	switch {
 	case dv.Verb != VerbRemove && dv.Verb != VerbFail:
-		m.Report.Say(note.Always, "'%s' only meaningful with -r or -f", dv.Name)
+		m.Report.Say(note.Always, "member.only-meaningful-with-r-or-f-2", dv.Name)
 		return nil, errDeclined
 	case m.Live.Info.Level != 10:
-		m.Report.Say(note.Always, "'%s' only meaningful with RAID10 arrays", dv.Name)
+		m.Report.Say(note.Always, "member.only-meaningful-with-raid10-arrays", dv.Name)
 		return nil, errDeclined
 	case !ok || dv.Name[len("set-")] < 'A' || set >= copies:
-		m.Report.Say(note.Always, "'%s' not meaningful with this array", dv.Name)
+		m.Report.Say(note.Always, "member.not-meaningful-with-this-array", dv.Name)
 		return nil, errDeclined
 	}
 	in := func(d *mdctl.DiskInfo) bool { return int(d.RaidDisk)%copies == set }
 	nobody := func(*mdctl.DiskInfo) bool { return false }
 	if dv.Verb == VerbFail && !m.Force && m.Live.Survives(nobody) && !m.Live.Survives(in) {
-		m.Report.Say(note.Always, "set device faulty failed for %s:  %s", dv.Name, device.ErrnoText(ErrLastMember))
-		m.Report.Extra(note.Always, "%s cannot go on without it; --force fails it all the same", m.Array)
+		m.Report.Say(note.Always, "member.set-device-faulty-failed", dv.Name, note.Errno{Err: ErrLastMember})
+		m.Report.Extra(note.Always, "member.cannot-go-on-without-it-force-fails", m.Array)
 		return nil, &note.Said{Err: ErrLastMember}
 	}
 	return m.each(dv.Verb, in), nil
@@ -105,12 +105,12 @@ func (m *Manager) each(verb Verb, want func(*mdctl.DiskInfo) bool) []Subdev {
 // member.
 func (m *Manager) missing(dv Subdev) ([]Subdev, error) {
 	if dv.Verb != VerbReAdd {
-		m.Report.Say(note.Always, "'missing' only meaningful with --re-add")
+		m.Report.Say(note.Always, "member.missing-only-meaningful-with-re-add")
 		return nil, errDeclined
 	}
 	paths := device.AllDevices(sysfs.Host)
 	if len(paths) == 0 {
-		m.Report.Say(note.Always, "no devices to scan for missing members.")
+		m.Report.Say(note.Always, "member.no-devices-scan-for-missing-members")
 	}
 	list := make([]Subdev, len(paths))
 	for i, p := range paths {

@@ -55,8 +55,8 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	}
 	d, err := device.Open(req.Device, flag)
 	if err != nil {
-		req.Report.Say(note.Normal, "Couldn't open %s for write - not zeroing", req.Device)
-		req.Report.Extra(note.Normal, "%s", device.ErrnoText(err))
+		req.Report.Say(note.Normal, "member.couldnt-open-for-write-not-zeroing", req.Device)
+		req.Report.Extra(note.Normal, note.Reason, note.Errno{Err: err})
 		req.Report.Holders(note.Normal, req.Device, err)
 		return nil, &note.Said{Err: errors.Join(ErrNotOpened, err)}
 	}
@@ -76,8 +76,8 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	result.Steps = p.Describe()
 	r := plan.Runner{DryRun: req.DryRun}
 	if _, err := r.Run(ctx, &p); err != nil {
-		req.Report.Say(note.Normal, "Could not zero superblock on %s", req.Device)
-		req.Report.Extra(note.Normal, "%v", err)
+		req.Report.Say(note.Normal, "member.could-not-zero-superblock", req.Device)
+		req.Report.Extra(note.Normal, note.Reason, err)
 		return result, &note.Said{Err: err}
 	}
 	return result, nil
@@ -91,8 +91,8 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		if bad == nil {
 			return result.wipe(d, m)
 		}
-		req.Report.Say(note.Always, "%s", bad.Text)
-		if !bad.Foreign {
+		req.Report.Say(note.Always, note.Reason, note.Unloaded(bad))
+		if !bad.Foreign() {
 			return &note.Said{Err: errors.Join(ErrUnreadable, bad)}
 		}
 		if !req.Force {
@@ -102,12 +102,12 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		if err := result.wipe(d, &md.Member{Version: *req.Version, Offset: off}); err != nil {
 			return err
 		}
-		req.Report.Say(note.Normal, "superblock zeroed anyway")
+		req.Report.Say(note.Normal, "member.superblock-zeroed-anyway")
 		return nil
 	case req.Newest1:
 		m, why := md.LoadNewest(d)
 		for _, w := range why {
-			req.Report.Say(note.Always, "%s", w.Text)
+			req.Report.Say(note.Always, note.Reason, note.Unloaded(w))
 		}
 		if m == nil {
 			return &note.Said{Err: ErrNoSuperblock}
@@ -125,9 +125,9 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		case len(result.Versions) > 0:
 			return nil
 		}
-		req.Report.Say(note.Normal, "Unrecognised md component device - %s", req.Device)
+		req.Report.Say(note.Normal, "member.unrecognised-md-component-device", req.Device)
 		if format := ExternalMetadata(d); format != "" {
-			req.Report.Extra(note.Normal, "it carries %s metadata, which mdkit leaves alone", format)
+			req.Report.Extra(note.Normal, "member.it-carries-metadata-which-mdkit-leaves-alone", format)
 		}
 		return &note.Said{Err: errors.Join(ErrNoSuperblock, err)}
 	}

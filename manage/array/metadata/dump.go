@@ -48,15 +48,15 @@ var ErrBadDirectory = errors.New("no folder to hold metadata")
 // ErrBadDirectory if the folder is to blame.
 func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	if st, err := os.Stat(req.Dir); err != nil || !st.IsDir() {
-		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "--dump requires an existing directory, not: %s", req.Dir)
+		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "metadata.dump-requires-existing-directory", req.Dir)
 	}
 	d, err := device.Open(req.Device, block.ForReading)
 	if err != nil {
-		return nil, req.Report.Fail(err, "Cannot open %s to dump metadata: %s", req.Device, device.ErrnoText(err))
+		return nil, req.Report.Fail(err, "metadata.cannot-open-dump-metadata", req.Device, note.Errno{Err: err})
 	}
 	defer d.Close()
 	r := &CopyResult{File: filepath.Join(req.Dir, filepath.Base(req.Device))}
-	_, extents, err := req.metadata(d, req.Device, "Cannot find RAID metadata on %s", r.File)
+	_, extents, err := req.metadata(d, req.Device, "metadata.cannot-find-raid-metadata", r.File)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	r.Steps = p.Describe()
 	run := plan.Runner{DryRun: req.DryRun}
 	if _, err := run.Run(ctx, &p); err != nil {
-		req.Report.Say(note.Always, "Cannot create dump file %s: %s", r.File, device.ErrnoText(err))
+		req.Report.Say(note.Always, "metadata.cannot-create-dump-file", r.File, note.Errno{Err: err})
 		return nil, &note.Said{Err: err}
 	}
 	return r, nil
@@ -75,8 +75,8 @@ func (r *CopyResult) link(req *CopyRequest, d *device.Device) {
 	for _, name := range d.NamesByID() {
 		link := filepath.Join(req.Dir, name)
 		if err := os.Link(r.File, link); err != nil {
-			req.Report.Say(note.Always, "Could not save %s as %s!!", req.Device, link)
-			req.Report.Extra(note.Always, "%s", device.ErrnoText(err))
+			req.Report.Say(note.Always, "metadata.could-not-save", req.Device, link)
+			req.Report.Extra(note.Always, note.Reason, note.Errno{Err: err})
 			continue
 		}
 		r.Links = append(r.Links, link)
@@ -85,13 +85,13 @@ func (r *CopyResult) link(req *CopyRequest, d *device.Device) {
 
 // metadata finds what belongs to the metadata on d: the extents to copy. name
 // is of the thing looked at, to of what it is copied to, for messages.
-func (req *CopyRequest) metadata(d block.Device, name, nothing, to string) (*md.Member, []block.Extent, error) {
+func (req *CopyRequest) metadata(d block.Device, name string, nothing note.ID, to string) (*md.Member, []block.Extent, error) {
 	var m *md.Member
 	var err error
 	if req.Version != nil {
 		var bad *md.LoadError
 		if m, bad = md.LoadSuper(d, *req.Version); bad != nil {
-			return nil, nil, req.Report.Fail(bad, "No %s metadata found on %s", familyName(*req.Version), name)
+			return nil, nil, req.Report.Fail(bad, "metadata.no-metadata-found", familyName(*req.Version), name)
 		}
 	} else if m, err = md.GuessSuper(d); err != nil {
 		return nil, nil, req.Report.Fail(errors.Join(member.ErrNoSuperblock, err), nothing, name)
@@ -101,8 +101,8 @@ func (req *CopyRequest) metadata(d block.Device, name, nothing, to string) (*md.
 		err = m.Err
 	}
 	if err != nil {
-		req.Report.Say(note.Always, "Failed to copy metadata from %s to %s", name, to)
-		req.Report.Extra(note.Always, "%v", err)
+		req.Report.Say(note.Always, "metadata.failed-copy-metadata", name, to)
+		req.Report.Extra(note.Always, note.Reason, err)
 		return nil, nil, &note.Said{Err: err}
 	}
 	return m, extents, nil
@@ -194,13 +194,13 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	st, err := os.Stat(req.Dir)
 	switch {
 	case err != nil:
-		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "%s does not exist: cannot restore from there.", req.Dir)
+		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "metadata.does-not-exist-cannot-restore-from-there", req.Dir)
 	case !st.IsDir() && !req.Alone:
-		return nil, req.Report.Fail(ErrBadDirectory, "--restore requires a directory when multiple devices given")
+		return nil, req.Report.Fail(ErrBadDirectory, "metadata.restore-requires-directory-when-multiple-devices-given")
 	}
 	d, err := device.Open(req.Device, block.ForWriting)
 	if err != nil {
-		return nil, req.Report.Fail(err, "Cannot open %s to restore metadata: %s", req.Device, device.ErrnoText(err))
+		return nil, req.Report.Fail(err, "metadata.cannot-open-restore-metadata", req.Device, note.Errno{Err: err})
 	}
 	defer d.Close()
 	r := &CopyResult{File: req.Dir}
@@ -211,14 +211,14 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	}
 	f, err := block.OpenFile(r.File, block.ForReading)
 	if err != nil {
-		return nil, req.Report.Fail(err, "Could not open %s for --restore.", r.File)
+		return nil, req.Report.Fail(err, "metadata.could-not-open-for-restore", r.File)
 	}
 	defer f.Close()
 	if f.Size() != d.Size() {
 		return nil, req.Report.Fail(fmt.Errorf("%d and %d bytes: %w", f.Size(), d.Size(), unix.EINVAL),
-			"%s is not the same size as %s - cannot restore.", r.File, req.Device)
+			"metadata.not-same-size-as-cannot-restore", r.File, req.Device)
 	}
-	_, extents, err := req.metadata(f, r.File, "Cannot find metadata on %s", req.Device)
+	_, extents, err := req.metadata(f, r.File, "metadata.cannot-find-metadata", req.Device)
 	if err != nil {
 		return nil, err
 	}
@@ -229,8 +229,8 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	r.Steps = p.Describe()
 	run := plan.Runner{DryRun: req.DryRun}
 	if _, err := run.Run(ctx, &p); err != nil {
-		req.Report.Say(note.Always, "Failed to copy metadata from %s to %s", r.File, req.Device)
-		req.Report.Extra(note.Always, "%s", device.ErrnoText(err))
+		req.Report.Say(note.Always, "metadata.failed-copy-metadata", r.File, req.Device)
+		req.Report.Extra(note.Always, note.Reason, note.Errno{Err: err})
 		req.Report.Holders(note.Always, req.Device, err)
 		return nil, &note.Said{Err: err}
 	}
@@ -249,7 +249,7 @@ func (req *CopyRequest) dumpOf(d *device.Device) (string, error) {
 		case first == nil:
 			chosen, first = path, st
 		case !os.SameFile(first, st):
-			return "", req.Report.Fail(unix.EEXIST, "Both %s and %s seem suitable for %s.  Please choose one.", chosen, path, req.Device)
+			return "", req.Report.Fail(unix.EEXIST, "metadata.both-and-seem-suitable-for-please-choose-one", chosen, path, req.Device)
 		}
 	}
 	if chosen != "" {
@@ -257,7 +257,7 @@ func (req *CopyRequest) dumpOf(d *device.Device) (string, error) {
 	}
 	path := filepath.Join(req.Dir, filepath.Base(req.Device))
 	if _, err := os.Stat(path); err != nil {
-		return "", req.Report.Fail(err, "Cannot find suitable file in %s for %s", req.Dir, req.Device)
+		return "", req.Report.Fail(err, "metadata.cannot-find-suitable-file", req.Dir, req.Device)
 	}
 	return path, nil
 }

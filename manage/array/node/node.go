@@ -92,15 +92,15 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report note.Reporter) (*Node, error)
 	case num >= 0:
 		n.Kernel = "md" + strconv.Itoa(num)
 		if busy(n.Kernel) {
-			report.Say(note.Always, "Fail to create %s when using %s, fallback to creation via node",
+			report.Say(note.Always, "node.fail-create-when-using-fallback-creation-via-node",
 				n.Kernel, newArrayPath)
-			return nil, report.Fail(fmt.Errorf("%s: %w", req.Device, ErrArrayExists), "%s is already in use.", req.Device)
+			return nil, report.Fail(fmt.Errorf("%s: %w", req.Device, ErrArrayExists), "node.already-use", req.Device)
 		}
 	case n.create.Names && short != "" && !busy("md_"+short):
 		n.Kernel = "md_" + short
 	default:
 		if n.Kernel = freeNumber(busy); n.Kernel == "" {
-			return nil, report.Fail(errors.New("no free number for an md device"), "No avail md devices - aborting")
+			return nil, report.Fail(errors.New("no free number for an md device"), "node.no-avail-md-devices-aborting")
 		}
 	}
 	switch {
@@ -111,7 +111,7 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report note.Reporter) (*Node, error)
 	default:
 		n.Chosen = NamesDir + "/" + short
 		if !hasUdev() && n.occupied() {
-			report.Say(note.Always, "%s exists - ignoring", n.Chosen)
+			report.Say(note.Always, "node.exists-ignoring", n.Chosen)
 			n.Chosen = n.path()
 		}
 	}
@@ -138,8 +138,8 @@ func (n *Node) path() string { return "/dev/" + n.Kernel }
 // shortName takes the name the user gave apart: what follows /dev/md/, and
 // the number it asks for, or -1.
 func (n *Node) shortName(device string) (short string, num int, err error) {
-	bad := func(format string, args ...any) (string, int, error) {
-		return "", 0, n.report.Fail(fmt.Errorf("%s: %w", device, ErrBadName), format, args...)
+	bad := func(id note.ID, args ...any) (string, int, error) {
+		return "", 0, n.report.Fail(fmt.Errorf("%s: %w", device, ErrBadName), id, args...)
 	}
 	num = -1
 	switch rest, inNames := strings.CutPrefix(device, NamesDir+"/"); {
@@ -151,10 +151,10 @@ func (n *Node) shortName(device string) (short string, num int, err error) {
 		kind := strings.TrimRight(device[5:], "0123456789")
 		digits := device[5+len(kind):]
 		if digits == "" || kind != "md" && kind != "md_d" {
-			return bad("%s is an invalid name for an md device.  Try /dev/md/%s", device, device[5:])
+			return bad("node.invalid-name-for-md-device-try-dev-md", device, device[5:])
 		}
 		if num, err = strconv.Atoi(digits); err != nil {
-			return bad("%s is an invalid name for an md device.", device)
+			return bad("node.invalid-name-for-md-device", device)
 		}
 		short = strings.TrimPrefix(kind, "md")
 		short = strings.TrimPrefix(short, "_") + strconv.Itoa(num)
@@ -163,9 +163,9 @@ func (n *Node) shortName(device string) (short string, num int, err error) {
 	}
 	switch {
 	case strings.Contains(short, "/"):
-		return bad("%s is an invalid name for an md device.", device)
+		return bad("node.invalid-name-for-md-device", device)
 	case short == "":
-		return bad("%s is an invalid name for an md device (empty!).", device)
+		return bad("node.invalid-name-for-md-device-empty", device)
 	}
 	if num < 0 {
 		if x, err := strconv.ParseUint(strings.TrimPrefix(short, "d"), 10, 20); err == nil {
@@ -332,7 +332,7 @@ func (n *Node) ask(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		n.report.Say(note.Always, "Fail to create %s when using %s, fallback to creation via node", n.Kernel, newArrayPath)
+		n.report.Say(note.Always, "node.fail-create-when-using-fallback-creation-via-node", n.Kernel, newArrayPath)
 	}
 	return nil
 }
@@ -370,12 +370,12 @@ func (n *Node) nodeStep() plan.Step {
 			switch err := unix.Lstat(n.path(), &st); {
 			case err == nil && (st.Mode&unix.S_IFMT != unix.S_IFBLK || st.Rdev != dev):
 				err := fmt.Errorf("%s is not the node of device %v", n.path(), num)
-				return n.report.Fail(err, "%s exists but looks wrong, please fix", n.path())
+				return n.report.Fail(err, "node.exists-but-looks-wrong-please-fix", n.path())
 			case err == nil:
 				return nil
 			}
 			if err := unix.Mknod(n.path(), unix.S_IFBLK|0o600, int(dev)); err != nil {
-				return n.report.Fail(err, "failed to create %s", n.path())
+				return n.report.Fail(err, "node.failed-create", n.path())
 			}
 			made = true
 			return errors.Join(os.Chown(n.path(), n.create.UID, n.create.GID), os.Chmod(n.path(), n.create.Mode))
@@ -408,13 +408,13 @@ func (n *Node) linkStep() plan.Step {
 			}
 			if _, err := os.Lstat(n.Chosen); err == nil {
 				if n.occupied() { // it has come since
-					n.report.Say(note.Always, "%s exists - ignoring", n.Chosen)
+					n.report.Say(note.Always, "node.exists-ignoring", n.Chosen)
 					n.Chosen = n.path()
 				}
 				return nil
 			}
 			if err := os.Symlink(n.path(), n.Chosen); err != nil {
-				n.report.Say(note.Always, "failed to create %s: %s", n.Chosen, device.ErrnoText(err))
+				n.report.Say(note.Always, "node.failed-create-2", n.Chosen, note.Errno{Err: err})
 				return nil
 			}
 			made = true
@@ -454,7 +454,7 @@ func (n *Node) open(ctx context.Context) error {
 			return nil
 		}
 		if !errors.Is(err, mdctl.ErrBusy) || tries == 25 || !Pause(ctx, delay) {
-			return n.report.Fail(err, "unexpected failure opening %s", n.path())
+			return n.report.Fail(err, "node.unexpected-failure-opening", n.path())
 		}
 	}
 }
@@ -481,5 +481,5 @@ func WaitForName(ctx context.Context, path string, report note.Reporter) {
 			return
 		}
 	}
-	report.Say(note.Always, "timeout waiting for %s", path)
+	report.Say(note.Always, "node.timeout-waiting", path)
 }

@@ -22,27 +22,27 @@ import (
 func (g *Grower) bitmap(ctx context.Context) error {
 	file, err := g.dev.BitmapFile()
 	if err != nil {
-		return g.refuse("bitmaps not supported by this kernel.")
+		return g.refuse("reshape.bitmaps-not-supported-by-this-kernel")
 	}
 	remove := g.Bitmap == "none"
 	switch {
 	case file != "" && remove:
 		step := plan.NewIoctl(g.Array, "SET_BITMAP_FILE", "none", g.dev.RemoveBitmapFile, nil)
 		if err := g.do(ctx, step); err != nil {
-			return g.failed(ctx, err, "failed to remove bitmap %s", file)
+			return g.failed(ctx, err, "reshape.failed-remove-bitmap", file)
 		}
 		return nil
 	case file != "":
-		return g.refuse("%s already has a bitmap (%s)", g.Array, file)
+		return g.refuse("reshape.already-has-bitmap", g.Array, file)
 	case g.live.HasBitmap() && remove:
 		if err := g.do(ctx, g.dropBitmap()); err != nil {
-			return g.failed(ctx, err, "failed to remove internal bitmap.")
+			return g.failed(ctx, err, "reshape.failed-remove-internal-bitmap")
 		}
 		return nil
 	case g.live.HasBitmap():
-		return g.refuse("bitmap already present on %s", g.Array)
+		return g.refuse("reshape.bitmap-already-present", g.Array)
 	case remove:
-		return g.refuse("no bitmap found on %s", g.Array)
+		return g.refuse("reshape.no-bitmap-found", g.Array)
 	}
 	return g.addBitmap(ctx)
 }
@@ -69,20 +69,20 @@ func (g *Grower) addBitmap(ctx context.Context) error {
 	l := g.live
 	level := md.Level(l.Info.Level)
 	if level <= 0 {
-		return g.refuse("Bitmaps not meaningful with level %s", level)
+		return g.refuse("reshape.bitmaps-not-meaningful-with-level", level)
 	}
 	if l.Size == 0 {
-		return g.refuse("Cannot reliably determine size of array to create bitmap - sorry.")
+		return g.refuse("reshape.cannot-reliably-determine-size-array-create-bitmap-sorry")
 	}
 	syncSize := l.Size
 	if level == md.LevelRAID10 {
 		syncSize = syncSize * uint64(l.Info.RaidDisks) / uint64(max(md.ParseRAID10Layout(l.Info.Layout).Copies(), 1))
 	}
 	if !l.HasFormat {
-		return g.refuse("Cannot understand version %d.%d", l.Info.MajorVersion, l.Info.MinorVersion)
+		return g.refuse("reshape.cannot-understand-version", l.Info.MajorVersion, l.Info.MinorVersion)
 	}
 	if policy, err := l.Sysfs.ConsistencyPolicy(); err == nil && policy == sysmd.PolicyPPL {
-		return g.refuse("Cannot add bitmap to array with PPL")
+		return g.refuse("reshape.cannot-add-bitmap-array-with-ppl")
 	}
 	writes, location, err := g.bitmapWrites(syncSize)
 	if err != nil {
@@ -91,9 +91,9 @@ func (g *Grower) addBitmap(ctx context.Context) error {
 	announce := set(l.Sysfs.BitmapLocationTo(sysmd.BitmapPlace{Offset: int64(location)}))
 	if err := g.do(ctx, append(writes, announce)...); err != nil {
 		if errors.Is(err, unix.EBUSY) {
-			g.Report.Say(note.Always, "Cannot add bitmap while array is resyncing or reshaping etc.")
+			g.Report.Say(note.Always, "reshape.cannot-add-bitmap-while-array-resyncing-or-reshaping")
 		}
-		return g.failed(ctx, err, "failed to set internal bitmap.")
+		return g.failed(ctx, err, "reshape.failed-set-internal-bitmap")
 	}
 	return nil
 }
@@ -122,13 +122,13 @@ func (g *Grower) bitmapWrites(syncSize uint64) (writes []plan.Step, location int
 func (g *Grower) bitmapWrite(d *device.Device, disk *mdctl.DiskInfo, syncSize uint64) (plan.Step, int32, error) {
 	m, bad := md.LoadSuper(d, g.live.Version)
 	if bad != nil {
-		g.Report.Extra(note.Always, "%v", bad)
-		return nil, 0, g.refuse("failed to load super-block.")
+		g.Report.Extra(note.Always, note.Reason, bad)
+		return nil, 0, g.refuse("reshape.failed-load-super-block")
 	}
 	place, err := md.PlaceBitmap(m, syncSize, g.BitmapChunk)
 	if err != nil {
-		g.Report.Extra(note.Chatty, "%v", err)
-		return nil, 0, g.refuse("failed to create internal bitmap - chunksize problem.")
+		g.Report.Extra(note.Chatty, note.Reason, err)
+		return nil, 0, g.refuse("reshape.failed-create-internal-bitmap-chunksize-problem")
 	}
 	b := &md.Bitmap{
 		Magic: md.BitmapMagic, Version: 4, UUID: m.NativeUUID(), SyncSize: syncSize,

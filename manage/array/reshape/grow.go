@@ -86,7 +86,7 @@ func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 	if g.live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error
 		if errors.As(err, &e) {
-			return &GrowResult{}, req.Report.Fail(err, "%s is not an active md array - aborting", req.Array)
+			return &GrowResult{}, req.Report.Fail(err, "reshape.not-active-md-array-aborting", req.Array)
 		}
 		return &GrowResult{}, err
 	}
@@ -119,12 +119,12 @@ func (g *Grower) run(ctx context.Context) error {
 	switch {
 	case len(g.Devices) > 0 && g.RaidDisks == 0 && g.Level == nil:
 		if g.Size != 0 || g.Chunk != 0 || g.Layout != "" || g.Bitmap != "" {
-			return g.refuse("--add cannot be used with other geometry changes in --grow mode")
+			return g.refuse("reshape.add-cannot-be-used-with-other-geometry-changes")
 		}
 		return g.addLinear(ctx)
 	case g.Bitmap != "":
 		if g.Size != 0 || g.RaidDisks != 0 || g.Chunk != 0 || g.Layout != "" || len(g.Devices) > 0 {
-			return g.refuse("--bitmap changes cannot be used with other geometry changes in --grow mode")
+			return g.refuse("reshape.bitmap-changes-cannot-be-used-with-other-geometry")
 		}
 		return g.bitmap(ctx)
 	case g.Continue:
@@ -134,21 +134,21 @@ func (g *Grower) run(ctx context.Context) error {
 	case g.Policy != "":
 		return g.policy(ctx)
 	case g.ArraySize == 0:
-		g.Report.Say(note.Always, "no changes to --grow")
+		g.Report.Say(note.Always, "reshape.no-changes-grow")
 	}
 	return nil
 }
 
 // refuse says why nothing is done.
-func (g *Grower) refuse(format string, args ...any) error {
-	g.Report.Say(note.Always, format, args...)
+func (g *Grower) refuse(id note.ID, args ...any) error {
+	g.Report.Say(note.Always, id, args...)
 	return errGrow
 }
 
 // failed says what went wrong, with the kernel's own reason, and takes back
 // what was done before.
-func (g *Grower) failed(ctx context.Context, err error, format string, args ...any) error {
-	g.Report.Say(note.Always, format, args...)
+func (g *Grower) failed(ctx context.Context, err error, id note.ID, args ...any) error {
+	g.Report.Say(note.Always, id, args...)
 	g.Report.KernelSaid(g.log, g.live.Name)
 	g.undo(ctx)
 	return &note.Said{Err: err}
@@ -157,7 +157,7 @@ func (g *Grower) failed(ctx context.Context, err error, format string, args ...a
 // undo takes back what was done, the last first.
 func (g *Grower) undo(ctx context.Context) {
 	for _, l := range g.runner.TakeBack(ctx) {
-		g.Report.Extra(note.Always, "could not take back %s: %v", l.Step, l.Err)
+		g.Report.Extra(note.Always, "reshape.could-not-take-back", l.Step, l.Err)
 	}
 	g.frozen = false
 }
@@ -218,7 +218,7 @@ func (g *Grower) freeze(ctx context.Context) error {
 	case err != nil || action == sysmd.Frozen: // has nothing to freeze, or somebody else did
 		return nil
 	case action != sysmd.Idle && action != sysmd.Recover:
-		return g.refuse("%s is performing resync/recovery and cannot be reshaped", g.Array)
+		return g.refuse("reshape.performing-resync-recovery-and-cannot-be-reshaped", g.Array)
 	}
 	a := g.live.Sysfs
 	freeze := plan.NewSetting(a.SyncActionTo(sysmd.Frozen), func(context.Context) error { return thaw(a) })
@@ -250,8 +250,7 @@ func (g *Grower) arraySize(ctx context.Context) error {
 		return nil
 	}
 	if g.RaidDisks != 0 || g.Level != nil {
-		return g.refuse("cannot change array size in same operation as changing raiddisks or level.\n" +
-			"    Change size first, then check that data is still intact.")
+		return g.refuse("reshape.cannot-change-array-size-same-operation-as-changing")
 	}
 	kib := sysmd.None
 	if g.ArraySize != GrowMax {
@@ -260,9 +259,9 @@ func (g *Grower) arraySize(ctx context.Context) error {
 	err := g.do(ctx, attr(g.live.Sysfs.ArraySizeTo(kib)))
 	switch {
 	case errors.Is(err, unix.E2BIG):
-		return g.failed(ctx, err, "--array-size setting is too large.")
+		return g.failed(ctx, err, "reshape.array-size-setting-too-large")
 	case err != nil:
-		return g.failed(ctx, err, "current kernel does not support setting --array-size")
+		return g.failed(ctx, err, "reshape.current-kernel-does-not-support-setting-array-size")
 	}
 	return nil
 }
@@ -270,7 +269,7 @@ func (g *Grower) arraySize(ctx context.Context) error {
 // busyWithBitmap says what helps where a bitmap is why the kernel refuses.
 func (g *Grower) busyWithBitmap(err error, what, lead string) {
 	if errors.Is(err, unix.EBUSY) && g.live.HasBitmap() {
-		g.Report.More(note.Always, "%sBitmap must be removed before %s can be changed", lead, what)
+		g.Report.More(note.Always, "reshape.bitmap-must-be-removed-before-can-be-changed", lead, what)
 	}
 }
 

@@ -49,7 +49,7 @@ func (g *Grower) guard(ctx context.Context) error {
 		return nil // its backups are for whoever assembles it again
 	case err != nil:
 		// The kernel stays where it was allowed to go.
-		return errors.Join(g.Report.Fail(err, "%s: the reshape is held until mdadm --grow --continue: %v", g.Array, err), w.unsuspend())
+		return errors.Join(g.Report.Fail(err, "reshape.reshape-held-until-mdadm-grow-continue", g.Array, err), w.unsuspend())
 	}
 	err = w.release()
 	if err == nil && g.BackupFile != "" {
@@ -75,7 +75,7 @@ type Guard struct {
 func (w *Guard) prepare() error {
 	s := live.ReadSample(w.G.live)
 	if s == nil {
-		return w.G.refuse("Cannot find a superblock")
+		return w.G.refuse("reshape.cannot-find-superblock")
 	}
 	if w.G.BackupFile != "" {
 		w.places = []backupPlace{{path: w.G.BackupFile, at: BackupHead}}
@@ -86,7 +86,7 @@ func (w *Guard) prepare() error {
 		}
 	}
 	if len(w.places) == 0 {
-		return w.G.refuse("%s: Need a backup file to complete reshape of this array.", w.G.Array)
+		return w.G.refuse("reshape.need-backup-file-complete-reshape-this-array", w.G.Array)
 	}
 	now := &w.R.now
 	w.settle()
@@ -337,7 +337,7 @@ func (w *Guard) over(ctx context.Context) (bool, error) {
 			return false, ctx.Err()
 		}
 	}
-	return false, w.G.Report.Fail(unix.EIO, "%s: the reshape has stopped before its end", w.G.Array)
+	return false, w.G.Report.Fail(unix.EIO, "reshape.reshape-has-stopped-before-its-end", w.G.Array)
 }
 
 // Alive fails if the array has been stopped, and is nothing any more: that

@@ -14,7 +14,6 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -44,10 +43,10 @@ func (t *Transition) blocks(size uint64) uint64 {
 func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transition, _ uint64) error {
 	blocks := t.blocks(now.size)
 	if t.Before.Data != t.After.Data {
-		g.Report.Say(note.Always, "Need to backup %dK of critical section..", blocks/2)
+		g.Report.Say(note.Always, "reshape.need-backup-k-critical-section", blocks/2)
 	}
 	if blocks >= now.size/2 {
-		return g.failed(ctx, errGrow, "%s: Something wrong - reshape aborted", g.Array)
+		return g.failed(ctx, errGrow, "reshape.something-wrong-reshape-aborted", g.Array)
 	}
 	if g.BackupFile == "" {
 		spares, err := g.sparePlaces(t.Before.Data+t.Parity, blocks)
@@ -55,16 +54,16 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 		case err != nil:
 			return err
 		case t.After.Data <= t.Before.Data:
-			g.Report.Say(note.Always, "%s: Cannot grow - need backup-file", g.Array)
-			return g.failed(ctx, errGrow, " Please provide one with \"--backup=...\"")
+			g.Report.Say(note.Always, "reshape.cannot-grow-need-backup-file", g.Array)
+			return g.failed(ctx, errGrow, "reshape.please-provide-one-with-backup")
 		case len(spares) == 0 && !g.hasSpare():
-			return g.failed(ctx, errGrow, "%s: Cannot grow - need a spare or backup-file to backup critical section", g.Array)
+			return g.failed(ctx, errGrow, "reshape.cannot-grow-need-spare-or-backup-file-backup", g.Array)
 		}
 	} else if err := g.do(ctx, g.makeBackup(blocks)); err != nil {
-		return g.failed(ctx, err, "%s: cannot create backup file %s: %s", g.Array, g.BackupFile, device.ErrnoText(err))
+		return g.failed(ctx, err, "reshape.cannot-create-backup-file", g.Array, g.BackupFile, note.Errno{Err: err})
 	}
 	if err := g.cache(ctx, now, t, blocks); err != nil {
-		return g.failed(ctx, err, "cannot enlarge the stripe cache of %s", g.Array)
+		return g.failed(ctx, err, "reshape.cannot-enlarge-stripe-cache", g.Array)
 	}
 	if err := g.announce(ctx, now, t); err != nil {
 		return err
@@ -80,7 +79,7 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 		err = nil
 	}
 	if err != nil {
-		return g.failed(ctx, err, "Cannot start reshape for %s", g.Array)
+		return g.failed(ctx, err, "reshape.cannot-start-reshape", g.Array)
 	}
 	return g.carryOn(ctx, t, g.BackupFile)
 }
@@ -139,7 +138,7 @@ func (g *Grower) makeBackup(blocks uint64) plan.Step {
 		link := g.backupLink()
 		_ = os.Remove(link)
 		if err := os.Symlink(path, link); err != nil {
-			g.Report.Say(note.Always, "Recording backup file in %s failed: %s", node.MapDir, device.ErrnoText(err))
+			g.Report.Say(note.Always, "reshape.recording-backup-file-failed", node.MapDir, note.Errno{Err: err})
 		}
 		return nil
 	}, func(context.Context) error { return g.dropBackup(path) })
@@ -163,7 +162,7 @@ func (g *Grower) elsewhere(f *os.File) error {
 	var file, array unix.Stat_t
 	err := errors.Join(unix.Fstat(int(f.Fd()), &file), unix.Fstat(int(g.dev.File().Fd()), &array))
 	if err == nil && file.Dev == array.Rdev {
-		g.Report.Say(note.Always, "backup file must NOT be on the array being reshaped.")
+		g.Report.Say(note.Always, "reshape.backup-file-must-not-be-on-array-being")
 		return unix.EINVAL
 	}
 	return err

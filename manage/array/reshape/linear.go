@@ -28,24 +28,24 @@ func (g *Grower) addLinear(ctx context.Context) error {
 func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	l := g.live
 	if md.Level(l.Info.Level) != md.LevelLinear {
-		return g.refuse("can only add devices to linear arrays")
+		return g.refuse("reshape.can-only-add-devices-linear-arrays")
 	}
 	if !l.HasFormat {
-		return g.refuse("cannot handle arrays with superblock version %d", l.Info.MajorVersion)
+		return g.refuse("reshape.cannot-handle-arrays-with-superblock-version", l.Info.MajorVersion)
 	}
 	if err := device.ClaimDevice(name); err != nil {
-		g.Report.Say(note.Always, "cannot open %s", name)
-		g.Report.Extra(note.Always, "open %s: %s", name, device.ErrnoText(err))
+		g.Report.Say(note.Always, "reshape.cannot-open", name)
+		g.Report.Extra(note.Always, "reshape.open", name, note.Errno{Err: err})
 		g.Report.Holders(note.Always, name, err)
 		return errGrow
 	}
 	d, err := device.Open(name, block.ForReading)
 	if err != nil {
-		return g.refuse("cannot open %s", name)
+		return g.refuse("reshape.cannot-open", name)
 	}
 	defer d.Close()
 	if !d.IsBlockDevice() {
-		return g.refuse("%s is not a block device.", name)
+		return g.refuse("reshape.not-block-device", name)
 	}
 	supers, err := g.linearSupers()
 	if err != nil {
@@ -64,7 +64,7 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	value := fmt.Sprintf("%s as %d, slot %d, state %v", live.DevNumber(&disk), disk.Number, disk.RaidDisk, disk.State)
 	steps = append(steps, plan.NewIoctl(g.Array, "ADD_NEW_DISK", value, func() error { return g.dev.AddNewDisk(disk) }, plan.NoUndo))
 	if err := g.do(ctx, steps...); err != nil {
-		return g.failed(ctx, err, "Cannot add new disk to this array")
+		return g.failed(ctx, err, "reshape.cannot-add-new-disk-this-array")
 	}
 	g.runner.Keep() // from here on there is no way back: the array is longer
 	// What it does is listed as it is done: the superblocks are read anew.
@@ -77,7 +77,7 @@ func (g *Grower) linearSupers() ([]*md.Member, error) {
 	for n := range int(g.live.Info.RaidDisks) {
 		disk, err := g.dev.DiskInfo(n)
 		if err != nil {
-			return nil, g.refuse("cannot get device detail for device %d", n)
+			return nil, g.refuse("reshape.cannot-get-device-detail-for-device", n)
 		}
 		m, err := g.linearSuper(&disk)
 		if err != nil {
@@ -86,7 +86,7 @@ func (g *Grower) linearSupers() ([]*md.Member, error) {
 		supers = append(supers, m)
 	}
 	if len(supers) == 0 {
-		return nil, g.refuse("cannot get device detail for device %d", 0)
+		return nil, g.refuse("reshape.cannot-get-device-detail-for-device", 0)
 	}
 	return supers, nil
 }
@@ -94,13 +94,13 @@ func (g *Grower) linearSupers() ([]*md.Member, error) {
 func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
 	d, err := device.Open(live.DevNumber(disk), block.ForReading)
 	if err != nil {
-		return nil, g.refuse("cannot open device file %s", live.DevNumber(disk))
+		return nil, g.refuse("reshape.cannot-open-device-file", live.DevNumber(disk))
 	}
 	defer d.Close()
 	m, bad := md.LoadSuper(d, g.live.Version)
 	if bad != nil {
-		g.Report.Extra(note.Always, "%v", bad)
-		return nil, g.refuse("cannot find super block on %s", d.Name())
+		g.Report.Extra(note.Always, note.Reason, bad)
+		return nil, g.refuse("reshape.cannot-find-super-block", d.Name())
 	}
 	return m, nil
 }
@@ -109,7 +109,7 @@ func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
 func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.Member, int64, error) {
 	off, ok := last.Version.SuperOffset(d.Size())
 	if !ok {
-		return nil, 0, g.refuse("Preparing new metadata failed on %s", d.Name())
+		return nil, 0, g.refuse("reshape.preparing-new-metadata-failed", d.Name())
 	}
 	grown := *last
 	if last.Super0 != nil {
@@ -133,8 +133,8 @@ func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.M
 		end = s.SuperOffset
 	}
 	if end <= s.DataOffset {
-		g.Report.Say(note.Always, "Preparing new metadata failed on %s", d.Name())
-		g.Report.Extra(note.Always, "it has room for 0 sectors beside the metadata")
+		g.Report.Say(note.Always, "reshape.preparing-new-metadata-failed", d.Name())
+		g.Report.Extra(note.Always, "reshape.it-has-room-for-0-sectors-beside-metadata")
 		return nil, 0, errGrow
 	}
 	s.DataSize = end - s.DataOffset
@@ -153,12 +153,12 @@ func linearDisk0(number int, major, minor uint32) md.Disk0 {
 func (g *Grower) linearUpdate(ctx context.Context, count int) error {
 	last, err := g.dev.DiskInfo(count - 1)
 	if err != nil {
-		return g.refuse("cannot get device detail for device %d", count-1)
+		return g.refuse("reshape.cannot-get-device-detail-for-device", count-1)
 	}
 	for n := range count {
 		disk, err := g.dev.DiskInfo(n)
 		if err != nil {
-			return g.refuse("cannot get device detail for device %d", n)
+			return g.refuse("reshape.cannot-get-device-detail-for-device", n)
 		}
 		m, err := g.linearSuper(&disk)
 		if err != nil {
@@ -180,7 +180,7 @@ func (g *Grower) linearUpdate(ctx context.Context, count int) error {
 		}
 		path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
 		if err := g.do(ctx, plan.NewSharedWrite(path, "superblock "+m.Version.String(), m.Offset, m.AppendSuper(nil))); err != nil {
-			return g.failed(ctx, err, "Cannot store new superblock on %s", path)
+			return g.failed(ctx, err, "reshape.cannot-store-new-superblock", path)
 		}
 	}
 	g.live.Info.RaidDisks = int32(count)

@@ -45,11 +45,11 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 		switch {
 		case err == nil:
 		case tooBig(err) && g.DataOffset != nil:
-			return false, g.failed(ctx, err, "data-offset is too big for %s", m.Path)
+			return false, g.failed(ctx, err, "reshape.data-offset-too-big", m.Path)
 		case i == 0 && (tooBig(err) || errors.Is(err, unix.ENOENT)):
 			return false, nil
 		default:
-			return false, g.failed(ctx, err, "Cannot set new_offset for %s", m.Path)
+			return false, g.failed(ctx, err, "reshape.cannot-set-new-offset", m.Path)
 		}
 	}
 	return true, nil
@@ -76,8 +76,8 @@ func (g *Grower) newOffset(m *live.ShownMember) (uint64, error) {
 
 // planMoves finds the new offset of every member.
 func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64, fallback bool) ([]move, bool, error) {
-	none := func(format string, args ...any) ([]move, bool, error) {
-		return nil, false, g.refuse(format, args...)
+	none := func(id note.ID, args ...any) ([]move, bool, error) {
+		return nil, false, g.refuse(id, args...)
 	}
 	shared := newSharedSpace(g.DataOffset)
 	var moves []move
@@ -87,18 +87,18 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 		}
 		space, err := g.live.SpaceOf(m)
 		if err != nil {
-			g.Report.Extra(note.Always, "%v", err)
-			return none("%s: cannot get superblock from %s", g.Array, m.Path)
+			g.Report.Extra(note.Always, note.Reason, err)
+			return none("reshape.cannot-get-superblock", g.Array, m.Path)
 		}
 		if space.Before == 0 && space.After == 0 {
 			if !fallback {
-				g.Report.Say(note.Always, "%s: Metadata version doesn't support data_offset changes", g.Array)
+				g.Report.Say(note.Always, "reshape.metadata-version-doesnt-support-data-offset-changes", g.Array)
 			}
 			return nil, false, nil
 		}
 		moves = append(moves, move{ShownMember: m})
 		if problem := shared.add(m.Path, space.DataOffset, space.Before, space.After); problem != "" {
-			return none("%s", problem)
+			return none(note.Reason, problem)
 		}
 	}
 	if len(moves) == 0 {
@@ -114,7 +114,7 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 		case room.lacks(delta, up) && fallback:
 			return nil, false, nil
 		default:
-			return none("%s %s", problem, m.Path)
+			return none(note.About, problem, m.Path)
 		}
 	}
 	return moves, true, nil

@@ -15,7 +15,7 @@ import (
 // (Grow.c, Grow_consistency_policy).
 func (g *Grower) policy(ctx context.Context) error {
 	if g.Policy != "resync" && g.Policy != "ppl" {
-		return g.refuse("Operation not supported for consistency policy %s", g.Policy)
+		return g.refuse("reshape.operation-not-supported-for-consistency-policy", g.Policy)
 	}
 	l := g.live
 	now, err := l.Sysfs.ConsistencyPolicy()
@@ -24,28 +24,28 @@ func (g *Grower) policy(ctx context.Context) error {
 	}
 	switch {
 	case g.Policy == "ppl" && (!l.HasFormat || l.Version == md.V090):
-		return g.refuse("%s metadata does not support PPL", l.Version)
+		return g.refuse("reshape.metadata-does-not-support-ppl", l.Version)
 	case md.Level(l.Info.Level) != md.LevelRAID5:
-		return g.refuse("Operation not supported for array level %d", l.Info.Level)
+		return g.refuse("reshape.operation-not-supported-for-array-level", l.Info.Level)
 	case now == sysmd.ConsistencyPolicy(g.Policy):
-		return g.refuse("Consistency policy is already %s", now)
+		return g.refuse("reshape.consistency-policy-already", now)
 	case now != sysmd.PolicyResync && now != sysmd.PolicyPPL:
-		return g.refuse("Current consistency policy is %s, cannot change to %s", now, g.Policy)
+		return g.refuse("reshape.current-consistency-policy-cannot-change", now, g.Policy)
 	}
 	if g.Policy == "ppl" {
 		if action, err := l.Sysfs.SyncAction(); err != nil || action == sysmd.Reshape {
-			return g.refuse("PPL cannot be enabled when reshape is in progress")
+			return g.refuse("reshape.ppl-cannot-be-enabled-when-reshape-progress")
 		}
 		steps, err := g.pplSteps()
 		if err != nil {
 			return err
 		}
 		if err := g.do(ctx, steps...); err != nil {
-			return g.failed(ctx, err, "Failed to write PPL")
+			return g.failed(ctx, err, "reshape.failed-write-ppl")
 		}
 	}
 	if err := g.do(ctx, attr(l.Sysfs.ConsistencyPolicyTo(sysmd.ConsistencyPolicy(g.Policy)))); err != nil {
-		return g.failed(ctx, err, "Failed to change array consistency policy")
+		return g.failed(ctx, err, "reshape.failed-change-array-consistency-policy")
 	}
 	return nil
 }
@@ -60,17 +60,17 @@ func (g *Grower) pplSteps() ([]plan.Step, error) {
 	for _, m := range members {
 		d, err := device.Open(m.Path, block.ForReading)
 		if err != nil {
-			return nil, g.refuse("Failed to open %s", m.Path)
+			return nil, g.refuse("reshape.failed-open", m.Path)
 		}
 		member, bad := md.LoadSuper(d, g.live.Version)
 		d.Close()
 		if bad != nil {
-			g.Report.Extra(note.Always, "%v", bad)
-			return nil, g.refuse("Failed to load super-block.")
+			g.Report.Extra(note.Always, note.Reason, bad)
+			return nil, g.refuse("reshape.failed-load-super-block-2")
 		}
 		super := member.Super1.Clone()
 		if why := placePPL(super); why != "" {
-			return nil, g.Report.Fail(ErrNoPPL, "%s", why)
+			return nil, g.Report.Fail(ErrNoPPL, note.Reason, why)
 		}
 		start, size := super.PPL()
 		at := int64(super.SuperOffset) + int64(start)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/note"
@@ -70,7 +69,7 @@ func (g *Grower) dropCopies(ctx context.Context, now geometry, t *Transition) er
 	for _, m := range extra {
 		err := g.do(ctx, lost(m.Sysfs.CommandTo(sysmd.Fail)), lost(m.Sysfs.SlotTo(sysmd.NoSlot)), lost(m.Sysfs.CommandTo(sysmd.Remove)))
 		if err != nil {
-			return g.failed(ctx, err, "cannot remove %s from %s", m.Path, g.Array)
+			return g.failed(ctx, err, "reshape.cannot-remove", m.Path, g.Array)
 		}
 	}
 	return nil
@@ -101,7 +100,7 @@ func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err 
 		extra = append(extra, m)
 	}
 	if len(kept) < disks/copies {
-		g.Report.Extra(note.Always, "%s has lost every copy of some data", g.Array)
+		g.Report.Extra(note.Always, "reshape.has-lost-every-copy-some-data", g.Array)
 		return nil, errGrow
 	}
 	return extra, nil
@@ -122,7 +121,7 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.Arr
 	word := LevelWord(level)
 	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { g.levelShape = &next; return nil })
 	if err := g.do(ctx, step); err != nil {
-		g.Report.Say(note.Always, "%s: could not set level to %s", g.Array, word)
+		g.Report.Say(note.Always, "reshape.could-not-set-level", g.Array, word)
 		g.busyWithBitmap(err, "level", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
@@ -130,7 +129,7 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.Arr
 	}
 	g.frozen = true // it stays so through a level that has nothing to freeze
 	return g.do(ctx, plan.SayStep(func() {
-		g.Report.Say(note.Normal, "level of %s changed to %s", g.Array, word)
+		g.Report.Say(note.Normal, "reshape.level-changed", g.Array, word)
 	}), plan.AsideStep(g.reread))
 }
 
@@ -151,14 +150,14 @@ func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 			fail := plan.NewIoctl(g.Array, "SET_DISK_FAULTY", live.DevNumber(d),
 				func() error { return g.dev.SetDiskFaulty(major, minor) }, plan.NoUndo)
 			if err := g.do(ctx, fail); err != nil {
-				return g.failed(ctx, err, "set device faulty failed for %s:  %s", live.DevNumber(d), device.ErrnoText(err))
+				return g.failed(ctx, err, "reshape.set-device-faulty-failed", live.DevNumber(d), note.Errno{Err: err})
 			}
 		}
 		m := &member.Manager{ManageRequest: member.ManageRequest{Array: g.Array, Force: true}, Dev: g.dev, Live: g.live}
 		remove := plan.NewIoctl(g.Array, "HOT_REMOVE_DISK", live.DevNumber(d),
 			func() error { return m.HotRemove(&member.Target{Major: major, Minor: minor}) }, plan.NoUndo)
 		if err := g.do(ctx, remove); err != nil {
-			return g.failed(ctx, err, "hot remove failed for %s: %s", live.DevNumber(d), device.ErrnoText(err))
+			return g.failed(ctx, err, "reshape.hot-remove-failed", live.DevNumber(d), note.Errno{Err: err})
 		}
 	}
 	return nil
@@ -212,15 +211,15 @@ func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout
 	}
 	if disks := now.disks + t.Delta; t.Delta != 0 && int(info.RaidDisks) != disks {
 		if err := g.do(ctx, g.disks(disks)); err != nil {
-			return g.failed(ctx, err, "failed to set raid disks")
+			return g.failed(ctx, err, "reshape.failed-set-raid-disks")
 		}
-		g.print(note.Normal, "raid_disks for %s set to %d", g.Array, disks)
+		g.print(note.Normal, "reshape.raid-disks-for-set", g.Array, disks)
 	}
 	if t.ToChunk != 0 && t.ToChunk != uint64(info.ChunkSize) {
 		if err := g.do(ctx, attr(g.live.Sysfs.ChunkSizeTo(t.ToChunk))); err != nil {
-			return g.failed(ctx, err, "failed to set chunk size")
+			return g.failed(ctx, err, "reshape.failed-set-chunk-size")
 		}
-		g.print(note.Normal, "chunk size for %s set to %d", g.Array, t.ToChunk)
+		g.print(note.Normal, "reshape.chunk-size-for-set", g.Array, t.ToChunk)
 	}
 	return nil
 }
@@ -239,10 +238,10 @@ func (g *Grower) disks(n int) plan.Step {
 func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) error {
 	disks := t.After.Data + t.Parity
 	var err error
-	text := ""
+	var why note.Sentence
 	if now.chunk == t.ToChunk && t.Before.Layout == t.After.Layout {
 		if err = g.do(ctx, g.disks(disks)); err != nil {
-			text = ": " + device.ErrnoText(err)
+			why = note.Of("reshape.because", note.Errno{Err: err})
 		}
 	} else {
 		err = g.do(ctx, g.shapeAttrs(t, disks)...)
@@ -250,7 +249,7 @@ func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) erro
 	if err == nil {
 		return nil
 	}
-	g.Report.Say(note.Always, "Cannot set device shape for %s%s", g.Array, text)
+	g.Report.Say(note.Always, "reshape.cannot-set-device-shape", g.Array, why)
 	g.busyWithBitmap(err, "shape", "")
 	g.Report.KernelSaid(g.log, g.live.Name)
 	g.undo(ctx)
@@ -287,7 +286,7 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 	}
 	if t.Delta < 0 && now.spaceAfter < t.minOffset {
 		if err := g.do(ctx, attr(a.ComponentSizeTo((now.size-t.minOffset)/2))); err != nil {
-			return g.failed(ctx, err, "cannot reduce component size")
+			return g.failed(ctx, err, "reshape.cannot-reduce-component-size")
 		}
 	}
 	moved, err := g.moveData(ctx, t.Delta, t.minOffset, false)
@@ -295,8 +294,8 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 		return err
 	}
 	if !moved {
-		g.Report.Say(note.Always, "Cannot set new_data_offset: RAID10 reshape not")
-		g.Report.More(note.Always, "supported on this kernel")
+		g.Report.Say(note.Always, "reshape.cannot-set-new-data-offset-raid10-reshape")
+		g.Report.More(note.Always, "reshape.supported-on-this-kernel")
 		g.undo(ctx)
 		return errGrow
 	}
@@ -305,7 +304,7 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 		err = g.start(ctx)
 	}
 	if err != nil {
-		g.Report.Say(note.Always, "Cannot set array shape for %s", g.Array)
+		g.Report.Say(note.Always, "reshape.cannot-set-array-shape", g.Array)
 		g.busyWithBitmap(err, "shape", "       ")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
@@ -332,7 +331,7 @@ func (g *Grower) restripe(ctx context.Context, now geometry, t *Transition, unit
 			return g.restripeAside(ctx, now, t, unit)
 		}
 		if g.DataOffset != nil {
-			return g.failed(ctx, errGrow, "Cannot update data_offset on this array")
+			return g.failed(ctx, errGrow, "reshape.cannot-update-data-offset-on-this-array")
 		}
 	}
 	return g.restripeInPlace(ctx, now, t, unit)
@@ -342,17 +341,17 @@ func (g *Grower) restripe(ctx context.Context, now geometry, t *Transition, unit
 // where nothing that is still needed lies.
 func (g *Grower) restripeAside(ctx context.Context, now geometry, t *Transition, unit uint64) error {
 	if err := g.cache(ctx, now, t, unit); err != nil {
-		return g.failed(ctx, err, "cannot enlarge the stripe cache of %s", g.Array)
+		return g.failed(ctx, err, "reshape.cannot-enlarge-stripe-cache", g.Array)
 	}
 	if err := g.announce(ctx, now, t); err != nil {
 		return err
 	}
 	held, err := g.hold(ctx, now, t)
 	if err != nil {
-		return g.failed(ctx, err, "cannot limit the reshape of %s", g.Array)
+		return g.failed(ctx, err, "reshape.cannot-limit-reshape", g.Array)
 	}
 	if err := g.start(ctx); err != nil {
-		return g.failed(ctx, err, "Failed to initiate reshape!")
+		return g.failed(ctx, err, "reshape.failed-initiate-reshape")
 	}
 	if t.ToLevel == t.Level && !held {
 		return nil
@@ -392,7 +391,7 @@ func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) erro
 		return g.resume(ctx)
 	}))
 	if err != nil && !note.WasSaid(err) {
-		return g.Report.Fail(err, "the reshape of %s waits for mdadm --grow --continue: %v", g.Array, err)
+		return g.Report.Fail(err, "reshape.reshape-waits-for-mdadm-grow-continue", g.Array, err)
 	}
 	return err
 }

@@ -28,7 +28,7 @@ func (g *Grower) shape(ctx context.Context) error {
 	if change != nil && g.Level != nil && *g.Level == md.LevelRAID0 && g.live.HasBitmap() {
 		// The kernel wants it gone first, and not from a frozen array.
 		if err := g.do(ctx, g.dropBitmap()); err != nil {
-			return g.failed(ctx, err, "failed to remove internal bitmap.")
+			return g.failed(ctx, err, "reshape.failed-remove-internal-bitmap")
 		}
 	}
 	if err := g.freeze(ctx); err != nil {
@@ -39,7 +39,7 @@ func (g *Grower) shape(ctx context.Context) error {
 	case g.changesSize():
 		err = g.size(ctx)
 	case change == nil:
-		g.Report.Say(note.Normal, "%s: no change requested", g.Array)
+		g.Report.Say(note.Normal, "reshape.no-change-requested", g.Array)
 	default:
 		err = change(ctx)
 	}
@@ -57,18 +57,17 @@ func (g *Grower) consistent() error {
 	level := md.Level(info.Level)
 	switch {
 	case g.Level != nil && g.Chunk != 0:
-		return g.refuse("Cannot change array level in the same operation as changing chunk size.")
+		return g.refuse("reshape.cannot-change-array-level-same-operation-as-changing")
 	case g.DataOffset != nil && level != md.LevelRAID10 && !level.Parity():
-		return g.refuse("--grow --data-offset not yet supported")
+		return g.refuse("reshape.grow-data-offset-not-yet-supported")
 	case g.Size != 0 && (g.Chunk != 0 || g.Level != nil || g.Layout != "" || g.RaidDisks != 0):
-		return g.refuse("cannot change component size at the same time as other changes.\n" +
-			"   Change size first, then check data is intact before making other changes.")
+		return g.refuse("reshape.cannot-change-component-size-at-same-time")
 	case level > 1 && g.Size > 1 && int64(info.ChunkSize)/1024 > g.Size:
-		return g.refuse("component size must be larger than chunk size.")
+		return g.refuse("reshape.component-size-must-be-larger-than-chunk-size")
 	case !g.live.HasFormat:
-		return g.refuse("Unable to determine metadata format for %s", g.Array)
+		return g.refuse("reshape.unable-determine-metadata-format", g.Array)
 	case g.RaidDisks > g.live.MaxDevs():
-		return g.refuse("Cannot increase raid-disks on this array beyond %d", g.live.MaxDevs())
+		return g.refuse("reshape.cannot-increase-raid-disks-on-this-array-beyond", g.live.MaxDevs())
 	}
 	return nil
 }
@@ -86,9 +85,16 @@ func (g *Grower) enoughSpares() error {
 // spares counts those that are there, and those that come.
 func (g *Grower) spares() int { return int(g.live.Info.SpareDisks) + len(g.Devices) }
 
+// spareCount counts spares in a sentence.
+func spareCount(n int) note.Sentence {
+	if n == 1 {
+		return note.Of("reshape.one-spare", n)
+	}
+	return note.Of("reshape.spares", n)
+}
+
 func (g *Grower) needSpares(need, have int) {
-	g.Report.Say(note.Always, "Need %d spare%s to avoid degraded array, and only have %d.\n"+
-		"       Use --force to over-ride this check.", need, note.Plural(need), have)
+	g.Report.Say(note.Always, "reshape.need-spare-avoid-degraded-array-and-only-have", spareCount(need), have)
 }
 
 // unchanged reports whether nothing but perhaps the size is asked for.
@@ -125,7 +131,7 @@ func (g *Grower) planShape() (func(context.Context) error, error) {
 	var no refusal
 	if errors.As(err, &no) {
 		for line := range strings.Lines(string(no)) {
-			g.Report.Say(note.Always, "%s", strings.TrimSuffix(line, "\n"))
+			g.Report.Say(note.Always, note.Reason, strings.TrimSuffix(line, "\n"))
 		}
 		return nil, errGrow
 	}
@@ -182,7 +188,7 @@ func (g *Grower) affordable(now geometry, t *Transition) error {
 		return errGrow
 	}
 	if need = slots - now.disks; (t.ToLevel > 1 || t.ToLevel == md.LevelRAID0) && need > have {
-		return g.refuse("Need %d spare%s to create working array, and only have %d.", need, note.Plural(need), have)
+		return g.refuse("reshape.need-spare-create-working-array-and-only-have", spareCount(need), have)
 	}
 	if t.Backup == 0 {
 		return nil
@@ -192,9 +198,7 @@ func (g *Grower) affordable(now geometry, t *Transition) error {
 		return err
 	}
 	if t.newSize < bytes/md.SectorSize {
-		return g.refuse("this change will reduce the size of the array.\n"+
-			"       use --grow --array-size first to truncate array.\n"+
-			"       e.g. mdadm --grow %s --array-size %d", g.Array, t.newSize/2)
+		return g.refuse("reshape.this-change-will-reduce-size-array-use-grow", g.Array, t.newSize/2)
 	}
 	return nil
 }
@@ -206,15 +210,15 @@ func (g *Grower) wantedLayout() (*int32, error) {
 	switch g.Layout {
 	case "":
 		if level == md.LevelRAID6 && (g.Level == nil || *g.Level == md.LevelRAID6) && info.Layout >= md.LayoutLeftAsymmetric6 {
-			g.Report.Say(note.Always, "%s has a non-standard layout.  If you wish to preserve this", g.Array)
-			g.Report.More(note.Always, "during the reshape, please specify --layout=preserve")
-			g.Report.More(note.Always, "If you want to change it, specify a layout or use --layout=normalise")
+			g.Report.Say(note.Always, "reshape.has-non-standard-layout-if-you-wish-preserve", g.Array)
+			g.Report.More(note.Always, "reshape.during-reshape-please-specify-layout-preserve")
+			g.Report.More(note.Always, "reshape.if-you-want-change-it-specify-layout")
 			return nil, errGrow
 		}
 		return nil, nil
 	case "normalise", "normalize":
 		if level != md.LevelRAID6 || g.Level != nil {
-			return nil, g.refuse("%s is only meaningful when reshaping a RAID6 array.", g.Layout)
+			return nil, g.refuse("reshape.only-meaningful-when-reshaping-raid6-array", g.Layout)
 		}
 		if word, _ := md.LayoutName(level, info.Layout); strings.HasSuffix(word, "-6") {
 			if n, err := md.ParseLayout(level, strings.TrimSuffix(word, "-6")); err == nil {
@@ -233,7 +237,7 @@ func (g *Grower) wantedLayout() (*int32, error) {
 			}
 			return nil, nil // mdadm knows no such word
 		}
-		return nil, g.refuse("%s in only meaningful when reshaping to RAID6", g.Layout)
+		return nil, g.refuse("reshape.in-only-meaningful-when-reshaping-raid6", g.Layout)
 	}
 	if g.Level != nil {
 		level = *g.Level
@@ -241,11 +245,11 @@ func (g *Grower) wantedLayout() (*int32, error) {
 	switch level {
 	case md.LevelRAID5, md.LevelRAID6, md.LevelRAID10, md.LevelFaulty:
 	default:
-		return nil, g.refuse("layout not meaningful with this level")
+		return nil, g.refuse("reshape.layout-not-meaningful-with-this-level")
 	}
 	n, err := md.ParseLayout(level, g.Layout)
 	if err != nil {
-		return nil, g.refuse("layout %s not understood for this level", g.Layout)
+		return nil, g.refuse("reshape.layout-not-understood-for-this-level", g.Layout)
 	}
 	return &n, nil
 }
@@ -254,13 +258,13 @@ func (g *Grower) wantedLayout() (*int32, error) {
 func (g *Grower) faulty(layout *int32) (func(context.Context) error, error) {
 	var err error
 	if g.Level != nil && *g.Level != md.LevelFaulty {
-		err = g.refuse("cannot change level of Faulty device")
+		err = g.refuse("reshape.cannot-change-level-faulty-device")
 	}
 	if g.Chunk != 0 {
-		err = g.refuse("cannot set chunksize of Faulty device")
+		err = g.refuse("reshape.cannot-set-chunksize-faulty-device")
 	}
 	if g.RaidDisks != 0 && g.RaidDisks != 1 {
-		err = g.refuse("cannot set raid_disks of Faulty device")
+		err = g.refuse("reshape.cannot-set-raid-disks-faulty-device")
 	}
 	if layout == nil || err != nil {
 		return func(context.Context) error { return nil }, err
@@ -275,15 +279,15 @@ func (g *Grower) setLayout(ctx context.Context, layout int32) error {
 		word += " " + name
 	}
 	if err := g.do(ctx, g.change(word, func(i *mdctl.ArrayInfo) { i.Layout = layout })); err != nil {
-		return g.failed(ctx, err, "failed to set new layout")
+		return g.failed(ctx, err, "reshape.failed-set-new-layout")
 	}
-	g.print(note.Normal, "layout for %s set to %d", g.Array, layout)
+	g.print(note.Normal, "reshape.layout-for-set", g.Array, layout)
 	return nil
 }
 
 // Print is for what mdadm prints to its standard output once it is so.
-func (g *Grower) print(l note.Loudness, format string, args ...any) {
-	_ = g.do(context.Background(), plan.SayStep(func() { g.Report.Print(l, format, args...) }))
+func (g *Grower) print(l note.Loudness, id note.ID, args ...any) {
+	_ = g.do(context.Background(), plan.SayStep(func() { g.Report.Print(l, id, args...) }))
 }
 
 // LevelWord is the word the kernel takes for a level.

@@ -9,7 +9,6 @@ import (
 
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 
-	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -25,7 +24,7 @@ func (g *Grower) changesSize() bool {
 func (g *Grower) size(ctx context.Context) error {
 	before := g.live.Size / 2
 	if before == 0 {
-		return g.failed(ctx, unix.EINVAL, "Cannot set device size in this type of array.")
+		return g.failed(ctx, unix.EINVAL, "reshape.cannot-set-device-size-this-type-array")
 	}
 	want := g.Size
 	if want == GrowMax {
@@ -47,7 +46,7 @@ func (g *Grower) size(ctx context.Context) error {
 		step = attr(g.live.Sysfs.ComponentSizeTo(uint64(want)))
 	}
 	if err := g.do(ctx, step); err != nil {
-		g.Report.Say(note.Always, "Cannot set device size for %s: %s", g.Array, device.ErrnoText(err))
+		g.Report.Say(note.Always, "reshape.cannot-set-device-size", g.Array, note.Errno{Err: err})
 		g.busyWithBitmap(err, "size", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
@@ -55,7 +54,7 @@ func (g *Grower) size(ctx context.Context) error {
 	}
 	if g.AssumeClean {
 		if err := g.do(ctx, set(g.live.Sysfs.ResyncStartTo(sysmd.None))); err != nil {
-			g.Report.Say(note.Always, "--assume-clean not supported with --grow on this kernel")
+			g.Report.Say(note.Always, "reshape.assume-clean-not-supported-with-grow-on-this")
 		}
 	}
 	return g.do(ctx, plan.AsideStep(func(context.Context) error { return g.tellSize(before) }))
@@ -68,9 +67,9 @@ func (g *Grower) tellSize(before uint64) error {
 		return err
 	}
 	if after == before {
-		g.Report.Say(note.Normal, "component size of %s unchanged at %dK", g.Array, after)
+		g.Report.Say(note.Normal, "reshape.component-size-unchanged-at-k", g.Array, after)
 	} else {
-		g.Report.Say(note.Normal, "component size of %s has been set to %dK", g.Array, after)
+		g.Report.Say(note.Normal, "reshape.component-size-has-been-set-k", g.Array, after)
 	}
 	return nil
 }

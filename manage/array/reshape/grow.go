@@ -106,6 +106,7 @@ type Grower struct {
 	frozen bool // sync_action was set to frozen by us, or left so by a change of level
 
 	// What a dry run has foreseen, and the kernel does not show.
+	held       bool              // the array is frozen
 	levelShape *mdctl.ArrayInfo  // the shape that a change of level brings
 	offsets    map[string]uint64 // sectors: where the data of members is to start, by their paths
 }
@@ -215,13 +216,15 @@ func (g *Grower) freeze(ctx context.Context) error {
 	}
 	action, err := g.live.Sysfs.SyncAction()
 	switch {
-	case err != nil || action == sysmd.Frozen: // has nothing to freeze, or somebody else did
+	case err != nil || action == sysmd.Frozen || g.held: // has nothing to freeze, or somebody else did
 		return nil
 	case action != sysmd.Idle && action != sysmd.Recover:
 		return g.refuse("reshape.performing-resync-recovery-and-cannot-be-reshaped", g.Array)
 	}
 	a := g.live.Sysfs
-	freeze := plan.NewSetting(a.SyncActionTo(sysmd.Frozen), func(context.Context) error { return thaw(a) })
+	freeze := plan.Foreseen(
+		plan.NewSetting(a.SyncActionTo(sysmd.Frozen), func(context.Context) error { return thaw(a) }),
+		func() error { g.held = true; return nil })
 	g.frozen = g.do(ctx, freeze) == nil
 	return nil
 }

@@ -147,7 +147,7 @@ func (r Reporter) Bare(id ID, args ...any) {
 // Fail says why something failed, and gives the error for it.
 func (r Reporter) Fail(err error, id ID, args ...any) error {
 	r.Say(Always, id, args...)
-	return &Said{Err: err}
+	return &Reported{Err: err}
 }
 
 // report hands a note over. An error among what it is about is one of its two
@@ -166,18 +166,18 @@ func (r Reporter) report(n Note) {
 	r(n)
 }
 
-// Said wraps an error about which everything has been said in notes, so that
+// Reported wraps an error about which everything has been said in notes, so that
 // nobody needs to print it.
-type Said struct{ Err error }
+type Reported struct{ Err error }
 
 // Error gives the text of what it wraps.
-func (s *Said) Error() string { return s.Err.Error() }
+func (s *Reported) Error() string { return s.Err.Error() }
 
 // Unwrap gives what it wraps.
-func (s *Said) Unwrap() error { return s.Err }
+func (s *Reported) Unwrap() error { return s.Err }
 
-// WasSaid reports whether err has been said in notes.
-func WasSaid(err error) bool {
-	var s *Said
+// WasReported reports whether err has been said in notes.
+func WasReported(err error) bool {
+	var s *Reported
 	return errors.As(err, &s)
 }

@@ -117,7 +117,7 @@ func (w *Watcher) change(ctx context.Context, k *known, verb member.Verb, mem sy
 	for _, n := range said {
 		w.Report(n)
 	}
-	if !note.WasSaid(err) {
+	if !note.WasReported(err) {
 		w.Report.Say(note.Always, note.Reason, err)
 	}
 	return err

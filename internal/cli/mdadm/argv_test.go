@@ -21,7 +21,7 @@ func TestRefuseConfirm(t *testing.T) {
 	} {
 		var said bytes.Buffer
 		c := &Command{}
-		tell := c.teller(ui.IO{Out: io.Discard, Err: &said})
+		tell := c.messages(ui.IO{Out: io.Discard, Err: &said})
 		if code := refuseConfirm(tell, "/dev/md0", word); code != 1 || !strings.Contains(said.String(), want) {
 			t.Errorf("%s: %d, %q", word, code, said.String())
 		}

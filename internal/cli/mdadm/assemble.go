@@ -21,7 +21,7 @@ import (
 // assemble is --assemble: of one array from the devices listed, or of arrays
 // that the configuration knows or that are found (mdadm.c, main).
 func (c *Command) assemble(ctx context.Context, std ui.IO) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	cf := c.readConf(std)
 	req, code := c.assembleRequest(t, cf)
 	switch {
@@ -37,7 +37,7 @@ func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 }
 
 // assembleCode is the exit code for the outcome of one assembly.
-func assembleCode(t *teller, err error) int {
+func assembleCode(t *messages, err error) int {
 	t.failed(err)
 	switch {
 	case errors.Is(err, assemble.ErrNoMembers):
@@ -54,7 +54,7 @@ func (c *Command) identified() bool { return c.UUID != "" || c.Name != "" || c.S
 
 // assembleListed puts together the arrays named, as the configuration
 // describes them.
-func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Config, req assemble.AssembleRequest) int {
+func (c *Command) assembleListed(ctx context.Context, t *messages, cf *mdconf.Config, req assemble.AssembleRequest) int {
 	code := 0
 	scan := &assemble.ScanResult{}
 	for _, d := range c.Devices {
@@ -85,7 +85,7 @@ func (c *Command) assembleListed(ctx context.Context, t *teller, cf *mdconf.Conf
 }
 
 // assembleScan puts together whatever there is.
-func (c *Command) assembleScan(ctx context.Context, t *teller, req assemble.AssembleRequest) int {
+func (c *Command) assembleScan(ctx context.Context, t *messages, req assemble.AssembleRequest) int {
 	return c.scanned(t, assemble.AssembleScan(ctx, req))
 }
 
@@ -122,7 +122,7 @@ func arrayOf(r *assemble.AssembleResult) assembledArray {
 }
 
 // scanned ends a command that may have found many arrays.
-func (c *Command) scanned(t *teller, r *assemble.ScanResult) int {
+func (c *Command) scanned(t *messages, r *assemble.ScanResult) int {
 	var steps []plan.StepInfo
 	doc := scanDocument{Arrays: []assembledArray{}}
 	for _, a := range r.Arrays {
@@ -141,7 +141,7 @@ func (c *Command) scanned(t *teller, r *assemble.ScanResult) int {
 
 // assembleRequest turns the command line into a request. It returns nil and an
 // exit code for those that are refused.
-func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*assemble.AssembleRequest, int) {
+func (c *Command) assembleRequest(t *messages, cf *mdconf.Config) (*assemble.AssembleRequest, int) {
 	refuse := func(what string) (*assemble.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
 	if code := c.assembleCheck(t); code != 0 {
 		return nil, code
@@ -185,7 +185,7 @@ func (c *Command) assembleRequest(t *teller, cf *mdconf.Config) (*assemble.Assem
 }
 
 // assembleCheck refuses what cannot be asked for.
-func (c *Command) assembleCheck(t *teller) int {
+func (c *Command) assembleCheck(t *messages) int {
 	refuse := func(format string, args ...any) int {
 		t.say(format, args...)
 		return 1
@@ -219,7 +219,7 @@ func (c *Command) assembleCheck(t *teller) int {
 }
 
 // assembleIdentity takes the options that say which array is meant.
-func (c *Command) assembleIdentity(t *teller, req *assemble.AssembleRequest) int {
+func (c *Command) assembleIdentity(t *messages, req *assemble.AssembleRequest) int {
 	if c.UUID != "" {
 		uuid, err := md.ParseUUID(c.UUID)
 		if err != nil {
@@ -248,7 +248,7 @@ func (c *Command) cluster(cf *mdconf.Config) string {
 
 // arrayNode looks at the array's node, which need not exist, and gives its
 // minor number, or -1.
-func (c *Command) arrayNode(t *teller) (minor int, err error) {
+func (c *Command) arrayNode(t *messages) (minor int, err error) {
 	name := c.Devices[0].Name
 	dev, err := mdctl.Open(name, os.O_RDONLY)
 	if errors.Is(err, mdctl.ErrNotArray) {
@@ -287,7 +287,7 @@ type assembleDocument struct {
 }
 
 // assembled ends the command.
-func (c *Command) assembled(t *teller, r *assemble.AssembleResult, code int) int {
+func (c *Command) assembled(t *messages, r *assemble.AssembleResult, code int) int {
 	if r == nil {
 		r = &assemble.AssembleResult{}
 	}

@@ -28,7 +28,7 @@ func (c *Command) build(ctx context.Context, std ui.IO) int {
 	case s.Bitmap != "" && s.Bitmap != "none":
 		return c.notBuilt(std, "--bitmap=FILE")
 	}
-	t := c.teller(std)
+	t := c.messages(std)
 	req := create.BuildRequest{
 		Device: c.Devices[0].Name, Level: md.Level(s.Level), Chunk: s.Chunk, Size: uint64(max(s.Size, 0)),
 		RaidDisks: s.RaidDisks, AssumeClean: s.AssumeClean, FS: sysfs.Host, Report: t.report,

@@ -9,20 +9,20 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// teller passes on what the library has to say: as mdadm words it, to the
+// messages passes on what the library has to say: as mdadm words it, to the
 // error stream, or into the one document that --json prints.
-type teller struct {
+type messages struct {
 	*notes
 	std  ui.IO
 	json bool
 }
 
-func (c *Command) teller(std ui.IO) *teller {
-	return &teller{notes: c.notes(std), std: std, json: c.JSON}
+func (c *Command) messages(std ui.IO) *messages {
+	return &messages{notes: c.notes(std), std: std, json: c.JSON}
 }
 
 // report is an array.Reporter.
-func (t *teller) report(n note.Note) {
+func (t *messages) report(n note.Note) {
 	if !t.json {
 		t.notes.report(n)
 	} else if int(n.Loudness) <= t.verbose {
@@ -31,13 +31,13 @@ func (t *teller) report(n note.Note) {
 }
 
 // say is an error message of the face itself.
-func (t *teller) say(format string, args ...any) {
+func (t *messages) say(format string, args ...any) {
 	note.Reporter(t.report).Say(note.Always, note.Reason, fmt.Sprintf(format, args...))
 }
 
 // failed reports an error, unless it has been said in notes.
-func (t *teller) failed(err error) {
-	if err != nil && !note.WasSaid(err) {
+func (t *messages) failed(err error) {
+	if err != nil && !note.WasReported(err) {
 		note.Reporter(t.report).Say(note.Always, note.Reason, err)
 	}
 }
@@ -52,7 +52,7 @@ type change struct {
 }
 
 // change fills in what is known at the end.
-func (t *teller) change(c *Command, verb string, exit int, steps []plan.StepInfo) change {
+func (t *messages) change(c *Command, verb string, exit int, steps []plan.StepInfo) change {
 	if steps == nil {
 		steps = []plan.StepInfo{}
 	}
@@ -64,7 +64,7 @@ func (t *teller) change(c *Command, verb string, exit int, steps []plan.StepInfo
 }
 
 // document prints the document of --json.
-func (t *teller) document(doc any) {
+func (t *messages) document(doc any) {
 	if err := printJSON(t.std.Out, doc); err != nil {
 		fmt.Fprintf(t.std.Err, "mdadm: %v\n", err)
 	}

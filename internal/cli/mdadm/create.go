@@ -27,7 +27,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	if what := c.createUnsupported(); what != "" {
 		return c.notBuilt(std, what)
 	}
-	t := c.teller(std)
+	t := c.messages(std)
 	req, err := c.createRequest()
 	if err != nil {
 		return leave(err, std)
@@ -71,7 +71,7 @@ type planDoc struct {
 }
 
 // finishPlan prints the document, or the steps of a dry run.
-func (c *Command) finishPlan(t *teller, verb string, code int, doc planDoc, steps []plan.StepInfo) int {
+func (c *Command) finishPlan(t *messages, verb string, code int, doc planDoc, steps []plan.StepInfo) int {
 	doc.change = t.change(c, verb, code, steps)
 	switch {
 	case c.JSON:

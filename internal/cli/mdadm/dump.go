@@ -26,7 +26,7 @@ func (c *Command) copyMetadata(ctx context.Context, std ui.IO, d Device) int {
 		verb, word = "restore", "restored from"
 		do = metadata.RestoreMetadata
 	}
-	t := c.teller(std)
+	t := c.messages(std)
 	req := metadata.CopyRequest{
 		Device: d.Name, Dir: c.DumpDirectory, Alone: len(c.Devices) == 1,
 		Force: c.Force, DryRun: c.DryRun, Report: t.report,

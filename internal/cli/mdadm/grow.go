@@ -19,7 +19,7 @@ const defaultBitmapDelay = 5
 
 // grow is grow mode: changes to the shape of a running array.
 func (c *Command) grow(ctx context.Context, std ui.IO) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	name := c.Devices[0].Name
 	clustered, err := c.openManaged(t, name)
 	if err != nil || !c.superUser(std) {
@@ -47,7 +47,7 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 }
 
 // growRequest is the command in the library's terms.
-func (c *Command) growRequest(t *teller, std ui.IO) reshape.GrowRequest {
+func (c *Command) growRequest(t *messages, std ui.IO) reshape.GrowRequest {
 	s := &c.Shape
 	req := reshape.GrowRequest{
 		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
@@ -119,7 +119,7 @@ type growDocument struct {
 }
 
 // grown ends the command.
-func (c *Command) grown(t *teller, r *reshape.GrowResult, code int) int {
+func (c *Command) grown(t *messages, r *reshape.GrowResult, code int) int {
 	if r == nil {
 		r = &reshape.GrowResult{}
 	}

@@ -26,7 +26,7 @@ type incrementalDocument struct {
 // incremental is --incremental: a device has come or goes, the map of arrays
 // is to be written anew, or what is incomplete is to start (mdadm.c, main).
 func (c *Command) incremental(ctx context.Context, std ui.IO) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	if !c.superUser(std) {
 		return 1
 	}
@@ -73,7 +73,7 @@ func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 }
 
 // incrementalScan is --incremental --run --scan.
-func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Config, steps *[]plan.StepInfo) int {
+func (c *Command) incrementalScan(ctx context.Context, t *messages, cf *mdconf.Config, steps *[]plan.StepInfo) int {
 	switch {
 	case len(c.Devices) > 0:
 		t.say("In --incremental mode, a device cannot be given with --scan.")
@@ -97,7 +97,7 @@ func (c *Command) incrementalScan(ctx context.Context, t *teller, cf *mdconf.Con
 
 // incrementalAdd puts the first device named into its array; the others are
 // further names of it.
-func (c *Command) incrementalAdd(ctx context.Context, t *teller, cf *mdconf.Config,
+func (c *Command) incrementalAdd(ctx context.Context, t *messages, cf *mdconf.Config,
 	doc *incrementalDocument, steps *[]plan.StepInfo,
 ) int {
 	nodes := &node.Nodes{}

@@ -31,7 +31,7 @@ var settings = map[Flag]member.Setting{FlagUnset: member.Keep, FlagSet: member.O
 
 // manage is manage mode: changes to the members of a running array.
 func (c *Command) manage(ctx context.Context, std ui.IO) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	name := c.Devices[0].Name
 	clustered, err := c.openManaged(t, name)
 	if err != nil || !c.superUser(std) {
@@ -97,7 +97,7 @@ func (c *Command) manageCode(r *member.ManageResult, err error) int {
 
 // openManaged checks that the array is one, and reports whether it is shared
 // by a cluster.
-func (c *Command) openManaged(t *teller, name string) (clustered bool, err error) {
+func (c *Command) openManaged(t *messages, name string) (clustered bool, err error) {
 	dev, err := mdctl.Open(name, os.O_RDONLY)
 	var refused *mdctl.Error
 	switch {
@@ -123,7 +123,7 @@ func (c *Command) openManaged(t *teller, name string) (clustered bool, err error
 
 // refuseConfirm answers --cluster-confirm for an array that no cluster shares.
 // mdadm 4.2 adds the device then, as with --add.
-func refuseConfirm(t *teller, name, device string) int {
+func refuseConfirm(t *messages, name, device string) int {
 	slot, _, found := strings.Cut(device, ":")
 	if _, err := strconv.ParseUint(slot, 10, 31); err != nil || !found {
 		t.say("Could not get the devname of cluster")
@@ -150,7 +150,7 @@ type manageDocument struct {
 }
 
 // managed ends the command.
-func (c *Command) managed(t *teller, r *member.ManageResult, code int) int {
+func (c *Command) managed(t *messages, r *member.ManageResult, code int) int {
 	if r == nil {
 		r = &member.ManageResult{}
 	}

@@ -79,7 +79,7 @@ func (c *Command) fromConf(cf *mdconf.Config, std ui.IO) {
 func (c *Command) watch(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
 	ctx, stop := std.Cancellable(ctx)
 	defer stop()
-	t := c.teller(std)
+	t := c.messages(std)
 	w := watch.New(watch.Config{
 		Arrays: c.watched(cf), Scan: c.Scan, Test: c.Test, Oneshot: c.Watching.Oneshot, Share: !c.Watching.NoSharing,
 		Delay: time.Duration(c.Shape.Delay) * time.Second, Increment: c.Watching.Increment,

@@ -20,7 +20,7 @@ type restoreDocument struct {
 // --force or --update has overwritten, from the file that --backup-metadata
 // made.
 func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	pl, err := plan.PlanRestore(c.RestoreMetadata)
 	var steps []plan.StepInfo
 	if err == nil {
@@ -48,7 +48,7 @@ func (c *Command) autoDetect(ctx context.Context, std ui.IO) int {
 	if !c.superUser(std) {
 		return 1
 	}
-	t := c.teller(std)
+	t := c.messages(std)
 	step := plan.NewIoctl("9:0", "RAID_AUTORUN", "", func() error {
 		const mdMajor = 9
 		d, err := mdctl.OpenNumber(mdMajor, 0, os.O_RDONLY)

@@ -10,7 +10,7 @@ import (
 
 // start is --run of one array.
 func (c *Command) start(ctx context.Context, std ui.IO, device string) int {
-	return c.carryOut(ctx, c.teller(std), "run", device, (*live.Running).PlanRun)
+	return c.carryOut(ctx, c.messages(std), "run", device, (*live.Running).PlanRun)
 }
 
 // setReadOnly is --readonly and --readwrite of one array.
@@ -19,7 +19,7 @@ func (c *Command) setReadOnly(ctx context.Context, std ui.IO, device string, rea
 	if readOnly {
 		verb = "readonly"
 	}
-	return c.carryOut(ctx, c.teller(std), verb, device, planReadOnly(readOnly))
+	return c.carryOut(ctx, c.messages(std), verb, device, planReadOnly(readOnly))
 }
 
 func planReadOnly(readOnly bool) func(*live.Running) (*plan.Plan, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 // act finds the array, has its plan made, and has it run. It gives the array, nil if there is none, the steps, and the exit code.
-func (c *Command) act(ctx context.Context, t *teller, device string,
+func (c *Command) act(ctx context.Context, t *messages, device string,
 	pl func(*live.Running) (*plan.Plan, error),
 ) (found *live.Running, steps []plan.StepInfo, code int) {
 	found, err := live.FindRunning(sysfs.Host, device, t.report)
@@ -30,7 +30,7 @@ func (c *Command) act(ctx context.Context, t *teller, device string,
 }
 
 // carryOut is act with its report; verb names the document.
-func (c *Command) carryOut(ctx context.Context, t *teller, verb, device string,
+func (c *Command) carryOut(ctx context.Context, t *messages, verb, device string,
 	plan func(*live.Running) (*plan.Plan, error),
 ) int {
 	found, steps, code := c.act(ctx, t, device, plan)
@@ -43,14 +43,14 @@ func (c *Command) carryOut(ctx context.Context, t *teller, verb, device string,
 
 // stop is --stop of one array.
 func (c *Command) stop(ctx context.Context, std ui.IO, device string) int {
-	return c.stopTelling(ctx, c.teller(std), device)
+	return c.stopTelling(ctx, c.messages(std), device)
 }
 
-func (c *Command) stopTelling(ctx context.Context, t *teller, device string) int {
+func (c *Command) stopTelling(ctx context.Context, t *messages, device string) int {
 	return c.carryOut(ctx, t, "stop", device, func(r *live.Running) (*plan.Plan, error) {
 		if c.Scan && len(c.Devices) > 0 {
 			t.say("--stop not meaningful with both a --scan assembly and a device name.")
-			return nil, &note.Said{Err: errors.New("--stop of one array with --scan")}
+			return nil, &note.Reported{Err: errors.New("--stop of one array with --scan")}
 		}
 		return planStop(r)
 	})
@@ -70,7 +70,7 @@ func (c *Command) stopScan(ctx context.Context, std ui.IO) int {
 			return leave(err, std)
 		}
 		for _, path := range paths {
-			t := c.teller(std)
+			t := c.messages(std)
 			if !last && t.verbose == 0 {
 				t.verbose = -1
 			}

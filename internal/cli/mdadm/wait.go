@@ -171,7 +171,7 @@ func (c *Command) waitCleanScan(std ui.IO) int {
 
 // setAction is --action of one array.
 func (c *Command) setAction(ctx context.Context, std ui.IO, device string) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	pl, err := live.PlanAction(sysfs.Host, device, c.Action, t.report)
 	var steps []plan.StepInfo
 	if err == nil {

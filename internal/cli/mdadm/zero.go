@@ -19,7 +19,7 @@ type zeroDocument struct {
 
 // zeroSuperblock is --zero-superblock of one device.
 func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
-	t := c.teller(std)
+	t := c.messages(std)
 	req := member.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {

@@ -158,7 +158,7 @@ func (a *assembler) setStep() plan.Step {
 			if err != nil {
 				a.Report.Say(note.Always, "assemble.failed-set-array-info", a.node.Chosen, note.Errno{Err: err})
 				a.Report.KernelSaid(a.log, a.node.Kernel)
-				return &note.Said{Err: err}
+				return &note.Reported{Err: err}
 			}
 			return nil
 		},
@@ -251,7 +251,7 @@ func (a *assembler) runStep() plan.Step {
 		}
 		if err != nil {
 			a.startFailed(err)
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	}, nil)
@@ -331,14 +331,14 @@ func (a *assembler) notStarted() error {
 	switch s.start {
 	case startNoJournal:
 		a.Report.Say(note.Always, "assemble.not-safe-assemble-with-missing-or-stale-journal")
-		return &note.Said{Err: ErrNotStarted}
+		return &note.Reported{Err: ErrNotStarted}
 	case startNeedBackup:
 		a.Report.Say(note.Always, "assemble.need-backup-file-complete-reshape-this-array", a.node.Chosen)
 		a.Report.Say(note.Always, "assemble.please-provided-one-with-backup-file")
 		if a.Update.word() == "revert-reshape" {
 			a.Report.Say(note.Always, "assemble.dont-specify-update-revert-reshape-again-that-part")
 		}
-		return &note.Said{Err: ErrNotStarted}
+		return &note.Reported{Err: ErrNotStarted}
 	}
 	if s.start == startNotWanted {
 		var outOf note.Sentence
@@ -346,10 +346,10 @@ func (a *assembler) notStarted() error {
 			outOf = note.Of("assemble.out-of", s.content.RaidDisks)
 		}
 		a.Report.Say(note.Always, "assemble.but-not-started", a.node.Chosen, drives(a.working), outOf)
-		return &note.Said{Err: ErrNotStarted}
+		return &note.Reported{Err: ErrNotStarted}
 	}
 	a.Report.Say(note.Warning, "assemble.not-started", a.node.Chosen, drives(a.working), a.rebuildingCount(), a.spareCount(), a.whyNotStarted())
-	return &note.Said{Err: ErrNotStarted}
+	return &note.Reported{Err: ErrNotStarted}
 }
 
 // whyNotStarted is the part of a sentence that says what is missing.

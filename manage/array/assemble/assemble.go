@@ -122,7 +122,7 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, &note.Said{Err: ErrNoMembers}
+			return nil, &note.Reported{Err: ErrNoMembers}
 		}
 		a := &assembler{AssembleRequest: req, found: found, fs: sysfs.Host, auto: auto, listed: listed}
 		a.runner.DryRun = req.DryRun
@@ -141,7 +141,7 @@ type assembler struct {
 	listed bool // the members were listed one by one
 	fs     sysfs.FS
 	arrays node.Map
-	found  []*Contender
+	found  []*FoundMember
 	node   *node.Node
 	merges bool // with an array that --incremental began
 	s      *settled
@@ -199,7 +199,7 @@ func (a *assembler) chooseNode() error {
 	name, trust := a.trust(first)
 	node, err := node.PlanNode(a.fs, node.NodeRequest{Device: a.Array, Name: name, Trust: trust, Create: CreateOf(a.Conf)}, a.Report)
 	if err != nil {
-		return &note.Said{Err: errors.Join(errNode, err)}
+		return &note.Reported{Err: errors.Join(errNode, err)}
 	}
 	a.node = node
 	return nil
@@ -256,7 +256,7 @@ func (a *assembler) decide() error {
 	c, err := choose(infos, a.Force)
 	if err != nil {
 		a.reportTwins(err)
-		return &note.Said{Err: err}
+		return &note.Reported{Err: err}
 	}
 	for _, d := range c.dropped {
 		a.Report.Say(note.Normal, "assemble.ignoring-as-it-reports-as-failed", d.Device, d.Reports)
@@ -267,7 +267,7 @@ func (a *assembler) decide() error {
 	})
 	if a.s == nil {
 		a.Report.Say(note.Always, "assemble.no-suitable-drives-found", a.node.Chosen)
-		return &note.Said{Err: ErrNotStarted}
+		return &note.Reported{Err: ErrNotStarted}
 	}
 	if err := a.planRestore(); err != nil {
 		return err

@@ -363,7 +363,7 @@ func TestSelect(t *testing.T) {
 			var said []string
 			s := &selector{
 				id: tc.id, home: tc.home, listed: true, say: func(n note.Note) { said = append(said, mdtext.Of(n.Sentence)) },
-				probe: func(path string, _ *md.Version, _ bool) (*Contender, *probeError) {
+				probe: func(path string, _ *md.Version, _ bool) (*FoundMember, *probeError) {
 					m := on[path]
 					if path == "busy" {
 						m = on["b"]
@@ -371,7 +371,7 @@ func TestSelect(t *testing.T) {
 					if m == nil {
 						return nil, &probeError{Notes: []note.Sentence{note.Of(note.Reason, "nothing on "+path)}}
 					}
-					return &Contender{Path: path, Member: m}, nil
+					return &FoundMember{Path: path, Member: m}, nil
 				},
 				claim: func(path string) error {
 					if path == "busy" {

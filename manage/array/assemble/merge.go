@@ -40,7 +40,7 @@ func (a *assembler) alreadyThere() (*begun, error) {
 		}
 		a.Report.Say(note.Always, "assemble.found-some-drive-for-array-that-already-active", e.Path)
 		a.Report.Say(note.Always, "assemble.giving-up")
-		return nil, &note.Said{Err: fmt.Errorf("the array is %s already: %w", e.Path, node.ErrArrayExists)}
+		return nil, &note.Reported{Err: fmt.Errorf("the array is %s already: %w", e.Path, node.ErrArrayExists)}
 	}
 	return nil, nil
 }
@@ -54,7 +54,7 @@ func (a *assembler) merge(b *begun) error {
 		a.Report.Say(note.Chatty, "assemble.merging-with-already-assembled", b.entry.Path)
 	}
 	v := a.found[0].Member.Version
-	var members []*Contender
+	var members []*FoundMember
 	for _, m := range b.stat.Members {
 		path, err := device.NodeOf(a.fs, m.Name)
 		if err != nil {

@@ -39,7 +39,7 @@ type probeKey struct {
 }
 
 type probed struct {
-	found *Contender
+	found *FoundMember
 	bad   *probeError
 }
 
@@ -52,7 +52,7 @@ func keyOf(path string, v *md.Version, newest1 bool) probeKey {
 }
 
 // probe is probeDevice, once for each device.
-func (p *probes) probe(path string, v *md.Version, newest1 bool) (*Contender, *probeError) {
+func (p *probes) probe(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError) {
 	k := keyOf(path, v, newest1)
 	p.mu.Lock()
 	got, ok := p.seen[k]

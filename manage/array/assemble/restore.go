@@ -54,7 +54,7 @@ func (a *assembler) planRestore() error {
 			if a.BackupFile == "" {
 				a.Report.More(note.Always, "assemble.possibly-you-needed-specify-backup-file")
 			}
-			return &note.Said{Err: ErrNotStarted}
+			return &note.Reported{Err: ErrNotStarted}
 		}
 		a.Report.Say(note.Chatty, "assemble.continuing-without-restoring-backup")
 	}

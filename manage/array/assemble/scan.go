@@ -90,7 +90,7 @@ func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 	case errors.Is(err, ErrNoMembers):
 		return 2
 	}
-	if !note.WasSaid(err) {
+	if !note.WasReported(err) {
 		req.Report.Say(note.Always, note.Reason, err)
 	}
 	return 1

@@ -62,8 +62,8 @@ func (id *Identity) mismatch(m *md.Info, home node.Home, update string) note.Sen
 	return note.Sentence{}
 }
 
-// Contender is a device and what was found on it.
-type Contender struct {
+// FoundMember is a device and what was found on it.
+type FoundMember struct {
 	Path     string
 	Member   *md.Member
 	Major    uint32
@@ -111,11 +111,11 @@ type selector struct {
 	listed  bool        // the devices were named one by one
 	conf    *mdconf.Config
 	say     note.Reporter
-	probe   func(path string, v *md.Version, newest1 bool) (*Contender, *probeError)
+	probe   func(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError)
 	claim   func(path string) error // nil if nobody holds the device
 
 	first *md.Member
-	found map[*poolDevice]*Contender
+	found map[*poolDevice]*FoundMember
 }
 
 // probeError is why nothing usable was found on a device.
@@ -127,11 +127,11 @@ type probeError struct {
 
 // errSelect ends an assembly whose devices do not fit together. It has been
 // reported.
-var errSelect error = &note.Said{Err: errors.New("the devices do not make up one array")}
+var errSelect error = &note.Reported{Err: errors.New("the devices do not make up one array")}
 
 // Run selects. The result is in the order of the pool.
-func (s *selector) run(devices pool) ([]*Contender, error) {
-	s.found = make(map[*poolDevice]*Contender)
+func (s *selector) run(devices pool) ([]*FoundMember, error) {
+	s.found = make(map[*poolDevice]*FoundMember)
 	for _, d := range devices {
 		if d.used != unused {
 			d.used = useless
@@ -145,7 +145,7 @@ func (s *selector) run(devices pool) ([]*Contender, error) {
 			return nil, err
 		}
 	}
-	var out []*Contender
+	var out []*FoundMember
 	for _, d := range devices {
 		if d.used == chosen {
 			out = append(out, s.found[d])
@@ -224,7 +224,7 @@ func (s *selector) misplaced(path string) note.Sentence {
 }
 
 // forbidden holds AUTO and POLICY against what nobody asked for by name.
-func (s *selector) forbidden(c *Contender) *probeError {
+func (s *selector) forbidden(c *FoundMember) *probeError {
 	if !s.auto || s.first != nil || s.conf == nil {
 		return nil
 	}
@@ -285,7 +285,7 @@ func (s *selector) conflicts(info *md.Info) bool {
 
 // resolve settles a clash between two arrays if exactly one of them is this
 // host's.
-func (s *selector) resolve(d *poolDevice, c *Contender) error {
+func (s *selector) resolve(d *poolDevice, c *FoundMember) error {
 	first, this := s.home.Owns(s.first), s.home.Owns(c.Member)
 	switch {
 	case first && !this:
@@ -325,7 +325,7 @@ func SameArray(a, b *md.Member) bool {
 
 // ProbeDevice looks for a superblock on the device at path: of version v or, if
 // v is nil, the newest there is, of format 1 if only that will do.
-func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeError) {
+func ProbeDevice(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError) {
 	d, err := device.Open(path, block.ForReading)
 	if errors.Is(err, block.ErrNotDevice) {
 		// mdadm asks for direct access, which nothing but devices and files has.
@@ -338,7 +338,7 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeEr
 		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: err})}}
 	}
 	defer d.Close()
-	c := &Contender{Path: path, Major: d.Major, Minor: d.Minor}
+	c := &FoundMember{Path: path, Major: d.Major, Minor: d.Minor}
 	if !d.IsBlockDevice() {
 		return nil, &probeError{loud: []note.Sentence{note.Of("assemble.not-block-device", path)}}
 	}
@@ -370,7 +370,7 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*Contender, *probeEr
 }
 
 // probeSwapped looks for a 0.90 superblock of the other byte order.
-func probeSwapped(path string, _ *md.Version, _ bool) (*Contender, *probeError) {
+func probeSwapped(path string, _ *md.Version, _ bool) (*FoundMember, *probeError) {
 	d, err := device.Open(path, block.ForReading)
 	if err != nil {
 		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: err})}}
@@ -384,5 +384,5 @@ func probeSwapped(path string, _ *md.Version, _ bool) (*Contender, *probeError) 
 		return nil, &probeError{Notes: []note.Sentence{note.Unloaded(bad), note.Of("assemble.no-superblock", path)}}
 	}
 	m.Name = path
-	return &Contender{Path: path, Member: m, Major: d.Major, Minor: d.Minor}, nil
+	return &FoundMember{Path: path, Member: m, Major: d.Major, Minor: d.Minor}, nil
 }

@@ -81,7 +81,7 @@ func (a *assembler) planUpdate() error {
 			a.Report.Say(note.Always, "assemble.update-not-understood-for-metadata", u.What, node.FormatFamily(c.Member.Version))
 		}
 		if err != nil {
-			return &note.Said{Err: errors.Join(ErrUpdate, err)}
+			return &note.Reported{Err: errors.Join(ErrUpdate, err)}
 		}
 		for _, w := range writes {
 			w.cand = j
@@ -113,7 +113,7 @@ type Updater struct {
 }
 
 // Member gives the member as the update leaves it, and what has to be written.
-func (u *Updater) member(c *Contender) (*md.Member, []updateWrite, error) {
+func (u *Updater) member(c *FoundMember) (*md.Member, []updateWrite, error) {
 	d, err := device.Open(c.Path, block.ForReading)
 	if err != nil {
 		return nil, nil, u.say.Fail(err, "assemble.cannot-re-read-metadata-from-aborting", c.Path)

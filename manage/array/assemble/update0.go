@@ -12,7 +12,7 @@ import (
 )
 
 // Super0 changes a 0.90 superblock, or makes one of version 1.0 of it.
-func (u *Updater) Super0(c *Contender, d *device.Device, m *md.Member, edit *md.SuperEdit, bitmap *md.Bitmap) ([]updateWrite, error) {
+func (u *Updater) Super0(c *FoundMember, d *device.Device, m *md.Member, edit *md.SuperEdit, bitmap *md.Bitmap) ([]updateWrite, error) {
 	s := edit.V0
 	switch u.What {
 	case "sparc2.2":
@@ -145,7 +145,7 @@ func (u *Updater) toVersion1(d *device.Device, m *md.Member, edit *md.SuperEdit)
 }
 
 // revert0 turns a reshape around.
-func (u *Updater) revert0(c *Contender, s *md.Super0) error {
+func (u *Updater) revert0(c *FoundMember, s *md.Super0) error {
 	switch {
 	case s.MinorVersion <= 90:
 		return u.refuse("assemble.no-active-reshape-revert", c.Path)

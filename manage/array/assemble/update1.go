@@ -12,7 +12,7 @@ import (
 )
 
 // super1 changes a 1.x superblock.
-func (u *Updater) super1(c *Contender, d *device.Device, m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]updateWrite, error) {
+func (u *Updater) super1(c *FoundMember, d *device.Device, m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]updateWrite, error) {
 	switch u.What {
 	case "resync":
 		s.ResyncOffset = 0
@@ -65,7 +65,7 @@ func (u *Updater) rename(s *md.Super1, name string) {
 	copy(s.SetName[:len(s.SetName)-1], full)
 }
 
-func (u *Updater) layout1(c *Contender, s *md.Super1, layout int32) error {
+func (u *Updater) layout1(c *FoundMember, s *md.Super1, layout int32) error {
 	if s.Level != md.LevelRAID0 {
 		u.say.Say(note.Always, "assemble.only-supported-for-raid0", c.Path, u.What)
 		return errNotUnderstood
@@ -79,7 +79,7 @@ func (u *Updater) layout1(c *Contender, s *md.Super1, layout int32) error {
 }
 
 // logs1 adds and removes bad block lists and partial parity logs.
-func (u *Updater) logs1(c *Contender, s *md.Super1, bitmap *md.Bitmap) error {
+func (u *Updater) logs1(c *FoundMember, s *md.Super1, bitmap *md.Bitmap) error {
 	switch u.What {
 	case "bbl":
 		addBadBlockLog(s, bitmap)
@@ -174,7 +174,7 @@ func (u *Updater) addPPL(s *md.Super1) error {
 }
 
 // revert1 turns a reshape around.
-func (u *Updater) revert1(c *Contender, s *md.Super1) error {
+func (u *Updater) revert1(c *FoundMember, s *md.Super1) error {
 	if s.FeatureMap&md.FeatureReshapeActive == 0 {
 		return u.refuse("assemble.no-active-reshape-revert", c.Path)
 	}

@@ -117,7 +117,7 @@ func (b *Building) describeStep() plan.Step {
 		if err != nil {
 			b.report.Say(note.Always, "create.md-set-array-info-failed", b.Node.Chosen, note.Errno{Err: err})
 			b.sayKernel()
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	}, b.stop)
@@ -134,7 +134,7 @@ func (b *Building) memberStep(slot int, m CreateMember) plan.Step {
 		if err != nil {
 			b.report.Say(note.Always, "create.cannot-open", m.Path, note.Errno{Err: err})
 			b.report.Holders(note.Always, m.Path, err)
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		disk := mdctl.DiskInfo{
 			Number: int32(slot), RaidDisk: int32(slot), State: state, Major: int32(f.Major), Minor: int32(f.Minor),
@@ -145,7 +145,7 @@ func (b *Building) memberStep(slot int, m CreateMember) plan.Step {
 		if err = dev.AddNewDisk(disk); err != nil {
 			b.report.Say(note.Always, "create.add-new-disk-failed", m.Path, note.Errno{Err: err})
 			b.sayKernel()
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	}, nil)
@@ -160,7 +160,7 @@ func (b *Building) runStep() plan.Step {
 				b.report.More(note.Always, "create.problem-may-be-that-chunk-size-not-power")
 			}
 			b.sayKernel()
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	}, nil)

@@ -209,12 +209,12 @@ func (c *creator) chooseGeometry() error {
 	}
 	c.size = c.Size
 	if c.chunk > 0 && !c.roundSize() {
-		return &note.Said{Err: ErrRefused}
+		return &note.Reported{Err: ErrRefused}
 	}
 	if c.Version != nil {
 		c.version, c.versioned = *c.Version, true
 		if !c.allowed(note.Normal) || !c.settleChunk() {
-			return &note.Said{Err: ErrRefused}
+			return &note.Reported{Err: ErrRefused}
 		}
 	}
 	return nil

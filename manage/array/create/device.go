@@ -100,7 +100,7 @@ func (c *creator) fit(d *createDevice, f *device.Device) (free uint64, ok bool, 
 	if err := claim(d.Path); err != nil {
 		c.Report.Say(note.Always, "create.cannot-open-2", d.Path, note.Errno{Err: err})
 		c.Report.Holders(note.Always, d.Path, err)
-		return 0, false, &note.Said{Err: fmt.Errorf("%w: %w", ErrDevice, err)}
+		return 0, false, &note.Reported{Err: fmt.Errorf("%w: %w", ErrDevice, err)}
 	}
 	err = fmt.Errorf("%w: %s is not suitable for any style of array", ErrDevice, d.Path)
 	return 0, false, c.Report.Fail(err, "create.device-not-suitable-for-any-style-array", d.Path)
@@ -163,7 +163,7 @@ func (c *creator) measure(path string, free uint64) (bool, error) {
 	if c.chunk > 0 {
 		free &^= uint64(c.chunk) - 1
 		if !c.settleChunk() {
-			return false, &note.Said{Err: ErrRefused}
+			return false, &note.Reported{Err: ErrRefused}
 		}
 	}
 	switch {
@@ -245,7 +245,7 @@ func (c *creator) sameDevice() error {
 		if first, ok := seen[n]; ok {
 			c.Report.Say(note.Always, "create.failed-open-after-earlier-success-aborting", d.Path)
 			c.Report.Extra(note.Always, "create.and-are-same-device", first, d.Path)
-			return &note.Said{Err: fmt.Errorf("%w: %s and %s are the same device", ErrRefused, first, d.Path)}
+			return &note.Reported{Err: fmt.Errorf("%w: %s and %s are the same device", ErrRefused, first, d.Path)}
 		}
 		seen[n] = d.Path
 	}

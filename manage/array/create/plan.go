@@ -302,7 +302,7 @@ func (made *Creation) addStep(path string, major, minor uint32) plan.Step {
 				made.report.Say(note.Always, "create.either-upgrade-or-use-layout-dangerous")
 			}
 			made.sayKernel()
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}, nil)
 }
 
@@ -322,7 +322,7 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 				if err := set.Write(); err != nil {
 					made.report.Say(note.Always, "create.failed-start-array", note.Errno{Err: err})
 					made.sayKernel()
-					return &note.Said{Err: err}
+					return &note.Reported{Err: err}
 				}
 				return nil
 			}, nil)
@@ -342,7 +342,7 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 				made.report.More(note.Always, "create.problem-may-be-that-chunk-size-not-power")
 			}
 			made.sayKernel()
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}, nil)
 }
 
@@ -364,7 +364,7 @@ func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, er
 			for _, left := range failed.Left {
 				made.report.Extra(note.Always, "create.not-taken-back", left.Step, left.Err)
 			}
-			if len(failed.Left) == 0 && note.WasSaid(err) {
+			if len(failed.Left) == 0 && note.WasReported(err) {
 				made.report.Extra(note.Normal, "create.everything-as-it-was-before")
 			}
 		}

@@ -90,9 +90,9 @@ type incremental struct {
 	trust    node.Trust
 
 	node    *node.Node
-	there   *sysmd.MdstatArray    // the array, if it has been begun
-	dev     *mdctl.Device         // open array
-	devices []*assemble.Contender // its members, with the new one last
+	there   *sysmd.MdstatArray      // the array, if it has been begun
+	dev     *mdctl.Device           // open array
+	devices []*assemble.FoundMember // its members, with the new one last
 	count   *count
 }
 
@@ -316,7 +316,7 @@ func (i *incremental) array() *mdctl.Device {
 
 // add hands the device to the kernel.
 func (i *incremental) add(ctx context.Context) bool {
-	i.devices = append(i.devices, &assemble.Contender{
+	i.devices = append(i.devices, &assemble.FoundMember{
 		Path: i.Device, Member: i.member, Major: i.info.Major, Minor: i.info.Minor,
 	})
 	steps := []plan.Step{device.DropPartitions(i.Device)}
@@ -337,7 +337,7 @@ func (i *incremental) add(ctx context.Context) bool {
 		steps = append(steps, i.mapStep())
 	}
 	if _, err := i.runner.Run(ctx, &plan.Plan{Steps: steps}); err != nil {
-		if !note.WasSaid(err) {
+		if !note.WasReported(err) {
 			i.Report.Say(note.Always, note.Reason, err)
 		}
 		return i.fail(2)

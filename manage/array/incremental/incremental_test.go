@@ -11,10 +11,10 @@ import (
 
 // TestCountActive judges members that came one by one.
 func TestCountActive(t *testing.T) {
-	m := func(name string, slot int, events uint64) *assemble.Contender {
-		return &assemble.Contender{Path: name, Member: newMember(name, md.LevelRAID5, 3, slot, events)}
+	m := func(name string, slot int, events uint64) *assemble.FoundMember {
+		return &assemble.FoundMember{Path: name, Member: newMember(name, md.LevelRAID5, 3, slot, events)}
 	}
-	without := func(c *assemble.Contender, slot int) *assemble.Contender {
+	without := func(c *assemble.FoundMember, slot int) *assemble.FoundMember {
 		for i, r := range c.Member.Super1.DevRoles {
 			if int(r) == slot {
 				c.Member.Super1.DevRoles[i] = md.RoleFaulty
@@ -24,18 +24,18 @@ func TestCountActive(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name    string
-		devices []*assemble.Contender
+		devices []*assemble.FoundMember
 		active  int
 		enough  bool
 		reject  string
 	}{
 		{name: "none"},
-		{"one", []*assemble.Contender{m("a", 0, 9)}, 1, false, ""},
-		{"two", []*assemble.Contender{m("a", 0, 9), m("b", 1, 8)}, 2, true, ""},
-		{"old", []*assemble.Contender{m("a", 0, 9), m("b", 1, 7)}, 1, false, ""},
-		{"the newer comes last", []*assemble.Contender{m("b", 1, 7), m("a", 0, 9), m("c", 2, 9)}, 2, true, ""},
-		{"same slot", []*assemble.Contender{m("a", 0, 8), m("b", 0, 9), m("c", 1, 9)}, 2, true, ""},
-		{"reports the freshest as failed", []*assemble.Contender{m("a", 0, 9), without(m("b", 1, 8), 0), m("c", 2, 9)}, 2, true, "b"},
+		{"one", []*assemble.FoundMember{m("a", 0, 9)}, 1, false, ""},
+		{"two", []*assemble.FoundMember{m("a", 0, 9), m("b", 1, 8)}, 2, true, ""},
+		{"old", []*assemble.FoundMember{m("a", 0, 9), m("b", 1, 7)}, 1, false, ""},
+		{"the newer comes last", []*assemble.FoundMember{m("b", 1, 7), m("a", 0, 9), m("c", 2, 9)}, 2, true, ""},
+		{"same slot", []*assemble.FoundMember{m("a", 0, 8), m("b", 0, 9), m("c", 1, 9)}, 2, true, ""},
+		{"reports the freshest as failed", []*assemble.FoundMember{m("a", 0, 9), without(m("b", 1, 8), 0), m("c", 2, 9)}, 2, true, "b"},
 	} {
 		n := countActive(tc.devices)
 		var reject []string
@@ -55,7 +55,7 @@ func TestUpdate0(t *testing.T) {
 	}
 	u := &assemble.Updater{Update: assemble.Update{What: "byteorder"}}
 	edit := md.SuperEdit{V0: s}
-	if _, err := u.Super0(&assemble.Contender{Path: "a"}, nil, &md.Member{}, &edit, nil); err != nil {
+	if _, err := u.Super0(&assemble.FoundMember{Path: "a"}, nil, &md.Member{}, &edit, nil); err != nil {
 		t.Fatal(err)
 	}
 	again, err := md.ParseSuper0(edit.Bytes())
@@ -73,7 +73,7 @@ func TestUpdate0(t *testing.T) {
 	if err != nil || moved.Events != 5 || moved.ChunkSize != 4096 {
 		t.Errorf("sparc2.2: %+v, %v", moved, err)
 	}
-	if _, err := (&assemble.Updater{Update: assemble.Update{What: "bbl"}}).Super0(&assemble.Contender{}, nil, &md.Member{}, &md.SuperEdit{V0: s}, nil); err == nil {
+	if _, err := (&assemble.Updater{Update: assemble.Update{What: "bbl"}}).Super0(&assemble.FoundMember{}, nil, &md.Member{}, &md.SuperEdit{V0: s}, nil); err == nil {
 		t.Error("0.90 has got a list of bad blocks")
 	}
 }

@@ -20,19 +20,19 @@ type count struct {
 	best    md.Info // the freshest member
 	avail   []bool  // by slot
 	active  int
-	journal bool                  // one as recent as the members is there
-	reject  []*assemble.Contender // members that must not be in when it starts
+	journal bool                    // one as recent as the members is there
+	reject  []*assemble.FoundMember // members that must not be in when it starts
 }
 
 // countActive judges the members (Incremental.c, count_active): those of the
 // highest event count and the one below it count, unless their own table has
 // no place for the freshest; the rest is rejected.
-func countActive(devices []*assemble.Contender) *count {
+func countActive(devices []*assemble.FoundMember) *count {
 	n := &count{}
-	var newest *assemble.Contender
+	var newest *assemble.FoundMember
 	var journal uint64
 	replacements := 0
-	infos := make(map[*assemble.Contender]md.Info)
+	infos := make(map[*assemble.FoundMember]md.Info)
 	for _, c := range devices {
 		info := md.InfoOf(c.Member)
 		infos[c] = info
@@ -51,7 +51,7 @@ func countActive(devices []*assemble.Contender) *count {
 	n.best = infos[newest]
 	n.journal = journal+md.EventMargin >= n.best.Events
 	n.avail = make([]bool, md.Alive(n.best.RaidDisks))
-	in := make([]*assemble.Contender, len(n.avail))
+	in := make([]*assemble.FoundMember, len(n.avail))
 	for _, c := range devices {
 		info := infos[c]
 		if !info.State.Sync || info.Slot < 0 || info.Slot >= len(in) || info.Events+md.EventMargin < n.best.Events {

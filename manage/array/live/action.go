@@ -33,7 +33,7 @@ func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.P
 			report.Say(note.Always, "live.count-not-set-action", path, action, note.Errno{Err: err})
 			report.KernelSaid(log, a.Name())
 			report.ExplainBusy(a, err)
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	}, nil)}}, nil

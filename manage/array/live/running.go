@@ -109,7 +109,7 @@ func (r *Running) PlanReadOnly(readOnly bool) (*plan.Plan, error) {
 			r.report.Say(note.Always, "live.failed-set", word, r.Path, note.Errno{Err: err})
 			r.report.KernelSaid(log, r.Kernel)
 			r.report.Holders(note.Always, r.Path, err)
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		return nil
 	})}}, nil
@@ -145,7 +145,7 @@ func (r *Running) PlanRun() (*plan.Plan, error) {
 			for _, line := range note.Heard(log, r.Kernel) {
 				r.report.Extra(note.Always, "live.kernel", line)
 			}
-			return &note.Said{Err: err}
+			return &note.Reported{Err: err}
 		}
 		r.report.Say(note.Normal, "live.started-array", path)
 		return nil
@@ -163,7 +163,7 @@ func (r *Running) PlanStop() *plan.Plan {
 			if err != nil {
 				r.report.Say(note.Normal, "live.cannot-get-exclusive-access", r.Path, note.Of("live.perhaps-in-use"))
 				r.report.Holders(note.Normal, r.Path, err)
-				return &note.Said{Err: err}
+				return &note.Reported{Err: err}
 			}
 			return nil
 		}, func(context.Context) error { return dev.Close() })
@@ -179,7 +179,7 @@ func (r *Running) PlanStop() *plan.Plan {
 					r.report.More(note.Normal, "live.perhaps-in-use")
 					r.report.Holders(note.Normal, r.Path, err)
 				}
-				return &note.Said{Err: err}
+				return &note.Reported{Err: err}
 			}
 			r.report.Say(note.Normal, "live.stopped", r.Path)
 			return dev.Close()

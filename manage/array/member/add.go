@@ -40,7 +40,7 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 		}
 		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: unix.EBUSY})
 		m.Report.Extra(note.Always, "member.it-array-itself")
-		return false, &note.Said{Err: unix.EBUSY}
+		return false, &note.Reported{Err: unix.EBUSY}
 	}
 	if err := m.unclaimed(t); err != nil {
 		if t.Verb == verbReAddMissing {
@@ -48,12 +48,12 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 		}
 		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: err})
 		m.Report.Holders(note.Always, t.Name, err)
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	d, err := device.Open(t.Name, block.ForReading)
 	if err != nil {
 		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: err})
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	defer d.Close()
 	if err := m.refuseExternal(t, d); err != nil {
@@ -145,7 +145,7 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 	number := m.Live.FreeNumber(m.Live.MaxDevs())
 	if number >= m.Live.MaxDevs() {
 		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: unix.ENOSPC})
-		return false, &note.Said{Err: unix.ENOSPC}
+		return false, &note.Reported{Err: unix.ENOSPC}
 	}
 	disk := mdctl.DiskInfo{
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,
@@ -158,7 +158,7 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 	}); err != nil {
 		m.Report.Say(note.Always, "member.failed-write-metadata", t.Name)
 		m.Report.Extra(note.Always, note.Reason, err)
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	path := m.pathOf(t)
 	steps := []plan.Step{device.DropPartitions(path)}
@@ -195,7 +195,7 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 	if err := m.apply(ctx, steps...); err != nil {
 		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	m.Live.Disks = append(m.Live.Disks, mdctl.DiskInfo{
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,

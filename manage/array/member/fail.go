@@ -22,7 +22,7 @@ func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	if !m.Force && m.needs(t) {
 		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: ErrLastMember})
 		m.Report.Extra(note.Always, "member.cannot-go-on-without-it-force-fails", m.Array)
-		return false, &note.Said{Err: ErrLastMember}
+		return false, &note.Reported{Err: ErrLastMember}
 	}
 	step := m.ioctlStep("SET_DISK_FAULTY", t.number(), func() error { return m.Dev.SetDiskFaulty(t.Major, t.Minor) })
 	if t.detached != nil {
@@ -33,7 +33,7 @@ func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	if err := m.apply(ctx, step); err != nil {
 		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
-		return false, &note.Said{Err: failError(err)}
+		return false, &note.Reported{Err: failError(err)}
 	}
 	markFailed(m.Live, t)
 	m.Report.Say(note.Normal, "member.set-faulty", t.Name, m.Array)

@@ -85,7 +85,7 @@ var ErrLastMember = fmt.Errorf("the array would not survive that: %w", unix.EBUS
 
 // errDeclined is a device that cannot be acted upon as asked, which has been
 // said.
-var errDeclined error = &note.Said{Err: errors.New("refused; the devices named before are done, this one and those after it are not")}
+var errDeclined error = &note.Reported{Err: errors.New("refused; the devices named before are done, this one and those after it are not")}
 
 // Manage carries a request out, device by device, as mdadm does: at the first
 // failure it stops, with the devices before it done. Each device is planned in
@@ -106,7 +106,7 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 		var e *live.Error
 		if errors.As(err, &e) {
 			req.Report.Say(note.Always, note.Reason, e.Why)
-			err = &note.Said{Err: err}
+			err = &note.Reported{Err: err}
 		}
 		return s.Result, err
 	}

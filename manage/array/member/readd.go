@@ -85,7 +85,7 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 		if t.Verb == verbReAddMissing {
 			return false, nil
 		}
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	return false, nil
 }

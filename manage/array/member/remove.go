@@ -38,7 +38,7 @@ func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 		m.Report.Say(note.Always, "member.hot-remove-failed", t.Name, note.Errno{Err: err})
 		m.explainRemove(t, err)
 		m.Report.KernelSaid(log, m.Live.Name)
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	drop(m.Live, t)
 	// Not hidden by -q, as mdadm passes its arguments in the wrong order.

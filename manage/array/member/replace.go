@@ -26,7 +26,7 @@ func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 	if err := m.apply(ctx, plan.NewSetting(there.CommandTo(sysmd.WantReplacement), nil)); err != nil {
 		m.Report.Say(note.Always, "member.failed-request-replacement", t.Name)
 		m.Report.Extra(note.Always, note.Reason, err)
-		return false, &note.Said{Err: err}
+		return false, &note.Reported{Err: err}
 	}
 	m.Report.Say(note.Normal, "member.marked-device-for-replacement", t.Name, d.RaidDisk, m.Array)
 	for i := range m.queue {
@@ -55,7 +55,7 @@ func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
 	if err := m.apply(ctx, plan.NewSetting(there.SlotTo(sysmd.Slot(t.slot)), nil)); err != nil {
 		m.Report.Say(note.Always, "member.failed-set-as-preferred-replacement", t.Name)
 		m.Report.Extra(note.Always, note.Reason, err)
-		return &note.Said{Err: err}
+		return &note.Reported{Err: err}
 	}
 	m.Report.Say(note.Normal, "member.marked-as-replacement-for-device", t.Name, m.Array, t.slot)
 	return nil

@@ -85,7 +85,7 @@ func (m *Manager) mirrorSet(dv Subdev) ([]Subdev, error) {
 	if dv.Verb == VerbFail && !m.Force && m.Live.Survives(nobody) && !m.Live.Survives(in) {
 		m.Report.Say(note.Always, "member.set-device-faulty-failed", dv.Name, note.Errno{Err: ErrLastMember})
 		m.Report.Extra(note.Always, "member.cannot-go-on-without-it-force-fails", m.Array)
-		return nil, &note.Said{Err: ErrLastMember}
+		return nil, &note.Reported{Err: ErrLastMember}
 	}
 	return m.each(dv.Verb, in), nil
 }

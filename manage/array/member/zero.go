@@ -58,7 +58,7 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 		req.Report.Say(note.Normal, "member.couldnt-open-for-write-not-zeroing", req.Device)
 		req.Report.Extra(note.Normal, note.Reason, note.Errno{Err: err})
 		req.Report.Holders(note.Normal, req.Device, err)
-		return nil, &note.Said{Err: errors.Join(ErrNotOpened, err)}
+		return nil, &note.Reported{Err: errors.Join(ErrNotOpened, err)}
 	}
 	over := block.NewOverlay(d)
 	result := &ZeroResult{}
@@ -78,7 +78,7 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	if _, err := r.Run(ctx, &p); err != nil {
 		req.Report.Say(note.Normal, "member.could-not-zero-superblock", req.Device)
 		req.Report.Extra(note.Normal, note.Reason, err)
-		return result, &note.Said{Err: err}
+		return result, &note.Reported{Err: err}
 	}
 	return result, nil
 }
@@ -93,10 +93,10 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		}
 		req.Report.Say(note.Always, note.Reason, note.Unloaded(bad))
 		if !bad.Foreign() {
-			return &note.Said{Err: errors.Join(ErrUnreadable, bad)}
+			return &note.Reported{Err: errors.Join(ErrUnreadable, bad)}
 		}
 		if !req.Force {
-			return &note.Said{Err: errors.Join(ErrNoSuperblock, bad)}
+			return &note.Reported{Err: errors.Join(ErrNoSuperblock, bad)}
 		}
 		off, _ := req.Version.SuperOffset(d.Size())
 		if err := result.wipe(d, &md.Member{Version: *req.Version, Offset: off}); err != nil {
@@ -110,7 +110,7 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 			req.Report.Say(note.Always, note.Reason, note.Unloaded(w))
 		}
 		if m == nil {
-			return &note.Said{Err: ErrNoSuperblock}
+			return &note.Reported{Err: ErrNoSuperblock}
 		}
 		return result.wipe(d, m)
 	}
@@ -129,7 +129,7 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		if format := ExternalMetadata(d); format != "" {
 			req.Report.Extra(note.Normal, "member.it-carries-metadata-which-mdkit-leaves-alone", format)
 		}
-		return &note.Said{Err: errors.Join(ErrNoSuperblock, err)}
+		return &note.Reported{Err: errors.Join(ErrNoSuperblock, err)}
 	}
 }
 

@@ -65,7 +65,7 @@ func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	run := plan.Runner{DryRun: req.DryRun}
 	if _, err := run.Run(ctx, &p); err != nil {
 		req.Report.Say(note.Always, "metadata.cannot-create-dump-file", r.File, note.Errno{Err: err})
-		return nil, &note.Said{Err: err}
+		return nil, &note.Reported{Err: err}
 	}
 	return r, nil
 }
@@ -103,7 +103,7 @@ func (req *CopyRequest) metadata(d block.Device, name string, nothing note.ID, t
 	if err != nil {
 		req.Report.Say(note.Always, "metadata.failed-copy-metadata", name, to)
 		req.Report.Extra(note.Always, note.Reason, err)
-		return nil, nil, &note.Said{Err: err}
+		return nil, nil, &note.Reported{Err: err}
 	}
 	return m, extents, nil
 }
@@ -232,7 +232,7 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 		req.Report.Say(note.Always, "metadata.failed-copy-metadata", r.File, req.Device)
 		req.Report.Extra(note.Always, note.Reason, note.Errno{Err: err})
 		req.Report.Holders(note.Always, req.Device, err)
-		return nil, &note.Said{Err: err}
+		return nil, &note.Reported{Err: err}
 	}
 	return r, nil
 }

@@ -71,7 +71,7 @@ type GrowResult struct {
 var ErrNoPPL = errors.New("no room for a partial parity log")
 
 // errGrow is a change of shape that cannot be, which has been said.
-var errGrow error = &note.Said{Err: errors.New("the shape of the array stays as it is")}
+var errGrow error = &note.Reported{Err: errors.New("the shape of the array stays as it is")}
 
 // Grow changes the shape of a running array as asked. All that can be known in
 // advance is checked before anything is changed; what a failed step leaves
@@ -152,7 +152,7 @@ func (g *Grower) failed(ctx context.Context, err error, id note.ID, args ...any)
 	g.Report.Say(note.Always, id, args...)
 	g.Report.KernelSaid(g.log, g.live.Name)
 	g.undo(ctx)
-	return &note.Said{Err: err}
+	return &note.Reported{Err: err}
 }
 
 // undo takes back what was done, the last first.

@@ -125,7 +125,7 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.Arr
 		g.busyWithBitmap(err, "level", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
-		return &note.Said{Err: err}
+		return &note.Reported{Err: err}
 	}
 	g.frozen = true // it stays so through a level that has nothing to freeze
 	return g.do(ctx, plan.SayStep(func() {
@@ -253,7 +253,7 @@ func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) erro
 	g.busyWithBitmap(err, "shape", "")
 	g.Report.KernelSaid(g.log, g.live.Name)
 	g.undo(ctx)
-	return &note.Said{Err: err}
+	return &note.Reported{Err: err}
 }
 
 // shapeAttrs sets all three, in case something is left of an earlier attempt.
@@ -308,7 +308,7 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 		g.busyWithBitmap(err, "shape", "       ")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
-		return &note.Said{Err: err}
+		return &note.Reported{Err: err}
 	}
 	return nil
 }
@@ -390,7 +390,7 @@ func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) erro
 		g.GrowRequest = next
 		return g.resume(ctx)
 	}))
-	if err != nil && !note.WasSaid(err) {
+	if err != nil && !note.WasReported(err) {
 		return g.Report.Fail(err, "reshape.reshape-waits-for-mdadm-grow-continue", g.Array, err)
 	}
 	return err

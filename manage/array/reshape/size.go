@@ -50,7 +50,7 @@ func (g *Grower) size(ctx context.Context) error {
 		g.busyWithBitmap(err, "size", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)
-		return &note.Said{Err: err}
+		return &note.Reported{Err: err}
 	}
 	if g.AssumeClean {
 		if err := g.do(ctx, set(g.live.Sysfs.ResyncStartTo(sysmd.None))); err != nil {

@@ -37,7 +37,7 @@ export MDKIT_SLOW
 
 # What is built in one checkout serves all others: without it the cache knows
 # packages by their folder.
-export GOFLAGS = -trimpath
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
 
 # Nothing but the race detector needs a C compiler.
 export CGO_ENABLED = 0

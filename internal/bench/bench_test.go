@@ -119,12 +119,12 @@ func TestFloors(t *testing.T) {
 		}
 	}
 	below := Check([]Result{
-		{Name: "examine.one", Speed: 1.5, PeerName: "mdadm"},
+		{Name: "examine.one", Speed: 0.4, PeerName: "mdadm"},
 		{Name: "scrub.raid6", Speed: 0.9},
 		{Name: "no.floor", Speed: 0.1},
 		{Name: "assemble.scan64", Speed: math.NaN(), PeerName: "mdadm"},
 	})
-	if len(below) != 2 || below[0] != "examine.one has 1.50x the speed of mdadm, below its floor of 2.00x" {
+	if len(below) != 2 || below[0] != "examine.one has 0.40x the speed of mdadm, below its floor of 0.50x" {
 		t.Errorf("below their floors: %q", below)
 	}
 }

@@ -170,7 +170,7 @@ func (s *files) createFile(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
-	if monitor && o.Group && !h.DryRun {
+	if monitor && o.Group && !h.Runner.DryRun {
 		s.monitor(ctx, f, ids[0], follow)
 	}
 	s.fileMapped(h, f, ids, o)
@@ -189,7 +189,7 @@ func (s *files) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Ha
 		return nil, nil, err
 	}
 	defer s.showPlanned(h, f.dev)
-	if h.DryRun {
+	if h.Runner.DryRun {
 		if err := s.listRegions(h, f.dev, ""); err != nil {
 			return nil, nil, err
 		}
@@ -279,7 +279,7 @@ func (s *files) updateFile(f *mappedFile, group uint64) error {
 		s.regionFailed(f.dev, err)
 		return failed()
 	}
-	if group != ids[0] && !s.Line.Has(dmopt.JSON) && !h.DryRun {
+	if group != ids[0] && !s.Line.Has(dmopt.JSON) && !h.Runner.DryRun {
 		fmt.Fprintf(s.Out, "Group ID changed from %d to %d", group, ids[0])
 	}
 	s.done(h, change{Device: f.dev.Num.String(), Action: "updated", Regions: ids, Group: &ids[0]},

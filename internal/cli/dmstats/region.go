@@ -135,7 +135,7 @@ func (s *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 	if err != nil || info == nil {
 		return err
 	}
-	if h.DryRun {
+	if h.Runner.DryRun {
 		if err := s.listRegions(h, d, ""); err != nil { // which ids are free
 			return err
 		}
@@ -176,7 +176,7 @@ func (s *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 // groupSegments makes the regions of a device's targets a group.
 func (s *regions) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
 	list := table.JoinIDs(ids)
-	if !h.DryRun {
+	if !h.Runner.DryRun {
 		if program != "" {
 			program = stats.Program // the original looks nowhere else
 		}
@@ -339,7 +339,7 @@ func (s *regions) print(ctx context.Context, c dmtask.Call) error {
 		if err := s.printRegion(h, d, r.ID); err != nil {
 			return err
 		}
-		if s.Line.Has(dmopt.JSON) || h.DryRun {
+		if s.Line.Has(dmopt.JSON) || h.Runner.DryRun {
 			continue
 		}
 		if err := s.printRegion(h, d, r.ID); err != nil {

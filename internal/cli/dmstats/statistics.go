@@ -9,7 +9,6 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
-	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // Statistics are the subcommands of stats.
@@ -61,7 +60,7 @@ func (s *handles) open(d dmtask.Device) (*stats.Handle, error) {
 		return nil, err
 	}
 	h := stats.Open(ctl, d.Selector())
-	h.DryRun = s.Line.Has(dmopt.DryRun)
+	h.Runner.DryRun = s.Line.Has(dmopt.DryRun)
 	return h, nil
 }
 
@@ -106,15 +105,15 @@ func (s *handles) regionWarning(w error) {
 
 // showPlanned shows what a dry run would have sent.
 func (s *handles) showPlanned(h *stats.Handle, d dmtask.Device) {
-	if !h.DryRun {
+	if !h.Runner.DryRun {
 		return
 	}
-	var steps []plan.StepInfo
-	for _, m := range h.Planned {
-		steps = append(steps, plan.StepInfo{Kind: plan.KindIoctl, Target: d.String(), What: dmtask.TaskMessage, Value: "0 " + m})
+	steps := h.Runner.Steps
+	for i := range steps {
+		steps[i].Target, steps[i].What = d.String(), dmtask.TaskMessage
 	}
 	s.ShowSteps(d.String(), steps...)
-	h.Planned = nil
+	h.Runner.Steps = nil
 }
 
 // change is what --json says of a change of the statistics.
@@ -131,7 +130,7 @@ type change struct {
 // nothing: what would be sent has been shown.
 func (s *handles) done(h *stats.Handle, d change, format string, args ...any) {
 	switch {
-	case h.DryRun:
+	case h.Runner.DryRun:
 	case s.Line.Has(dmopt.JSON):
 		if d.Regions == nil {
 			d.Regions = []uint64{}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/ioctl/block"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // What keeps a file from being mapped, by class.
@@ -102,14 +104,13 @@ func (h *Handle) CreateFile(ranges []table.Range, o FileOptions) ([]uint64, erro
 	return ids, nil
 }
 
-// relist is List where only failure matters, and nothing for a dry run, whose
-// regions the kernel does not have.
+// relist is List where only failure matters. The regions of a dry run are not
+// the kernel's: then it is not asked.
 func (h *Handle) relist(program string) error {
-	if h.DryRun {
-		return nil
-	}
-	_, err := h.List(program)
-	return err
+	return h.Runner.Do(context.Background(), plan.AsideStep(func(context.Context) error {
+		_, err := h.List(program)
+		return err
+	}))
 }
 
 func (h *Handle) createRanges(ranges []table.Range, kept map[table.Range]uint64, o FileOptions) ([]uint64, error) {

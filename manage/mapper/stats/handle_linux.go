@@ -1,12 +1,14 @@
 package stats
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // Program is the name under which dmstats makes regions.
@@ -22,10 +24,8 @@ type Handle struct {
 	// Table is the device's regions, after List.
 	Table *table.Table
 
-	// DryRun makes the handle note the messages that would change something in
-	// Planned instead of sending them.
-	DryRun  bool
-	Planned []string
+	// Runner sends the messages that change something, or only lists them.
+	Runner plan.Runner
 
 	to  Messenger
 	dev dm.Device
@@ -72,13 +72,22 @@ func (h *Handle) ask(message string) (string, error) {
 	return reply, err
 }
 
-// tell sends a message that changes something, or notes it.
-func (h *Handle) tell(message string) (string, error) {
-	if h.DryRun {
-		h.Planned = append(h.Planned, message)
-		return "", nil
-	}
-	reply, _, err := h.to.Message(h.dev, 0, message, dm.MessageOptions{})
+// tell has the runner send a message that changes something. A dry run does
+// what foresee does instead, which may be nil.
+func (h *Handle) tell(message string, o dm.MessageOptions, foresee func()) (reply string, err error) {
+	info := plan.StepInfo{Kind: plan.KindIoctl, What: "message", Value: "0 " + message}
+	send := plan.NewStep(info, func(context.Context) error {
+		var err error
+		reply, _, err = h.to.Message(h.dev, 0, message, o)
+		return err
+	}, nil)
+	err = h.Runner.Do(context.Background(), plan.Foreseen(send, func() error {
+		if foresee != nil {
+			foresee()
+		}
+		return nil
+	}))
+	h.Runner.Keep() // what is to be undone, undo does by messages of its own
 	return reply, err
 }
 
@@ -119,15 +128,13 @@ func (h *Handle) Create(c table.Create) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	reply, err := h.tell(message)
-	if err != nil {
-		return 0, err
+	foreseen := false
+	var id uint64
+	reply, err := h.tell(message, dm.MessageOptions{}, func() { id, foreseen = h.imagine(c), true })
+	if err != nil || foreseen {
+		return id, err
 	}
-	if h.DryRun {
-		return h.imagine(c), nil
-	}
-	id, err := table.ParseCreated(reply)
-	if err != nil {
+	if id, err = table.ParseCreated(reply); err != nil {
 		return 0, replyError(err)
 	}
 	return id, nil
@@ -146,22 +153,21 @@ func (h *Handle) imagine(c table.Create) uint64 {
 // Print returns a region's counters as the kernel writes them, and sets them to
 // zero if asked to.
 func (h *Handle) Print(id uint64, clear bool) (string, error) {
-	if clear && h.DryRun {
-		_, err := h.tell(table.PrintMessage(id, true))
-		return "", err
+	if clear {
+		return h.tell(table.PrintMessage(id, true), dm.MessageOptions{Repeat: true}, nil)
 	}
-	return h.ask(table.PrintMessage(id, clear))
+	return h.ask(table.PrintMessage(id, false))
 }
 
 // Clear sets a region's counters to zero.
 func (h *Handle) Clear(id uint64) error {
-	_, err := h.tell(table.ClearMessage(id))
+	_, err := h.tell(table.ClearMessage(id), dm.MessageOptions{}, nil)
 	return err
 }
 
 // writeUser writes a region's user data with the group that it leads.
 func (h *Handle) writeUser(r *table.Region) error {
-	_, err := h.tell(table.AuxMessage(r.ID, r.UserData()))
+	_, err := h.tell(table.AuxMessage(r.ID, r.UserData()), dm.MessageOptions{}, nil)
 	return err
 }
 
@@ -194,7 +200,7 @@ func (h *Handle) Delete(id uint64) error {
 			return &GroupLeft{id, leader.ID, err}
 		}
 	}
-	if _, err := h.tell(table.DeleteMessage(id)); err != nil {
+	if _, err := h.tell(table.DeleteMessage(id), dm.MessageOptions{}, nil); err != nil {
 		return err
 	}
 	h.Table.Regions = slices.DeleteFunc(h.Table.Regions, func(o *table.Region) bool { return o == r })

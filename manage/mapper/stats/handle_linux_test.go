@@ -166,18 +166,18 @@ func TestPopulate(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	k := &kernel{regions: map[int]string{0: "0+8 8 p -", 2: "0+8 8 p -"}}
 	h := open(t, k)
-	h.DryRun = true
+	h.Runner.DryRun = true
 	ids, err := h.CreateFile([]table.Range{{Start: 0, Length: 8}, {Start: 16, Length: 8}}, FileOptions{Program: "p", Group: true, Alias: "f"})
 	must(t, err)
 	if !slices.Equal(ids, []uint64{1, 3}) {
 		t.Error(ids)
 	}
 	want := []string{"@stats_create 0+8 /1 p", "@stats_create 16+8 /1 p", "@stats_set_aux 1 DMS_GROUP=f:1,3#-"}
-	if !slices.Equal(h.Planned, want) || len(k.sent) != 0 || len(k.regions) != 2 {
-		t.Errorf("planned %q, sent %q", h.Planned, k.sent)
+	if !slices.Equal(planned(h), want) || len(k.sent) != 0 || len(k.regions) != 2 {
+		t.Errorf("planned %q, sent %q", planned(h), k.sent)
 	}
-	if _, err := h.Print(0, true); err != nil || h.Planned[3] != "@stats_print_clear 0" {
-		t.Error(h.Planned, err)
+	if _, err := h.Print(0, true); err != nil || planned(h)[3] != "@stats_print_clear 0" {
+		t.Error(planned(h), err)
 	}
 }
 
@@ -221,4 +221,12 @@ func TestUpdateFile(t *testing.T) {
 	if !errors.As(err, &e) || e.At != 1 || e.Of != 2 || e.Start != 80 || !errors.Is(err, unix.EINVAL) || len(k.regions) != 0 {
 		t.Error(err, k.regions)
 	}
+}
+
+// planned lists the messages that a dry run would have sent.
+func planned(h *Handle) (messages []string) {
+	for _, s := range h.Runner.Steps {
+		messages = append(messages, strings.TrimPrefix(s.Value, "0 "))
+	}
+	return messages
 }

@@ -47,13 +47,22 @@ export CGO_ENABLED = 0
 ALL   = $$($(GO) list ./... | grep -v /internal/house$$)
 UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 
-.PHONY: build install test sample seed unit kernel check fuzz bench soak demo lab coverage clean
+.PHONY: build cross install test sample seed unit kernel check fuzz bench soak demo lab coverage clean
 
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
 build:
 	$(GO) build -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit ./cmd/mdkit
 	for face in $(FACES); do ln -sf mdkit bin/$$face; done
+
+# The verbs that need no kernel, for other systems: bin/mdkit-darwin-arm64 and so on.
+CROSS := darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 linux/arm64 windows/amd64 windows/arm64
+
+cross:
+	set -e; for target in $(CROSS); do \
+		export GOOS=$${target%/*} GOARCH=$${target#*/}; suffix=; [ $$GOOS != windows ] || suffix=.exe; \
+		$(GO) build -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit-$$GOOS-$$GOARCH$$suffix ./cmd/mdkit; \
+	done
 
 # Where things go; DESTDIR in front of it all is for packages.
 PREFIX     ?= /usr

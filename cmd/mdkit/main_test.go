@@ -167,7 +167,7 @@ func (s scripts) put(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		members, devices[m] = append(members, m), d
 	}
-	a, err := array.Open(md.Assess(members), devices, array.Options{})
+	a, err := array.Open(md.Assess(members, md.Strict), devices, array.Options{})
 	ts.Check(err)
 	_, err = a.WriteAt(data, 0)
 	ts.Check(err)

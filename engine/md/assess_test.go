@@ -176,7 +176,7 @@ func TestAssess(t *testing.T) {
 			}
 		}), map[int]string{0: "md.member.stale", 1: "md.member.stale"}, ErrNotEnough},
 	} {
-		a := Assess(c.members)
+		a := Assess(c.members, Strict)
 		for i, v := range a.Verdicts {
 			if want := c.out[i]; !v.In && v.Rule != want || v.In && want != "" {
 				t.Errorf("%s: %v, want rule %q", c.name, v, want)

@@ -12,7 +12,7 @@ import (
 // it from starting. It looks at superblocks only; Check looks at each device.
 // Faults of a single member are Check's.
 func CheckMembers(members []*Member) iter.Seq[finding.Finding] {
-	return Assess(members).Findings()
+	return Assess(members, Strict).Findings()
 }
 
 // Findings yields what CheckMembers does.

@@ -78,7 +78,7 @@ func ExampleAssess() {
 	}
 	members[0].Super1.Events = 12 // it was away for a while
 
-	a := md.Assess(members)
+	a := md.Assess(members, md.Strict)
 	for _, v := range a.Verdicts {
 		fmt.Println(v)
 	}

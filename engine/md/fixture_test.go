@@ -254,7 +254,7 @@ func TestFixtures(t *testing.T) {
 					fmt.Fprintln(&got, f)
 				}
 			}
-			a := md.Assess(members)
+			a := md.Assess(members, md.Strict)
 			for _, v := range a.Verdicts {
 				fmt.Fprintln(&got, v)
 			}

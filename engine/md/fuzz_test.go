@@ -315,7 +315,7 @@ func FuzzMember(f *testing.F) {
 		if err != nil {
 			return
 		}
-		a := md.Assess([]*md.Member{m, m})
+		a := md.Assess([]*md.Member{m, m}, md.Strict)
 		for range a.Findings() {
 		}
 		if err := a.Startable(); err != nil && err.Error() == "" {

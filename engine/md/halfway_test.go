@@ -36,7 +36,7 @@ func TestCaughtUp(t *testing.T) {
 			t.Errorf("%s: data of %d sectors from %d, reshape %v; want %d, %d, %v",
 				name, c.DataSize(), c.DataOffset(), c.Reshape(), f.DataSize(), f.DataOffset(), f.Reshape())
 		}
-		if err := Assess(members).Startable(); err != nil {
+		if err := Assess(members, Strict).Startable(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		m.Super1.Events -= 5 // no longer one behind

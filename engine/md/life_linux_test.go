@@ -311,7 +311,7 @@ func (r rig) assembles(members []*md.Member) {
 		}
 		again = append(again, m)
 	}
-	a := md.Assess(again)
+	a := md.Assess(again, md.Strict)
 	out, err := r.tryMdadm(args...)
 	start := a.Startable()
 	if (start == nil) != (err == nil) {

@@ -316,8 +316,9 @@ func (m *Member) ResyncOffset() uint64 {
 	return m.Super1.ResyncOffset
 }
 
-// RecoveryOffset is up to where this device has been rebuilt; MaxSector if it
-// is no half rebuilt device.
+// RecoveryOffset is up to which sector this device has been rebuilt; MaxSector
+// unless it is half rebuilt. All 64 bits count: mdadm keeps only the low 32
+// (super1.c, getinfo_super1).
 func (m *Member) RecoveryOffset() uint64 {
 	if m.Super1 != nil && m.Super1.FeatureMap&FeatureRecoveryOffset != 0 {
 		return m.Super1.RecoveryOffset
@@ -360,7 +361,17 @@ type Reshape struct {
 	Backwards bool   // from the end to the start
 	// NewDataOffset is where data of this member starts after the reshape.
 	NewDataOffset uint64
+	// NoBackup: data moves by an offset, so that nothing has to be saved elsewhere.
+	NoBackup bool
 }
+
+// NeedsBackup reports whether the reshape, nil for none, has a critical section
+// that is saved elsewhere.
+func (r *Reshape) NeedsBackup() bool { return r != nil && !r.NoBackup }
+
+// InPlace reports whether the reshape, nil for none, needs somebody to keep its
+// critical section elsewhere for as long as it runs.
+func (r *Reshape) InPlace() bool { return r.NeedsBackup() && r.Delta <= 0 }
 
 // Reshape gives the reshape that the superblock tells of, or nil.
 func (m *Member) Reshape() *Reshape {
@@ -384,6 +395,7 @@ func (m *Member) Reshape() *Reshape {
 	}
 	if s.FeatureMap&FeatureNewOffset != 0 {
 		r.NewDataOffset += uint64(int64(s.NewOffset))
+		r.NoBackup = s.NewOffset != 0
 	}
 	return r
 }

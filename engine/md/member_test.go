@@ -115,7 +115,7 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("%v: %v, %v", want, m, err)
 			continue
 		}
-		if v := Assess([]*Member{m, p.members[1]}).Verdicts[0]; v.In || !strings.HasPrefix(v.Rule, "md1.") {
+		if v := Assess([]*Member{m, p.members[1]}, Strict).Verdicts[0]; v.In || !strings.HasPrefix(v.Rule, "md1.") {
 			t.Errorf("%v: %v", want, v)
 		}
 	}

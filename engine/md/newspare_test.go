@@ -176,8 +176,9 @@ func TestPrepare(t *testing.T) {
 			if m.Version != c.sample.Member.Version || len(m.Others) != 0 || m.NativeUUID() != c.sample.Member.NativeUUID() {
 				t.Errorf("version %v, also %v, array %v", m.Version, m.Others, m.NativeUUID())
 			}
-			if info := InfoOf(m); info.Number != c.spare.Number || info.Slot != SlotNone || info.State.Active || info.State.Faulty {
-				t.Errorf("number %d, slot %d, %+v; want spare %d", info.Number, info.Slot, info.State, c.spare.Number)
+			state := m.State()
+			if int(m.DevNumber()) != c.spare.Number || m.Slot() != SlotNone || state.Active || state.Faulty {
+				t.Errorf("number %d, slot %d, %+v; want spare %d", m.DevNumber(), m.Slot(), state, c.spare.Number)
 			}
 			if m.Super0 != nil {
 				want := Disk0{Number: 3, Major: 8, Minor: 48, RaidDisk: ^uint32(0)}

@@ -23,6 +23,14 @@ type superRule[S any] struct {
 
 // Rules across members, used by Assess and CheckMembers. A verdict carries one
 // of them as its reason.
+// Rules by which a member is out that callers have words of their own for.
+const (
+	RuleFaulty = "md.member.faulty"
+	RuleSplit  = "md.member.split"
+	RuleAhead  = "md.member.ahead"
+	RuleStale  = "md.member.stale"
+)
+
 var (
 	ruleIn             = &Rule{"md.member.in", "", finding.Info, "the member takes part in the array"}
 	ruleForeign        = &Rule{"md.member.foreign", "set_uuid", finding.Error, "all members have the same array uuid"}
@@ -30,11 +38,11 @@ var (
 	ruleVersion        = &Rule{"md.member.version", "", finding.Error, "all members have the same metadata version"}
 	ruleGeometry       = &Rule{"md.member.geometry", "", finding.Error, "level, layout, chunk, slots and size are the same on all members"}
 	ruleCTime          = &Rule{"md.member.ctime", "ctime", finding.Error, "the creation time is the same on all members"}
-	ruleFaulty         = &Rule{"md.member.faulty", "dev_roles", finding.Error, "the member has not been marked faulty"}
+	ruleFaulty         = &Rule{RuleFaulty, "dev_roles", finding.Error, "the member has not been marked faulty"}
 	ruleJournalFeature = &Rule{"md.member.journal_feature", "feature_map", finding.Error, "a journal device belongs to an array that has the journal feature"}
-	ruleSplit          = &Rule{"md.member.split", "dev_roles", finding.Error, "the member does not take the freshest member for missing"}
-	ruleAhead          = &Rule{"md.member.ahead", "events", finding.Error, "no event count is higher than that of the freshest member with a slot"}
-	ruleStale          = &Rule{"md.member.stale", "events", finding.Error, "the event count is at most one behind the freshest member"}
+	ruleSplit          = &Rule{RuleSplit, "dev_roles", finding.Error, "the member does not take the freshest member for missing"}
+	ruleAhead          = &Rule{RuleAhead, "events", finding.Error, "no event count is higher than that of the freshest member with a slot"}
+	ruleStale          = &Rule{RuleStale, "events", finding.Error, "the event count is at most one behind the freshest member"}
 	ruleSlot           = &Rule{"md.member.slot", "dev_roles", finding.Error, "the slot is one that the array has"}
 	ruleDuplicate      = &Rule{"md.member.duplicate", "dev_number", finding.Error, "no two members claim the same slot"}
 

@@ -143,7 +143,7 @@ func (l lost) build(t *testing.T, image []byte) []block.Device {
 		found = append(found, m)
 		devs[m] = d
 	}
-	array, err := array.Open(md.Assess(found), devs, array.Options{})
+	array, err := array.Open(md.Assess(found, md.Strict), devs, array.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func (l lost) apply(t *testing.T, best *recover.Candidate, members []block.Devic
 		found = append(found, m)
 		devs[m] = d
 	}
-	a, err := array.Open(md.Assess(found), devs, array.Options{ReadOnly: true})
+	a, err := array.Open(md.Assess(found, md.Strict), devs, array.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}

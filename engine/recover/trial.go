@@ -89,7 +89,7 @@ func (c *Candidate) Open(members []block.Device) (*array.Array, error) {
 		list = append(list, member)
 		devs[member] = over
 	}
-	return array.Open(md.Assess(list), devs, array.Options{ReadOnly: true, Dirty: true})
+	return array.Open(md.Assess(list, md.Strict), devs, array.Options{ReadOnly: true, Dirty: true})
 }
 
 // trial reads what is known through the array that the candidate makes, and

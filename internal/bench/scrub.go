@@ -107,7 +107,7 @@ func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 		}
 		devs[m], list = f, append(list, m)
 	}
-	a, err := array.Open(md.Assess(list), devs, array.Options{})
+	a, err := array.Open(md.Assess(list, md.Strict), devs, array.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func openArray(disks []block.Device, opt array.Options) (*array.Array, error) {
 		devs[m] = d
 		members = append(members, m)
 	}
-	return array.Open(md.Assess(members), devs, opt)
+	return array.Open(md.Assess(members, md.Strict), devs, opt)
 }
 
 func mustOpen(t testing.TB, disks []block.Device, opt array.Options) *array.Array {

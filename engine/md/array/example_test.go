@@ -46,7 +46,7 @@ func ExampleOpen_journal() {
 			}
 			list, devs[m] = append(list, m), on(d)
 		}
-		a, err := array.Open(md.Assess(list), devs, array.Options{})
+		a, err := array.Open(md.Assess(list, md.Strict), devs, array.Options{})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func openByMembers(files, devs []block.Device) (*array.Array, error) {
 		}
 		of[m], members = devs[i], append(members, m)
 	}
-	return array.Open(md.Assess(members), of, array.Options{})
+	return array.Open(md.Assess(members, md.Strict), of, array.Options{})
 }
 
 // TestMultipathFailsOver breaks one path, then the other.

@@ -117,7 +117,7 @@ func freshest(t *testing.T, disks []*block.Memory) *md.Member {
 		}
 		members = append(members, m)
 	}
-	return md.Assess(members).Freshest
+	return md.Assess(members, md.Strict).Freshest
 }
 
 // TestFailedMemberIsWrittenDown wants a member that refused a write to be out

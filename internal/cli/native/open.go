@@ -106,7 +106,7 @@ func (o *openOptions) run(ctx context.Context) error {
 			return o.failed(ui.ExitFailed, c.err)
 		}
 	}
-	assembly := md.Assess(membersOf(candidates))
+	assembly := md.Assess(membersOf(candidates), md.Strict)
 	if o.export != nil && o.export.write {
 		writable, err := reopenForWriting(candidates, assembly)
 		if err != nil {
@@ -114,7 +114,7 @@ func (o *openOptions) run(ctx context.Context) error {
 		}
 		defer closeCandidates(writable)
 		candidates = writable
-		assembly = md.Assess(membersOf(candidates))
+		assembly = md.Assess(membersOf(candidates), md.Strict)
 	}
 	var backup block.Device
 	if o.backup != "" {

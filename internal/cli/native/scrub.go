@@ -94,7 +94,7 @@ func (o *scrubOptions) run(ctx context.Context, candidates []candidate, assembly
 		}
 		defer closeCandidates(writable)
 		candidates = writable
-		assembly = md.Assess(membersOf(candidates))
+		assembly = md.Assess(membersOf(candidates), md.Strict)
 	}
 	array, err := array.Open(assembly, devicesOf(candidates), array.Options{Dirty: o.dirty, ReadOnly: !o.repair || o.dryRun})
 	switch {

@@ -86,12 +86,12 @@ func withArray(t *testing.T, paths []string, use func(*array.Array)) {
 	t.Helper()
 	candidates := openCandidates(paths)
 	defer closeCandidates(candidates)
-	writable, err := reopenForWriting(candidates, md.Assess(membersOf(candidates)))
+	writable, err := reopenForWriting(candidates, md.Assess(membersOf(candidates), md.Strict))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeCandidates(writable)
-	a, err := array.Open(md.Assess(membersOf(writable)), devicesOf(writable), array.Options{})
+	a, err := array.Open(md.Assess(membersOf(writable), md.Strict), devicesOf(writable), array.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func verifyCommand(std ui.IO) *cli.Command {
 				ctx, stop := std.Cancellable(c.Context)
 				defer stop()
 				var more int
-				more, err = scrub.run(ctx, candidates, md.Assess(membersOf(candidates)))
+				more, err = scrub.run(ctx, candidates, md.Assess(membersOf(candidates), md.Strict))
 				code |= more
 			}
 			switch {
@@ -100,7 +100,7 @@ func verifyCommand(std ui.IO) *cli.Command {
 // verify checks the candidates each and together, and gives the exit code.
 func verify(candidates []candidate) (*verifyDocument, int) {
 	doc := &verifyDocument{Document: ui.Schema("verify"), Members: []verifiedMember{}, Findings: []finding.Finding{}}
-	assembly := md.Assess(membersOf(candidates))
+	assembly := md.Assess(membersOf(candidates), md.Strict)
 	doc.Array = infoOf(assembly)
 	code := ui.ExitOK
 	for _, c := range candidates {

@@ -112,7 +112,7 @@ func judgeMembers(members []*md.Member, devs map[*md.Member]block.Device, p prom
 	for _, m := range members {
 		reshaping = reshaping || m.Reshape() != nil
 	}
-	asm := md.Assess(members)
+	asm := md.Assess(members, md.Strict)
 	start := asm.Startable()
 	if start != nil && !errors.Is(start, md.ErrDirtyDegraded) {
 		return reshaping, fmt.Errorf("cannot be started: %w\n%v", start, asm.Verdicts)
@@ -285,7 +285,7 @@ func membersIn(t *testing.T, path string) (list []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range md.Assess(members).Verdicts {
+	for _, v := range md.Assess(members, md.Strict).Verdicts {
 		if v.In {
 			list = append(list, numbers[v.Member])
 		}

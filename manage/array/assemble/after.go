@@ -19,18 +19,18 @@ import (
 
 // attrSteps writes what SYSFS lines want of the array once it runs.
 func (a *assembler) attrSteps() []plan.Step {
-	return attrSteps(a.Conf, a.node, &a.s.content, a.fs, a.Report)
+	return attrSteps(a.Conf, a.node, a.s.Lead().UUID(), a.fs, a.Report)
 }
 
 // attrSteps writes attributes of an array that has been started (sysfs.c,
 // sysfs_rules_apply). Values that are refused are reported and left out.
-func attrSteps(cf *mdconf.Config, node *node.Node, info *md.Info, host sysfs.FS, report note.Reporter) (steps []plan.Step) {
+func attrSteps(cf *mdconf.Config, node *node.Node, uuid md.UUID, host sysfs.FS, report note.Reporter) (steps []plan.Step) {
 	if cf == nil {
 		return nil
 	}
 	array := sysmd.At(host, node.Kernel)
 	for _, rule := range cf.Sysfs {
-		if rule.UUID != nil && *rule.UUID != info.UUID || rule.UUID == nil && rule.Device != node.Chosen {
+		if rule.UUID != nil && *rule.UUID != uuid || rule.UUID == nil && rule.Device != node.Chosen {
 			continue
 		}
 		for _, attr := range rule.Attrs {
@@ -53,24 +53,22 @@ func attrSteps(cf *mdconf.Config, node *node.Node, info *md.Info, host sysfs.FS,
 // them, where the policy allows that: a bitmap may let them in, or they become
 // spares.
 func (a *assembler) returnSteps() (steps []plan.Step) {
-	if a.Conf == nil || a.s.working >= a.s.content.RaidDisks {
+	if a.Conf == nil || a.s.Working() >= a.s.Lead().Slots() {
 		return nil
 	}
-	for _, j := range a.s.best {
-		if j < 0 || a.s.cands[j].upToDate {
+	for _, j := range a.s.Places {
+		if j < 0 || a.s.Verdicts[j].In {
 			continue
 		}
-		c := &a.s.cands[j]
-		if !node.PoliciesOf(a.Conf, c.Major, c.Minor).Allows(node.FormatFamily(c.Version), mdconf.ActionReAdd) {
+		c := a.found[j]
+		if !node.PoliciesOf(a.Conf, c.Major, c.Minor).Allows(node.FormatFamily(c.Member.Version), mdconf.ActionReAdd) {
 			continue
 		}
-		disk := c.DiskInfo()
-		steps = append(steps, plan.NewStep(plan.StepInfo{
-			Kind: plan.KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
-			Value: fmt.Sprintf("%s (%s) as %d, slot %d", a.memberPath(j), live.DevNumber(&disk), disk.Number, disk.RaidDisk),
-		}, func(context.Context) error {
+		disk := c.DiskInfo(a.s.Verdicts[j].State)
+		value := fmt.Sprintf("%s (%s) as %d, slot %d", a.memberPath(j), live.DevNumber(&disk), disk.Number, disk.RaidDisk)
+		steps = append(steps, plan.NewIoctl(a.node.Chosen, "ADD_NEW_DISK", value, func() error {
 			if a.node.Device().AddNewDisk(disk) == nil {
-				a.Report.Say(note.Normal, "assemble.has-been-re-added", c.Device)
+				a.Report.Say(note.Normal, "assemble.has-been-re-added", c.Path)
 			}
 			return nil
 		}, nil))

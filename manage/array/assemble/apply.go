@@ -23,7 +23,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	a.reportForced()
 	a.log = note.ListenToKernel()
 	defer a.log.Close()
-	a.working, a.spares = a.s.working, a.s.spares
+	a.working, a.spares = a.s.Working(), len(a.s.Spares)
 	applied, err := a.runner.Run(ctx, pl)
 	a.result.Steps, a.result.applied = a.runner.Steps, applied && err == nil
 	var failed *plan.PlanError
@@ -33,7 +33,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 			a.Report.Extra(note.Always, "assemble.could-not-take-back", l.Step, l.Err)
 		}
 	}
-	if err == nil && a.s.start == startNotWanted {
+	if err == nil && a.s.Start == md.StartNotWanted {
 		_ = a.notStarted() // it stays there, for whoever brings the rest
 	}
 	return errors.Join(err, a.node.Close())
@@ -44,9 +44,9 @@ func (a *assembler) carryOut(ctx context.Context) error {
 // starts, and come back if it does not.
 func (a *assembler) plan() *plan.Plan {
 	steps := a.updateSteps()
-	for _, j := range a.s.writes() {
+	for _, j := range a.s.Written() {
 		m := a.found[j].Member
-		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, a.s.edits[j].Bytes()))
+		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, a.s.Edits[j].Bytes()))
 	}
 	backup := plan.NewBackup(a.BackupDir, node.MapUUIDOf(a.found[0].Member).String(), steps)
 	steps = append(backup.Before(), steps...)
@@ -56,21 +56,20 @@ func (a *assembler) plan() *plan.Plan {
 	if !a.merges {
 		steps = append(steps, a.setStep())
 	}
-	for _, o := range a.s.order() {
+	for _, o := range a.s.Order() {
 		steps = append(steps, a.memberSteps(o)...)
 	}
-	if a.s.start == startNotWanted {
+	if a.s.Start == md.StartNotWanted {
 		return &plan.Plan{Steps: append(steps, backup.After()...)}
 	}
-	if a.s.start != startNow {
+	if a.s.Start != md.StartNow {
 		// The kernel has had its say about the members; that is all.
-		stop := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "STOP_ARRAY"},
-			func(context.Context) error { return a.notStarted() }, nil)
+		stop := plan.NewIoctl(a.node.Chosen, "STOP_ARRAY", "", a.notStarted, nil)
 		return &plan.Plan{Steps: append(steps, plan.Foreseen(stop, a.notStarted))}
 	}
 	steps = append(steps, a.runStep())
 	var guard []plan.Step
-	if a.s.content.Reshape.InPlace() {
+	if a.s.Lead().Reshape().InPlace() {
 		guard = a.guardSteps()
 		steps, guard = append(steps, guard[:2]...), guard[2:]
 	}
@@ -78,7 +77,7 @@ func (a *assembler) plan() *plan.Plan {
 	steps = append(steps, plan.SayStep(a.started))
 	steps = append(steps, guard...)
 	steps = append(steps, a.returnSteps()...)
-	if a.s.content.Level == md.LevelRAID6 && a.s.wasForced {
+	if a.s.Lead().Level() == md.LevelRAID6 && a.s.Forced {
 		steps = append(steps, a.repairStep())
 	}
 	steps = append(steps, backup.After()...)
@@ -112,18 +111,18 @@ func (a *assembler) memberPath(j int) string {
 
 // reportForced tells which superblocks are going to change.
 func (a *assembler) reportForced() {
-	for _, f := range a.s.forcedIn {
-		c := &a.s.cands[f.cand]
-		a.Report.Say(note.Normal, "assemble.forcing-event-count-from-up", c.Device, c.Slot, int32(f.From), int32(f.To))
+	for _, r := range a.s.Raised {
+		m := a.s.Verdicts[r.Index].Member
+		a.Report.Say(note.Normal, "assemble.forcing-event-count-from-up", m.Name, m.Slot(), int32(r.From), int32(r.To))
 	}
-	for _, w := range a.s.wrong {
+	for _, w := range a.s.Wrong {
 		if a.Force {
-			a.Report.Say(note.Normal, "assemble.clearing-faulty-flag-for-device", w.Index, a.node.Chosen, w.Device)
+			a.Report.Say(note.Normal, "assemble.clearing-faulty-flag-for-device", w.Index, a.node.Chosen, a.s.Verdicts[w.Index].Member.Name)
 		} else {
-			a.Report.Say(note.Warning, "assemble.device-has-wrong-state-superblock-but-seems-ok", w.Place, a.node.Chosen, w.Device)
+			a.Report.Say(note.Warning, "assemble.device-has-wrong-state-superblock-but-seems-ok", w.Place, a.node.Chosen, a.s.Verdicts[w.Index].Member.Name)
 		}
 	}
-	if a.s.marked {
+	if a.s.Marked {
 		a.Report.Say(note.Normal, "assemble.marking-array-as-clean", a.node.Chosen)
 	}
 }
@@ -131,8 +130,8 @@ func (a *assembler) reportForced() {
 // mapStep writes the array into mdadm's map, so that udev finds its name.
 func (a *assembler) mapStep() plan.Step {
 	entry := node.MapEntry{
-		Name: a.node.Kernel, Metadata: a.s.content.Version.String(),
-		UUID: node.MapUUIDOf(a.found[a.s.chosen].Member), Path: a.node.Chosen,
+		Name: a.node.Kernel, Metadata: a.s.Lead().Version.String(),
+		UUID: node.MapUUIDOf(a.s.Lead()), Path: a.node.Chosen,
 	}
 	return plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: node.MapDir + "/map", What: entry.Name, Value: entry.Path},
 		func(context.Context) error {
@@ -151,9 +150,9 @@ func (a *assembler) mapStep() plan.Step {
 
 // setStep begins the assembly; taking it back stops the array.
 func (a *assembler) setStep() plan.Step {
-	v := a.s.content.Version
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
-		func(context.Context) error {
+	v := a.s.Lead().Version
+	return plan.NewIoctl(a.node.Chosen, "SET_ARRAY_INFO", "metadata "+v.String(),
+		func() error {
 			err := a.node.Device().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
 				a.Report.Say(note.Always, "assemble.failed-set-array-info", a.node.Chosen, note.Errno{Err: err})
@@ -162,62 +161,60 @@ func (a *assembler) setStep() plan.Step {
 			}
 			return nil
 		},
-		func(context.Context) error { return a.node.Device().StopArray() })
+		func() error { return a.node.Device().StopArray() })
 }
 
 // memberSteps hands one member to the kernel. A member that the kernel does
 // not want is left out; whether the others suffice shows at the start.
-func (a *assembler) memberSteps(o orderedMember) []plan.Step {
+func (a *assembler) memberSteps(o md.Claim) []plan.Step {
 	s := a.s
-	if o.cand < 0 {
-		if o.place >= s.content.RaidDisks*2 || o.place&1 != 0 {
+	if o.Index < 0 {
+		if o.Place >= s.Lead().Slots()*2 || o.Place&1 != 0 {
 			return nil
 		}
 		return []plan.Step{plan.SayStep(func() {
-			a.Report.Say(note.Chatty, "assemble.no-uptodate-device-for-slot", o.place/2, a.node.Chosen)
+			a.Report.Say(note.Chatty, "assemble.no-uptodate-device-for-slot", o.Place/2, a.node.Chosen)
 		})}
 	}
-	c := &s.cands[o.cand]
-	disk := c.DiskInfo()
-	if a.found[o.cand].Included {
+	c, v := a.found[o.Index], &s.Verdicts[o.Index]
+	disk := c.DiskInfo(v.State)
+	if a.found[o.Index].Included {
 		return []plan.Step{plan.SayStep(func() {
-			a.Report.Say(note.Chatty, "assemble.already-as", c.Device, a.node.Chosen, disk.RaidDisk)
+			a.Report.Say(note.Chatty, "assemble.already-as", c.Path, a.node.Chosen, disk.RaidDisk)
 		})}
 	}
-	path := a.memberPath(o.cand)
-	add := plan.NewStep(plan.StepInfo{
-		Kind: plan.KindIoctl, Target: a.node.Chosen, What: "ADD_NEW_DISK",
-		Value: fmt.Sprintf("%s (%s) as %d, slot %d", path, live.DevNumber(&disk), disk.Number, disk.RaidDisk),
-	}, func(context.Context) error {
+	path := a.memberPath(o.Index)
+	value := fmt.Sprintf("%s (%s) as %d, slot %d", path, live.DevNumber(&disk), disk.Number, disk.RaidDisk)
+	add := plan.NewIoctl(a.node.Chosen, "ADD_NEW_DISK", value, func() error {
 		if err := a.node.Device().AddNewDisk(disk); err != nil {
 			a.refused(o, c, err)
 			return nil
 		}
 		old := ""
-		if !c.upToDate {
+		if !v.In {
 			old = " (possibly out of date)"
 		}
-		a.Report.Say(note.Chatty, "assemble.added-as", c.Device, a.node.Chosen, disk.RaidDisk, old, replacementWord(c.State.Replacement))
+		a.Report.Say(note.Chatty, "assemble.added-as", c.Path, a.node.Chosen, disk.RaidDisk, old, replacementWord(v.State.Replacement))
 		return nil
 	}, nil)
 	return []plan.Step{device.DropPartitions(path), add}
 }
 
 // refused reports a member that the kernel does not want, and counts.
-func (a *assembler) refused(o orderedMember, c *Candidate, err error) {
-	a.Report.Say(note.Always, "assemble.failed-add", c.Device, a.node.Chosen, note.Errno{Err: err})
-	if mayBeInvalid(err, &a.s.content) {
+func (a *assembler) refused(o md.Claim, c *FoundMember, err error) {
+	a.Report.Say(note.Always, "assemble.failed-add", c.Path, a.node.Chosen, note.Errno{Err: err})
+	if mayBeInvalid(err, a.s.Lead()) {
 		a.Report.More(note.Always, "assemble.possibly-your-kernel-doesnt-support-raid0-layouts")
 		a.Report.More(note.Always, "assemble.please-upgrade")
 	}
 	a.Report.KernelSaid(a.log, a.node.Kernel)
-	a.Report.Holders(note.Always, c.Device, err)
+	a.Report.Holders(note.Always, c.Path, err)
 	for i := range a.result.Members {
-		if m := &a.result.Members[i]; m.Device == c.Device && m.In {
+		if m := &a.result.Members[i]; m.Device == c.Path && m.In {
 			m.In, m.Why = false, note.Of("assemble.out-refused", note.Errno{Err: err})
 		}
 	}
-	if o.place < a.s.content.RaidDisks*2 || o.place == len(a.s.best) {
+	if o.Place < a.s.Lead().Slots()*2 || o.Place == len(a.s.Places) {
 		a.working--
 	} else {
 		a.spares--
@@ -227,51 +224,46 @@ func (a *assembler) refused(o orderedMember, c *Candidate, err error) {
 // sysfs is the array that the plan makes, which need not be there yet.
 func (a *assembler) sysfs() *sysmd.Array { return sysmd.At(a.fs, a.node.Kernel) }
 
-// runStep starts the array.
+// runStep starts the array: read-only by its state, as RUN_ARRAY would not be.
 func (a *assembler) runStep() plan.Step {
-	readOnly := a.ReadOnly || a.s.journal == journalForced || a.s.content.Reshape.InPlace()
-	info := plan.StepInfo{Kind: plan.KindIoctl, Target: a.node.Chosen, What: "RUN_ARRAY"}
-	set := a.sysfs().StateTo(sysmd.ReadOnly)
-	if readOnly {
-		info = plan.SettingInfo(set)
+	if a.ReadOnly || a.s.NoJournal || a.s.Lead().Reshape().InPlace() {
+		set := a.sysfs().StateTo(sysmd.ReadOnly)
+		return plan.NewStep(plan.SettingInfo(set), func(context.Context) error { return a.tryStart(set.Write) }, nil)
 	}
-	return plan.NewStep(info, func(context.Context) error {
-		if a.tooFewLeft() {
-			a.s.start = startNeedRun
-			return a.notStarted()
-		}
-		if a.s.journal == journalForced {
-			a.Report.Say(note.Always, "assemble.journal-missing-or-stale-starting-array-read-only")
-		}
-		var err error
-		if readOnly {
-			err = set.Write()
-		} else {
-			err = a.node.Device().RunArray()
-		}
-		if err != nil {
-			a.startFailed(err)
-			return &note.Reported{Err: err}
-		}
-		return nil
-	}, nil)
+	return plan.NewIoctl(a.node.Chosen, "RUN_ARRAY", "", func() error { return a.tryStart(a.node.Device().RunArray) }, nil)
+}
+
+// tryStart has the kernel start the array, unless too few members are left.
+func (a *assembler) tryStart(start func() error) error {
+	if a.tooFewLeft() {
+		a.s.Start = md.StartNeedRun
+		return a.notStarted()
+	}
+	if a.s.NoJournal {
+		a.Report.Say(note.Always, "assemble.journal-missing-or-stale-starting-array-read-only")
+	}
+	if err := start(); err != nil {
+		a.startFailed(err)
+		return &note.Reported{Err: err}
+	}
+	return nil
 }
 
 // tooFewLeft reports whether the kernel has refused so many members that the
 // start has to be insisted on.
 func (a *assembler) tooFewLeft() bool {
-	return a.working < a.s.working && !a.Run && !a.Force && a.working+a.s.rebuilding < a.s.content.Working
+	return a.working < a.s.Working() && !a.Run && !a.Force && a.working+a.s.Rebuilding() < a.s.Lead().Working()
 }
 
 // started reports success.
 func (a *assembler) started() {
 	s := a.s
 	var outOf, journals note.Sentence
-	if a.working < s.content.RaidDisks {
-		outOf = note.Of("assemble.out-of", s.content.RaidDisks)
+	if a.working < s.Lead().Slots() {
+		outOf = note.Of("assemble.out-of", s.Lead().Slots())
 	}
-	if s.journalOK {
-		journals = note.Of("assemble.and-journals", s.journals)
+	if s.Journal != nil {
+		journals = note.Of("assemble.and-journals", s.Journals())
 	}
 	a.Report.Say(note.Normal, "assemble.started", a.node.Chosen, drives(a.working), outOf, a.rebuildingCount(), a.spareCount(), journals)
 }
@@ -287,12 +279,12 @@ func drives(n int) note.Sentence {
 // rebuildingCount is the part of a sentence that tells of rebuilding members.
 func (a *assembler) rebuildingCount() note.Sentence {
 	switch {
-	case a.s.rebuilding == 0:
+	case a.s.Rebuilding() == 0:
 		return note.Sentence{}
 	case a.spares > 0:
-		return note.Of("assemble.comma-rebuilding", a.s.rebuilding)
+		return note.Of("assemble.comma-rebuilding", a.s.Rebuilding())
 	}
-	return note.Of("assemble.and-rebuilding", a.s.rebuilding)
+	return note.Of("assemble.and-rebuilding", a.s.Rebuilding())
 }
 
 // spareCount is the part that tells of spares.
@@ -313,13 +305,13 @@ const enotsupp = unix.Errno(524)
 // startFailed reports a refused start.
 func (a *assembler) startFailed(err error) {
 	a.Report.Say(note.Always, "assemble.failed-run-array", a.node.Chosen, note.Errno{Err: err})
-	if errors.Is(err, enotsupp) && a.s.content.Level == md.LevelRAID0 && a.s.content.Layout == 0 {
+	if errors.Is(err, enotsupp) && a.s.Lead().Level() == md.LevelRAID0 && a.s.Lead().Layout() == 0 {
 		a.Report.More(note.Always, "assemble.please-use-update-layout-original-or-update-layout")
 	}
 	switch {
-	case !a.s.enoughOf(true):
+	case !a.s.Enough(true):
 		a.Report.Say(note.Always, "assemble.not-enough-devices-start-array")
-	case !a.s.enoughOf(a.s.clean):
+	case !a.s.Enough(a.s.Clean):
 		a.Report.Say(note.Always, "assemble.not-enough-devices-start-array-while-not-clean")
 	}
 	a.Report.KernelSaid(a.log, a.node.Kernel)
@@ -328,11 +320,11 @@ func (a *assembler) startFailed(err error) {
 // notStarted reports why the array is not even tried.
 func (a *assembler) notStarted() error {
 	s := a.s
-	switch s.start {
-	case startNoJournal:
+	switch s.Start {
+	case md.StartNoJournal:
 		a.Report.Say(note.Always, "assemble.not-safe-assemble-with-missing-or-stale-journal")
 		return &note.Reported{Err: ErrNotStarted}
-	case startNeedBackup:
+	case md.StartNeedBackup:
 		a.Report.Say(note.Always, "assemble.need-backup-file-complete-reshape-this-array", a.node.Chosen)
 		a.Report.Say(note.Always, "assemble.please-provided-one-with-backup-file")
 		if a.Update.word() == "revert-reshape" {
@@ -340,10 +332,10 @@ func (a *assembler) notStarted() error {
 		}
 		return &note.Reported{Err: ErrNotStarted}
 	}
-	if s.start == startNotWanted {
+	if s.Start == md.StartNotWanted {
 		var outOf note.Sentence
-		if a.working != s.content.RaidDisks {
-			outOf = note.Of("assemble.out-of", s.content.RaidDisks)
+		if a.working != s.Lead().Slots() {
+			outOf = note.Of("assemble.out-of", s.Lead().Slots())
 		}
 		a.Report.Say(note.Always, "assemble.but-not-started", a.node.Chosen, drives(a.working), outOf)
 		return &note.Reported{Err: ErrNotStarted}
@@ -354,13 +346,13 @@ func (a *assembler) notStarted() error {
 
 // whyNotStarted is the part of a sentence that says what is missing.
 func (a *assembler) whyNotStarted() note.Sentence {
-	need := a.s.content.Working
+	need := a.s.Lead().Working()
 	switch {
-	case a.s.start == startTooFew:
+	case a.s.Start == md.StartTooFew:
 		return note.Of("assemble.not-enough")
-	case a.s.start == startDirty:
+	case a.s.Start == md.StartDirty:
 		return note.Of("assemble.not-enough-while-not-clean")
-	case need == a.s.content.RaidDisks:
+	case need == a.s.Lead().Slots():
 		return note.Of("assemble.need-all", need)
 	}
 	return note.Of("assemble.need", need)
@@ -372,7 +364,7 @@ func (a *assembler) repairStep() plan.Step {
 	set := a.sysfs().SyncActionTo(sysmd.Repair)
 	return plan.NewStep(plan.SettingInfo(set),
 		func(context.Context) error {
-			if a.working+1 == a.s.content.RaidDisks {
+			if a.working+1 == a.s.Lead().Slots() {
 				_ = set.Write() // best effort, as the array runs
 			}
 			return nil

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
-	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/array/reshape"
 	"github.com/mdkit/mdkit/manage/mdconf"
@@ -144,7 +143,7 @@ type assembler struct {
 	found  []*FoundMember
 	node   *node.Node
 	merges bool // with an array that --incremental began
-	s      *settled
+	s      *md.Settlement
 	result *AssembleResult
 
 	update  *updated
@@ -222,8 +221,7 @@ func (a *assembler) trust(m *md.Member) (name string, trust node.Trust) {
 // TrustName says by which name an array may be known here, and how far to
 // believe it; known is whether the array was asked for.
 func TrustName(m *md.Member, home node.Home, cf *mdconf.Config, known bool) (name string, trust node.Trust) {
-	info := md.InfoOf(m)
-	name, trust = info.Name, node.TrustForeign
+	name, trust = m.SetName(), node.TrustForeign
 	if home.Owns(m) || (node.Home{Host: "any"}).Owns(m) {
 		name, trust = plainName(name), node.TrustLocal
 	}
@@ -244,27 +242,28 @@ func (a *assembler) decide() error {
 	if err := a.planUpdate(); err != nil {
 		return err
 	}
-	infos := make([]md.Info, len(a.found))
 	members := make([]*md.Member, len(a.found))
 	for i, c := range a.found {
-		members[i] = c.Member
-		infos[i] = md.InfoOf(c.Member)
-		infos[i].Major, infos[i].Minor = c.Major, c.Minor
+		m := c.Member
+		members[i] = m
 		a.Report.Say(note.Chatty, "assemble.identified-as-member-slot",
-			c.Path, a.node.Chosen, infos[i].KernelSlot(), replacementWord(infos[i].State.Replacement))
+			c.Path, a.node.Chosen, m.KernelSlot(), replacementWord(m.State().Replacement))
 	}
-	c, err := choose(infos, a.Force)
-	if err != nil {
-		a.reportTwins(err)
-		return &note.Reported{Err: err}
+	policy := md.AsMdadm
+	if a.Force {
+		policy = md.Forced
 	}
-	for _, d := range c.dropped {
-		a.Report.Say(note.Normal, "assemble.ignoring-as-it-reports-as-failed", d.Device, d.Reports)
+	asm := md.Assess(members, policy)
+	if asm.Twins != nil {
+		a.reportTwins(asm.Twins)
+		return &note.Reported{Err: asm.Twins}
 	}
-	a.s = c.settle(members, settleOptions{
-		Run: a.Run, NoDegraded: a.NoDegraded, Force: a.Force,
-		Partial: !a.NoDegraded && (a.Force || !a.listed),
-	})
+	for _, v := range asm.Verdicts {
+		if v.Rule == md.RuleSplit {
+			a.Report.Say(note.Normal, "assemble.ignoring-as-it-reports-as-failed", v.Member.Name, asm.Freshest.Name)
+		}
+	}
+	a.s = asm.Settle(md.Wishes{Run: a.Run, NoDegraded: a.NoDegraded, Partial: !a.NoDegraded && (a.Force || !a.listed)})
 	if a.s == nil {
 		a.Report.Say(note.Always, "assemble.no-suitable-drives-found", a.node.Chosen)
 		return &note.Reported{Err: ErrNotStarted}
@@ -272,7 +271,7 @@ func (a *assembler) decide() error {
 	if err := a.planRestore(); err != nil {
 		return err
 	}
-	a.result = a.describe(md.InfoOf(a.found[0].Member).UUID)
+	a.result = a.describe(a.found[0].Member.UUID())
 	return nil
 }
 
@@ -291,32 +290,23 @@ func replacementWord(is bool) string {
 	return ""
 }
 
-func (a *assembler) reportTwins(err error) {
-	var twins *errTwins
-	if errors.As(err, &twins) {
-		from := "the\n      DEVICE list in mdadm.conf"
-		if a.listed {
-			from = "the list"
-		}
-		a.Report.Say(note.Always, "assemble.warning-and-appear-have-very-similar-superblocks",
-			twins.First, twins.Second, from)
+func (a *assembler) reportTwins(twins *md.TwinsError) {
+	from := "the\n      DEVICE list in mdadm.conf"
+	if a.listed {
+		from = "the list"
 	}
+	a.Report.Say(note.Always, "assemble.warning-and-appear-have-very-similar-superblocks",
+		twins.First.Name, twins.Second.Name, from)
 }
 
 // describe fills in what is known before anything is done.
 func (a *assembler) describe(uuid md.UUID) *AssembleResult {
-	r := &AssembleResult{Array: a.node.Chosen, Kernel: a.node.Kernel, UUID: uuid, Started: a.s.start == startNow}
-	taken := make(map[int]bool)
-	for _, j := range a.s.best {
-		if j >= 0 {
-			taken[j] = true
-		}
-	}
-	for j := range a.s.cands {
-		c := &a.s.cands[j]
-		m := AssembleMember{Device: c.Device, Slot: c.Slot, Events: c.Events, In: taken[j] && c.upToDate, Forced: c.forced}
-		if !m.In {
-			m.Why = a.s.whyOut(j, taken[j])
+	r := &AssembleResult{Array: a.node.Chosen, Kernel: a.node.Kernel, UUID: uuid, Started: a.s.Start == md.StartNow}
+	for i := range a.s.Verdicts {
+		v := &a.s.Verdicts[i]
+		m := AssembleMember{Device: v.Member.Name, Slot: v.Member.Slot(), Events: v.Events, In: v.In, Forced: v.Raised}
+		if !v.In {
+			m.Why = whyOut(v, a.s.Freshest)
 		}
 		r.Members = append(r.Members, m)
 	}
@@ -324,37 +314,24 @@ func (a *assembler) describe(uuid md.UUID) *AssembleResult {
 }
 
 // whyOut says in one line why a device is not in.
-func (s *settled) whyOut(j int, placed bool) note.Sentence {
-	c := &s.cands[j]
-	ref := &s.cands[s.mostRecent]
-	for _, d := range s.dropped {
-		if d.Device == c.Device {
-			return note.Of("assemble.out-reports-failed", d.Reports)
-		}
-	}
-	switch {
-	case !placed:
-		return note.Of("assemble.out-older")
-	case c.State.Faulty:
+func whyOut(v *md.Verdict, freshest *md.Member) note.Sentence {
+	switch v.Rule {
+	case md.RuleSplit:
+		return note.Of("assemble.out-reports-failed", freshest.Name)
+	case md.RuleFaulty:
 		return note.Of("assemble.out-failed")
-	case c.Events > ref.Events:
-		return note.Of("assemble.out-events-above", c.Events, ref.Events)
+	case md.RuleAhead:
+		return note.Of("assemble.out-events-above", v.Events, freshest.Events())
+	case md.RuleStale:
+		return note.Of("assemble.out-events-below", v.Events, freshest.Events())
 	}
-	return note.Of("assemble.out-events-below", c.Events, ref.Events)
-}
-
-// DiskInfo is the argument of ADD_NEW_DISK for a candidate.
-func (c *Candidate) DiskInfo() mdctl.DiskInfo {
-	return mdctl.DiskInfo{
-		Number: int32(c.Number), Major: int32(c.Major), Minor: int32(c.Minor),
-		RaidDisk: int32(c.KernelSlot()), State: mdctl.DiskState(md.DiskBits0(c.State)),
-	}
+	return note.Of("assemble.out-older")
 }
 
 // mayBeInvalid reports whether err is the kernel's word for a layout of raid0
 // that it does not know.
-func mayBeInvalid(err error, info *md.Info) bool {
-	return errors.Is(err, unix.EINVAL) && info.Level == md.LevelRAID0 && info.Layout != 0
+func mayBeInvalid(err error, m *md.Member) bool {
+	return errors.Is(err, unix.EINVAL) && m.Level() == md.LevelRAID0 && m.Layout() != 0
 }
 
 // ForLine makes the request one for the array of a line of the configuration.

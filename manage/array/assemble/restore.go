@@ -28,8 +28,8 @@ type restored struct {
 // planRestore decides what comes back from a backup. It changes nothing; what
 // stands in the way of a start becomes the verdict.
 func (a *assembler) planRestore() error {
-	r := &a.s.content.Reshape
-	if a.s.start != startNow || !r.Active || r.NoBackup {
+	r := a.s.Lead().Reshape()
+	if a.s.Start != md.StartNow || !r.NeedsBackup() {
 		return nil
 	}
 	a.Report.Say(note.Chatty, "assemble.has-active-reshape-checking-if-critical-section-needs", a.node.Chosen)
@@ -46,8 +46,8 @@ func (a *assembler) planRestore() error {
 	if err != nil {
 		return err
 	}
-	a.restore = &restored{position: r.Progress, by: a.BackupFile}
-	if !a.fromBackups(t) && !t.Beyond(r.Progress) {
+	a.restore = &restored{position: r.Position, by: a.BackupFile}
+	if !a.fromBackups(t) && !t.Beyond(r.Position) {
 		a.Report.Say(note.Chatty, "assemble.failed-find-backup-critical-section")
 		if !a.InvalidBackup {
 			a.Report.Say(note.Always, "assemble.failed-restore-critical-section-for-reshape-sorry")
@@ -59,38 +59,46 @@ func (a *assembler) planRestore() error {
 		a.Report.Say(note.Chatty, "assemble.continuing-without-restoring-backup")
 	}
 	if r.InPlace() && a.BackupFile == "" {
-		a.s.start = startNeedBackup
+		a.s.Start = md.StartNeedBackup
 	}
 	return nil
 }
 
 // Transition is what the superblocks say about the reshape that is under way.
 func (a *assembler) transition() (*reshape.Transition, error) {
-	c := &a.s.content
-	r := &c.Reshape
+	c := a.s.Lead()
+	r := c.Reshape()
 	parity := 1
-	if c.Level == md.LevelRAID6 {
+	if c.Level() == md.LevelRAID6 {
 		parity = 2
 	}
-	before, after := c.RaidDisks-r.Delta, c.RaidDisks
+	before, after := c.Slots()-r.Delta, c.Slots()
 	if r.Delta < 0 {
-		before, after = c.RaidDisks, c.RaidDisks+r.Delta
+		before, after = c.Slots(), c.Slots()+r.Delta
 	}
 	t := &reshape.Transition{
-		Level: c.Level, ToLevel: c.Level, Parity: parity, ToChunk: uint64(r.NewChunk) * md.SectorSize, Delta: r.Delta,
-		Before: reshape.Arrangement{Data: before - parity, Layout: c.Layout},
-		After:  reshape.Arrangement{Data: after - parity, Layout: r.NewLayout},
+		Level: c.Level(), ToLevel: c.Level(), Parity: parity, ToChunk: uint64(r.Chunk) * md.SectorSize, Delta: r.Delta,
+		Before: reshape.Arrangement{Data: before - parity, Layout: c.Layout()},
+		After:  reshape.Arrangement{Data: after - parity, Layout: r.Layout},
 	}
-	if !c.Level.Parity() || t.Before.Data < 1 || t.After.Data < 1 || r.NewChunk == 0 || a.chunk() == 0 {
-		return nil, a.Report.Fail(ErrNotStarted, "assemble.no-reshape-can-be-from-data-devices", a.node.Chosen, t.Before.Data, t.After.Data, reshape.LevelWord(c.Level))
+	if !c.Level().Parity() || t.Before.Data < 1 || t.After.Data < 1 || r.Chunk == 0 || a.chunk() == 0 {
+		return nil, a.Report.Fail(ErrNotStarted, "assemble.no-reshape-can-be-from-data-devices", a.node.Chosen, t.Before.Data, t.After.Data, reshape.LevelWord(c.Level()))
 	}
 	t.Unit(a.chunk())
 	return t, nil
 }
 
+// inSlot is the index of the member that is in for a slot, or -1.
+func (a *assembler) inSlot(slot int) int {
+	if j := a.s.At(2 * slot); j >= 0 && a.s.Verdicts[j].In {
+		return j
+	}
+	return -1
+}
+
 // chunk is the array's chunk before the reshape, in bytes.
 func (a *assembler) chunk() uint64 {
-	return uint64(a.found[a.s.chosen].Member.ChunkSectors()) * md.SectorSize
+	return uint64(a.s.Lead().ChunkSectors()) * md.SectorSize
 }
 
 // fromBackups looks at the backup file and at what was spare before, and takes
@@ -112,11 +120,8 @@ func (a *assembler) fromBackups(t *reshape.Transition) bool {
 		return false
 	}
 	for slot := t.Before.Data + t.Parity; slot < t.After.Data+t.Parity; slot++ {
-		j := -1
-		if slot*2 < len(a.s.best) {
-			j = a.s.best[slot*2]
-		}
-		if j < 0 || !a.s.cands[j].upToDate {
+		j := a.inSlot(slot)
+		if j < 0 {
 			continue
 		}
 		m := a.found[j].Member
@@ -141,7 +146,7 @@ func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, a
 	if h == nil {
 		return false
 	}
-	first := a.found[a.s.chosen].Member
+	first := a.s.Lead()
 	if h.UUID != first.NativeUUID() {
 		a.Report.Say(note.Chatty, "assemble.wrong-uuid-on-backup-metadata", name)
 		return false
@@ -155,7 +160,7 @@ func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, a
 		a.Report.Say(note.Always, "assemble.accepting-backup-with-timestamp-for-array-with-timestamp", kept, used)
 	}
 	lo, hi := h.Span()
-	progress := a.s.content.Reshape.Progress
+	progress := a.s.Lead().Reshape().Position
 	if lo == hi || progress < lo || progress > hi {
 		a.Report.Say(note.Chatty, "assemble.backup-metadata-found-on-but-not-needed", name)
 		return lo != hi || t.Delta == 0
@@ -207,7 +212,7 @@ func (a *assembler) restripe(t *reshape.Transition, h *md.Backup, f *os.File) ([
 	if t.Delta < 0 {
 		shape, chunk = t.Before, int64(a.chunk())
 	}
-	used := int64(a.found[a.s.chosen].Member.UsedSize()) * md.SectorSize
+	used := int64(a.s.Lead().UsedSize()) * md.SectorSize
 	p, err := raid.NewParity(int(t.Level), shape.Data+t.Parity, used, chunk, int(shape.Layout))
 	if err != nil {
 		return nil, err
@@ -232,8 +237,8 @@ func (a *assembler) restripe(t *reshape.Transition, h *md.Backup, f *os.File) ([
 		}
 		columns := layOut(p, data, start/row, chunk)
 		for slot, column := range columns {
-			j := a.s.best[slot*2]
-			if j < 0 || !a.s.cands[j].upToDate {
+			j := a.inSlot(slot)
+			if j < 0 {
 				continue
 			}
 			off := int64(a.found[j].Member.DataOffset())*md.SectorSize + start/row*chunk
@@ -285,7 +290,7 @@ func layOut(p *raid.Parity, data []byte, first, chunk int64) [][]byte {
 
 // restoreSteps bring the critical section back, and then tell the superblocks.
 func (a *assembler) restoreSteps() (steps []plan.Step) {
-	if a.restore == nil || a.s.start != startNow {
+	if a.restore == nil || a.s.Start != md.StartNow {
 		return nil
 	}
 	if len(a.restore.writes) > 0 {
@@ -297,13 +302,13 @@ func (a *assembler) restoreSteps() (steps []plan.Step) {
 	if !a.restore.moved {
 		return steps
 	}
-	for i := 0; i < len(a.s.best); i += 2 {
-		j := a.s.best[i]
-		if j < 0 || !a.s.cands[j].upToDate {
+	for slot := range (len(a.s.Places) + 1) / 2 {
+		j := a.inSlot(slot)
+		if j < 0 {
 			continue
 		}
 		m := a.found[j].Member
-		edit, ok := a.s.edits[j]
+		edit, ok := a.s.Edits[j]
 		if !ok {
 			edit = md.EditSuper(m)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
@@ -44,17 +45,17 @@ func (id *Identity) single() bool { return id.named() || id.Container != "" && i
 
 // mismatch says what of a member does not match, in mdadm's words, or "". What
 // an update is about to change need not match (Assemble.c, ident_matches).
-func (id *Identity) mismatch(m *md.Info, home node.Home, update string) note.Sentence {
+func (id *Identity) mismatch(m *md.Member, home node.Home, update string) note.Sentence {
 	switch {
-	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID && !m.UUID.IsZero():
+	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID() && !m.UUID().IsZero():
 		return note.Of("assemble.has-wrong-uuid")
-	case id.Name != "" && update != "name" && !home.NameMatches(m.Name, id.Name):
+	case id.Name != "" && update != "name" && !home.NameMatches(m.SetName(), id.Name):
 		return note.Of("assemble.has-wrong-name")
-	case id.SuperMinor != nil && *id.SuperMinor != m.SuperMinor:
+	case id.SuperMinor != nil && *id.SuperMinor != m.SuperMinor():
 		return note.Of("assemble.has-wrong-super-minor")
-	case id.Level != nil && *id.Level != m.Level:
+	case id.Level != nil && *id.Level != m.Level():
 		return note.Of("assemble.has-wrong-level")
-	case id.RaidDisks != nil && m.RaidDisks != 0 && *id.RaidDisks != m.RaidDisks:
+	case id.RaidDisks != nil && m.Slots() != 0 && *id.RaidDisks != m.Slots():
 		return note.Of("assemble.has-wrong-number-of-devices")
 	case id.Member != "":
 		return note.Of("assemble.not-a-container")
@@ -62,7 +63,7 @@ func (id *Identity) mismatch(m *md.Info, home node.Home, update string) note.Sen
 	return note.Sentence{}
 }
 
-// FoundMember is a device and what was found on it.
+// FoundMember is where a member was found.
 type FoundMember struct {
 	Path     string
 	Member   *md.Member
@@ -70,6 +71,14 @@ type FoundMember struct {
 	Minor    uint32
 	Included bool // in the array already, by way of --incremental
 	Asides   []note.Sentence
+}
+
+// DiskInfo is the argument of ADD_NEW_DISK for the member in a given state.
+func (c *FoundMember) DiskInfo(state md.DeviceState) mdctl.DiskInfo {
+	return mdctl.DiskInfo{
+		Number: int32(c.Member.DevNumber()), Major: int32(c.Major), Minor: int32(c.Minor),
+		RaidDisk: int32(c.Member.KernelSlot()), State: mdctl.DiskState(md.DiskBits0(state)),
+	}
 }
 
 // pool is the devices that assemblies choose from. Those that one assembly has
@@ -184,12 +193,11 @@ func (s *selector) consider(d *poolDevice) error {
 		d.used = useless
 		return s.noMember(d, bad)
 	}
-	info := md.InfoOf(c.Member)
-	if why := s.id.mismatch(&info, s.home, s.update); !why.None() {
+	if why := s.id.mismatch(c.Member, s.home, s.update); !why.None() {
 		s.because(note.About, d.path, why)
 		return nil
 	}
-	if s.auto && s.conflicts(&info) {
+	if s.auto && s.conflicts(c.Member) {
 		return nil
 	}
 	if err := s.claim(d.path); err != nil {
@@ -255,12 +263,12 @@ func (s *selector) noMember(d *poolDevice, bad *probeError) error {
 
 // conflicts holds what nobody asked for by name against the ARRAY lines of the
 // configuration.
-func (s *selector) conflicts(info *md.Info) bool {
+func (s *selector) conflicts(m *md.Member) bool {
 	if s.conf == nil {
 		return false
 	}
 	line, two := s.conf.Match(mdconf.Facts{
-		UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor, Device: info.Device,
+		UUID: m.UUID(), Name: m.SetName(), SuperMinor: m.SuperMinor(), Device: m.Name,
 	}, func(why string) { s.say.Say(note.VeryChatty, note.Reason, why) })
 	switch {
 	case two != nil && line.Device != "" && two.Device != "":
@@ -272,12 +280,12 @@ func (s *selector) conflicts(info *md.Info) bool {
 	case line == nil:
 		return false
 	case line.Ignored():
-		s.because("assemble.member-explicitly-ignored-array", info.Device)
+		s.because("assemble.member-explicitly-ignored-array", m.Name)
 		return true
 	}
 	id := IdentityOf(line)
-	if why := id.mismatch(info, s.home, s.update); !why.None() {
-		s.because(note.About, info.Device, why)
+	if why := id.mismatch(m, s.home, s.update); !why.None() {
+		s.because(note.About, m.Name, why)
 		return true
 	}
 	return false

@@ -27,7 +27,7 @@ func (u *Updater) super1(c *FoundMember, d *device.Device, m *md.Member, s *md.S
 		if u.home.Host == "" {
 			return nil, errNotUnderstood
 		}
-		name := md.Name1(s)
+		name := s.Name()
 		if _, rest, ok := strings.Cut(name, ":"); ok {
 			name = rest
 		}

@@ -82,8 +82,8 @@ type incremental struct {
 	arrays node.Map
 	result *IncrementalResult
 
-	member   *md.Member
-	info     md.Info
+	found    *assemble.FoundMember
+	member   *md.Member // what was found
 	policies mdconf.Policies
 	line     *mdconf.Array
 	name     string
@@ -93,7 +93,7 @@ type incremental struct {
 	there   *sysmd.MdstatArray      // the array, if it has been begun
 	dev     *mdctl.Device           // open array
 	devices []*assemble.FoundMember // its members, with the new one last
-	count   *count
+	asm     *md.Assembly            // what they make up
 }
 
 // Fail ends the command with an exit code.
@@ -124,7 +124,7 @@ func (i *incremental) run(ctx context.Context) {
 		}
 	}()
 	if i.choose() && i.add(ctx) {
-		i.result.Array, i.result.Kernel, i.result.UUID = i.node.Chosen, i.node.Kernel, i.info.UUID
+		i.result.Array, i.result.Kernel, i.result.UUID = i.node.Chosen, i.node.Kernel, i.member.UUID()
 		i.result.Foreign = i.trust == node.TrustForeign
 		i.start(ctx)
 	}
@@ -159,8 +159,7 @@ func (i *incremental) identify(ctx context.Context) bool {
 		for _, n := range c.Asides {
 			i.Report.Say(note.Normal, note.Reason, n)
 		}
-		i.member, i.info = c.Member, md.InfoOf(c.Member)
-		i.info.Major, i.info.Minor = c.Major, c.Minor
+		i.found, i.member = c, c.Member
 		return true
 	}
 	if i.Version == nil && !i.Newest1 {
@@ -193,7 +192,7 @@ func (i *incremental) listed(d *device.Device) bool {
 // permitted holds the array against the configuration.
 func (i *incremental) permitted() bool {
 	line, two := i.Conf.Match(mdconf.Facts{
-		UUID: i.info.UUID, Name: i.info.Name, SuperMinor: i.info.SuperMinor, Device: i.Device,
+		UUID: i.member.UUID(), Name: i.member.SetName(), SuperMinor: i.member.SuperMinor(), Device: i.Device,
 	}, func(why string) { i.Report.Say(note.VeryChatty, note.Reason, why) })
 	switch {
 	case two != nil && line.Device != "" && two.Device != "":
@@ -264,7 +263,7 @@ func (i *incremental) running() bool {
 
 // fits checks the device against the array that is there.
 func (i *incremental) fits() bool {
-	if i.info.State.Sync && !i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionReAdd) && !i.Run && i.running() {
+	if i.member.State().Sync && !i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionReAdd) && !i.Run && i.running() {
 		i.Report.Say(note.Always, "incremental.not-adding-active-array-without-run", i.Device, i.node.Chosen)
 		return i.fail(2)
 	}
@@ -316,9 +315,7 @@ func (i *incremental) array() *mdctl.Device {
 
 // add hands the device to the kernel.
 func (i *incremental) add(ctx context.Context) bool {
-	i.devices = append(i.devices, &assemble.FoundMember{
-		Path: i.Device, Member: i.member, Major: i.info.Major, Minor: i.info.Minor,
-	})
+	i.devices = append(i.devices, i.found)
 	steps := []plan.Step{device.DropPartitions(i.Device)}
 	if i.there == nil {
 		steps = append(steps, i.node.Steps()...)
@@ -347,15 +344,15 @@ func (i *incremental) add(ctx context.Context) bool {
 
 func (i *incremental) setStep() plan.Step {
 	v := i.member.Version
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: i.node.Chosen, What: "SET_ARRAY_INFO", Value: "metadata " + v.String()},
-		func(context.Context) error {
+	return plan.NewIoctl(i.node.Chosen, "SET_ARRAY_INFO", "metadata "+v.String(),
+		func() error {
 			err := i.array().SetArrayInfo(&mdctl.ArrayInfo{MajorVersion: int32(v.Major), MinorVersion: int32(v.Minor)})
 			if err != nil {
 				return i.Report.Fail(err, "incremental.failed-set-array-info", i.node.Chosen, note.Errno{Err: err})
 			}
 			return nil
 		},
-		func(context.Context) error { return i.array().StopArray() })
+		func() error { return i.array().StopArray() })
 }
 
 func (i *incremental) mapStep() plan.Step {
@@ -373,12 +370,9 @@ func (i *incremental) mapStep() plan.Step {
 // room; what the kernel takes only as a spare becomes one if the policy
 // allows.
 func (i *incremental) addStep() plan.Step {
-	c := assemble.Candidate{Info: i.info}
-	disk := c.DiskInfo()
-	return plan.NewStep(plan.StepInfo{
-		Kind: plan.KindIoctl, Target: i.node.Chosen, What: "ADD_NEW_DISK",
-		Value: fmt.Sprintf("%s (%s) as %d, slot %d", i.Device, live.DevNumber(&disk), disk.Number, disk.RaidDisk),
-	}, func(context.Context) error {
+	disk := i.found.DiskInfo(i.member.State())
+	value := fmt.Sprintf("%s (%s) as %d, slot %d", i.Device, live.DevNumber(&disk), disk.Number, disk.RaidDisk)
+	return plan.NewIoctl(i.node.Chosen, "ADD_NEW_DISK", value, func() error {
 		err := i.array().AddNewDisk(disk)
 		if i.there == nil {
 			if err != nil {
@@ -390,7 +384,7 @@ func (i *incremental) addStep() plan.Step {
 			i.reject()
 			err = i.array().AddNewDisk(disk)
 		}
-		if errors.Is(err, unix.EINVAL) && i.info.State.Sync {
+		if errors.Is(err, unix.EINVAL) && i.member.State().Sync {
 			if i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionForceSpare) {
 				disk.State &^= mdctl.DiskSync
 				err = i.array().AddNewDisk(disk)
@@ -411,8 +405,7 @@ func (i *incremental) reject() {
 		return
 	}
 	for _, c := range i.devices[:len(i.devices)-1] {
-		info := md.InfoOf(c.Member)
-		if info.Number != i.info.Number || info.Events >= i.info.Events {
+		if c.Member.DevNumber() != i.member.DevNumber() || c.Member.Events() >= i.member.Events() {
 			continue
 		}
 		name, err := live.KernelNameOf(c.Major, c.Minor)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/md"
-	"github.com/mdkit/mdkit/manage/array/assemble"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
@@ -14,86 +13,6 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
-
-// count is how far an array has come that gets its members one by one.
-type count struct {
-	best    md.Info // the freshest member
-	avail   []bool  // by slot
-	active  int
-	journal bool                    // one as recent as the members is there
-	reject  []*assemble.FoundMember // members that must not be in when it starts
-}
-
-// countActive judges the members (Incremental.c, count_active): those of the
-// highest event count and the one below it count, unless their own table has
-// no place for the freshest; the rest is rejected.
-func countActive(devices []*assemble.FoundMember) *count {
-	n := &count{}
-	var newest *assemble.FoundMember
-	var journal uint64
-	replacements := 0
-	infos := make(map[*assemble.FoundMember]md.Info)
-	for _, c := range devices {
-		info := md.InfoOf(c.Member)
-		infos[c] = info
-		switch {
-		case info.State.Journal:
-			journal = max(journal, info.Events)
-		case info.State.Replacement:
-			replacements++
-		case info.State.Sync && (newest == nil || info.Events > infos[newest].Events):
-			newest = c
-		}
-	}
-	if newest == nil {
-		return n
-	}
-	n.best = infos[newest]
-	n.journal = journal+md.EventMargin >= n.best.Events
-	n.avail = make([]bool, md.Alive(n.best.RaidDisks))
-	in := make([]*assemble.FoundMember, len(n.avail))
-	for _, c := range devices {
-		info := infos[c]
-		if !info.State.Sync || info.Slot < 0 || info.Slot >= len(in) || info.Events+md.EventMargin < n.best.Events {
-			continue
-		}
-		if old := in[info.Slot]; old == nil || infos[old].Events < info.Events {
-			in[info.Slot] = c
-		}
-	}
-	// The first slot of the freshest is the one that the others must know.
-	judge := n.best.Slot
-	for slot, c := range in {
-		if c != nil && infos[c].Events == n.best.Events {
-			judge = slot
-			break
-		}
-	}
-	for slot, c := range in {
-		if c == nil {
-			continue
-		}
-		if info := infos[c]; slot != judge && info.ReportsFailed(judge) {
-			n.reject = append(n.reject, c)
-			continue
-		}
-		n.avail[slot] = true
-		n.active++
-	}
-	for _, c := range devices {
-		if info := infos[c]; !info.State.Sync && info.Events > n.best.Events {
-			n.reject = append(n.reject, c)
-		}
-	}
-	n.active += replacements
-	return n
-}
-
-// enough reports whether the members that count can run the array.
-func (n *count) enough() bool {
-	return n.avail != nil &&
-		md.Enough(n.best.Level, n.best.RaidDisks, n.best.Layout, n.best.Clean || n.best.PPL, n.avail)
-}
 
 // tell says what became of the device, unless that is exported.
 func (i *incremental) tell(id note.ID, args ...any) {
@@ -105,18 +24,22 @@ func (i *incremental) tell(id note.ID, args ...any) {
 // start starts the array if that can be done, and is safe or asked for.
 func (i *incremental) start(ctx context.Context) {
 	i.result.Code = 0
-	n := countActive(i.devices)
-	i.count = n
+	members := make([]*md.Member, len(i.devices))
+	for j, c := range i.devices {
+		members[j] = c.Member
+	}
+	i.asm = md.Assess(members, md.Arriving)
+	n, enough := i.asm.Arrived()
 	name := i.node.Chosen
-	noJournal := n.best.NeedsJournal && !n.journal
+	noJournal := enough && i.asm.Freshest.NeedsJournal() && i.asm.Journal == nil
 	switch {
-	case !n.enough():
+	case !enough:
 		i.result.Started = StartedNo
-		i.tell("incremental.attached-not-enough-start", i.Device, name, n.active)
+		i.tell("incremental.attached-not-enough-start", i.Device, name, n)
 	case i.there != nil && i.running():
 		i.result.Started = StartedAlready
 		i.tell("incremental.attached-which-already-active", i.Device, name)
-	case i.Run || !noJournal && n.active >= n.best.Working:
+	case i.Run || !noJournal && n >= i.asm.Freshest.Working():
 		i.launch(ctx, noJournal)
 	case noJournal:
 		i.result.Started = StartedUnsafe
@@ -136,7 +59,7 @@ func (i *incremental) launch(ctx context.Context, noJournal bool) {
 	if noJournal {
 		i.Report.Say(note.Always, "incremental.trying-run-with-missing-journal-device")
 	}
-	if r := &i.count.best.Reshape; r.Active && !r.NoBackup {
+	if i.asm.Freshest.Reshape().NeedsBackup() {
 		i.Report.Say(note.Always, "incremental.this-array-being-reshaped-and-cannot-be-started", name)
 		i.Report.More(note.Always, "incremental.by-incremental-please-use-assemble")
 		i.result.Code = 0
@@ -161,7 +84,11 @@ func (i *incremental) launched(ctx context.Context) error {
 
 func (i *incremental) launchPlan() *plan.Plan {
 	p := &plan.Plan{}
-	for _, c := range i.count.reject {
+	for j, v := range i.asm.Verdicts {
+		if !v.Expel {
+			continue
+		}
+		c := i.devices[j]
 		name, err := live.KernelNameOf(c.Major, c.Minor)
 		if err != nil {
 			continue
@@ -173,9 +100,8 @@ func (i *incremental) launchPlan() *plan.Plan {
 				return nil
 			}, nil))
 	}
-	if i.count.active >= i.count.best.Working && i.trust != node.TrustForeign {
-		p.Steps = append(p.Steps, plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: i.node.Chosen, What: "RUN_ARRAY"},
-			func(context.Context) error { return i.array().RunArray() }, nil))
+	if n, _ := i.asm.Arrived(); n >= i.asm.Freshest.Working() && i.trust != node.TrustForeign {
+		p.Steps = append(p.Steps, plan.NewIoctl(i.node.Chosen, "RUN_ARRAY", "", func() error { return i.array().RunArray() }, nil))
 	} else {
 		p.Steps = append(p.Steps, plan.NewSetting(i.sysfs().StateTo(sysmd.ReadAuto), nil))
 	}
@@ -193,10 +119,8 @@ func (i *incremental) takeBack() {
 		if !node.PoliciesOf(i.Conf, c.Major, c.Minor).Allows(node.FormatFamily(c.Member.Version), mdconf.ActionReAdd) {
 			continue
 		}
-		cand := assemble.Candidate{Info: md.InfoOf(c.Member)}
-		cand.Major, cand.Minor = c.Major, c.Minor
 		name, err := live.KernelNameOf(c.Major, c.Minor)
-		if err == nil && i.dev.AddNewDisk(cand.DiskInfo()) == nil {
+		if err == nil && i.dev.AddNewDisk(c.DiskInfo(c.Member.State())) == nil {
 			i.Report.Say(note.Always, "incremental.dev-re-added", name, i.node.Chosen)
 		}
 	}

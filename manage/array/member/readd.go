@@ -50,13 +50,13 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 	if bad != nil {
 		return false, nil
 	}
-	was := md.InfoOf(old)
-	if !was.State.Active || was.State.Faulty || s != nil && s.Member.UUID() != was.UUID || m.Live.Taken(was.Number) {
+	was, number := old.State(), int(old.DevNumber())
+	if !was.Active || was.Faulty || s != nil && s.Member.UUID() != old.UUID() || m.Live.Taken(number) {
 		return false, nil
 	}
 	disk := mdctl.DiskInfo{
-		Number: int32(was.Number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: int32(was.Slot),
-		State: flagBits(mdctl.DiskState(md.DiskBits0(was.State)), t.Subdev),
+		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: int32(old.Slot()),
+		State: flagBits(mdctl.DiskState(md.DiskBits0(was)), t.Subdev),
 	}
 	path := m.pathOf(t)
 	steps := []plan.Step{device.DropPartitions(path)}

@@ -40,5 +40,5 @@ func (h Home) Owns(m *md.Member) bool {
 		return m.Super0.SetUUID2 == binary.NativeEndian.Uint32(sum[:]) &&
 			m.Super0.SetUUID3 == binary.NativeEndian.Uint32(sum[4:])
 	}
-	return len(h.Host) < 32 && strings.HasPrefix(md.Name1(m.Super1), h.Host+":")
+	return len(h.Host) < 32 && strings.HasPrefix(m.Super1.Name(), h.Host+":")
 }

@@ -114,13 +114,12 @@ func mapPath(kernel string, m *md.Member, home Home, cf *mdconf.Config, nodes *N
 			}
 		}
 	}
-	info := md.InfoOf(m)
-	line, two := cf.Match(mdconf.Facts{UUID: info.UUID, Name: info.Name, SuperMinor: info.SuperMinor}, nil)
+	line, two := cf.Match(mdconf.Facts{UUID: m.UUID(), Name: m.SetName(), SuperMinor: m.SuperMinor()}, nil)
 	if two == nil && line != nil && strings.HasPrefix(line.Device, "/") {
 		return line.Device
 	}
-	trusted := home.Owns(m) || (Home{Host: "any"}).Owns(m) || home.Ignored && cf.NameIsFree(info.Name)
-	name := info.Name
+	trusted := home.Owns(m) || (Home{Host: "any"}).Owns(m) || home.Ignored && cf.NameIsFree(m.SetName())
+	name := m.SetName()
 	if name == "" {
 		name = FormatFamily(m.Version)
 	}

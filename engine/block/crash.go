@@ -10,12 +10,13 @@ import (
 
 // Crash is a device with a volatile write cache whose power can be cut. It
 // passes writes on to its base only at Sync; reads see them at once. When the
-// power goes, every 512-byte sector written since the last Sync ends up, each
-// for itself, with one of the contents it had since then, or the one before.
-// That is all a disk promises: writes may land in any order, in part, or not.
+// power goes, every 512-byte sector written since the last Sync independently
+// ends up with one of the contents it has had since then, or with the one
+// before. That is all a disk promises: writes may land in any order, in part,
+// or not at all.
 //
-// Sectors are atomic, as disks make them; a write of more than one may be torn
-// between them. A write of part of a sector is a change of the whole sector.
+// Sectors are atomic, as they are on disks; a write of more than one may be
+// torn between them. A write to part of a sector changes the whole sector.
 type Crash struct {
 	base  Device
 	power *Power
@@ -25,14 +26,14 @@ type Crash struct {
 	off     bool
 }
 
-// version is one content of a sector that was not synced yet.
+// version is one content of a sector that has not been synced yet.
 type version struct {
 	op   int // number of the operation on the supply, for cuts in order
 	data *[SectorSize]byte
 }
 
 // NewCrash makes a crash device on base with a power supply of its own. The
-// same seed and operations give the same outcome of a cut.
+// same seed and the same operations give the same outcome of a cut.
 func NewCrash(base Device, seed uint64) *Crash { return NewPower(seed).Attach(base) }
 
 // Name returns the name of the base.
@@ -63,7 +64,7 @@ func (c *Crash) ReadAt(p []byte, off int64) (int, error) {
 	return n, eof
 }
 
-// read fills p from the base and then with what is pending.
+// read fills p from the base and then from what is pending.
 func (c *Crash) read(p []byte, off int64) error {
 	if err := ReadFull(c.base, p, off); err != nil {
 		return err
@@ -77,8 +78,8 @@ func (c *Crash) read(p []byte, off int64) error {
 }
 
 // WriteAt implements io.WriterAt; see Device. What it wrote may be lost until
-// Sync returns. If the power goes during the write, part of it may land; it
-// then fails with ErrClosed, as everything after.
+// Sync returns. If the power goes during the write, part of it may land; this
+// and every later call then fails with ErrClosed.
 func (c *Crash) WriteAt(p []byte, off int64) (int, error) {
 	if err := CheckRange("write", c.Name(), c.Size(), off, int64(len(p))); err != nil {
 		return 0, err
@@ -89,7 +90,7 @@ func (c *Crash) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Discard is a write of zeroes here: it may be lost or torn just the same.
+// Discard acts as a write of zeroes: it may be lost or torn just the same.
 func (c *Crash) Discard(off, length int64) error {
 	if err := CheckRange("discard", c.Name(), c.Size(), off, length); err != nil {
 		return err
@@ -97,8 +98,8 @@ func (c *Crash) Discard(off, length int64) error {
 	return c.change("discard", off, make([]byte, length))
 }
 
-// change counts an operation, keeps its data as pending, and lets the power go
-// if its time has come.
+// change counts an operation, keeps its data as pending, and cuts the power if
+// the time has come.
 func (c *Crash) change(what string, off int64, p []byte) error {
 	if len(p) == 0 {
 		return nil
@@ -171,9 +172,10 @@ func (c *Crash) flush(dst Device, pick func([]version) int) error {
 }
 
 // States yields what the device could hold after a power cut now, each as an
-// overlay on the base, without cutting it. If there are at most limit such
-// states, it yields every one, once; otherwise limit of them as a cut would
-// choose them, which may repeat. The device must not be used during the walk.
+// overlay on the base, without cutting the power. If there are at most limit
+// such states, it yields each of them once; otherwise it yields limit of them,
+// chosen as a cut would choose, which may repeat. The device must not be used
+// during the walk.
 func (c *Crash) States(limit int) iter.Seq[*Overlay] {
 	return func(yield func(*Overlay) bool) {
 		c.mu.Lock()
@@ -221,7 +223,7 @@ func (c *Crash) ops() []int {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// die lets a seeded choice of what is pending land and loses the rest.
+// die lets a seeded choice of what is pending land, and loses the rest.
 func (c *Crash) die() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,7 +246,7 @@ type part struct {
 // start is the offset of the sector, in bytes.
 func (p part) start() int64 { return p.sector * SectorSize }
 
-// parts yields the parts of sectors that length bytes at off touch.
+// parts yields the parts of sectors that the length bytes at off touch.
 func parts(off int64, length int) iter.Seq[part] {
 	return func(yield func(part) bool) {
 		for end := off + int64(length); off < end; {
@@ -258,8 +260,8 @@ func parts(off int64, length int) iter.Seq[part] {
 	}
 }
 
-// Power is a power supply that any number of crash devices hang on, so that
-// the members of an array lose power at one moment.
+// Power is a power supply shared by any number of crash devices, so that the
+// members of an array lose power at the same moment.
 type Power struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
@@ -269,12 +271,12 @@ type Power struct {
 	off     bool
 }
 
-// NewPower makes a supply. The seed decides what survives a cut.
+// NewPower makes a power supply. The seed decides what survives a cut.
 func NewPower(seed uint64) *Power {
 	return &Power{rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))}
 }
 
-// Attach makes a crash device on base that hangs on this supply.
+// Attach makes a crash device on base that runs on this supply.
 func (p *Power) Attach(base Device) *Crash {
 	c := &Crash{base: base, power: p, pending: make(map[int64][]version)}
 	p.mu.Lock()
@@ -293,19 +295,19 @@ func (p *Power) Ops() int {
 	return p.done
 }
 
-// CutAfter lets the power go during the n-th operation from now (1 is the
-// next one): a write may then land in part, and a sync does nothing.
+// CutAfter cuts the power during the n-th operation from now (1 is the next
+// one): a write may then land in part, and a sync does nothing.
 func (p *Power) CutAfter(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cutAt = p.done + n
 }
 
-// Cut takes the power from all devices. Each base then holds what a disk might
-// after a power cut, chosen by the seed: sometimes nothing of what was not
-// synced, sometimes all, sometimes the writes in order up to one that is torn,
-// mostly any mix. The devices fail with ErrClosed from then on; the bases can
-// be read. A second cut does nothing.
+// Cut cuts the power of all devices. Each base then holds what a disk might
+// hold after a power cut, chosen by the seed: sometimes nothing of what was not
+// synced, sometimes all of it, sometimes the writes in order up to one that is
+// torn, mostly any mix. The devices fail with ErrClosed from then on; the bases
+// can be read. A second cut does nothing.
 func (p *Power) Cut() error {
 	p.mu.Lock()
 	if p.off {
@@ -323,7 +325,7 @@ func (p *Power) Cut() error {
 	return nil
 }
 
-// tick counts an operation and says whether the power goes during it.
+// tick counts an operation and reports whether the power goes during it.
 func (p *Power) tick() (op int, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -348,8 +350,8 @@ func (p *Power) choose(ops []int) func([]version) int {
 	return func(v []version) int { return rng.IntN(len(v) + 1) }
 }
 
-// upTo picks what was written before the operation last, and of that one a
-// random number of its first sectors.
+// upTo keeps what was written before the last of the operations, and a random
+// number of the first sectors of that one.
 func upTo(last int, rng *rand.Rand) func([]version) int {
 	landing := rng.IntN(16)
 	return func(versions []version) int {

@@ -70,9 +70,9 @@ func outcomeOf(t *testing.T, d block.Device) outcome {
 	return o
 }
 
-// TestCrashReachesEveryState lists the states that can follow three writes by
-// hand and wants the walk to give each once, and seeded cuts to give them all
-// and no other.
+// TestCrashReachesEveryState lists by hand the states that can follow three
+// writes. The walk must yield each of them once, and seeded cuts must produce
+// all of them and no other.
 func TestCrashReachesEveryState(t *testing.T) {
 	prepare := func(seed uint64) (*block.Memory, *block.Crash) {
 		base := block.NewMemory("ram", 4*sector)
@@ -149,9 +149,9 @@ func TestCrashIsDecidedByItsSeed(t *testing.T) {
 	}
 }
 
-// TestPowerCutsAllAtOnce keeps a mirror on two crash devices and cuts at every
-// operation: the synced value must be on both, and the one being written may
-// be on either.
+// TestPowerCutsAllAtOnce keeps a mirror on two crash devices and cuts the power
+// at every operation: the synced value must be on both, and the one being
+// written may be on either.
 func TestPowerCutsAllAtOnce(t *testing.T) {
 	workload := func(p *block.Power, a, b block.Device) byte {
 		for v := byte(1); v < 10; v++ {

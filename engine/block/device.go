@@ -1,7 +1,7 @@
-// Package block is the floor everything in the engine stands on: a device is
-// an interface, and files, partitions, RAM, overlays, fault injectors,
-// assembled arrays and device-mapper targets are all devices, so that they
-// stack in the engine as they stack in the kernel.
+// Package block is what everything in the engine stands on: a device is an
+// interface, and files, partitions, RAM, overlays, fault injectors, assembled
+// arrays and device-mapper targets are all devices, so they stack in the engine
+// as they stack in the kernel.
 //
 // Offsets and sizes in this package are bytes. The package knows no format and
 // no kernel interface beyond opening a file and asking for its size.
@@ -20,9 +20,9 @@ const SectorSize = 512
 
 // Device is a randomly addressable array of bytes with a fixed size.
 //
-// ReadAt and WriteAt follow io.ReaderAt and io.WriterAt, and may be called
-// from many goroutines at once. A read or write that reaches past Size fails
-// with ErrOutOfRange (reads that begin inside give the bytes there are and
+// ReadAt and WriteAt follow io.ReaderAt and io.WriterAt, and may be called from
+// many goroutines at once. A read or write that reaches past Size fails with
+// ErrOutOfRange (a read that begins inside returns the bytes there are and
 // io.EOF, as io.ReaderAt asks). Nothing is durable before Sync returns nil.
 type Device interface {
 	io.ReaderAt
@@ -43,7 +43,7 @@ type Discarder interface {
 	Discard(off, length int64) error
 }
 
-// Namer is implemented by devices that know what people call them.
+// Namer is implemented by devices that know the name people use for them.
 type Namer interface {
 	// Name is the path or other name to use in messages.
 	Name() string
@@ -57,9 +57,9 @@ func Name(d Device) string {
 	return "device"
 }
 
-// Classes of failure. Errors of this package match them with errors.Is.
+// Classes of failure. Errors of this package match one of them with errors.Is.
 var (
-	// ErrOutOfRange marks access outside of [0, Size).
+	// ErrOutOfRange marks an access outside [0, Size).
 	ErrOutOfRange = errors.New("outside of the device")
 	// ErrReadOnly marks a write to a device that was opened for reading.
 	ErrReadOnly = errors.New("device is read-only")

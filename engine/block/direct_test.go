@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// Direct reads go through an aligned buffer; what comes out must be what plain
-// reads give, for any range, up to the end and across it.
+// Direct reads go through an aligned buffer; they must return what plain reads
+// return, for any range, up to the end and across it.
 func TestDirectReads(t *testing.T) {
 	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -11,15 +11,15 @@ import (
 const dirtyPage = 4 << 10
 
 // dirty is one page of changed bytes, with a bit for each byte that says
-// whether it was changed. Byte granularity keeps a difference exact: writing a
-// 256-byte superblock differs in 256 bytes, not in a page.
+// whether it was changed. Tracking single bytes keeps a difference exact:
+// writing a 256-byte superblock changes 256 bytes, not a page.
 type dirty struct {
 	data   [dirtyPage]byte
 	set    [dirtyPage / 64]uint64
-	shared bool // all zero, and in many places at once: copy before writing
+	shared bool // all zero and used in many places: copy before writing
 }
 
-// write stores p at byte at of the page.
+// write stores p at byte offset at of the page.
 func (d *dirty) write(p []byte, at int) {
 	n := copy(d.data[at:], p)
 	d.mark(at, at+n)
@@ -35,8 +35,8 @@ func (d *dirty) mark(from, to int) {
 	}
 }
 
-// next returns the first byte at or after from, before to, whose bit equals
-// want; to if there is none.
+// next returns the first byte in [from, to) whose bit equals want, or to if
+// there is none.
 func (d *dirty) next(from, to int, want bool) int {
 	for from < to {
 		w := d.set[from/64]
@@ -51,7 +51,7 @@ func (d *dirty) next(from, to int, want bool) int {
 	return to
 }
 
-// runs yields the maximal ranges [from, to) of changed bytes inside of [lo, hi).
+// runs yields the maximal ranges [from, to) of changed bytes inside [lo, hi).
 func (d *dirty) runs(lo, hi int) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		for from := d.next(lo, hi, true); from < hi; {
@@ -77,8 +77,8 @@ func (m dirtyMap) write(p []byte, off int64) {
 	}
 }
 
-// zero stores length zero bytes at off. Pages that become zero as a whole
-// share one, so that discarding a large range costs little.
+// zero stores length zero bytes at off. Pages that become entirely zero share
+// one, so discarding a large range costs little.
 func (m dirtyMap) zero(off, length int64) {
 	whole := &dirty{shared: true}
 	whole.mark(0, dirtyPage)
@@ -111,9 +111,9 @@ func (m dirtyMap) page(off int64) *dirty {
 	return page
 }
 
-// pieces cuts [off, off+length) into maximal pieces that are changed as a whole
-// (page and its byte to start from) or unchanged as a whole (nil page, and may
-// reach over many pages), and yields them in order.
+// pieces cuts [off, off+length) into maximal pieces that are entirely changed
+// (the page, and the byte in it to start from) or entirely unchanged (a nil
+// page; these may span many pages), and yields them in order.
 func (m dirtyMap) pieces(off, length int64) iter.Seq2[piece, *dirty] {
 	return func(yield func(piece, *dirty) bool) {
 		clean := piece{off: off}

@@ -2,8 +2,8 @@ package block
 
 import "sync"
 
-// Fault is a device that fails by a script; see ParseScript for its language.
-// Whatever the script does not mention passes through to the base.
+// Fault is a device that fails according to a script; see ParseScript for its
+// language. Whatever the script does not mention passes through to the base.
 type Fault struct {
 	base Device
 
@@ -11,7 +11,7 @@ type Fault struct {
 	rules []activeRule
 }
 
-// activeRule is a rule and how often it was met.
+// activeRule is a rule and how often an operation has matched it.
 type activeRule struct {
 	Rule
 	met int64

@@ -10,10 +10,10 @@ import (
 	"unsafe"
 )
 
-// OpenFlag says how OpenFile opens. The zero value opens for reading.
+// OpenFlag says how OpenFile opens a file. The zero value opens it for reading.
 type OpenFlag uint
 
-// Flags of OpenFile, to be or-ed.
+// Flags of OpenFile, to be or-ed together.
 const (
 	// ForReading opens without the right to write.
 	ForReading OpenFlag = 0
@@ -24,10 +24,10 @@ const (
 	// claimant holds it, and a regular file gets an exclusive flock(2). Other
 	// systems refuse it with errors.ErrUnsupported.
 	Exclusive
-	// Direct reads a block device past the system's cache (O_DIRECT), as one
-	// must to see what the kernel's md driver wrote to the members of a running
-	// array: it writes past the cache too. It is for reading only, and means
-	// nothing for regular files and on other systems than Linux.
+	// Direct reads a block device past the system's cache (O_DIRECT). That is
+	// needed to see what the kernel's md driver wrote to the members of a
+	// running array, as it writes past the cache too. It is for reading only,
+	// and has no effect on regular files or on systems other than Linux.
 	Direct
 )
 
@@ -44,10 +44,10 @@ type File struct {
 	align    int  // bytes that direct reads come in; 0 without Direct
 }
 
-// OpenFile opens the regular file or block device at path. The file must
-// exist; its size is taken once, now. Anything else (a directory, a pipe, a
-// character device) is refused with an *Error matching ErrNotDevice, before it
-// is opened, because opening some of them has effects.
+// OpenFile opens the regular file or block device at path. The file must exist;
+// its size is taken once, now. Anything else (a directory, a pipe, a character
+// device) is refused with an *Error matching ErrNotDevice before it is opened,
+// because opening some of them has effects.
 func OpenFile(path string, flag OpenFlag) (*File, error) {
 	f, err := openFile(path, flag)
 	if err != nil {
@@ -134,8 +134,8 @@ func kindOf(info fs.FileInfo, err error) (special bool, _ error) {
 	return false, ErrNotDevice
 }
 
-// openReason strips the path that os puts into its errors, since Error names
-// it too, and gives EBUSY its class.
+// openReason strips the path that package os puts into its errors, since Error
+// names it too, and gives EBUSY its class.
 func openReason(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -161,8 +161,8 @@ func (d *File) IsBlockDevice() bool { return d.special }
 // File and is valid until Close.
 func (d *File) Fd() uintptr { return d.f.Fd() }
 
-// ReadAt implements io.ReaderAt; see Device. A file that was cut short since
-// it was opened gives io.ErrUnexpectedEOF.
+// ReadAt implements io.ReaderAt; see Device. A file that has been cut short
+// since it was opened gives io.ErrUnexpectedEOF.
 func (d *File) ReadAt(p []byte, off int64) (int, error) {
 	n, eof := ReadSpan(d.path, d.size, off, len(p))
 	if n == 0 {
@@ -178,7 +178,7 @@ func (d *File) ReadAt(p []byte, off int64) (int, error) {
 	return got, d.fail("read", off, int64(n), err)
 }
 
-// read reads by way of an aligned buffer where the device wants that.
+// read reads through an aligned buffer where the device needs that.
 func (d *File) read(p []byte, off int64) (int, error) {
 	if d.align == 0 {
 		return d.f.ReadAt(p, off)
@@ -226,8 +226,8 @@ func (d *File) Sync() error {
 	return nil
 }
 
-// Discard punches a hole into a file, or tells a block device to unmap and
-// zero the range; where neither works it writes zeroes.
+// Discard punches a hole in a file, or tells a block device to unmap and zero
+// the range; where neither works it writes zeroes.
 func (d *File) Discard(off, length int64) error {
 	if err := d.mayChange("discard", off, length); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// TestBlockDevice runs the rules for devices on a real block device, which the
-// lab's machines let anybody have.
+// TestBlockDevice runs the rules for devices on a real block device, which only
+// the lab's machines give to everybody.
 func TestBlockDevice(t *testing.T) {
 	const size = 256 << 10
 	lab.Run(t, lab.Spec{Disks: []lab.Disk{{Size: size}}},

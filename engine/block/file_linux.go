@@ -11,7 +11,7 @@ import (
 
 // exclusiveOpenBit gives the open(2) flag that claims a block device. Without
 // O_CREAT, O_EXCL means just that for block devices (block/fops.c,
-// blkdev_open) and nothing for files, which are locked after opening.
+// blkdev_open), and nothing for files, which are locked after opening.
 func exclusiveOpenBit(special bool) (int, error) {
 	if special {
 		return unix.O_EXCL, nil
@@ -19,11 +19,11 @@ func exclusiveOpenBit(special bool) (int, error) {
 	return 0, nil
 }
 
-// directOpenBit is the open(2) flag that goes past the page cache.
+// directOpenBit is the open(2) flag that bypasses the page cache.
 const directOpenBit = unix.O_DIRECT
 
 // directAlign is the unit of direct reads of a block device: its logical block
-// (block/fops.c, blkdev_dio_unaligned).
+// size (block/fops.c, blkdev_dio_unaligned).
 func directAlign(f *os.File) (int, error) {
 	return unix.IoctlGetInt(int(f.Fd()), unix.BLKSSZGET)
 }

@@ -3,12 +3,12 @@ package block
 import "sync"
 
 // memoryPage is the unit in which a Memory allocates, in bytes. It is large
-// enough that streaming is copying, and small enough that the metadata of a
-// terabyte device costs little.
+// enough that streaming is mere copying, and small enough that the metadata of
+// a terabyte device costs little.
 const memoryPage = 16 << 10
 
-// Memory is a device in RAM. Only pages that were written take space, so its
-// size may be that of any real disk.
+// Memory is a device in RAM. Only pages that were written take space, so it can
+// be as large as any real disk.
 type Memory struct {
 	name string
 	size int64
@@ -110,8 +110,8 @@ func (m *Memory) Discard(off, length int64) error {
 	return nil
 }
 
-// pagesIn yields the allocated pages that [off, end) touches, whichever is
-// fewer to walk: the range's page numbers or all pages there are.
+// pagesIn yields the allocated pages that [off, end) touches. It walks the page
+// numbers of the range or all allocated pages, whichever are fewer.
 func (m *Memory) pagesIn(off, end int64) func(func(int64, *[memoryPage]byte) bool) {
 	first, last := off/memoryPage, (end-1)/memoryPage
 	return func(yield func(int64, *[memoryPage]byte) bool) {

@@ -11,7 +11,8 @@ import (
 
 const modelSize = 3*4096 + 100
 
-// model is a device as naive as can be: bytes, and which of them were written.
+// model is a device as naive as can be: its bytes, and which of them were
+// written.
 type model struct {
 	data    [modelSize]byte
 	written [modelSize]bool
@@ -39,8 +40,9 @@ func (m *model) extents() (list []block.Extent) {
 	return list
 }
 
-// TestDevicesAgreeWithTheModel does any sequence of operations to every kind
-// of device and to the model, and lets rapid look for one they differ in.
+// TestDevicesAgreeWithTheModel applies the same sequence of operations to every
+// kind of device and to the model; rapid looks for a sequence after which they
+// differ.
 func TestDevicesAgreeWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var m model

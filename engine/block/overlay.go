@@ -6,19 +6,19 @@ import (
 	"sync"
 )
 
-// maxExtent is the most bytes one Extent carries, so that walking a large
-// difference needs little memory.
+// maxExtent is the largest number of bytes one Extent carries, so that walking
+// a large difference needs little memory.
 const maxExtent = 1 << 20
 
-// Extent is a run of bytes at a place.
+// Extent is a run of bytes at an offset.
 type Extent struct {
 	Off  int64  // bytes from the start of the device
 	Data []byte // at least one byte
 }
 
 // Overlay is a device that takes writes without passing them on: reads see
-// them, the base underneath does not. What was written, to the byte, is its
-// difference; it can be walked, applied to a device, or dropped. Offline
+// them, the base underneath does not. Exactly the bytes that were written are
+// its difference, which can be walked, applied to a device, or dropped. Offline
 // changes are made on overlays first, and the difference is the plan.
 type Overlay struct {
 	base Device
@@ -27,7 +27,7 @@ type Overlay struct {
 	pages dirtyMap
 }
 
-// NewOverlay makes an overlay on base with no difference yet. The base should
+// NewOverlay makes an overlay on base with an empty difference. The base should
 // not change while the overlay is in use.
 func NewOverlay(base Device) *Overlay {
 	return &Overlay{base: base, pages: make(dirtyMap)}
@@ -83,8 +83,8 @@ func (o *Overlay) Discard(off, length int64) error {
 
 // Extents yields the difference in ascending order of offset: every byte that
 // was written, whether or not it differs from what the base holds, and no
-// other. Runs are as long as they can be up to 1 MiB, where longer ones are
-// cut. The overlay must not be written during the walk; Data is the caller's.
+// other. Runs are as long as possible; those longer than 1 MiB are cut. The
+// overlay must not be written during the walk; Data belongs to the caller.
 func (o *Overlay) Extents() iter.Seq[Extent] {
 	return func(yield func(Extent) bool) {
 		o.mu.RLock()
@@ -111,7 +111,7 @@ func (o *Overlay) Extents() iter.Seq[Extent] {
 }
 
 // Apply writes the difference to dst, in ascending order of offset, and syncs
-// it. It stops at the first error, which says how far it came. The difference
+// it. It stops at the first error, which says how far it got. The difference
 // stays in the overlay until Reset.
 func (o *Overlay) Apply(dst Device) error {
 	for e := range o.Extents() {

@@ -1,10 +1,10 @@
 package block
 
-// readOnly passes reads on and refuses everything that changes.
+// readOnly passes reads on and refuses everything that would change the device.
 type readOnly struct{ Device }
 
 // ReadOnly returns d with every WriteAt and Discard refused by an *Error
-// matching ErrReadOnly, before d hears of it.
+// matching ErrReadOnly, before it reaches d.
 func ReadOnly(d Device) Device {
 	if _, ok := d.(readOnly); ok {
 		return d

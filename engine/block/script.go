@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// FaultOp is the kind of operation a rule of a fault script is about.
+// FaultOp is the kind of operation that a rule of a fault script applies to.
 type FaultOp string
 
 // Operations of a fault script.
@@ -32,7 +32,7 @@ const (
 	// FaultTorn transfers the first Arg bytes of the operation and reports
 	// success: the rest of a write is not there, the rest of a read is zeroes.
 	FaultTorn FaultAction = "torn"
-	// FaultFlip turns over bit Arg of the rule's range, counted from the least
+	// FaultFlip inverts bit Arg of the rule's range, counted from the least
 	// significant bit of its first byte, in what is read or written.
 	FaultFlip FaultAction = "flip"
 )
@@ -55,7 +55,7 @@ type ScriptError struct {
 	Why  string
 }
 
-// Error gives one line: place, words, reason.
+// Error gives one line: line number, text, reason.
 func (e *ScriptError) Error() string {
 	return fmt.Sprintf("fault script line %d: %q: %s", e.Line, e.Text, e.Why)
 }
@@ -73,7 +73,7 @@ func (e *ScriptError) Error() string {
 //	error    fail with ErrMedium, transfer nothing
 //	short=N  transfer the first N bytes, then fail with ErrMedium
 //	torn=N   transfer the first N bytes, report success
-//	flip=N   turn over bit N of the range (bit 0 is the lowest of its first byte)
+//	flip=N   invert bit N of the range (bit 0 is the lowest of its first byte)
 //
 // after=N lets N matching operations pass first; times=N acts on the next N
 // only. Rules act in the order of the script. Examples:
@@ -207,7 +207,7 @@ func parseBytes(s string) (int64, bool) {
 	return n * unit, ok && n <= math.MaxInt64/unit
 }
 
-// String gives the rule in the language of ParseScript.
+// String gives the rule in the language that ParseScript reads.
 func (r Rule) String() string {
 	var b strings.Builder
 	b.WriteString(string(r.Op))
@@ -229,7 +229,7 @@ func (r Rule) String() string {
 	return b.String()
 }
 
-// matches reports whether the rule is about an operation.
+// matches reports whether the rule applies to an operation.
 func (r *Rule) matches(op FaultOp, off, length int64) bool {
 	if r.Op != op && r.Op != FaultAny {
 		return false
@@ -237,7 +237,7 @@ func (r *Rule) matches(op FaultOp, off, length int64) bool {
 	return op == FaultSync || off < r.Off+r.Len && r.Off < off+length
 }
 
-// flip turns over the rule's bit if p, which stands at off, holds it.
+// flip inverts the rule's bit if p, whose offset is off, holds it.
 func (r *Rule) flip(p []byte, off int64) {
 	if at := r.Off + r.Arg/8 - off; at >= 0 && at < int64(len(p)) {
 		p[at] ^= 1 << (r.Arg % 8)

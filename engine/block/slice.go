@@ -10,8 +10,9 @@ type Slice struct {
 	size int64
 }
 
-// NewSlice makes the part of base that begins at off and is size bytes long.
-// It fails with an *Error matching ErrOutOfRange if base is shorter than that.
+// NewSlice makes the part of base that begins at off and is size bytes long. It
+// fails with an *Error matching ErrOutOfRange if base ends before that part
+// does.
 func NewSlice(base Device, off, size int64) (*Slice, error) {
 	if err := CheckRange("open", Name(base), base.Size(), off, size); err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func NewSlice(base Device, off, size int64) (*Slice, error) {
 // Name returns the name of the underlying device.
 func (s *Slice) Name() string { return Name(s.base) }
 
-// String gives the name and the place of the slice, in bytes.
+// String gives the name and the range of the slice, in bytes.
 func (s *Slice) String() string { return fmt.Sprintf("%s[%d+%d]", s.Name(), s.off, s.size) }
 
 // Size returns the length in bytes.

@@ -2,11 +2,12 @@ package block
 
 import "io"
 
-// ReadSpan says how much of a read of length bytes at off a device of the
-// given size (bytes) serves: all of it with a nil error, a shorter beginning
-// with io.EOF where the device ends inside, or nothing with an *Error matching
-// ErrOutOfRange where the read begins outside. Reading at the very end gives 0
-// and io.EOF, as io.SectionReader and io.Copy expect.
+// ReadSpan says how much of a read of length bytes at off a device of the given
+// size (in bytes) can serve: all of it with a nil error; the part before the
+// end, with io.EOF, where the device ends inside the read; nothing, with an
+// *Error matching ErrOutOfRange, where the read begins outside the device.
+// Reading at the very end gives 0 and io.EOF, as io.SectionReader and io.Copy
+// expect.
 func ReadSpan(name string, size, off int64, length int) (int, error) {
 	if off < 0 || off > size {
 		return 0, &Error{Op: "read", Device: name, Off: off, Len: int64(length), Err: ErrOutOfRange}
@@ -17,8 +18,8 @@ func ReadSpan(name string, size, off int64, length int) (int, error) {
 	return length, nil
 }
 
-// WriteZeroes writes length zero bytes to d from off. It is what a Discard
-// falls back to where nothing cheaper exists.
+// WriteZeroes writes length zero bytes to d from off. A Discard falls back to
+// it where nothing cheaper exists.
 func WriteZeroes(d Device, off, length int64) error {
 	if err := CheckRange("write", Name(d), d.Size(), off, length); err != nil {
 		return err
@@ -34,8 +35,8 @@ func WriteZeroes(d Device, off, length int64) error {
 	return nil
 }
 
-// Discard drops a range of d with its own Discard if it has one, else by
-// writing zeroes. Either way the range then reads as zeroes.
+// Discard drops a range of d with its own Discard if it has one, and otherwise
+// by writing zeroes. Either way the range then reads as zeroes.
 func Discard(d Device, off, length int64) error {
 	if x, ok := d.(Discarder); ok {
 		return x.Discard(off, length)

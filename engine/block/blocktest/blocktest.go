@@ -1,4 +1,4 @@
-// Package blocktest holds the rules every block.Device keeps, as one table
+// Package blocktest holds the rules that every block.Device keeps, as one table
 // that any implementation can be run through.
 package blocktest
 
@@ -15,7 +15,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// MinSize is the least size, in bytes, of a device that Run can work with.
+// MinSize is the smallest size, in bytes, of a device that Run can work with.
 const MinSize = 64 << 10
 
 // rules holds the rules by name. Each gets a fresh, zeroed, writable device of at
@@ -38,9 +38,9 @@ func fixed(rule func(*testing.T, block.Device)) func(*testing.T, block.Device, u
 }
 
 // Run runs every rule as a subtest on a device made by open, which must be
-// zeroed, writable, at least MinSize bytes long and not in use by others. All
-// that is left to chance depends on the seed, which the caller has from
-// lab.Seed: the engine does not know the lab.
+// zeroed, writable, at least MinSize bytes long and not in use by others.
+// Everything random depends on the seed, which the caller gets from lab.Seed:
+// the engine does not know the lab.
 func Run(t *testing.T, seed uint64, open func() block.Device) {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +169,7 @@ func discards(t *testing.T, d block.Device) {
 }
 
 // manyGoroutines writes disjoint ranges at once and reads them all back. Under
-// the race detector it also shows unguarded state.
+// the race detector it also reveals unguarded state.
 func manyGoroutines(t *testing.T, d block.Device) {
 	const workers, each = 8, 7000
 	var wg sync.WaitGroup
@@ -199,7 +199,7 @@ func manyGoroutines(t *testing.T, d block.Device) {
 	}
 }
 
-// behavesLikeBytes does the same seeded random operations to the device and to
+// behavesLikeBytes does the same seeded random operations on the device and on
 // a plain slice of bytes.
 func behavesLikeBytes(t *testing.T, d block.Device, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))

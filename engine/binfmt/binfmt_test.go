@@ -25,7 +25,7 @@ type thing struct {
 	parts [4]part
 }
 
-// layout has a gap at 5 and a tail, and fields of every kind.
+// layout has a gap at 5, a tail, and fields of every kind.
 func layout() *binfmt.Layout[thing] {
 	fields := []binfmt.Field[thing]{
 		binfmt.U32("magic", 0, func(v *thing) *uint32 { return &v.magic }, binfmt.Hex),
@@ -56,7 +56,7 @@ func TestRoundTrip(t *testing.T) {
 	l := layout()
 	for _, o := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		b := make([]byte, l.Size)
-		b[5], b[71] = 0xee, 0xdd // between and behind fields: left alone
+		b[5], b[71] = 0xee, 0xdd // between and after fields: left alone
 		l.Encode(sample(), b, o)
 		if got := o.Uint32(b); got != 0x11223344 || b[5] != 0xee || b[71] != 0xdd {
 			t.Errorf("%v: % x", o, b)
@@ -143,7 +143,7 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// TestDumpLongField folds equal lines, but for the last.
+// TestDumpLongField folds equal lines, except for the last.
 func TestDumpLongField(t *testing.T) {
 	var out strings.Builder
 	d := binfmt.Dumper{W: &out}
@@ -183,7 +183,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestFormats has negative numbers and unterminated strings.
+// TestFormats covers negative numbers and unterminated strings.
 func TestFormats(t *testing.T) {
 	for got, want := range map[string]string{
 		binfmt.Hex32(int32(-1)):               "0xffffffff",

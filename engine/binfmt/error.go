@@ -10,7 +10,7 @@ import (
 var (
 	// ErrTruncated marks input that ends before the structure does.
 	ErrTruncated = errors.New("truncated")
-	// ErrMagic marks input that is not of this format at all.
+	// ErrMagic marks input that is not in this format at all.
 	ErrMagic = errors.New("bad magic")
 	// ErrChecksum marks a structure whose checksum does not match its bytes.
 	ErrChecksum = errors.New("bad checksum")
@@ -63,9 +63,9 @@ func (e *Error) Error() string {
 // Unwrap gives the class, for errors.Is.
 func (e *Error) Unwrap() error { return e.Err }
 
-// At returns err with the device's name set and the place moved by base bytes,
-// if it is an *Error that names no device yet; parsers see only bytes, so the
-// reader that knows where they came from adds it.
+// At returns err with the device's name set and its offset moved by base bytes,
+// if it is an *Error that names no device yet: parsers see only bytes, so the
+// reader that knows where they came from adds the device.
 func At(err error, device string, base int64) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Device != "" {

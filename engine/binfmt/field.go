@@ -15,14 +15,15 @@ type Integer interface {
 // Format turns the value of an integer field into text.
 type Format[V Integer] func(V) string
 
-// Dec prints an integer in decimal; types with a String method print by it.
+// Dec prints an integer in decimal; a type with a String method is printed by
+// that.
 func Dec[V Integer](v V) string { return fmt.Sprint(v) }
 
 // Hex prints an integer as 0x and hexadecimal digits.
 func Hex[V Integer](v V) string { return fmt.Sprintf("%#x", uint64(v)) }
 
-// Hex32 prints 32 bits as 0x and hexadecimal digits, negative numbers as the
-// bits they are.
+// Hex32 prints 32 bits as 0x and hexadecimal digits, negative numbers as their
+// two's complement.
 func Hex32[V ~int32 | ~uint32](v V) string { return fmt.Sprintf("%#x", uint32(v)) }
 
 // Sectors prints a count of 512-byte sectors.
@@ -77,8 +78,8 @@ func textOf[T any, V Integer](at func(*T) *V, format []Format[V]) func(*T) strin
 }
 
 // Raw is a field of size bytes without byte order, such as a uuid or padding;
-// at gives the slice of T that holds them, of that length. Without a format it
-// prints as hexadecimal digits, or as "zero".
+// at returns the slice of T that holds them, which has that length. Without a
+// format it is printed as hexadecimal digits, or as "zero".
 func Raw[T any](name string, off, size int, at func(*T) []byte, format ...func([]byte) string) Field[T] {
 	text := digits
 	if len(format) > 0 {

@@ -23,10 +23,10 @@ import (
 	"strings"
 )
 
-// Field is one field of a structure T: where it is, and how it goes from bytes
-// to T, from T to bytes, and from T to text.
+// Field is one field of a structure T: where it is, and how it is converted
+// from bytes to T, from T to bytes, and from T to text.
 type Field[T any] struct {
-	Name string // as the kernel header or the format's document has it
+	Name string // as in the kernel header or the format's specification
 	Off  int    // bytes from the start of the structure
 	Size int    // bytes
 
@@ -48,7 +48,7 @@ func New[T any](format string, size int, fields ...Field[T]) *Layout[T] {
 }
 
 // Decode reads every field of v from b. It fails only with ErrTruncated, when b
-// is shorter than the layout; values are the caller's to judge.
+// is shorter than the layout; judging the values is left to the caller.
 func (l *Layout[T]) Decode(v *T, b []byte, o binary.ByteOrder) error {
 	if len(b) < l.Size {
 		return &Error{
@@ -83,7 +83,7 @@ func (l *Layout[T]) Field(name string) *Field[T] {
 }
 
 // Errorf returns an *Error of class err for the named field. Got is the field's
-// own text in v; want is formatted and may be empty.
+// own text in v; want is a format string and may be empty.
 func (l *Layout[T]) Errorf(err error, v *T, field, want string, args ...any) *Error {
 	e := &Error{Op: "check", Format: l.Format, Field: field, Err: err, Want: fmt.Sprintf(want, args...)}
 	if f := l.Field(field); f != nil {
@@ -130,9 +130,9 @@ func (l *Layout[T]) Pieces(base int64, b []byte, o binary.ByteOrder) ([]Piece, e
 	return pieces, nil
 }
 
-// Fold takes runs of fields together whose names share what is before a dot, as
-// the members of an array of structures do, and whose bytes are all zero: one
-// piece stands for all that follow each other.
+// Fold merges consecutive pieces that are all zero and whose names share the
+// part before a dot, as those of an array of structures do: one piece then
+// stands for the whole run.
 func Fold(pieces []Piece) []Piece {
 	var out []Piece
 	for i := 0; i < len(pieces); {
@@ -174,8 +174,9 @@ func continues(pieces []Piece, i int) bool {
 	return ok && strings.HasPrefix(pieces[i-1].Name, group+".")
 }
 
-// zeroGroup gives the name and the number of the pieces at the start of the list
-// that belong together and are zero; 0 if there are none.
+// zeroGroup gives the common name and the number of the pieces at the start of
+// the list that belong together and are zero; the number is 0 if there are
+// none.
 func zeroGroup(pieces []Piece) (name string, n int) {
 	name, _, ok := strings.Cut(pieces[0].Name, ".")
 	if !ok {
@@ -214,9 +215,9 @@ type Dumper struct {
 	Err error
 }
 
-// Piece writes one piece: a field on as many lines as it needs with the note
-// on the first and equal lines folded to "*", other bytes as reserved and zeroes
-// among them in one line.
+// Piece writes one piece. A field takes as many lines as it needs, with the
+// note on the first and equal lines folded to "*"; other bytes are shown as
+// reserved, and runs of zeroes among them take one line.
 func (d *Dumper) Piece(p Piece) {
 	note := p.Name
 	switch {
@@ -226,7 +227,7 @@ func (d *Dumper) Piece(p Piece) {
 	case note == "":
 		note = "reserved"
 	case p.Value != "" && (len(p.Bytes) <= bytesPerLine || p.Value != hex.EncodeToString(p.Bytes)):
-		note += " = " + p.Value // but for what is to be seen on the left anyway
+		note += " = " + p.Value // unless the left column shows it already
 	}
 	off, b := p.Off, p.Bytes
 	var last []byte

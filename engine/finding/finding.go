@@ -1,6 +1,6 @@
-// Package finding holds what verification says about a device. Findings are
-// not errors: a check goes on after the first problem and yields one Finding
-// for each, with a rule id that stays the same between releases.
+// Package finding holds what verification has to say about a device. Findings
+// are not errors: a check goes on after the first problem and yields one
+// Finding for each, with a rule id that stays the same between releases.
 package finding
 
 import (
@@ -44,12 +44,12 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Finding is one thing that verification found.
 type Finding struct {
-	Rule     string   `json:"rule"`             // stable id: format and rule, as "md1.checksum"
+	Rule     string   `json:"rule"`             // stable id: format and rule, such as "md1.checksum"
 	Severity Severity `json:"severity"`         // how bad it is
 	Device   string   `json:"device"`           // path or name; empty for a whole array
 	Field    string   `json:"field,omitempty"`  // the field, as the format names it
-	Off      int64    `json:"offset"`           // bytes from the start of Device; -1 where no place is meant
-	Len      int64    `json:"length,omitempty"` // bytes; 0 where no length is meant
+	Off      int64    `json:"offset"`           // bytes from the start of Device; -1 where it does not apply
+	Len      int64    `json:"length,omitempty"` // bytes; 0 where it does not apply
 	Message  string   `json:"message"`          // one line for people
 }
 
@@ -67,8 +67,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// Worst consumes findings and returns the highest severity, and how many there
-// were of each.
+// Worst consumes findings and returns the highest severity among them, and how
+// many there were of each.
 func Worst(findings iter.Seq[Finding]) (worst Severity, count map[Severity]int) {
 	count = make(map[Severity]int)
 	for f := range findings {

@@ -1,27 +1,27 @@
 package raid
 
-// Culprit is what the two parities of RAID6 tell about a row of blocks that do
-// not agree.
+// Culprit is what the two parities of RAID6 reveal about a row of blocks that
+// do not agree.
 type Culprit struct {
-	// Block is the index, in the order of Stripe.Blocks, of the one block that
-	// is wrong; Unknown if more than one must be.
+	// Block is the index, in the order of Stripe.Blocks, of the one wrong
+	// block; Unknown if more than one must be wrong.
 	Block int
 	// From and To bound the bytes that do not agree: [From, To) of each block.
-	// They are 0 if all do.
+	// Both are 0 if all bytes agree.
 	From, To int
 	// Bytes is how many bytes of each block do not agree.
 	Bytes int
 }
 
-// Unknown is the Block of a Culprit that cannot be told.
+// Unknown is the Block of a Culprit that cannot be determined.
 const Unknown = -1
 
 // FindCulprit looks for the block that, if it alone were wrong, would explain
-// every byte at which P or Q differ from what the data blocks make. The blocks
-// are the data blocks, nil for holes, then P, then Q.
+// every byte at which P or Q differs from what the data blocks yield. The
+// blocks are the data blocks, nil for holes, then P, then Q.
 //
-// With Pd and Qd the differences at a byte: only P differs if P is wrong, only Q
-// if Q is; if data block z is wrong by e, then Pd = e and Qd = 2^z e.
+// Let Pd and Qd be the differences at a byte. Only P differs if P is wrong,
+// only Q if Q is; if data block z is wrong by e, then Pd = e and Qd = 2^z e.
 func FindCulprit(blocks [][]byte) Culprit {
 	n := len(blocks) - 2
 	data, p, q := blocks[:n], blocks[n], blocks[n+1]
@@ -59,7 +59,7 @@ func blame(dp, dq byte, data [][]byte, logs *[256]int) int {
 	return z
 }
 
-// gfLogs gives the logarithm to base 2 of each element but 0.
+// gfLogs gives the logarithm to base 2 of each element except 0.
 func gfLogs() (logs [256]int) {
 	power := byte(1)
 	for n := range 255 {

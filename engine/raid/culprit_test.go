@@ -7,9 +7,9 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// TestFindCulprit damages one block, any of them, and wants that one named;
-// with two damaged it wants none named for sure, or at least not more bytes
-// than were damaged.
+// TestFindCulprit damages one block, any of them, and expects that one to be
+// named. With two damaged it expects none to be named, or at least no more
+// bytes than were damaged.
 func TestFindCulprit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 0))
 	for range 400 {
@@ -44,8 +44,8 @@ func TestFindCulprit(t *testing.T) {
 	}
 }
 
-// TestFindCulpritOfTwo damages two blocks by many bytes, which no single one
-// explains.
+// TestFindCulpritOfTwo damages two blocks in many bytes, which no single block
+// can explain.
 func TestFindCulpritOfTwo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 0))
 	for range 200 {

@@ -1,7 +1,7 @@
 package raid
 
-// Ways and Functions give tests every way of doing the arithmetic that this
-// processor can run, not just the one in use.
+// Ways and Functions let tests run every implementation of the arithmetic that
+// this processor can run, not just the one in use.
 
 type Functions struct{ f functions }
 

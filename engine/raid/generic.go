@@ -15,11 +15,11 @@ var generic = functions{
 	mulTwo:  mulTwoGeneric,
 }
 
-// strip is how many bytes are worked on at once where intermediate sums are
-// kept in memory: small enough to stay in the first-level cache.
+// strip is how many bytes are processed at once where intermediate sums are
+// kept in memory: few enough to stay in the first-level cache.
 const strip = 4 << 10
 
-// genPGeneric leans on the standard library, whose xor uses vectors.
+// genPGeneric relies on the standard library, whose xor uses vectors.
 func genPGeneric(p []byte, data [][]byte) {
 	if len(data) == 0 {
 		clear(p)
@@ -81,7 +81,8 @@ func checkPQGeneric(p, q []byte, data [][]byte) (firstP, firstQ int) {
 	return compare(p, q, data, off, len(p), firstP, firstQ)
 }
 
-// compare looks byte by byte for the first differences not yet found.
+// compare looks byte by byte for those first differences that have not been
+// found yet.
 func compare(p, q []byte, data [][]byte, from, to, firstP, firstQ int) (int, int) {
 	for off := from; off < to && (firstP < 0 || firstQ < 0); off++ {
 		wantP, wantQ := sumByte(data, off)
@@ -95,8 +96,8 @@ func compare(p, q []byte, data [][]byte, from, to, firstP, firstQ int) (int, int
 	return firstP, firstQ
 }
 
-// sums computes 16 bytes of P and Q at off by Horner's rule, from the block
-// with the highest power down.
+// sums computes 16 bytes of P and Q at off by Horner's rule, starting with the
+// block of the highest power.
 func sums(data [][]byte, off int) (p0, p1, q0, q1 uint64) {
 	for i := len(data) - 1; i >= 0; i-- {
 		d := data[i][off : off+16]

@@ -12,8 +12,8 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// pictures are rows of chunks as md(4) and the comments of raid5.h describe
-// them, drawn for few slots: letters are data chunks in the order of the array.
+// pictures are rows of chunks for a few slots, as md(4) and the comments of
+// raid5.h draw them: letters are data chunks in the order of the array.
 var pictures = []struct {
 	level, layout int
 	rows          string
@@ -65,8 +65,8 @@ func TestParityMatchesThePictures(t *testing.T) {
 	}
 }
 
-// sameRow compares rows whose letters may start elsewhere in the alphabet: a
-// picture may begin again with a.
+// sameRow compares rows whose letters may start at different places in the
+// alphabet: a picture may begin with a again.
 func sameRow(got, want string) bool {
 	shift := func(s string) string {
 		least := byte(255)
@@ -85,7 +85,7 @@ func sameRow(got, want string) bool {
 	return shift(got) == shift(want)
 }
 
-// draw makes the picture of a row from what Map says.
+// draw draws a row from what Map returns.
 func draw(g *raid.Parity, row int64) string {
 	s := g.Stripe(row)
 	pic := []byte(strings.Repeat("?", len(s.Index)))
@@ -103,8 +103,8 @@ func draw(g *raid.Parity, row int64) string {
 	return string(pic)
 }
 
-// checkStripe wants Blocks to walk from the slot behind Q around, or from slot
-// 0 with holes for DDF, and Index to be its inverse.
+// checkStripe checks that Blocks starts at the slot after Q and wraps around,
+// or for DDF starts at slot 0 with holes, and that Index is its inverse.
 func checkStripe(t *testing.T, s *raid.Stripe, slots int, picture string, layout int) {
 	t.Helper()
 	var want []int
@@ -137,8 +137,8 @@ func checkStripe(t *testing.T, s *raid.Stripe, slots int, picture string, layout
 	}
 }
 
-// TestParityMapsOneToOne draws geometries and checks that no two array
-// bytes share a place.
+// TestParityMapsOneToOne draws geometries at random and checks that no two
+// bytes of the array share a place.
 func TestParityMapsOneToOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pic := rapid.SampledFrom(pictures).Draw(t, "picture")
@@ -194,9 +194,10 @@ func TestLinear(t *testing.T) {
 	})
 }
 
-// TestRAID0 lays chunks out by walking: row after row over the members that
-// still have room. In the original layout a row of a later zone starts with
-// whose turn it would be if the array had always had that many members.
+// TestRAID0 lays chunks out one after another: row after row over the members
+// that still have room. In the original layout a row of a later zone starts
+// with the member whose turn it would be if the array had always had that many
+// members.
 func TestRAID0(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		layout := rapid.SampledFrom([]int{raid.RAID0Original, raid.RAID0Alternate}).Draw(t, "layout")
@@ -262,10 +263,10 @@ func TestRAID0WithoutALayout(t *testing.T) {
 	}
 }
 
-// naiveRAID10 lays copies out by dealing: every chunk near times in a row
-// over the slots. With far copies the table so made stands far times below
-// itself (far layout: as a whole; offset layout: row by row), each time turned
-// to the right by near slots, in sets of set slots.
+// naiveRAID10 lays copies out like cards: every chunk near times in a row over
+// the slots. With far copies the resulting table is repeated far times (far
+// layout: as a whole; offset layout: row by row), each repeat rotated to the
+// right by near slots within sets of set slots.
 func naiveRAID10(slots, rows, near, far, set int, offset bool) [][]int {
 	first := make([][]int, rows) // row -> slot -> chunk
 	for k := range rows * slots {
@@ -315,7 +316,7 @@ func TestRAID10(t *testing.T) {
 			l.Offset = rapid.Bool().Draw(t, "offset")
 		}
 		set := []int{slots, slots / l.Far, l.Near * l.Far}[l.FarSets]
-		// Whole tables only: sections that end amid a row are the next test's.
+		// Whole tables only: the next test has sections that end within a row.
 		rows := l.Near * rapid.IntRange(1, 6).Draw(t, "rows")
 		g, err := raid.NewRAID10(slots, int64(rows*l.Far)*chunk, chunk, l)
 		if err != nil {
@@ -346,10 +347,10 @@ func TestRAID10(t *testing.T) {
 	})
 }
 
-// TestRAID10KeepsCopiesApart takes any geometry md takes, uneven ones too: the
-// places of all copies are inside of the members and used once, and copies of
-// a chunk are on different slots (but for far sets smaller than the number of
-// copies, the fault of the first attempt).
+// TestRAID10KeepsCopiesApart takes any geometry that md accepts, uneven ones
+// too: the places of all copies are inside the members and used once, and
+// copies of a chunk are on different slots (except in far sets smaller than the
+// number of copies, which is what was wrong with the first attempt).
 func TestRAID10KeepsCopiesApart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slots := rapid.IntRange(2, 9).Draw(t, "slots")

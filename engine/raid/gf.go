@@ -6,7 +6,7 @@ package raid
 // gfPoly is the low byte of the field's polynomial.
 const gfPoly = 0x1d
 
-// gfMul multiplies in the field.
+// gfMul multiplies two elements of the field.
 func gfMul(a, b byte) byte {
 	var product byte
 	for ; b != 0; b >>= 1 {
@@ -39,8 +39,8 @@ func gfInv(a byte) byte {
 	return inverse
 }
 
-// gfNibbles gives the products of c with all low and with all high nibbles:
-// c*x is lo[x&15] ^ hi[x>>4]. The layout is what byte shuffles take.
+// gfNibbles gives the products of c with all low and with all high nibbles: c*x
+// is lo[x&15] ^ hi[x>>4]. This is the layout that byte shuffles take.
 func gfNibbles(c byte) (lo, hi [16]byte) {
 	for i := range byte(16) {
 		lo[i] = gfMul(c, i)

@@ -5,12 +5,12 @@ import "sort"
 // Linear is the geometry of an array whose members follow one another
 // (drivers/md/md-linear.c).
 type Linear struct {
-	ends []int64 // array offset behind each member
+	ends []int64 // array offset of the end of each member
 }
 
 // NewLinear makes the geometry for members of the given sizes, in the order of
-// their slots. Each size is first rounded down to a multiple of rounding, if
-// that is not 0 (linear_conf).
+// their slots. Each size is first rounded down to a multiple of rounding,
+// unless that is 0 (linear_conf).
 func NewLinear(sizes []int64, rounding int64) (*Linear, error) {
 	if err := checkSizes("linear", sizes); err != nil {
 		return nil, err

@@ -6,5 +6,5 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestMain makes what is left to chance here follow the seed of the run.
+// TestMain makes everything random in these tests follow the seed of the run.
 func TestMain(m *testing.M) { lab.Main(m) }

@@ -21,17 +21,18 @@ const (
 	ParityFirst6        = 20
 )
 
-// Stripe says who holds what in one row of chunks.
+// Stripe says which slot holds what in one row of chunks.
 type Stripe struct {
 	// P and Q are the slots of the parity chunks; Q is -1 below RAID6.
 	P, Q int
 	// Data has the slot of each data chunk, in the order of the array.
 	Data []int
-	// Blocks has the slots in the order the parity functions of this package
-	// take their blocks: the data chunks by their exponent in Q, then P, then
-	// Q. The DDF layouts have holes in it, which are -1 and count as zeroes.
+	// Blocks has the slots in the order in which the parity functions of this
+	// package take their blocks: the data chunks by their exponent in Q, then
+	// P, then Q. In the DDF layouts it has holes, which are -1 and count as
+	// zeroes.
 	Blocks []int
-	// Index is the inverse of Blocks: the place of each slot in it.
+	// Index is the inverse of Blocks: the position of each slot in it.
 	Index []int
 }
 
@@ -44,8 +45,8 @@ type Parity struct {
 }
 
 // NewParity makes the geometry of a RAID of the given level (4, 5 or 6) over
-// slots members, of which each gives memberSize bytes, rounded down to whole
-// chunks. The layout of level 4 is not looked at.
+// slots members, each of which contributes memberSize bytes, rounded down to
+// whole chunks. The layout is ignored for level 4.
 func NewParity(level, slots int, memberSize, chunk int64, layout int) (*Parity, error) {
 	name, parities, err := parityLevel(level)
 	if err != nil {
@@ -54,8 +55,8 @@ func NewParity(level, slots int, memberSize, chunk int64, layout int) (*Parity, 
 	if err := checkPowerOfTwo(name, chunk); err != nil {
 		return nil, err
 	}
-	// raid5.c, setup_conf, wants at least four for RAID6. Q can tell 255 data
-	// chunks apart.
+	// setup_conf in raid5.c requires at least four for RAID6. Q can tell 255
+	// data chunks apart.
 	if least := 2 * parities; slots < least || slots > 255+parities {
 		return nil, &GeometryError{name, "number of slots", int64(slots), fmt.Sprintf("must be from %d to %d", least, 255+parities)}
 	}
@@ -70,7 +71,7 @@ func NewParity(level, slots int, memberSize, chunk int64, layout int) (*Parity, 
 		}
 		p.stripes = append(p.stripes, s)
 	}
-	// Layouts that keep Q aside have a period one shorter.
+	// Layouts that keep Q on the last slot have a period one row shorter.
 	if level == 6 && layout >= LeftAsymmetric6 {
 		p.stripes = p.stripes[:slots-1]
 	}
@@ -134,9 +135,9 @@ func stripe5(layout, n, row int) (s Stripe, ok bool) {
 	return s, true
 }
 
-// stripe6 gives P, Q and the data slots of a row of RAID6 over n slots. Q is
-// right of P, around the corner if need be; the layouts of converted RAID5s
-// have it on the last slot, and one layout of DDF left of P.
+// stripe6 gives P, Q and the data slots of a row of RAID6 over n slots. Q is to
+// the right of P, wrapping around if need be; the layouts of converted RAID5s
+// have it on the last slot, and one DDF layout to the left of P.
 func stripe6(layout, n, row int) (s Stripe, ok bool) {
 	left, right := n-1-row%n, row%n
 	from := 0
@@ -171,7 +172,8 @@ func stripe6(layout, n, row int) (s Stripe, ok bool) {
 	return s, true
 }
 
-// rotated lists n slots from the given one around, without p and q.
+// rotated lists n slots from the given one on, wrapping around, without p and
+// q.
 func rotated(n, from, p, q int) []int {
 	list := make([]int, 0, n)
 	for i := range n {
@@ -183,9 +185,9 @@ func rotated(n, from, p, q int) []int {
 }
 
 // arrange fills Blocks and Index. Where Q matters, md counts its exponents from
-// the slot behind Q on, leaving parity out; DDF counts from slot 0 and lets
-// the parity slots be holes (raid5.c, raid6_d0, raid6_idx_to_slot). Without Q
-// any order will do, and that of the array is at hand.
+// the slot after Q on, leaving parity out; DDF counts from slot 0 and treats
+// the parity slots as holes (raid5.c, raid6_d0, raid6_idx_to_slot). Without Q
+// any order will do, so the order of the array is taken.
 func (s *Stripe) arrange(slots int, ddf bool) {
 	switch {
 	case s.Q < 0:
@@ -224,8 +226,8 @@ func (p *Parity) Chunk() int64 { return p.chunk }
 // DataSlots returns how many chunks of a row hold data.
 func (p *Parity) DataSlots() int { return int(p.data) }
 
-// Stripe says who holds what in a row, counted from 0. The result is shared
-// and must not be changed.
+// Stripe says which slot holds what in a row, counted from 0. The result is
+// shared and must not be changed.
 func (p *Parity) Stripe(row int64) *Stripe { return &p.stripes[row%int64(len(p.stripes))] }
 
 // Map returns the place of array offset off, which must be in [0, Size).
@@ -234,8 +236,8 @@ func (p *Parity) Map(off int64) Place {
 	return Place{Slot: p.Stripe(row).Data[index], Off: row*p.chunk + within, Len: p.chunk - within}
 }
 
-// Locate takes array offset off apart: its row, which data chunk of the row,
-// and the byte in that chunk.
+// Locate splits array offset off: its row, which data chunk of the row, and the
+// byte in that chunk.
 func (p *Parity) Locate(off int64) (row int64, index int, within int64) {
 	number := off / p.chunk
 	return number / p.data, int(number % p.data), off % p.chunk

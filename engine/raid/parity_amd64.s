@@ -26,7 +26,7 @@ TEXT ·genPAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), CX
 	MOVQ length+24(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	XORQ AX, AX
 	JMP  next
 
@@ -83,7 +83,7 @@ TEXT ·checkPAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+16(FP), CX
 	MOVQ length+24(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	XORQ AX, AX
 	JMP  next
 
@@ -153,7 +153,7 @@ TEXT ·genPQAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+24(FP), CX
 	MOVQ length+32(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	VMOVDQU poly<>(SB), Y15
 	VPXOR Y14, Y14, Y14
 	XORQ AX, AX
@@ -233,7 +233,7 @@ TEXT ·checkPQAVX2(SB), NOSPLIT, $0-48
 	MOVQ n+24(FP), CX
 	MOVQ length+32(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	VMOVDQU poly<>(SB), Y15
 	VPXOR Y14, Y14, Y14
 	XORQ AX, AX
@@ -324,7 +324,7 @@ TEXT ·genPAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), CX
 	MOVQ length+24(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	XORQ AX, AX
 	JMP  next
 
@@ -381,7 +381,7 @@ TEXT ·checkPAVX512(SB), NOSPLIT, $0-40
 	MOVQ n+16(FP), CX
 	MOVQ length+24(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	XORQ AX, AX
 	JMP  next
 
@@ -452,7 +452,7 @@ TEXT ·genPQAVX512(SB), NOSPLIT, $0-40
 	MOVQ n+24(FP), CX
 	MOVQ length+32(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	VPBROADCASTQ double<>(SB), Z31
 	XORQ AX, AX
 	JMP  next
@@ -551,7 +551,7 @@ TEXT ·checkPQAVX512(SB), NOSPLIT, $0-48
 	MOVQ n+24(FP), CX
 	MOVQ length+32(FP), DX
 	LEAQ (CX)(CX*2), CX
-	LEAQ (BX)(CX*8), R10 // behind the last header
+	LEAQ (BX)(CX*8), R10 // past the last header
 	VPBROADCASTQ double<>(SB), Z31
 	XORQ AX, AX
 	JMP  next

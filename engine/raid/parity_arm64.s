@@ -9,7 +9,7 @@ TEXT ·genPQNEON(SB), NOSPLIT, $0-40
 	MOVD n+24(FP), R2
 	MOVD length+32(FP), R3
 	MOVD $24, R9
-	MADD R2, R1, R9, R8 // behind the last header
+	MADD R2, R1, R9, R8 // past the last header
 	MOVD $0x1d, R9
 	VDUP R9, V31.B16
 	MOVD $0x80, R9
@@ -80,7 +80,7 @@ TEXT ·checkPQNEON(SB), NOSPLIT, $0-48
 	MOVD n+24(FP), R2
 	MOVD length+32(FP), R3
 	MOVD $24, R9
-	MADD R2, R1, R9, R8 // behind the last header
+	MADD R2, R1, R9, R8 // past the last header
 	MOVD $0x1d, R9
 	VDUP R9, V31.B16
 	MOVD $0x80, R9

@@ -2,15 +2,16 @@ package raid
 
 import "slices"
 
-// All functions here take blocks of one length, any number of bytes, which
-// must not overlap. They panic if data blocks are shorter than parity. A nil data block counts as zeroes: that is what the holes
-// of Stripe.Blocks are. The slices of blocks are not changed.
+// All functions here take blocks of one length, any number of bytes, which must
+// not overlap. They panic if data blocks are shorter than parity. A nil data
+// block counts as zeroes: the holes of Stripe.Blocks are passed that way. The
+// slices of blocks are not changed.
 
 // GenP makes p the xor of all data blocks, the P of RAID4, 5 and 6.
 func GenP(p []byte, data [][]byte) { engine.genP(p, whole(len(p), data)) }
 
-// GenPQ makes p the xor of all data blocks, and q the sum of the data blocks
-// each times 2 to the power of its index, as lib/raid6 does.
+// GenPQ makes p the xor of all data blocks, and q the sum of the data blocks,
+// each multiplied by 2 to the power of its index, as lib/raid6 does.
 func GenPQ(p, q []byte, data [][]byte) { engine.genPQ(p, q[:len(p)], whole(len(p), data)) }
 
 // CheckP compares p with what GenP would make, without writing anything, and
@@ -24,7 +25,7 @@ func CheckPQ(p, q []byte, data [][]byte) (firstP, firstQ int) {
 	return engine.checkPQ(p, q[:len(p)], whole(len(p), data))
 }
 
-// RecoverP computes the block at index lost, which may be any, from all
+// RecoverP computes the block at index lost, which may be any of them, from all
 // others. The blocks are the data blocks and then P.
 func RecoverP(blocks [][]byte, lost int) {
 	others := slices.Concat(blocks[:lost], blocks[lost+1:])
@@ -54,7 +55,7 @@ func RecoverPQ(blocks [][]byte, a, b int) {
 	}
 }
 
-// scratchFor gives p and q, or in place of one that is not lost a buffer.
+// scratchFor gives p and q, with a buffer in place of one that is not lost.
 func scratchFor(a, b, n int, p, q []byte) [2][]byte {
 	rest := [2][]byte{p, q}
 	if a == b {
@@ -63,7 +64,7 @@ func scratchFor(a, b, n int, p, q []byte) [2][]byte {
 	return rest
 }
 
-// recoverFromQ computes data block a and P. What Q lacks without block a is
+// recoverFromQ computes data block a and P. The sum Q lacks without block a is
 // that block times 2^a.
 func recoverFromQ(data [][]byte, p, q []byte, a int) {
 	block := data[a]
@@ -76,8 +77,8 @@ func recoverFromQ(data [][]byte, p, q []byte, a int) {
 	engine.genP(p, [][]byte{slices.Clone(p), block})
 }
 
-// recoverTwo computes data blocks a and b. With Pd and Qd the sums that P and
-// Q lack without them:
+// recoverTwo computes data blocks a and b. With Pd and Qd being what P and Q
+// lack without them:
 //
 //	Da + Db = Pd, 2^a Da + 2^b Db = Qd
 //	=> Da = (2^b Pd + Qd) / (2^a + 2^b), Db = Da + Pd
@@ -93,8 +94,8 @@ func recoverTwo(data [][]byte, p, q []byte, a, b int) {
 	engine.genP(data[b], [][]byte{data[a], pd})
 }
 
-// whole puts a block of zeroes for each hole. It panics if a block is too short,
-// since assembly would read beyond it.
+// whole replaces each hole with a block of zeroes. It panics if a block is too
+// short, since assembly would read beyond it.
 func whole(n int, data [][]byte) [][]byte {
 	holes := false
 	for _, b := range data {
@@ -116,21 +117,21 @@ func whole(n int, data [][]byte) [][]byte {
 	return data
 }
 
-// functions is one way of doing the arithmetic. All blocks are whole and of one
-// length; there may be none.
+// functions is one implementation of the arithmetic. All blocks are whole and
+// of one length; there may be none.
 type functions struct {
 	name    string
 	genP    func(p []byte, data [][]byte)
 	genPQ   func(p, q []byte, data [][]byte)
 	checkP  func(p []byte, data [][]byte) int
 	checkPQ func(p, q []byte, data [][]byte) (int, int)
-	// mulTwo makes dst ca*a + cb*b; dst may be a or b.
+	// mulTwo sets dst to ca*a + cb*b; dst may be a or b.
 	mulTwo func(dst, a, b []byte, ca, cb byte)
 }
 
-// engine is the fastest way this processor knows.
+// engine is the fastest implementation that this processor can run.
 var engine = ways()[0]
 
-// Engine names the instructions the parity functions use: "generic", "avx2",
+// Engine names the instruction set the parity functions use: "generic", "avx2",
 // "avx512+gfni" or "neon".
 func Engine() string { return engine.name }

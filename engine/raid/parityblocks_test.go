@@ -17,10 +17,11 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// lengths are block lengths that meet every loop and tail of the vector code.
+// lengths are block lengths that exercise every loop and tail of the vector
+// code.
 var lengths = []int{0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 511, 512, 1000, 4096, 4097, 10000}
 
-// blocks makes n seeded blocks of the given length, at odd places in memory.
+// blocks makes n seeded blocks of the given length, at unaligned addresses.
 func blocks(rng *rand.Rand, n, length int) [][]byte {
 	list := make([][]byte, n)
 	for i := range list {
@@ -34,8 +35,8 @@ func blocks(rng *rand.Rand, n, length int) [][]byte {
 	return list
 }
 
-// logs are the powers of 2 in the field and their inverse, made here by the
-// schoolbook so that nothing of the package is used to judge it.
+// logs are the powers of 2 in the field and their inverse, made here by
+// schoolbook multiplication so that the package is not used to judge itself.
 func logs() (exp [255]byte, log [256]int) {
 	x := 1
 	for i := range exp {
@@ -94,8 +95,8 @@ func TestEveryWayAgreesWithTheSchoolbook(t *testing.T) {
 	}
 }
 
-// checkChecks flips one bit in P and one in Q and wants each seen, and the
-// first of two.
+// checkChecks flips one bit in P and one in Q and expects each to be found, and
+// the first one of two.
 func checkChecks(t *testing.T, rng *rand.Rand, way raid.Functions, data [][]byte, p, q []byte) {
 	t.Helper()
 	check := func(wantP, wantQ int) {
@@ -152,8 +153,8 @@ func TestEveryWayMultiplies(t *testing.T) {
 	}
 }
 
-// TestAgreesWithReedSolomon compares with an independent implementation, told
-// to use RAID6's matrix.
+// TestAgreesWithReedSolomon compares with an independent implementation that is
+// set to use RAID6's matrix.
 func TestAgreesWithReedSolomon(t *testing.T) {
 	rng := newRand(t)
 	exp, _ := logs()
@@ -211,7 +212,7 @@ func TestRecoverEveryLoss(t *testing.T) {
 	}
 }
 
-// TestHolesCountAsZeroes is about the DDF layouts, whose syndrome has holes.
+// TestHolesCountAsZeroes covers the DDF layouts, whose syndrome has holes.
 func TestHolesCountAsZeroes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
@@ -236,7 +237,8 @@ func TestHolesCountAsZeroes(t *testing.T) {
 	})
 }
 
-// TestAssemblyIsWhatTheGeneratorWrites wants the committed files to be current.
+// TestAssemblyIsWhatTheGeneratorWrites checks that the committed files are
+// current.
 func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
 	gotool, err := exec.LookPath("go")
 	if err != nil {
@@ -261,7 +263,8 @@ func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
 	}
 }
 
-// TestShortBlocksPanic wants a panic where assembly would read beyond a block.
+// TestShortBlocksPanic expects a panic where assembly would read beyond a
+// block.
 func TestShortBlocksPanic(t *testing.T) {
 	for name, do := range map[string]func(long, short []byte){
 		"GenP":    func(long, short []byte) { raid.GenP(long, [][]byte{long, short}) },

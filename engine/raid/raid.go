@@ -1,5 +1,5 @@
 // Package raid is the arithmetic of md: where each byte of an array lies on its
-// members at every level and layout, and the parity that is kept of them. It
+// members at every level and layout, and the parity that is kept for them. It
 // does no I/O and knows no metadata format.
 //
 // Offsets and lengths are bytes. Member offsets count from the start of a
@@ -16,7 +16,7 @@ import (
 // *GeometryError.
 var ErrGeometry = errors.New("impossible array geometry")
 
-// GeometryError says which number of an array's geometry cannot be.
+// GeometryError says which number of an array's geometry is impossible.
 type GeometryError struct {
 	Level string // "raid5", ...
 	Field string // "chunk size", "layout", ...
@@ -35,14 +35,14 @@ func (e *GeometryError) Is(target error) bool { return target == ErrGeometry }
 // sector is what sizes and chunks are multiples of, in bytes.
 const sector = 512
 
-// Place is where a run of an array's bytes lies.
+// Place is where a run of an array's bytes lies on a member.
 type Place struct {
 	Slot int   // the member
 	Off  int64 // on that member, bytes from the start of its data
-	Len  int64 // how many bytes from here on lie in one piece there and in the array
+	Len  int64 // how many bytes from here on are contiguous both there and in the array
 }
 
-// checkChunk wants a chunk size that is a positive multiple of a sector.
+// checkChunk requires a chunk size that is a positive multiple of a sector.
 func checkChunk(level string, chunk int64) error {
 	if chunk <= 0 || chunk%sector != 0 {
 		return &GeometryError{level, "chunk size", chunk, "must be a positive multiple of 512"}
@@ -50,7 +50,7 @@ func checkChunk(level string, chunk int64) error {
 	return nil
 }
 
-// checkPowerOfTwo wants a chunk size that is a power of two as well, as raid4,
+// checkPowerOfTwo also requires a chunk size that is a power of two, as raid4,
 // 5, 6 and 10 do (raid5.c, setup_conf; raid10.c, setup_geo).
 func checkPowerOfTwo(level string, chunk int64) error {
 	if err := checkChunk(level, chunk); err != nil {
@@ -62,7 +62,8 @@ func checkPowerOfTwo(level string, chunk int64) error {
 	return nil
 }
 
-// checkSizes wants sizes that are multiples of a sector, whose sum is a size.
+// checkSizes requires sizes that are multiples of a sector and whose sum does
+// not overflow.
 func checkSizes(level string, sizes []int64) error {
 	if len(sizes) == 0 {
 		return &GeometryError{level, "number of members", 0, "must be at least 1"}

@@ -3,8 +3,8 @@ package raid
 import "sort"
 
 // RAID0 is the geometry of a striped array (drivers/md/raid0.c). Members may
-// differ in size: the array then has zones, each striped over those members
-// that reach so far.
+// differ in size: the array then has zones, each striped over the members that
+// are large enough to reach into it.
 type RAID0 struct {
 	chunk int64
 	size  int64

@@ -3,10 +3,10 @@ package raid
 // RAID10Layout says how many copies there are of each chunk, and where.
 type RAID10Layout struct {
 	Near   int  // copies on neighbouring slots, at (nearly) the same place
-	Far    int  // copies on other slots at another place; there are Near*Far in all
+	Far    int  // copies on other slots at another place; each chunk has Near*Far copies in all
 	Offset bool // far copies are in the next row, not in the next section of the members
-	// FarSets keeps far copies inside of sets of slots: 0 not; 1 sets of
-	// slots/Far, as a first attempt had it; 2 sets of Near*Far.
+	// FarSets keeps far copies inside sets of slots: 0 for no sets; 1 for sets
+	// of slots/Far, as in a first attempt; 2 for sets of Near*Far.
 	FarSets int
 }
 
@@ -17,11 +17,11 @@ type RAID10 struct {
 	chunk  int64
 	size   int64
 	used   int64 // bytes of each member that hold anything
-	stride int64 // distance of far copies on a member
+	stride int64 // distance between far copies on a member
 	set    int64 // slots of a far set
 }
 
-// NewRAID10 makes the geometry over slots members, of which each gives
+// NewRAID10 makes the geometry over slots members, each of which contributes
 // memberSize bytes.
 func NewRAID10(slots int, memberSize, chunk int64, layout RAID10Layout) (*RAID10, error) {
 	if err := checkPowerOfTwo("raid10", chunk); err != nil {
@@ -52,7 +52,7 @@ func NewRAID10(slots int, memberSize, chunk int64, layout RAID10Layout) (*RAID10
 }
 
 // measure works out the sizes (raid10.c, calc_sectors and raid10_size). All
-// divisions round down, but the used space of a member is rounded up.
+// divisions round down, except that the used space of a member is rounded up.
 func (r *RAID10) measure(memberSize int64) {
 	near, far := int64(r.layout.Near), int64(r.layout.Far)
 	chunks := memberSize / r.chunk / far * r.slots / near
@@ -74,10 +74,10 @@ func (r *RAID10) Used() int64 { return r.used }
 // Copies returns how many copies there are of each chunk.
 func (r *RAID10) Copies() int { return r.layout.Near * r.layout.Far }
 
-// Map appends to places where the copies of array offset off lie, which must
-// be in [0, Size), and returns the result. The first is the one the kernel
-// reads from when nothing speaks against it. All have the same Len. See
-// raid10.c, __raid10_find_phys.
+// Map appends to places where the copies of array offset off lie, which must be
+// in [0, Size), and returns the result. The first is the one the kernel reads
+// from if nothing speaks against it. All have the same Len. See raid10.c,
+// __raid10_find_phys.
 func (r *RAID10) Map(off int64, places []Place) []Place {
 	near, far := int64(r.layout.Near), int64(r.layout.Far)
 	chunk, within := off/r.chunk*near, off%r.chunk
@@ -100,11 +100,11 @@ func (r *RAID10) Map(off int64, places []Place) []Place {
 	return places
 }
 
-// nextFar gives the slot of the next far copy after the one on slot: near
-// slots on, around the corner of its set. Slots that do not fill a set belong
-// to the last one. The kernel looks at the slot it stepped to, so that a step of
-// more than one over the edge before the last set stays in that last set; the
-// arrays are made that way, so it is right.
+// nextFar gives the slot of the next far copy after the one on slot: near slots
+// further, wrapping around within its set. Slots that do not fill a set belong
+// to the last one. The kernel looks at the slot it stepped to, so a step of
+// more than one across the edge before the last set stays in that last set;
+// arrays have been written that way, so that is the right answer.
 func (r *RAID10) nextFar(slot int64) int64 {
 	set := slot / r.set
 	slot += int64(r.layout.Near)

@@ -4,9 +4,9 @@ package raid
 
 //go:generate go run ./asm .
 
-// vector is assembly that works in whole columns. What is left over at the end
-// of a block is done by the generic functions. The functions without a column
-// size are not there.
+// vector is assembly that works on whole columns. The rest at the end of a
+// block is left to the generic functions. Functions whose column size is 0 do
+// not exist.
 type vector struct {
 	name                       string
 	columnP, columnPQ, columnM int // bytes
@@ -27,7 +27,7 @@ func (v vector) functions() functions {
 	return f
 }
 
-// tails are the blocks from an offset on.
+// tails are the parts of the blocks from an offset on.
 func tails(data [][]byte, from int) [][]byte {
 	rest := make([][]byte, len(data))
 	for i, d := range data {
@@ -36,7 +36,7 @@ func tails(data [][]byte, from int) [][]byte {
 	return rest
 }
 
-// vectored says how many of n bytes are whole columns; none if there are no
+// vectored says how many of n bytes make up whole columns; none if there are no
 // blocks to sum.
 func vectored(n, column int, data [][]byte) int {
 	if len(data) == 0 {
@@ -80,8 +80,8 @@ func (v vector) pq(p, q []byte, data [][]byte) {
 	}
 }
 
-// check lets the assembly find columns that differ, and looks at those byte by
-// byte until both answers are known.
+// check lets the assembly find columns that differ, and goes through those byte
+// by byte until both answers are known.
 func (v vector) check(p, q []byte, data [][]byte) (firstP, firstQ int) {
 	firstP, firstQ = -1, -1
 	n := vectored(len(p), v.columnPQ, data)

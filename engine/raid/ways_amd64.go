@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// ways lists what can be used here, the fastest first.
+// ways lists the implementations that can run here, the fastest first.
 func ways() []functions {
 	list := []functions{generic}
 	if cpu.X86.HasAVX2 {

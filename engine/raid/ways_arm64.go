@@ -1,8 +1,8 @@
 package raid
 
-// ways lists what can be used here, the fastest first. Every arm64 processor
-// that Go runs on has NEON. Plain xor is left to the standard library, which
-// uses it too.
+// ways lists the implementations that can run here, the fastest first. Every
+// arm64 processor that Go runs on has NEON. Plain xor is left to the standard
+// library, which uses it too.
 func ways() []functions { return []functions{neon.functions(), generic} }
 
 var neon = vector{

@@ -2,5 +2,5 @@
 
 package raid
 
-// ways lists what can be used here, the fastest first.
+// ways lists the implementations that can run here, the fastest first.
 func ways() []functions { return []functions{generic} }

@@ -4,7 +4,7 @@ import "fmt"
 
 // Registers of the amd64 functions: AX the offset of the column, BX the slice
 // headers of the blocks, CX their number, DX the length, SI P, DI Q, R8 the
-// header at hand, R9 its block.
+// current header, R9 its block.
 
 // sliceHeader is the size of a slice header in bytes.
 const sliceHeader = 24
@@ -13,7 +13,7 @@ const sliceHeader = 24
 type isa struct {
 	name string // in the functions' names
 	reg  string // vector registers
-	size int    // of one, in bytes
+	size int    // of one register, in bytes
 }
 
 var (
@@ -65,7 +65,7 @@ func constant(s *source, name string, word uint64) {
 // r names a vector register.
 func (v isa) r(i int) string { return fmt.Sprintf("%s%d", v.reg, i) }
 
-// exclusiveOr names an instruction, and so does or.
+// exclusiveOr names an instruction, as or does.
 func (v isa) exclusiveOr() string { return map[string]string{"Y": "VPXOR", "Z": "VPXORQ"}[v.reg] }
 func (v isa) or() string          { return map[string]string{"Y": "VPOR", "Z": "VPORQ"}[v.reg] }
 
@@ -83,8 +83,8 @@ func (v isa) jumpUnlessZero(s *source, i int) {
 	s.line("JNZ  done")
 }
 
-// blocks loops over the blocks from the last to the first. The first one seen
-// starts the sums; do gets to know which it is.
+// blocks loops over the blocks from the last to the first. The first one
+// visited starts the sums; do is told which one that is.
 func blocks(s *source, do func(first bool)) {
 	s.line("LEAQ -%d(R10), R8", sliceHeader)
 	s.line("MOVQ (R8), R9")
@@ -105,7 +105,7 @@ func blocks(s *source, do func(first bool)) {
 // sums is how many registers a sum of a column takes.
 const sumP = 8
 
-// sumPQ is that for P and for Q each: as many as there are registers for.
+// sumPQ is the same for P and for Q each: as many as there are registers for.
 func (v isa) sumPQ() int { return map[string]int{"Y": 4, "Z": 8}[v.reg] }
 
 // xor writes genP(p *byte, data *[]byte, n, length int), and checkP, which takes
@@ -118,7 +118,7 @@ func (v isa) xor(s *source, name string, check bool) {
 	s.line("MOVQ n+16(FP), CX")
 	s.line("MOVQ length+24(FP), DX")
 	s.line("LEAQ (CX)(CX*2), CX")
-	s.line("LEAQ (BX)(CX*8), R10 // behind the last header")
+	s.line("LEAQ (BX)(CX*8), R10 // past the last header")
 	s.line("XORQ AX, AX")
 	s.line("JMP  next")
 	s.label("column")
@@ -141,15 +141,15 @@ func (v isa) xor(s *source, name string, check bool) {
 	finish(s, check, 32)
 }
 
-// store writes n registers from the given one on to the column at base.
+// store writes n registers, starting with the given one, to the column at base.
 func (v isa) store(s *source, base string, from, n int) {
 	for i := range n {
 		s.line("%s %s, %d(%s)(AX*1)", v.move(), v.r(from+i), i*v.size, base)
 	}
 }
 
-// difference turns n registers into what they differ in from the column at
-// base.
+// difference xors n registers with the column at base, so they hold the
+// differences.
 func (v isa) difference(s *source, base string, from, n int) {
 	for i := range n {
 		s.line("%s %d(%s)(AX*1), %s, %s", v.exclusiveOr(), i*v.size, base, v.r(from+i), v.r(from+i))
@@ -186,7 +186,8 @@ func finish(s *source, check bool, at int) {
 // length. There is at least one block, and length is a multiple of n
 // registers.
 //
-// P is in the first registers, Q in the next, and blocks are loaded to those behind.
+// P is in the first registers, Q in the next, and blocks are loaded into those
+// after them.
 func (v isa) pq(s *source, name string, check bool) {
 	n := v.sumPQ()
 	s.text(name+v.name, map[bool]int{false: 40, true: 48}[check])
@@ -196,7 +197,7 @@ func (v isa) pq(s *source, name string, check bool) {
 	s.line("MOVQ n+24(FP), CX")
 	s.line("MOVQ length+32(FP), DX")
 	s.line("LEAQ (CX)(CX*2), CX")
-	s.line("LEAQ (BX)(CX*8), R10 // behind the last header")
+	s.line("LEAQ (BX)(CX*8), R10 // past the last header")
 	if v.reg == "Z" {
 		s.line("VPBROADCASTQ double<>(SB), Z31")
 	} else {
@@ -234,9 +235,9 @@ func (v isa) pq(s *source, name string, check bool) {
 }
 
 // double doubles the bytes of register q in the field. With GFNI that is one
-// multiplication by a matrix of bits. Else they are added to themselves, and
-// then the polynomial where the top bit was set, which is to say where 0 was
-// greater.
+// multiplication by a matrix of bits. Otherwise each byte is added to itself,
+// and the polynomial is added where the top bit was set, that is, where 0
+// compared greater.
 func (v isa) double(s *source, q, scratch int) {
 	if v.reg == "Z" {
 		s.line("VGF2P8AFFINEQB $0, Z31, %s, %s", v.r(q), v.r(q))
@@ -249,7 +250,7 @@ func (v isa) double(s *source, q, scratch int) {
 }
 
 // mulTwo writes mulTwoAVX2(dst, a, b *byte, length int, tables *[4][16]byte):
-// the tables are the products of the one factor with low and high nibbles, then
+// the tables are the products of one factor with low and high nibbles, then
 // those of the other. length is a multiple of 32 and not 0.
 func mulTwo(s *source) {
 	s.text("mulTwoAVX2", 40)

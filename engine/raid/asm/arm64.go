@@ -3,8 +3,8 @@ package main
 import "strings"
 
 // Registers of the arm64 functions: R0 the offset of the column, R1 the slice
-// headers of the blocks, R3 the length, R4 P, R5 Q, R6 the header at hand, R7
-// its block, R8 behind the last header.
+// headers of the blocks, R3 the length, R4 P, R5 Q, R6 the current header, R7
+// its block, R8 the end of the headers.
 
 func arm64() []byte {
 	s := &source{}
@@ -15,8 +15,8 @@ func arm64() []byte {
 	return s.Bytes()
 }
 
-// four lists four registers from the given one on, as a load or store takes
-// them.
+// four lists four registers, starting with the given one, as a load or store
+// takes them.
 func four(from int) string {
 	names := make([]string, 4)
 	for i := range names {
@@ -49,7 +49,7 @@ func pqNEON(s *source, name string, check bool) {
 	s.line("MOVD n+24(FP), R2")
 	s.line("MOVD length+32(FP), R3")
 	s.line("MOVD $%d, R9", sliceHeader)
-	s.line("MADD R2, R1, R9, R8 // behind the last header")
+	s.line("MADD R2, R1, R9, R8 // past the last header")
 	s.line("MOVD $0x1d, R9")
 	s.line("VDUP R9, V31.B16")
 	s.line("MOVD $0x80, R9")
@@ -101,7 +101,7 @@ func pqNEON(s *source, name string, check bool) {
 	s.line("RET")
 }
 
-// compareNEON jumps to done if P or Q is not what R9 and R10 point to.
+// compareNEON jumps to done if P or Q differs from what R9 and R10 point to.
 func compareNEON(s *source, wide int) {
 	s.line("VLD1 (R9), %s", four(8))
 	s.line("VLD1 (R10), %s", four(12))

@@ -1,12 +1,12 @@
-// Command asm writes the assembly of package raid: parity_amd64.s for AVX2
-// and for AVX-512 with GFNI, parity_arm64.s for NEON. Run it by go generate in engine/raid; its output is
-// committed, so that nobody needs it to build. Its argument is the folder to
-// write to.
+// Command asm writes the assembly of package raid: parity_amd64.s for AVX2 and
+// for AVX-512 with GFNI, parity_arm64.s for NEON. It is run by go generate in
+// engine/raid; its output is committed, so nobody needs it to build. Its
+// argument is the folder to write to.
 //
-// Both files work in columns: so many bytes of all blocks at once, with the sums
-// in registers, so that every byte is loaded once and nothing is stored but the
-// result. A column's sum is taken by Horner's rule, from the last block to the
-// first: q = 2q + d.
+// Both files work in columns: a fixed number of bytes of every block at once,
+// with the sums in registers, so every byte is loaded once and only the result
+// is stored. A column's sum is computed by Horner's rule, from the last block
+// to the first: q = 2q + d.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// source is assembly being written.
+// source is the text of an assembly file being written.
 type source struct{ bytes.Buffer }
 
 // line writes an instruction.

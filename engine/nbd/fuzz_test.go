@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// said is a connection whose client has said everything beforehand, and takes
+// said is a connection whose client has sent everything beforehand, and accepts
 // every answer.
 type said struct {
 	net.Conn
@@ -26,8 +26,9 @@ func (s *said) Close() error                     { return nil }
 func (s *said) SetReadDeadline(time.Time) error  { return nil }
 func (s *said) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzHandshake haggles. No option takes memory, or gets answers, that are out
-// of proportion to what was sent; and an export that is chosen is one of ours.
+// FuzzHandshake negotiates options. No option takes memory, or gets answers,
+// out of proportion to what was sent; and an export that is chosen is one of
+// ours.
 func FuzzHandshake(f *testing.F) {
 	option := func(kind uint32, data string) string {
 		b := binary.BigEndian.AppendUint64(nil, magicOption)
@@ -56,8 +57,8 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
-// FuzzParseInfo reads the data of an option. What comes out has no more than
-// what went in.
+// FuzzParseInfo reads the data of an option. The result holds no more than the
+// input did.
 func FuzzParseInfo(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x04disk\x00\x02\x00\x01\x00\x03"))
 	f.Add([]byte("\x00\x00\x00\x00\xff\xff"))
@@ -72,8 +73,8 @@ func FuzzParseInfo(f *testing.F) {
 	})
 }
 
-// FuzzRequest reads the head of a request and does it on a small export, with
-// as much data as the client could have sent.
+// FuzzRequest reads the header of a request and carries it out on a small
+// export, with as much data as the client could have sent.
 func FuzzRequest(f *testing.F) {
 	request := func(kind uint16, off uint64, length uint32) []byte {
 		b := binary.BigEndian.AppendUint32(nil, magicRequest)
@@ -102,7 +103,7 @@ func FuzzRequest(f *testing.F) {
 			if r.kind == cmdWrite && r.length <= size {
 				r.data = make([]byte, r.length)
 			} else if r.kind == cmdWrite {
-				return // a write of more than the export has is refused or read first
+				return // a write larger than the export is refused or read first
 			}
 			w := worker{export: e}
 			data, err := w.serve(r)

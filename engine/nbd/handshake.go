@@ -16,7 +16,7 @@ import (
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
 
-// gone reports whether an error only says that the client left.
+// gone reports whether an error means only that the client left.
 func gone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
@@ -33,15 +33,15 @@ type conn struct {
 	failed  error      // of a reply; guarded by sending
 }
 
-// readAhead is how much of what the client sends is read at once, in bytes.
+// readAhead is how much of the client's data is read at once, in bytes.
 const readAhead = 64 << 10
 
 func newConn(s *Server, c net.Conn) *conn {
 	return &conn{server: s, net: c, in: bufio.NewReaderSize(c, readAhead)}
 }
 
-// handshake haggles until the client has chosen an export; nil if it leaves
-// without.
+// handshake negotiates until the client has chosen an export; the result is nil
+// if it leaves without one.
 func (c *conn) handshake() (*Export, error) {
 	hello := binary.BigEndian.AppendUint64(nil, magicInit)
 	hello = binary.BigEndian.AppendUint64(hello, magicOption)
@@ -119,7 +119,7 @@ func (c *conn) reply(option, kind uint32, data []byte) error {
 	return err
 }
 
-// exportName ends the handshake the old way, in which there is no saying no.
+// exportName ends the handshake the old way, in which nothing can be refused.
 func (c *conn) exportName(name string) (*Export, error) {
 	e := c.server.find(name)
 	if e == nil {
@@ -149,7 +149,7 @@ func (c *conn) list(data []byte) error {
 }
 
 // info answers NBD_OPT_INFO and NBD_OPT_GO: a name, and what the client wants
-// to know of that export. It returns the export if the client goes with it.
+// to know about that export. It returns the export if the client chooses it.
 func (c *conn) info(option uint32, data []byte) (*Export, error) {
 	name, wanted, ok := parseInfo(data)
 	if !ok {

@@ -21,8 +21,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// serve runs a server on a unix socket until the test ends, and returns how to
-// connect to it.
+// serve runs a server on a unix socket until the test ends, and returns a
+// function that connects to it.
 func serve(t testing.TB, exports ...nbd.Export) func() net.Conn {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
@@ -58,8 +58,8 @@ func open(t testing.TB, conn net.Conn, name string, structured bool) *nbdtest.Cl
 	return c
 }
 
-// TestRandomRequests has several connections read and write one export at
-// once, each its own part of it.
+// TestRandomRequests has several connections read and write one export at once,
+// each in its own part of it.
 func TestRandomRequests(t *testing.T) {
 	const size, clients = 1 << 20, 4
 	d := block.NewMemory("disk", size)
@@ -112,7 +112,7 @@ func TestRandomRequests(t *testing.T) {
 	}
 }
 
-// TestPipelined keeps many requests going on one connection.
+// TestPipelined keeps many requests in flight on one connection.
 func TestPipelined(t *testing.T) {
 	d := block.NewMemory("disk", 1<<20)
 	c := open(t, serve(t, nbd.Export{Device: d})(), "", true)
@@ -170,8 +170,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestHandshake asks for what is not there, in every way, and still gets to
-// the export.
+// TestHandshake asks for things that do not exist, in every way, and still
+// reaches the export.
 func TestHandshake(t *testing.T) {
 	d := block.NewMemory("disk", 12345)
 	connect := serve(t, nbd.Export{Name: "a", Description: "first", Device: d}, nbd.Export{Name: "b", Device: d, ReadOnly: true})
@@ -233,7 +233,7 @@ func greet(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestExportName goes the old way, with and without the zeroes behind.
+// TestExportName takes the old way, with and without the trailing zeroes.
 func TestExportName(t *testing.T) {
 	connect := serve(t, nbd.Export{Name: "a", Device: block.NewMemory("disk", 512)})
 	for flags, want := range map[byte]int{1: 134, 3: 10} {
@@ -248,7 +248,7 @@ func TestExportName(t *testing.T) {
 		if _, err := io.ReadFull(conn, b); err != nil || binary.BigEndian.Uint64(b) != 512 {
 			t.Errorf("flags %d: %x, %v", flags, b, err)
 		}
-		// A request that is none ends the connection.
+		// Something that is not a request ends the connection.
 		if _, err := conn.Write(make([]byte, 28)); err != nil {
 			t.Fatal(err)
 		}
@@ -258,8 +258,8 @@ func TestExportName(t *testing.T) {
 	}
 }
 
-// TestStop ends the server while a client is connected: what was asked is
-// answered, then the connection ends.
+// TestStop ends the server while a client is connected: requests already read
+// are answered, then the connection ends.
 func TestStop(t *testing.T) {
 	server, client := net.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
@@ -279,8 +279,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopDeaf ends the server while a client that takes no answers is
-// connected: it must not wait for it for ever.
+// TestStopDeaf ends the server while a client is connected that accepts no
+// answers: the server must not wait for it for ever.
 func TestStopDeaf(t *testing.T) {
 	server, client := net.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
@@ -297,8 +297,8 @@ func TestStopDeaf(t *testing.T) {
 	}
 }
 
-// FuzzConnection feeds a server whatever a client may send. It must neither
-// panic nor stay, nor take memory that nobody sends data for.
+// FuzzConnection feeds a server whatever a client may send. The server must
+// neither panic nor hang, nor allocate memory for data that nobody sends.
 func FuzzConnection(f *testing.F) {
 	hello := []byte{0, 0, 0, 3}
 	f.Add(append(hello, "IHAVEOPT\x00\x00\x00\x01\x00\x00\x00\x00"...))
@@ -310,8 +310,8 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// script is a connection whose client has said everything beforehand and takes
-// every answer.
+// script is a connection whose client has sent everything beforehand and
+// accepts every answer.
 type script struct {
 	net.Conn
 	in io.Reader

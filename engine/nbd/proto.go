@@ -39,7 +39,7 @@ const (
 	repErrTooBig  = 1<<31 + 9
 )
 
-// What NBD_REP_INFO can tell.
+// Kinds of information in NBD_REP_INFO.
 const (
 	infoExport      = 0
 	infoName        = 1
@@ -82,7 +82,7 @@ const (
 	chunkError      = 1<<15 + 1
 )
 
-// Errors that a reply can carry; they are those of Linux.
+// Errors that a reply can carry; the numbers are those of Linux.
 const (
 	errPerm     = 1
 	errIO       = 5
@@ -93,11 +93,11 @@ const (
 
 // Limits of this server, in bytes.
 const (
-	// MaxRequest is the most a request may read or write: what the
+	// MaxRequest is the most a request may read or write: the size that the
 	// specification tells clients to stay below unless told otherwise.
 	MaxRequest = 32 << 20
 	// maxOption is the most an option may carry.
 	maxOption = 64 << 10
-	// preferredBlock is the size at which requests are best.
+	// preferredBlock is the block size at which requests perform best.
 	preferredBlock = 4096
 )

@@ -1,11 +1,11 @@
 // Package nbd serves block devices over the Network Block Device protocol, so
-// that any client, the kernel's among them, can use them as disks. It speaks
-// the fixed newstyle handshake, structured replies, and lets a client open
+// that any client, including the kernel's, can use them as disks. It speaks the
+// fixed newstyle handshake and structured replies, and lets a client open
 // several connections to one export.
 //
-// It is the protocol alone: whoever calls it brings the listener or the
-// connection. There is no encryption; serve over unix sockets, or to hosts that
-// are trusted.
+// It is the protocol alone: the caller provides the listener or the connection.
+// There is no encryption; serve over unix sockets, or to hosts that are
+// trusted.
 package nbd
 
 import (
@@ -27,7 +27,7 @@ type Export struct {
 	Description string
 	// Device is what is served. Requests come from many goroutines at once.
 	Device block.Device
-	// ReadOnly refuses everything that writes.
+	// ReadOnly refuses every request that writes.
 	ReadOnly bool
 }
 
@@ -38,17 +38,17 @@ var ErrProtocol = errors.New("not the NBD protocol")
 type Server struct {
 	// Exports are all that clients can ask for.
 	Exports []Export
-	// Log, if set, is called with one line for what goes wrong on a connection;
-	// it may be called from several goroutines at once.
+	// Log, if set, is called with one line for each thing that goes wrong on a
+	// connection; it may be called from several goroutines at once.
 	Log func(line string)
 }
 
 // grace is how long a client may take to read the last answers.
 const grace = 5 * time.Second
 
-// Serve takes connections until ctx ends or the listener fails, and then waits
-// until all connections are done with the requests they have read. It closes
-// the listener. When ctx ends it returns nil.
+// Serve accepts connections until ctx ends or the listener fails, and then
+// waits until every connection has finished the requests it has read. It closes
+// the listener. It returns nil if ctx has ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -72,13 +72,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// ServeConn serves one connection until the client leaves, which is no error, or
-// ctx ends; then the requests that have been read are answered first, if the
-// client takes the answers within five seconds. It closes the connection.
+// ServeConn serves one connection until the client leaves, which is no error,
+// or ctx ends. In the latter case the requests already read are answered first,
+// if the client accepts the answers within five seconds. It closes the
+// connection.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	c := newConn(s, conn)
-	// Whoever waits for the client's next word stops waiting.
+	// Interrupt whatever is waiting for the client to send something.
 	stop := context.AfterFunc(ctx, func() {
 		_ = conn.SetReadDeadline(past)
 		_ = conn.SetWriteDeadline(time.Now().Add(grace))
@@ -97,7 +98,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	return nil
 }
 
-// find gives the export of a name, or nil.
+// find gives the export with a name, or nil.
 func (s *Server) find(name string) *Export {
 	for i := range s.Exports {
 		if s.Exports[i].Name == name {

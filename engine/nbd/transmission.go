@@ -25,15 +25,15 @@ type request struct {
 const requestSize = 28
 
 const (
-	// inFlight is how many requests of a connection are worked on at once.
+	// inFlight is how many requests of a connection are processed at once.
 	inFlight = 64
-	// memory is how many bytes they may hold together, unless a single one needs
-	// more.
+	// memory is how many bytes they may hold together, unless a single one
+	// needs more.
 	memory = 64 << 20
 )
 
-// transmission answers requests until the client disconnects. Requests are done
-// at the same time and answered in whatever order they are done.
+// transmission answers requests until the client disconnects. Requests are
+// processed concurrently and answered in whatever order they finish.
 func (c *conn) transmission(e *Export) error {
 	work := make(chan *request)
 	var wg sync.WaitGroup
@@ -87,7 +87,7 @@ func (c *conn) transmission(e *Export) error {
 	}
 }
 
-// memory is how many bytes a request holds while it is worked on.
+// memory is how many bytes a request holds while it is processed.
 func (r *request) memory() int64 {
 	if r.kind == cmdRead || r.kind == cmdWrite {
 		return int64(r.length)
@@ -95,7 +95,7 @@ func (r *request) memory() int64 {
 	return 0
 }
 
-// readRequest reads the head of a request.
+// readRequest reads the header of a request.
 func (c *conn) readRequest() (*request, error) {
 	var b [requestSize]byte
 	if _, err := io.ReadFull(c.in, b[:]); err != nil {
@@ -115,7 +115,7 @@ func parseRequest(b []byte) (*request, error) {
 	return r, nil
 }
 
-// refuseLarge skips what a too large write brings and says no.
+// refuseLarge skips the data of a write that is too large, and refuses it.
 func (c *conn) refuseLarge(r *request) error {
 	if r.kind == cmdWrite {
 		if _, err := io.CopyN(io.Discard, c.in, int64(r.length)); err != nil {
@@ -126,7 +126,7 @@ func (c *conn) refuseLarge(r *request) error {
 	return c.failure()
 }
 
-// worker does requests, one at a time.
+// worker processes requests, one at a time.
 type worker struct {
 	conn   *conn
 	export *Export
@@ -144,16 +144,16 @@ func (w *worker) do(r *request) {
 	}
 }
 
-// errRefused marks a write to what may only be read.
+// errRefused marks a write to an export that may only be read.
 var errRefused = errors.New("export is read-only")
 
-// serve does what a request asks, and returns what was read.
+// serve carries out a request, and returns what was read.
 func (w *worker) serve(r *request) ([]byte, error) {
 	d := w.export.Device
 	if r.kind != cmdFlush {
 		if err := block.CheckRange("serve", block.Name(d), d.Size(), r.off, int64(r.length)); err != nil {
 			if r.kind == cmdWrite || r.kind == cmdWriteZeroes {
-				err = syscall.ENOSPC // as the specification has it
+				err = syscall.ENOSPC // as the specification says
 			}
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (w *worker) serve(r *request) ([]byte, error) {
 	return nil, w.change(d, r)
 }
 
-// change does a request that writes, and makes it durable if that is asked for.
+// change carries out a request that writes, and makes it durable if asked to.
 func (w *worker) change(d block.Device, r *request) (err error) {
 	switch r.kind {
 	case cmdWrite:
@@ -229,12 +229,13 @@ func (c *conn) answer(r *request, data []byte, code uint32) {
 	}
 	if _, err := buffers.WriteTo(c.net); err != nil {
 		c.failed = err
-		_ = c.net.SetReadDeadline(past) // nobody answers what else comes
+		_ = c.net.SetReadDeadline(past) // later requests are not answered
 	}
 }
 
-// head makes what goes before the data of a reply: of a structured one, if the
-// client has asked for these and this is a read, as others may stay simple.
+// head makes the header that precedes the data of a reply. It is a structured
+// one if the client has asked for those and this is a read; other replies may
+// stay simple.
 func (c *conn) head(r *request, data []byte, code uint32) []byte {
 	if !c.structured || r.kind != cmdRead {
 		b := binary.BigEndian.AppendUint32(make([]byte, 0, 16), magicSimple)
@@ -258,7 +259,7 @@ func (c *conn) head(r *request, data []byte, code uint32) []byte {
 	return binary.BigEndian.AppendUint64(chunk(chunkOffsetData, 8+len(data)), uint64(r.off))
 }
 
-// failure says why replies cannot be sent any more.
+// failure says why no more replies can be sent.
 func (c *conn) failure() error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
@@ -278,7 +279,7 @@ func newBudget(n int64) *budget {
 	return b
 }
 
-// take waits until there are n bytes left.
+// take waits until n bytes are free.
 func (b *budget) take(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

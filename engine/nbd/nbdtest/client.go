@@ -1,5 +1,6 @@
 // Package nbdtest is a client of the Network Block Device protocol for tests
-// and benchmarks: it keeps many requests going, and believes nothing.
+// and benchmarks: it keeps many requests in flight, and trusts nothing the
+// server says.
 package nbdtest
 
 import (
@@ -13,7 +14,7 @@ import (
 // Error is the error number of a reply; the numbers are those of Linux.
 type Error uint32
 
-// Error gives the number.
+// Error gives the number as text.
 func (e Error) Error() string { return fmt.Sprintf("the server answers with error %d", uint32(e)) }
 
 // Client is a connection to an export. Its methods may be called from many
@@ -27,7 +28,7 @@ type Client struct {
 	conn       net.Conn
 	structured bool
 
-	// sending is held while a request goes out. It is not mu: the server may
+	// sending is held while a request is sent. It is not mu: the server may
 	// stop reading until its replies are taken, and taking them needs mu.
 	sending sync.Mutex
 
@@ -42,7 +43,8 @@ type call struct {
 	done chan error
 }
 
-// Open shakes hands over conn and goes with the export of the given name.
+// Open performs the handshake on conn and chooses the export with the given
+// name.
 func Open(conn net.Conn, name string, structured bool) (*Client, error) {
 	c := &Client{conn: conn, waiting: make(map[uint64]*call)}
 	hello := make([]byte, 18)
@@ -89,8 +91,8 @@ type OptionReply struct {
 	Data []byte
 }
 
-// Option asks for an option during the handshake and returns all replies, of
-// which the last is an acknowledgement or an error.
+// Option sends an option during the handshake and returns all replies, the last
+// of which is an acknowledgement or an error.
 func (c *Client) Option(option uint32, data []byte) (list []OptionReply, err error) {
 	b := append([]byte("IHAVEOPT"), 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(b[8:], option)
@@ -119,8 +121,8 @@ func (c *Client) Option(option uint32, data []byte) (list []OptionReply, err err
 	}
 }
 
-// Do sends a command with these flags, and waits for the reply. Read data goes
-// to p, written data comes from it.
+// Do sends a command with these flags and waits for the reply. Data read is
+// stored in p, data to be written comes from it.
 func (c *Client) Do(kind, flags uint16, off int64, length uint32, p []byte) error {
 	k := &call{done: make(chan error, 1)}
 	if kind == 0 {
@@ -160,7 +162,7 @@ func (c *Client) Read(p []byte, off int64) error { return c.Do(0, 0, off, uint32
 // Write writes p.
 func (c *Client) Write(p []byte, off int64) error { return c.Do(1, 0, off, uint32(len(p)), p) }
 
-// Close says goodbye.
+// Close tells the server to disconnect and closes the connection.
 func (c *Client) Close() error {
 	b := make([]byte, 28)
 	binary.BigEndian.PutUint32(b, 0x25609513)
@@ -228,8 +230,8 @@ func (c *Client) simple() error {
 	return nil
 }
 
-// chunk takes a structured reply of one chunk, or of several that nbdkit makes
-// of a read with holes in it.
+// chunk takes a structured reply that consists of one chunk, or of the several
+// that nbdkit makes for a read with holes in it.
 func (c *Client) chunk() error {
 	var head [16]byte
 	if _, err := io.ReadFull(c.conn, head[:]); err != nil {

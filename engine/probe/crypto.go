@@ -79,8 +79,8 @@ func integrity(_ *scanner, b []byte, sig *Signature) bool {
 	return b[8] != 0
 }
 
-// bitlockerToGo is the identifier that tells a BitLocker-to-go volume from the
-// FAT filesystem it pretends to be, bytes as on disk.
+// bitlockerToGo is the identifier that distinguishes a BitLocker-to-go volume
+// from the FAT filesystem it pretends to be; the bytes are in on-disk order.
 const bitlockerToGo = "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"
 
 func bitlocker(_ *scanner, b []byte, _ *Signature) bool {

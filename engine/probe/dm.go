@@ -6,7 +6,7 @@ import (
 )
 
 // Salts of the persistent-data superblock checksums: crc32c from byte 4 to the
-// end of the 4096-byte block, XORed with a number of each format's own.
+// end of the 4096-byte block, XORed with a number specific to the format.
 const (
 	thinSalt  = 160774    // drivers/md/dm-thin-metadata.c, SUPERBLOCK_CSUM_XOR
 	cacheSalt = 9031977   // drivers/md/dm-cache-metadata.c
@@ -22,7 +22,7 @@ func persistent(b []byte, sig *Signature, salt uint32) {
 }
 
 // thin examines a thin pool's superblock (dm-thin-metadata.c, struct
-// thin_disk_superblock). The uuid there is text in some tools' files.
+// thin_disk_superblock). Some tools write the uuid as text.
 func thin(_ *scanner, b []byte, sig *Signature) bool {
 	persistent(b, sig, thinSalt)
 	sig.Detail = fmt.Sprintf("transaction %d, data blocks of %d sectors%s", le.Uint64(b[48:]), le.Uint32(b[336:]), needsCheck(le.Uint32(b[4:])&1))

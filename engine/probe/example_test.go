@@ -9,7 +9,7 @@ import (
 )
 
 // Anything that is a block.Device can be probed: a file, a partition, an
-// assembled array, or as here a piece of memory with a trace of something old.
+// assembled array or, as here, a piece of memory with a leftover signature.
 func ExampleProbe() {
 	d := block.NewMemory("leftover", 1<<20)
 	if _, err := d.WriteAt([]byte("SWAPSPACE2"), 4096-10); err != nil {

@@ -6,7 +6,8 @@ import (
 )
 
 // ext examines an ext2, ext3 or ext4 superblock (fs/ext4/ext4.h, struct
-// ext4_super_block) and names the youngest of the three that it needs.
+// ext4_super_block) and names the oldest of the three that supports its
+// features.
 func ext(_ *scanner, b []byte, sig *Signature) bool {
 	const (
 		hasJournal    = 0x4   // compat
@@ -86,8 +87,8 @@ func f2fs(_ *scanner, b []byte, sig *Signature) bool {
 	return true
 }
 
-// fatBoot says whether the boot sector b describes a FAT filesystem. The magic
-// of the sector is shared with every boot loader, so the numbers must fit
+// fatBoot reports whether the boot sector b describes a FAT filesystem. The
+// magic of the sector is shared with every boot loader, so the numbers must fit
 // (Microsoft FAT specification 1.03, section 3).
 func fatBoot(b []byte) bool {
 	sector, cluster, media := le.Uint16(b[11:]), b[13], b[21]
@@ -151,7 +152,8 @@ func jfs(_ *scanner, b []byte, sig *Signature) bool {
 }
 
 // nilfs examines include/uapi/linux/nilfs2_ondisk.h, struct nilfs_super_block.
-// The magic is two bytes, so that a wrong checksum means something else.
+// The magic is only two bytes, so a wrong checksum means that this is something
+// else.
 func nilfs(_ *scanner, b []byte, sig *Signature) bool {
 	n := int(le.Uint16(b[8:]))
 	if n < 24 || n > len(b) {
@@ -193,8 +195,8 @@ func hfsplus(_ *scanner, b []byte, sig *Signature) bool {
 	return v == 4 || v == 5
 }
 
-// hfs examines a master directory block; its two-byte magic is worth little,
-// so the allocation block size must be a multiple of the sector.
+// hfs examines a master directory block. Its two-byte magic proves little, so
+// the allocation block size must also be a multiple of the sector.
 func hfs(_ *scanner, b []byte, sig *Signature) bool {
 	size := be.Uint32(b[20:])
 	sig.Label = label(b[37 : 37+min(int(b[36]), 27)])
@@ -217,8 +219,8 @@ func apfs(_ *scanner, b []byte, sig *Signature) bool {
 	return true
 }
 
-// swap examines include/linux/swap.h, union swap_header; the page size shows in
-// where the magic is.
+// swap examines include/linux/swap.h, union swap_header; the position of the
+// magic shows the page size.
 func swap(_ *scanner, b []byte, sig *Signature) bool {
 	sig.Version = fmt.Sprint(le.Uint32(b[1024:]))
 	sig.UUID, sig.Label = dashed(b[1036:1052]), label(b[1052:1068])
@@ -226,7 +228,7 @@ func swap(_ *scanner, b []byte, sig *Signature) bool {
 	return true
 }
 
-// swap0 is the format before Linux 2.2, without a uuid.
+// swap0 is the format used before Linux 2.2, without a uuid.
 func swap0(_ *scanner, _ []byte, sig *Signature) bool {
 	sig.Version = "0"
 	return true
@@ -238,8 +240,8 @@ const (
 )
 
 // findZFS looks for uberblocks in the first and the last vdev label (ZFS
-// On-Disk Specification, chapter 1). An uberblock's place depends on the sector
-// size, so that all of them are looked at.
+// On-Disk Specification, chapter 1). The place of an uberblock depends on the
+// sector size, so all possible places are tried.
 func findZFS(s *scanner) []Signature {
 	if s.size < 4*zfsLabel {
 		return nil

@@ -53,7 +53,8 @@ type format struct {
 	minSize int64
 
 	// examine validates and describes the structure b at sig.Off. It returns
-	// false if this is something else after all. nil means the magic says enough.
+	// false if this turns out to be something else. nil means the magic is
+	// proof enough.
 	examine func(s *scanner, b []byte, sig *Signature) bool
 }
 
@@ -88,7 +89,7 @@ func (f *format) find(s *scanner) []Signature {
 	return found
 }
 
-// verdict turns a comparison into a Checksum.
+// verdict turns the result of a comparison into a Checksum.
 func verdict(ok bool) Checksum {
 	if ok {
 		return ChecksumOK

@@ -9,7 +9,7 @@ import (
 )
 
 // findMD looks for md superblocks of every version, and for what a superblock
-// says lies elsewhere on the device: write-intent bitmap, journal.
+// says is elsewhere on the device: write-intent bitmap and journal.
 func findMD(s *scanner) []Signature {
 	var found []Signature
 	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
@@ -63,7 +63,7 @@ func member(m *md.Member) Signature {
 	return sig
 }
 
-// memberBitmap looks for the internal bitmap that a superblock tells of.
+// memberBitmap looks for the internal bitmap that a superblock announces.
 func memberBitmap(s *scanner, m *md.Member) (Signature, bool) {
 	off, ok := m.BitmapOffset()
 	if !ok {
@@ -78,7 +78,7 @@ func bitmapAt(s *scanner, off int64) (Signature, bool) {
 	if b == nil {
 		return Signature{}, false
 	}
-	v, _ := md.ParseBitmap(b) // an odd one is a bitmap all the same
+	v, _ := md.ParseBitmap(b) // one with odd values is still a bitmap
 	if v == nil {
 		return Signature{}, false
 	}
@@ -89,8 +89,8 @@ func bitmapAt(s *scanner, off int64) (Signature, bool) {
 	}, true
 }
 
-// memberJournal looks for the log of a journal device, at the tail that its
-// superblock names (raid5-cache.c, r5l_load_log).
+// memberJournal looks for the log of a journal device, at the tail recorded in
+// its superblock (raid5-cache.c, r5l_load_log).
 func memberJournal(s *scanner, m *md.Member) (Signature, bool) {
 	if m.Super1 == nil || m.Role() != md.RoleJournal {
 		return Signature{}, false
@@ -116,7 +116,7 @@ func memberJournal(s *scanner, m *md.Member) (Signature, bool) {
 }
 
 // memberPPL looks for the header of a partial parity log. It has no magic
-// number; the signature made from the array's uuid serves as one.
+// number; the signature derived from the array's uuid serves as one.
 func memberPPL(s *scanner, m *md.Member) (Signature, bool) {
 	off, _, ok := m.PPLLog()
 	if !ok {

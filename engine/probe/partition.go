@@ -39,7 +39,8 @@ func sgi(_ *scanner, b []byte, sig *Signature) bool {
 }
 
 // sun examines a Sun disk label: 16-bit words whose exclusive-or is zero. Two
-// bytes of magic are little, so that a wrong sum means something else.
+// bytes of magic prove little, so a wrong sum means that this is something
+// else.
 func sun(_ *scanner, b []byte, sig *Signature) bool {
 	var x uint16
 	for i := 0; i < len(b); i += 2 {
@@ -55,7 +56,7 @@ func bsd(_ *scanner, b []byte, _ *Signature) bool {
 }
 
 // findMBR looks for an MBR partition table. Boot sectors of filesystems and the
-// protective table of a GPT look like one and are left out.
+// protective table of a GPT look like one and are not reported.
 func findMBR(s *scanner, found []Signature) []Signature {
 	b := s.bytes(0, 512)
 	if b == nil || b[510] != 0x55 || b[511] != 0xaa {

@@ -1,11 +1,11 @@
-// Package probe answers "what is on this device?": it looks for the
-// signatures of everything that drivers/md can put on a disk, and of what a
-// refusal to overwrite must see besides: filesystems, swap, partition tables,
-// and the RAID formats of disk controllers.
+// Package probe answers "what is on this device?": it looks for the signatures
+// of everything that drivers/md can put on a disk, and of everything else that
+// should stop an overwrite: filesystems, swap, partition tables, and the RAID
+// formats of disk controllers.
 //
 // Probing reads a bounded number of bytes at fixed places and never writes.
-// Every signature is returned, also when several contradict each other: a
-// stale filesystem under a new array is something people want to see.
+// Every signature is returned, even when several contradict each other: a stale
+// filesystem under a new array is something people want to see.
 package probe
 
 import (
@@ -19,7 +19,7 @@ import (
 // Class is the family a signature belongs to.
 type Class string
 
-// The classes.
+// Classes of signatures.
 const (
 	RAID           Class = "raid"
 	BCache         Class = "bcache"
@@ -31,8 +31,8 @@ const (
 	PartitionTable Class = "partition-table"
 )
 
-// order is the place of a class among the results: what owns the whole device
-// comes before what may merely lie inside of it.
+// order is the rank of a class among the results: what owns the whole device
+// comes before what may merely lie inside it.
 func (c Class) order() int {
 	return slices.Index([]Class{RAID, BCache, LVM, Crypto, DM, Swap, Filesystem, PartitionTable}, c)
 }
@@ -40,7 +40,7 @@ func (c Class) order() int {
 // Checksum says whether a structure's own checksum holds.
 type Checksum string
 
-// What is known of a checksum.
+// Results of a checksum.
 const (
 	Unchecked   Checksum = "none" // the format has no checksum, or none that is checked here
 	ChecksumOK  Checksum = "ok"
@@ -57,7 +57,7 @@ type Signature struct {
 	UUID     string   `json:"uuid,omitempty"`    // as the format's own tools print it
 	Label    string   `json:"label,omitempty"`   // name or label
 	Checksum Checksum `json:"checksum"`          // whether the structure's own checksum holds
-	Detail   string   `json:"detail,omitempty"`  // one line more, for people
+	Detail   string   `json:"detail,omitempty"`  // one more line, for people
 }
 
 // String gives one line: type, version, place, identity.
@@ -79,9 +79,9 @@ func (s Signature) String() string {
 	return out
 }
 
-// Probe returns every signature found on d, sorted by class and then by
-// offset; none is not an error. It fails only when d cannot be read at a place
-// it must look at; the signatures found elsewhere are returned with the error.
+// Probe returns every signature found on d, sorted by class and then by offset;
+// finding none is not an error. It fails only if d cannot be read at a place it
+// must look at; the signatures found elsewhere are returned with the error.
 func Probe(d block.Device) ([]Signature, error) {
 	s := &scanner{dev: d, size: d.Size(), windows: make(map[int64][]byte)}
 	var found []Signature

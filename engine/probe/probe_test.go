@@ -16,11 +16,11 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fixture"
 )
 
-// images is where the fixtures lie, which other packages use as well.
+// images is where the fixtures are; other packages use them as well.
 const images = "../../testdata/images"
 
 // expected says for each fixture what is on it: type, version, offset and
-// checksum. Fixtures come from the original tools and from the kernel, see the
+// checksum. Fixtures come from the original tools and from the kernel; see the
 // comment in each.
 var expected = map[string][]string{
 	"bcache-backing":  {"bcache/1/4096/ok"},
@@ -112,7 +112,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// agreeWithBlkid compares with what blkid -p -o export printed of the whole
+// agreeWithBlkid compares with what blkid -p -o export printed about the whole
 // image; it prints nothing for types it does not know.
 func agreeWithBlkid(t *testing.T, found []probe.Signature, said string) {
 	t.Helper()
@@ -148,7 +148,7 @@ func agreeWithBlkid(t *testing.T, found []probe.Signature, said string) {
 	}
 }
 
-// TestChecksums damages one byte that each checksum covers, and nothing else.
+// TestChecksums damages one byte covered by each checksum, and nothing else.
 func TestChecksums(t *testing.T) {
 	inside := map[string]int64{ // bytes into the structure
 		"bcache-cache": 72, "btrfs": 300, "ddf": 40, "dm-cache": 240, "dm-clone": 180, "dm-era": 180, "dm-thin": 48,
@@ -263,7 +263,8 @@ func copyDevice(t *testing.T, to, from block.Device, off, n int64) {
 	}
 }
 
-// TestNothing shows that neither emptiness nor noise is taken for something.
+// TestNothing shows that neither empty devices nor noise are taken for
+// something.
 func TestNothing(t *testing.T) {
 	for _, size := range []int64{0, 1, 511, 512, 4096, 12287, 65536, 1 << 20, 1<<50 + 3} {
 		found, err := probe.Probe(block.NewMemory("empty", size))
@@ -283,7 +284,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// meter counts what is read and fails reads that touch [bad, bad+512).
+// meter counts the bytes read and fails reads that touch [bad, bad+512).
 type meter struct {
 	block.Device
 	read int64
@@ -308,7 +309,7 @@ func TestReadsAreBounded(t *testing.T) {
 	}
 }
 
-// TestBadSector shows that what is elsewhere is still found, and that the
+// TestBadSector shows that everything elsewhere is still found, and that the
 // failure is reported.
 func TestBadSector(t *testing.T) {
 	_, d := load(t, "md-1.0-bitmap")
@@ -321,8 +322,8 @@ func TestBadSector(t *testing.T) {
 	}
 }
 
-// FuzzProbe lays bytes at a place of a device of some size. The seeds are the
-// structures of all fixtures.
+// FuzzProbe puts bytes at some place of a device of some size. The seeds are
+// the structures of all fixtures.
 func FuzzProbe(f *testing.F) {
 	for _, name := range slices.Sorted(maps.Keys(expected)) {
 		_, d := load(f, name)

@@ -48,8 +48,9 @@ func isw(s *scanner, b []byte, sig *Signature) bool {
 	return true
 }
 
-// via examines VIA's metadata: an 8-bit sum over its first 50 bytes. The magic
-// is that of every boot sector, so that a wrong sum means something else.
+// via examines VIA's metadata: an 8-bit sum over its first 50 bytes. Its magic
+// is that of every boot sector, so a wrong sum means that this is something
+// else.
 func via(_ *scanner, b []byte, sig *Signature) bool {
 	var sum byte
 	for _, c := range b[:50] {
@@ -82,7 +83,8 @@ func nvidia(_ *scanner, b []byte, sig *Signature) bool {
 	return le.Uint32(b[8:]) == 30
 }
 
-// adaptec examines Adaptec HostRAID's metadata, which has a second magic.
+// adaptec examines Adaptec HostRAID's metadata, which has a second magic
+// number.
 func adaptec(_ *scanner, b []byte, sig *Signature) bool {
 	sig.Version = fmt.Sprint(b[67])
 	return strings.HasPrefix(string(b[256:]), "DPTM")

@@ -10,8 +10,8 @@ const (
 	maxRead = 16 << 20
 )
 
-// scanner reads a device in cached windows and keeps the first failure, so
-// that one bad sector does not hide what can be seen elsewhere.
+// scanner reads a device in cached windows and keeps the first failure, so that
+// one bad sector does not hide what can be found elsewhere.
 type scanner struct {
 	dev     block.Device
 	size    int64

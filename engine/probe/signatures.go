@@ -2,9 +2,9 @@ package probe
 
 import "sync"
 
-// formats is the signature table, made at the first use: most commands never
-// probe. Linux MD, ZFS and the MBR need more than a magic at a place and have
-// functions of their own.
+// formats is the signature table, built on first use: most commands never
+// probe. Linux MD, ZFS and the MBR need more than a magic at a fixed place and
+// have functions of their own.
 var formats = sync.OnceValue(makeFormats)
 
 func makeFormats() []format {

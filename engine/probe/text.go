@@ -26,8 +26,8 @@ func guid(b []byte) string {
 	return dashed([]byte{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]})
 }
 
-// hyphenate puts hyphens after the given lengths of text, as LVM and Stratis
-// group their 32 characters.
+// hyphenate puts hyphens after the given lengths of text, the way LVM and
+// Stratis group their 32 characters.
 func hyphenate(s string, groups ...int) string {
 	var parts []string
 	for _, n := range groups {
@@ -38,8 +38,8 @@ func hyphenate(s string, groups ...int) string {
 	return strings.Join(parts, "-")
 }
 
-// label returns text up to the first NUL without trailing blanks and without
-// anything a terminal might act on.
+// label returns text up to the first NUL, without trailing blanks and without
+// anything a terminal might interpret.
 func label(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	s = strings.TrimRight(strings.ToValidUTF8(s, "?"), " ")

@@ -8,16 +8,16 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// Write is one piece of metadata for one member.
+// Write is one piece of metadata to be written to one member.
 type Write struct {
-	Member int // index among those that were searched
+	Member int // index among the members that were searched
 	Slot   int
 	md.Extent
 }
 
 // Plan lists what has to be written to make the candidate an array again:
-// nothing but superblocks and what belongs to them. Every plan has a uuid of
-// its own.
+// nothing but superblocks and what belongs to them. Every plan has its own new
+// uuid.
 func (c *Candidate) Plan(members []block.Device) ([]Write, error) {
 	sizes := make([]int64, len(members))
 	for i, m := range members {
@@ -36,8 +36,8 @@ func (c *Candidate) Plan(members []block.Device) ([]Write, error) {
 	return plan, nil
 }
 
-// Apply carries a plan out: all of it or, if a write fails, none. The error
-// names what could not be put back.
+// Apply carries out the plan: all of it or, if a write fails, nothing. The
+// error names what could not be restored.
 func Apply(plan []Write, members []block.Device) error {
 	var undo []Write
 	for _, w := range plan {

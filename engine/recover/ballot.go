@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// ballot lets facts vote, under one geometry, on which member is in which
-// slot: a fact that the geometry puts into a slot votes for every member that
+// ballot lets facts vote, under one geometry, on which member is in which slot:
+// a fact that belongs on a slot under that geometry votes for every member that
 // holds it there.
 type ballot struct {
 	*searcher
@@ -31,7 +31,7 @@ func newBallot(s *searcher, g Geometry, m *mapper) *ballot {
 	return b
 }
 
-// where lists the places of a fact; none if it does not lie in one piece.
+// where lists the places of a fact; none if it is not contiguous.
 func (b *ballot) where(f fact) []raid.Place {
 	if f.off < 0 || f.off+f.length > b.mapper.size {
 		return nil
@@ -43,7 +43,7 @@ func (b *ballot) where(f fact) []raid.Place {
 	return b.places
 }
 
-// vote takes the vote of one fact.
+// vote casts the vote of one fact.
 func (b *ballot) vote(f fact) {
 	for _, p := range b.where(f) {
 		b.turnout[p.Slot]++
@@ -55,8 +55,8 @@ func (b *ballot) vote(f fact) {
 	}
 }
 
-// read gets what a member holds at an offset of its data. Blocks of zeroes
-// count as unreadable: they prove nothing.
+// read gets what a member holds at an offset of its data. Uniform blocks count
+// as unreadable: they prove nothing.
 func (b *ballot) read(member int, off, length int64) ([]byte, bool) {
 	if int64(len(b.buf)) < length {
 		b.buf = make([]byte, length)
@@ -68,14 +68,14 @@ func (b *ballot) read(member int, off, length int64) ([]byte, bool) {
 
 func uniform(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
 
-// elect finds the order with the most votes: members that are given fill all
-// slots but those that must stay empty. It also counts the orders that have as
-// many, and how the facts of the filled slots fared.
+// elect finds the order with the most votes: the given members fill all slots
+// except those that must stay empty. It also counts the orders that have as
+// many votes, and how the facts of the filled slots fared.
 func (b *ballot) elect() (order []int, tally Tally, ways int) {
 	n, empty := len(b.members), b.geometry.Slots-len(b.members)
 	type entry struct {
 		votes, ways int
-		member      int8 // that the last slot got; -1 for none
+		member      int8 // in the last slot; -1 for none
 	}
 	none := entry{votes: math.MinInt}
 	table := make([][]entry, b.geometry.Slots+1)
@@ -86,8 +86,8 @@ func (b *ballot) elect() (order []int, tally Tally, ways int) {
 		}
 	}
 	table[0][0] = entry{ways: 1}
-	// A member counts for its slot by what it holds there, and against it by
-	// what it does not hold. An empty slot counts for nothing.
+	// A member scores in a slot by what it holds there, and loses by what it
+	// does not hold. An empty slot scores nothing.
 	worth := func(slot, m int) int { return 2*b.votes[slot][m] - b.turnout[slot] }
 	improve := func(e *entry, votes, ways int, member int8) {
 		switch {
@@ -143,9 +143,9 @@ func (b *ballot) groups(fs *filesystem, order []int) ([]desc, bool) {
 	return list, len(list) > 0
 }
 
-// holder finds the bytes of a fact: in the slot where they belong or, if that
-// is missing, on whichever member has them there, as parity can be their
-// mirror image, or by parity.
+// holder finds the bytes of a fact: on the member of the slot where they belong
+// or, if that is missing, on any member that has them there (parity can be
+// their mirror image), or by computing them from parity.
 func (b *ballot) holder(f fact, order []int) ([]byte, bool) {
 	for _, p := range b.where(f) {
 		try := make([]int, 0, len(b.members)+1)
@@ -172,9 +172,9 @@ func (b *ballot) holder(f fact, order []int) ([]byte, bool) {
 	return nil, false
 }
 
-// without is the xor of all members at an offset of their data, but for one if
-// except is one's index: what a missing member of a raid5 holds there or, if
-// that one holds the Q, of a raid6.
+// without is the xor of all members at an offset of their data, leaving out the
+// member with the index except, if there is one. That is what a missing member
+// of a raid5 holds there or, if the one left out holds Q, of a raid6.
 func (b *ballot) without(except int, off, length int64) ([]byte, bool) {
 	all := make([]byte, length)
 	for m := range b.members {

@@ -27,7 +27,7 @@ func sum(seed uint32, b []byte) uint32 { return ^crc32.Update(^seed, castagnoli,
 
 var le = binary.LittleEndian
 
-// filesystem is what the superblock of an ext4 says.
+// filesystem is what the superblock of an ext4 filesystem says.
 type filesystem struct {
 	block     int64 // bytes
 	blocks    int64
@@ -44,8 +44,8 @@ type filesystem struct {
 
 var errNoFilesystem = errors.New("no ext4 superblock")
 
-// parseSuper reads the superblock of an ext2, ext3 or ext4, and of which
-// group it is a copy.
+// parseSuper reads the superblock of an ext2, ext3 or ext4, and says which
+// group's copy it is.
 func parseSuper(b []byte) (fs *filesystem, group int64, err error) {
 	if len(b) < superLen || le.Uint16(b[0x38:]) != extMagic || le.Uint32(b[0x18:]) > 6 {
 		return nil, 0, errNoFilesystem
@@ -73,8 +73,8 @@ func parseSuper(b []byte) (fs *filesystem, group int64, err error) {
 	if roCompat&metaSums != 0 && sum(^uint32(0), b[:0x3fc]) != le.Uint32(b[0x3fc:]) {
 		return nil, 0, errNoFilesystem
 	}
-	// As the kernel has it (fs/ext4/super.c, ext4_fill_super), and no larger than
-	// offsets in bytes can say.
+	// The same limits as in the kernel (fs/ext4/super.c, ext4_fill_super), and
+	// no size that offsets in bytes cannot express.
 	sane := fs.perGroup > 0 && fs.perGroup <= 8*fs.block && fs.blocks > fs.first && fs.blocks < 1<<48 && fs.blocks <= math.MaxInt64/fs.block &&
 		fs.inodes > 0 && fs.inodes <= 8*fs.block && fs.inodeSize >= 128 && fs.inodeSize <= fs.block && powerOf2(fs.inodeSize) &&
 		fs.descSize >= 32 && fs.descSize <= fs.block && powerOf2(fs.descSize) && fs.first <= 1
@@ -104,8 +104,8 @@ func (fs *filesystem) groups() int64 { return (fs.blocks - fs.first + fs.perGrou
 // groupOff is where a group begins, in bytes of the array.
 func (fs *filesystem) groupOff(g int64) int64 { return (fs.first + g*fs.perGroup) * fs.block }
 
-// hasBackup reports whether a group holds a copy of superblock and
-// descriptors (fs/ext4/balloc.c, ext4_bg_has_super).
+// hasBackup reports whether a group holds a copy of superblock and descriptors
+// (fs/ext4/balloc.c, ext4_bg_has_super).
 func hasBackup(g int64) bool {
 	if g <= 1 {
 		return true
@@ -122,15 +122,15 @@ func hasBackup(g int64) bool {
 	return false
 }
 
-// fact is something that has to be at a place of the array, and can be told
-// from anything else.
+// fact is something that must be at a certain place of the array, and can be
+// told from anything else.
 type fact struct {
 	off, length int64
 	holds       func(b []byte) bool
 }
 
-// add appends the fact about a block, unless there is no such block: the numbers
-// come from metadata that may be anything.
+// add appends the fact about a block, unless there is no such block: the
+// numbers come from metadata that may hold anything.
 func (fs *filesystem) add(facts []fact, block int64, holds func(b []byte) bool) []fact {
 	if block < 0 || block >= fs.blocks {
 		return facts
@@ -149,8 +149,8 @@ func (fs *filesystem) supers() []fact {
 	return facts
 }
 
-// backups lists the groups below n that hold a copy, but for the first: a
-// superblock can say that there are more groups than can be counted through.
+// backups lists the groups below n that hold a copy, except the first. It does
+// not count through all groups, since a superblock can claim too many for that.
 func backups(n int64) []int64 {
 	var list []int64
 	if n > 1 {
@@ -268,8 +268,8 @@ func (fs *filesystem) bitmaps(groups []desc) []fact {
 	return facts
 }
 
-// tables are the facts about blocks of inodes in use. All inodes of a block
-// that are used have to be right, and one has to be.
+// tables are the facts about blocks of inodes in use. Every inode in use in a
+// block has to be right, and there must be at least one.
 func (fs *filesystem) tables(groups []desc) []fact {
 	per := fs.block / fs.inodeSize
 	var facts []fact
@@ -302,7 +302,7 @@ func (fs *filesystem) tables(groups []desc) []fact {
 	return facts
 }
 
-// inodeSeed is what the checksums of an inode and its blocks begin with.
+// inodeSeed is what the checksums of an inode and its blocks start from.
 func (fs *filesystem) inodeSeed(number int64, ino []byte) uint32 {
 	return sum(sum(fs.seed, le.AppendUint32(nil, uint32(number))), ino[0x64:0x68])
 }
@@ -321,7 +321,7 @@ func (fs *filesystem) isInode(number int64, ino []byte) bool {
 	return got == want || !wide && uint16(got) == uint16(want)
 }
 
-// Bits of inodes.
+// Flags and modes of inodes.
 const (
 	kindMask    = 0xf000
 	kindDir     = 0x4000
@@ -329,8 +329,8 @@ const (
 	flagExtents = 0x80000
 )
 
-// directories are the facts about the blocks of directories whose inodes are
-// in the tables, which get reads.
+// directories are the facts about the blocks of directories whose inodes are in
+// the tables, which get reads.
 func (fs *filesystem) directories(groups []desc, get func(fact) ([]byte, bool)) []fact {
 	var facts []fact
 	per := fs.block / fs.inodeSize
@@ -361,8 +361,8 @@ func (fs *filesystem) numberAt(groups []desc, off int64) int64 {
 }
 
 // directory are the facts about the blocks of one directory (fs/ext4/namei.c,
-// ext4_dirblock_csum). Blocks of an index carry their sums elsewhere and are
-// left out.
+// ext4_dirblock_csum). Blocks of an index keep their checksums elsewhere and
+// are left out.
 func (fs *filesystem) directory(number int64, ino []byte) []fact {
 	seed := fs.inodeSeed(number, ino)
 	indexed := le.Uint32(ino[0x20:])&flagIndex != 0

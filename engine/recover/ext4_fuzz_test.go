@@ -7,7 +7,8 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// extSuper is a superblock, with its magic number and checksum made right.
+// extSuper is a superblock whose magic number and checksum have been made
+// right.
 func extSuper(fields map[int]uint32) []byte {
 	b := make([]byte, superLen)
 	for off, v := range fields {
@@ -40,8 +41,8 @@ func fuzzedSupers() map[string]map[int]uint32 {
 	}
 }
 
-// TestSuperIsRefused wants counts that no filesystem has refused: they would be
-// looped over, or make offsets that overflow.
+// TestSuperIsRefused has counts that no filesystem has; they would be looped
+// over, or make offsets that overflow, and must be refused.
 func TestSuperIsRefused(t *testing.T) {
 	wide := fuzzedSupers()["wide"]
 	if _, _, err := parseSuper(extSuper(wide)); err != nil {
@@ -65,7 +66,8 @@ func TestSuperIsRefused(t *testing.T) {
 	}
 }
 
-// TestBackups goes to the last group with a copy of the superblock at once.
+// TestBackups asks for the last group with a copy of the superblock, which must
+// not take long.
 func TestBackups(t *testing.T) {
 	fs := &filesystem{block: 1024, blocks: math.MaxInt64 >> 10, perGroup: 1}
 	facts := fs.supers()
@@ -86,9 +88,9 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// FuzzExt4 reads a superblock, descriptors and a block of inodes, of which the
-// checksum of the first is right. What they say of other places is inside of
-// the filesystem, and no more than is looked at.
+// FuzzExt4 reads a superblock, descriptors and a block of inodes; the checksum
+// of the superblock is right. The places they point to are inside the
+// filesystem, and no more of them are looked at than the bounds allow.
 func FuzzExt4(f *testing.F) {
 	for _, fields := range fuzzedSupers() {
 		dir := make([]byte, 256)

@@ -7,13 +7,13 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// Geometry is how an array is laid out, but for the order of its members.
+// Geometry is how an array is laid out, except for the order of its members.
 type Geometry struct {
 	Level      md.Level
 	Layout     int32 // the kernel's number; 0 where the level has none
 	Chunk      int64 // bytes; 0 for raid1
 	Slots      int
-	DataOffset int64 // bytes from a member's start
+	DataOffset int64 // bytes from the start of a member
 	Used       int64 // bytes used of each member
 }
 
@@ -77,12 +77,12 @@ func single(place func(int64) raid.Place) func(int64, []raid.Place) []raid.Place
 	return func(off int64, list []raid.Place) []raid.Place { return append(list, place(off)) }
 }
 
-// redundant reports whether the level can do with a member missing.
+// redundant reports whether the level can do without one member.
 func redundant(l md.Level) bool { return l != md.LevelRAID0 }
 
-// shapes lists the geometries that count slots can have, without their places
-// on the members. Layouts that differ in nothing but the names of slots are
-// listed once.
+// shapes lists the geometries possible with count slots, without their places
+// on the members. Of layouts that differ only in the names of slots one is
+// listed.
 func shapes(slots int) []Geometry {
 	var list []Geometry
 	add := func(level md.Level, least int, layouts ...int32) {
@@ -100,7 +100,7 @@ func shapes(slots int) []Geometry {
 	add(md.LevelRAID5, 3, raid.LeftSymmetric, raid.LeftAsymmetric, raid.RightSymmetric, raid.RightAsymmetric)
 	add(md.LevelRAID6, 4,
 		raid.LeftSymmetric, raid.LeftAsymmetric, raid.RightSymmetric, raid.RightAsymmetric, raid.ParityFirst, raid.ParityLast,
-		8, 9, 10, 16, 17, 18, 19, 20) // the DDF ones, and those of a raid5 with a Q beside it
+		8, 9, 10, 16, 17, 18, 19, 20) // the DDF ones, and those of a raid5 with Q on a further member
 	add(md.LevelRAID4, 3, 0)
 	add(md.LevelRAID0, 2, 0)
 	return list

@@ -26,14 +26,14 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// lost is an array that is made and filled with an ext4, and then robbed of its
-// metadata.
+// lost is an array that is made, filled with an ext4 filesystem, and then
+// stripped of its metadata.
 type lost struct {
 	name    string
 	create  string // options of mdadm --create
 	devices int
 	image   string // what it holds
-	gone    int    // which member is missing as well, -1 for none
+	gone    int    // which member is also missing, -1 for none
 	level   md.Level
 	layout  int32
 	chunk   int64
@@ -73,7 +73,7 @@ func arrays() []lost {
 // memberSize is the size of every member in bytes.
 const memberSize = 24 << 20
 
-// TestSearch has the engine make the arrays, all of them.
+// TestSearch has the engine make all the arrays.
 func TestSearch(t *testing.T) {
 	if lab.InGuest() {
 		t.Skip("needs no kernel")
@@ -156,9 +156,9 @@ func (l lost) build(t *testing.T, image []byte) []block.Device {
 	return members
 }
 
-// find takes the metadata of an array away, and a member if one is to be
-// missing, mixes up the rest, and wants to have the array back as the best
-// candidate, with all that was in it.
+// find removes the metadata of an array, and a member if one is to be missing,
+// shuffles the rest, and expects the array as the best candidate, with
+// everything that was in it.
 func (l lost) find(t *testing.T, members []block.Device, image []byte, seed uint64) {
 	t.Helper()
 	for _, d := range members {
@@ -205,8 +205,9 @@ func (l lost) find(t *testing.T, members []block.Device, image []byte, seed uint
 	}
 }
 
-// apply carries the plan out on devices of which one fails at last, and then on
-// sound ones: first all is as it was, then the members are an array.
+// apply carries out the plan on devices, the last of which fails, and then on
+// sound ones: first everything is as it was before, then the members are an
+// array.
 func (l lost) apply(t *testing.T, best *recover.Candidate, members []block.Device, image []byte) {
 	t.Helper()
 	plan, err := best.Plan(members)
@@ -254,7 +255,7 @@ func (l lost) apply(t *testing.T, best *recover.Candidate, members []block.Devic
 	}
 }
 
-// TestSearchEnds asks for what cannot be found, and interrupts a search.
+// TestSearchEnds searches for what cannot be found, and interrupts a search.
 func TestSearchEnds(t *testing.T) {
 	blank := []block.Device{block.NewMemory("a", memberSize), block.NewMemory("b", memberSize)}
 	if _, err := recover.Search(t.Context(), blank, recover.Options{}); !errors.Is(err, recover.ErrNothingKnown) {
@@ -273,7 +274,7 @@ func TestSearchEnds(t *testing.T) {
 	}
 }
 
-// wipe blanks part of a device.
+// wipe zeroes part of a device.
 func wipe(t *testing.T, d block.Device, off, length int64) {
 	t.Helper()
 	if _, err := d.WriteAt(make([]byte, length), off); err != nil {
@@ -281,7 +282,7 @@ func wipe(t *testing.T, d block.Device, off, length int64) {
 	}
 }
 
-// labGroups are arrays that have room on the disks of one machine.
+// labGroups are sets of arrays that fit on the disks of one machine.
 func labGroups() map[string][]string {
 	return map[string][]string{
 		"first":  {"raid5 64K", "raid6", "raid0 512K", "raid1"},
@@ -383,7 +384,7 @@ func run(t *testing.T, name string, args ...string) {
 }
 
 // filesystems makes images of ext4 with what people have: folders of files.
-// They are small, for a raid1, or fill most of the other arrays.
+// They are small, for a raid1, or nearly fill the other arrays.
 func filesystems(t *testing.T, e2fs *lab.Tool) map[string]string {
 	t.Helper()
 	images := make(map[string]string)

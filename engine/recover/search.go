@@ -18,9 +18,9 @@ const MaxMembers = 16
 // Errors of Search.
 var (
 	// ErrNothingKnown means that the members hold nothing whose place in an
-	// array could be told: no ext4 filesystem, or not its beginning.
+	// array could be determined: no ext4 filesystem, or not its beginning.
 	ErrNothingKnown = errors.New("no ext4 filesystem begins on any of the members")
-	// ErrMembers marks a number of members that Search does not do.
+	// ErrMembers marks a number of members that Search cannot handle.
 	ErrMembers = errors.New("between 1 and 16 members can be put in order")
 )
 
@@ -36,13 +36,13 @@ type Options struct {
 	Keep int
 }
 
-// Tally counts what was looked at and how much of it was as it should be.
+// Tally counts what was looked at and how much of it was right.
 type Tally struct {
 	Good int `json:"good"`
 	Bad  int `json:"bad"`
 }
 
-// ratio is the good share, 0 if nothing was looked at.
+// ratio is the share that was right, 0 if nothing was looked at.
 func (t Tally) ratio() float64 {
 	if t.Good+t.Bad == 0 {
 		return 0
@@ -62,9 +62,9 @@ func (t *Tally) count(good bool) {
 type Candidate struct {
 	Geometry
 	Order []int // for each slot the index of its member, -1 for a missing one
-	// Orders is how many orders fit what was found on the members equally well:
-	// those of mirrors, whose members are alike, and of slots on which nothing
-	// was found that has a place.
+	// Orders is how many orders explain what was found on the members equally
+	// well: the members of mirrors are alike, and some slots may hold nothing
+	// whose place is known.
 	Orders int
 	Label  string // of the filesystem
 	Size   int64  // of the filesystem, bytes
@@ -85,8 +85,8 @@ func (c *Candidate) Missing() int {
 	return n
 }
 
-// Score ranks candidates: the share of the content that is in its place, and
-// for levels that keep parity or copies, up or down by how they agree.
+// Score ranks candidates: the share of the content that is in its place, for
+// levels that keep parity or copies adjusted by how well these agree.
 func (c *Candidate) Score() float64 {
 	score := c.Content.ratio()
 	if c.Redundancy.Good+c.Redundancy.Bad > 0 {
@@ -95,7 +95,7 @@ func (c *Candidate) Score() float64 {
 	return score
 }
 
-// plainness orders levels that explain the same equally well.
+// plainness ranks levels that explain the same evidence equally well.
 var plainness = []md.Level{md.LevelRAID1, md.LevelRAID10, md.LevelRAID5, md.LevelRAID4, md.LevelRAID6, md.LevelRAID0}
 
 // better compares candidates, the better one first.
@@ -115,18 +115,18 @@ type searcher struct {
 	done    int
 	total   int
 	buf     []byte
-	elected []contender
+	elected []match
 	found   []*Candidate
 }
 
-// contender is a candidate whose members fit, and what is known to be where.
-type contender struct {
+// match is a candidate whose members fit, and the facts known about it.
+type match struct {
 	*Candidate
 	facts []fact
 }
 
-// Which contenders are tried out: those that are not much worse than the best
-// on their members alone, and not too many.
+// Limits on which matches are tried out: not much worse than the best one,
+// judged on the members alone, and not too many.
 const (
 	trials     = 48
 	trialShare = 0.3
@@ -134,9 +134,9 @@ const (
 
 // Search ranks the geometries in which the members can have been an array, the
 // best first. It reads the beginning of each member and what the filesystem
-// says is worth reading, keeps no more than counts, and ends early, with ctx's
-// error, when ctx ends. All members are taken to have their data at the same
-// offset.
+// says is worth reading, and keeps nothing but counts. If ctx ends, it ends
+// early, with ctx's error. All members are assumed to have their data at the
+// same offset.
 func Search(ctx context.Context, members []block.Device, opt Options) ([]*Candidate, error) {
 	if len(members) == 0 || len(members) > MaxMembers || opt.RaidDevices > MaxMembers {
 		return nil, ErrMembers
@@ -191,17 +191,17 @@ type origin struct {
 	fs  *filesystem
 }
 
-// How far into a member an array's data is looked for, and in what steps:
-// mdadm leaves 128 MiB and a little at most, and never less than a page.
+// How far into a member an array's data is looked for, and in what steps: mdadm
+// leaves at most a little more than 128 MiB, and never less than a page.
 const (
 	originLimit = 192 << 20
 	originStep  = 4 << 10
 	originPiece = 1 << 20
-	originMax   = 8 // more of them are files that hold filesystems
+	originMax   = 8 // further ones are files that hold filesystems
 )
 
-// origins finds the beginnings of filesystems: on the members, and on one that
-// is missing, by the parity that the others may be to it.
+// origins finds the beginnings of filesystems: on the members, and on a missing
+// one, which the xor of the others may yield.
 func (s *searcher) origins(ctx context.Context) ([]origin, error) {
 	var list []origin
 	pieces := make([][]byte, len(s.members))
@@ -234,9 +234,9 @@ func (s *searcher) origins(ctx context.Context) ([]origin, error) {
 	return list, nil
 }
 
-// supersAt lists what could be a superblock at an offset of the pieces: what is
-// there on each member and, if all of them reach so far, the xor of all, and of
-// all but one.
+// supersAt lists what could be a superblock at an offset of the pieces: what
+// each member has there and, if all of them reach that far, the xor of all, and
+// of all but one.
 func supersAt(pieces [][]byte, off int64, parity bool) [][]byte {
 	const magic = 0x38
 	var list [][]byte
@@ -274,10 +274,10 @@ func supersAt(pieces [][]byte, off int64, parity bool) [][]byte {
 }
 
 // promising is the share of the first facts that must be in place for a
-// geometry to be looked at more closely.
+// geometry to be examined more closely.
 const promising = 0.5
 
-// try looks whether the filesystem fits one geometry, on the members alone.
+// try checks whether the filesystem fits one geometry, on the members alone.
 func (s *searcher) try(o origin, g Geometry) {
 	g.DataOffset = o.off
 	var err error
@@ -286,7 +286,7 @@ func (s *searcher) try(o origin, g Geometry) {
 	}
 	m, err := g.mapper()
 	if err != nil || m.size < o.fs.size() {
-		return // it cannot be, or has no room for the filesystem
+		return // it is impossible, or has no room for the filesystem
 	}
 	b := newBallot(s, g, m)
 	first := append(o.fs.supers(), o.fs.descs()...)
@@ -295,7 +295,7 @@ func (s *searcher) try(o origin, g Geometry) {
 	}
 	order, tally, _ := b.elect()
 	if tally.Good+tally.Bad > 0 && tally.ratio() < promising {
-		return // where all of them lie on a missing member they decide nothing
+		return // if all of them lie on a missing member they decide nothing
 	}
 	facts := first
 	if groups, ok := b.groups(o.fs, order); ok {
@@ -313,13 +313,13 @@ func (s *searcher) try(o origin, g Geometry) {
 	c := &Candidate{Geometry: g, Label: o.fs.label, Size: o.fs.size()}
 	c.Order, c.Members, c.Orders = b.elect()
 	if c.Members.ratio() >= promising {
-		s.elected = append(s.elected, contender{c, facts})
+		s.elected = append(s.elected, match{c, facts})
 	}
 }
 
-// judge tries out the contenders that are worth it.
+// judge tries out the matches that are worth it.
 func (s *searcher) judge(ctx context.Context) error {
-	slices.SortStableFunc(s.elected, func(a, b contender) int {
+	slices.SortStableFunc(s.elected, func(a, b match) int {
 		return cmp.Or(cmp.Compare(b.Members.Good, a.Members.Good), cmp.Compare(b.Members.ratio(), a.Members.ratio()))
 	})
 	for _, c := range s.elected[:min(len(s.elected), trials)] {
@@ -353,8 +353,8 @@ func (s *searcher) used(g Geometry) (int64, error) {
 	return used, nil
 }
 
-// Version is the format of superblock that leaves the data where it is: 1.2
-// has room before it, 1.0 lies at the end.
+// Version is the superblock format that leaves the data where it is: 1.2 if
+// there is room before it, otherwise 1.0, which lies at the end.
 func (g Geometry) Version() md.Version {
 	if off, _ := md.V12.SuperOffset(1 << 40); g.DataOffset >= off+super1Room {
 		return md.V12

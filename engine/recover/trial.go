@@ -14,8 +14,8 @@ import (
 )
 
 // superblocks gives the metadata that makes the candidate an array again: for
-// each slot what has to be written to its member, nil for missing ones. Data
-// is not touched. Sizes are those of the members, in bytes.
+// each slot what has to be written to its member, nil for missing ones. It does
+// not touch data. Sizes are those of the members, in bytes.
 func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {
 	var uuid md.UUID
 	if _, err := rand.Read(uuid[:]); err != nil {
@@ -57,11 +57,11 @@ func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {
 	return list, nil
 }
 
-// errOverData is metadata that would lie on the data it is about.
+// errOverData means that metadata would overwrite the data it describes.
 var errOverData = errors.New("there is no room for a superblock beside the data")
 
 // Open tries the candidate out: it writes the superblocks to overlays, which
-// only live in memory, and opens the array that they make, for reading.
+// live in memory only, and opens the resulting array for reading.
 func (c *Candidate) Open(members []block.Device) (*array.Array, error) {
 	plan, err := c.Plan(members)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *Candidate) Open(members []block.Device) (*array.Array, error) {
 	return array.Open(md.Assess(list, md.Strict), devs, array.Options{ReadOnly: true, Dirty: true})
 }
 
-// trial reads what is known through the array that the candidate makes, and
+// trial reads the known facts through the array that the candidate makes, and
 // samples its redundancy.
 func (s *searcher) trial(c *Candidate, facts []fact) error {
 	a, err := c.Open(s.members)
@@ -111,14 +111,14 @@ func (s *searcher) trial(c *Candidate, facts []fact) error {
 	return nil
 }
 
-// samples is how many places parity or copies are looked at.
+// samples is the number of places at which parity or copies are compared.
 const (
 	samples    = 200
 	sampleSize = 4 << 10
 )
 
-// sample compares parity, or copies, at places spread over the members. Where
-// there is nothing but zeroes all agree, and nothing is proved.
+// sample compares parity, or copies, at places spread over the members. Places
+// with nothing but zeroes agree, but prove nothing.
 func (s *searcher) sample(c *Candidate) {
 	mirrored := c.Level == md.LevelRAID1 || c.Level == md.LevelRAID10
 	m, err := c.mapper()
@@ -143,7 +143,7 @@ func (s *searcher) sample(c *Candidate) {
 	}
 }
 
-// blockOf reads a sample of a slot, nil for a missing one.
+// blockOf reads a slot's block of a sample, nil for a missing one.
 func (s *searcher) blockOf(c *Candidate, slot int, off int64) []byte {
 	m := c.Order[slot]
 	if m < 0 {
@@ -174,7 +174,7 @@ func (s *searcher) copiesAgree(c *Candidate, places []raid.Place) (agree, tellin
 	return agree, compared && (!agree || !uniform(first))
 }
 
-// parityAgrees checks one row, as far as a missing member lets it.
+// parityAgrees checks one row, as far as a missing member allows.
 func (s *searcher) parityAgrees(c *Candidate, off int64) (agree, telling bool) {
 	geometry, err := raid.NewParity(int(c.Level), c.Slots, c.Used, c.Chunk, int(c.Layout))
 	if err != nil {

@@ -30,7 +30,7 @@ type object struct {
 	s      *reports
 	info   *dm.Info
 	deps   []dm.Number
-	node   *node
+	node   *mapper.TreeNode
 	split  *splitName
 	region *dmstats.Row
 }
@@ -158,7 +158,7 @@ func relationColumns() []report.Field[*object] {
 		number(d, "#Devs", 5, "device_count", "Number of devices used by this one.",
 			func(o *object) int64 { return int64(len(o.deps)) }),
 		text(t, "DevNamesUsed", 16, "devs_used", "List of names of mapped devices used by this one.",
-			func(o *object) (string, error) { return nodeNames(o.node.uses), nil }),
+			func(o *object) (string, error) { return nodeNames(o.s.devices.Used(o.node)), nil }),
 		text(d, "DevNosUsed", 16, "devnos_used", "List of device numbers of devices used by this one.",
 			func(o *object) (string, error) {
 				return joined(o.deps, func(n dm.Number) (string, error) { return n.String(), nil })
@@ -166,16 +166,14 @@ func relationColumns() []report.Field[*object] {
 		text(d, "BlkDevNamesUsed", 16, "blkdevs_used", "List of names of block devices used by this one.",
 			func(o *object) (string, error) { return joined(o.deps, blockName) }),
 		number(t, "#Refs", 5, "device_ref_count", "Number of mapped devices referencing this one.",
-			func(o *object) int64 { return int64(len(o.node.children(o.s.devices, true))) }),
+			func(o *object) int64 { return int64(len(o.s.devices.Users(o.node))) }),
 		text(t, "RefNames", 8, "names_using_dev", "List of names of mapped devices using this one.",
-			func(o *object) (string, error) { return nodeNames(o.node.usedBy), nil }),
+			func(o *object) (string, error) { return nodeNames(o.s.devices.Users(o.node)), nil }),
 		text(t, "RefDevNos", 9, "devnos_using_dev", "List of device numbers of mapped devices using this one.",
 			func(o *object) (string, error) {
 				var nums []dm.Number
-				for _, n := range o.node.usedBy {
-					if n.num != (dm.Number{}) {
-						nums = append(nums, n.num)
-					}
+				for _, n := range o.s.devices.Users(o.node) {
+					nums = append(nums, n.Number)
 				}
 				return joined(nums, func(n dm.Number) (string, error) { return n.String(), nil })
 			}),
@@ -223,11 +221,11 @@ func tablesLoaded(i *dm.Info) string {
 }
 
 // nodeNames lists the mapped devices among nodes.
-func nodeNames(nodes []*node) string {
+func nodeNames(nodes []*mapper.TreeNode) string {
 	var names []string
 	for _, n := range nodes {
-		if n.name != "" {
-			names = append(names, n.name)
+		if name := n.Name(); name != "" {
+			names = append(names, name)
 		}
 	}
 	return strings.Join(names, ",")

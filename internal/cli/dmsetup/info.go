@@ -89,7 +89,7 @@ func (s *reports) infoRow(ctx context.Context, i *dm.Info) error {
 	o := &object{s: s, info: i}
 	sections := s.report.Sections()
 	if sections&sectionTree != 0 {
-		if o.node = s.devices.nodes[i.Number]; o.node == nil {
+		if o.node = s.devices.Node(i.Number); o.node == nil {
 			return s.Refuse("Cannot find node %v.", i.Number)
 		}
 	}

@@ -117,13 +117,13 @@ type treeNodeJSON struct {
 	Below     []treeNodeJSON `json:"below"`
 }
 
-func (t *tree) json(n *node, upward bool) treeNodeJSON {
-	doc := treeNodeJSON{numberJSON: jsonNumber(n.num), Name: n.name, UUID: n.uuid, Below: []treeNodeJSON{}}
-	if n.info != nil {
-		doc.Suspended, doc.ReadOnly, doc.OpenCount = n.info.Suspended(), n.info.ReadOnly(), n.info.OpenCount
+func nodeJSON(n *mapper.TreeNode, below func(*mapper.TreeNode) []*mapper.TreeNode) treeNodeJSON {
+	doc := treeNodeJSON{numberJSON: jsonNumber(n.Number), Name: n.Name(), UUID: n.UUID(), Below: []treeNodeJSON{}}
+	if n.Info != nil {
+		doc.Suspended, doc.ReadOnly, doc.OpenCount = n.Info.Suspended(), n.Info.ReadOnly(), n.Info.OpenCount
 	}
-	for _, below := range n.children(t, upward) {
-		doc.Below = append(doc.Below, t.json(below, upward))
+	for _, next := range below(n) {
+		doc.Below = append(doc.Below, nodeJSON(next, below))
 	}
 	return doc
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 
 	"golang.org/x/term"
 )
@@ -119,9 +121,8 @@ const maxDepth = 100
 // drawing is a tree on its way to paper.
 type drawing struct {
 	treeStyle
-	tree *tree
-	name kernelNamer
-	out  io.Writer
+	below func(*mapper.TreeNode) []*mapper.TreeNode
+	out   io.Writer
 
 	column  int  // where the next character goes, from 1
 	held    byte // the character on the last column, until it is known to be the last
@@ -130,24 +131,18 @@ type drawing struct {
 	pending strings.Builder
 }
 
-// kernelNamer gives the kernel's name of a device, if it has one.
-type kernelNamer func(n *node) (string, bool)
-
-// draw writes the tree.
-func (t *tree) draw(out io.Writer, style treeStyle, name kernelNamer) error {
-	d := &drawing{treeStyle: style, tree: t, name: name, out: out, column: 1}
-	top := t.root.uses
-	if style.upward {
-		top = t.root.usedBy
-	}
+// draw writes a tree.
+func draw(t *mapper.Tree, out io.Writer, style treeStyle) error {
+	top, below := ways(t, style.upward)
+	d := &drawing{treeStyle: style, below: below, out: out, column: 1}
 	d.level(top, 0)
 	_, err := io.WriteString(out, d.pending.String())
 	return err
 }
 
-func (d *drawing) level(nodes []*node, depth int) {
+func (d *drawing) level(nodes []*mapper.TreeNode, depth int) {
 	for i, n := range nodes {
-		below := n.children(d.tree, d.upward)
+		below := d.below(n)
 		d.node(n, depth, i == len(nodes)-1, len(below) > 0)
 		if len(below) > 0 {
 			d.level(below, depth+1)
@@ -155,8 +150,8 @@ func (d *drawing) level(nodes []*node, depth int) {
 	}
 }
 
-func (d *drawing) node(n *node, depth int, last, hasChildren bool) {
-	if depth+2 > maxDepth || n.name == "" && !d.device && !d.kernelName {
+func (d *drawing) node(n *mapper.TreeNode, depth int, last, hasChildren bool) {
+	if depth+2 > maxDepth || n.Name() == "" && !d.device && !d.kernelName {
 		return
 	}
 	d.more[depth], d.indent[depth] = !last, 0
@@ -172,14 +167,14 @@ func (d *drawing) node(n *node, depth int, last, hasChildren bool) {
 			d.text(d.first)
 		}
 	}
-	d.text(n.name)
+	d.text(n.Name())
 	if d.kernelName {
-		if name, ok := d.name(n); ok {
+		if name, ok := mapper.KernelName(sysfs.Host, n.Number); ok {
 			d.text(" <" + name + ">")
 		}
 	}
 	if d.device {
-		d.text(" (" + n.num.String() + ")")
+		d.text(" (" + n.Number.String() + ")")
 	}
 	d.bracket(n)
 	if d.isCompact() {
@@ -194,22 +189,22 @@ func (d *drawing) node(n *node, depth int, last, hasChildren bool) {
 }
 
 // bracket shows the attributes asked for, of mapped devices.
-func (d *drawing) bracket(n *node) {
-	if n.info == nil {
+func (d *drawing) bracket(n *mapper.TreeNode) {
+	if n.Info == nil {
 		return
 	}
 	var words []string
 	if d.active {
-		words = append(words, ui.Choose(n.info.Suspended(), "SUSPENDED", "ACTIVE"))
+		words = append(words, ui.Choose(n.Info.Suspended(), "SUSPENDED", "ACTIVE"))
 	}
 	if d.rw {
-		words = append(words, ui.Choose(n.info.ReadOnly(), "RO", "RW"))
+		words = append(words, ui.Choose(n.Info.ReadOnly(), "RO", "RW"))
 	}
 	if d.open {
-		words = append(words, strconv.FormatUint(uint64(uint32(n.info.OpenCount)), 10))
+		words = append(words, strconv.FormatUint(uint64(uint32(n.Info.OpenCount)), 10))
 	}
 	if d.uuid {
-		words = append(words, n.uuid)
+		words = append(words, n.UUID())
 	}
 	if len(words) > 0 {
 		d.text(" [" + strings.Join(words, ", ") + "]")

@@ -45,28 +45,19 @@ func (s *changes) checkBelow(d dmtask.Device) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range deps {
-		if n.Major != mapper.Major(sysfs.Host) {
-			continue
+	found, err := mapper.SuspendedBelow(deps, mapper.Major(sysfs.Host), s.asker(nil))
+	for _, f := range found {
+		user := d
+		if f.User != (dm.Number{}) {
+			user = dmtask.Device{Num: f.User, ByNum: true}
 		}
-		below := dmtask.Device{Num: n, ByNum: true}
-		i, err := s.AskInfo(dmtask.TaskInfo, below)
-		switch {
-		case err != nil:
-			return err
-		case i != nil && i.Suspended():
-			what := d.Known + d.UUID
-			if d.Num.Major > 0 {
-				what += "(" + d.Num.String() + ") "
-			}
-			s.Warn("Internal error: Attempt to suspend device %sthat uses already-suspended device (%v)", what, n)
-		default:
-			if err := s.checkBelow(below); err != nil {
-				return err
-			}
+		what := user.Known + user.UUID
+		if user.Num.Major > 0 {
+			what += "(" + user.Num.String() + ") "
 		}
+		s.Warn("Internal error: Attempt to suspend device %sthat uses already-suspended device (%v)", what, f.Suspended)
 	}
-	return nil
+	return err
 }
 
 // resume is the command resume.

@@ -120,9 +120,15 @@ func labCreate(t *testing.T, g *lab.Guest) {
 	if ra, err := GetReadAhead(m.FS, num); ra != 64 || err != nil {
 		t.Errorf("read ahead at least 8: %d, %v", ra, err)
 	}
-	create(t, m, CreateRequest{Name: "b", NodeAtOnce: true})
+	b := create(t, m, CreateRequest{Name: "b", NodeAtOnce: true})
 	if !exists(m, "b") {
 		t.Error("no node at once")
+	}
+	if ra, err := FindReadAhead(m.FS, num, m.Nodes, "a"); ra != 64 || err != nil {
+		t.Errorf("read ahead %d, %v", ra, err)
+	}
+	if _, err := FindReadAhead(m.FS, b.Info().Number, m.Nodes, "b"); err != nil {
+		t.Errorf("read ahead of a device without a table: %v", err)
 	}
 	if found, err := m.Find("/dev/mapper/b"); found != "b" || err != nil {
 		t.Errorf("found %q, %v", found, err)

@@ -2,8 +2,11 @@ package mapper
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/sysfs"
@@ -59,7 +62,27 @@ func GetReadAhead(fs sysfs.FS, num dm.Number) (uint32, error) {
 	return uint32(2 * kib), err
 }
 
-// SetReadAhead sets it.
+// FindReadAhead is [GetReadAhead], and asks the device's node where sysfs does
+// not have the device: it comes there with its first table. The error is an
+// [*os.PathError] then, of which Op is "open" or "BLKRAGET".
+func FindReadAhead(fs sysfs.FS, num dm.Number, nodes Nodes, name string) (uint32, error) {
+	if sectors, err := GetReadAhead(fs, num); err == nil {
+		return sectors, nil
+	}
+	path := nodes.Path(name)
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	sectors, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKRAGET)
+	if err != nil {
+		return 0, &os.PathError{Op: "BLKRAGET", Path: path, Err: err}
+	}
+	return uint32(sectors), nil
+}
+
+// SetReadAhead sets how much a device is read ahead.
 func SetReadAhead(fs sysfs.FS, num dm.Number, r ReadAhead) error {
 	if !r.Set {
 		return nil

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/report"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
+	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -168,25 +166,18 @@ func (s *reports) splitName(_ context.Context, c dmtask.Call) error {
 	return reported(s.report.Object(&object{s: s, split: n}))
 }
 
-// readAhead is how much is read ahead of a device, in sectors of 512 bytes. A
-// device that never had a table is not in sysfs yet; the original then opens
-// its node, and says so where that fails.
+// readAhead is how much is read ahead of a device, in sectors of 512 bytes. It
+// says so where nobody knows.
 func (s *reports) readAhead(info *dm.Info) (uint32, bool) {
-	dir := sysfs.Dir(sysfs.Host.Sys("dev", "block", info.Number.String()))
-	if kib, err := dir.ReadUint("bdi/read_ahead_kb"); err == nil {
-		return uint32(kib) * 2, true
-	}
-	path := filepath.Join(s.Folder(), info.Name)
-	f, err := os.Open(path)
-	if err != nil {
-		s.Warn("%s: open failed: %s", path, dmtask.ErrnoText(dmtask.Errno(err)))
-		return 0, false
-	}
-	defer f.Close()
-	sectors, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKRAGET)
-	if err != nil {
+	sectors, err := mapper.FindReadAhead(sysfs.Host, info.Number, mapper.Nodes{Dir: s.Folder()}, info.Name)
+	var failed *os.PathError
+	switch {
+	case err == nil:
+		return sectors, true
+	case errors.As(err, &failed) && failed.Op == "open":
+		s.Warn("%s: open failed: %s", failed.Path, dmtask.ErrnoText(dmtask.Errno(err)))
+	default:
 		s.Warn("%s: BLKRAGET failed: %s", info.Name, dmtask.ErrnoText(dmtask.Errno(err)))
-		return 0, false
 	}
-	return uint32(sectors), true
+	return 0, false
 }

@@ -3,7 +3,6 @@ package watch
 import (
 	"fmt"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -148,7 +147,7 @@ func (w *Watcher) compare(k *known, now *reading, inactive bool) {
 
 // firstLook reports what is already wrong with an array.
 func (w *Watcher) firstLook(k *known, now *reading) {
-	if slices.Contains([]byte(now.Slots), '_') {
+	if now.missing > 0 {
 		w.tell(DegradedArray, k, "", "")
 	}
 	if k.wantSpares > 0 && now.Spare < k.wantSpares {

@@ -15,6 +15,7 @@ type reading struct {
 	level      int // the kernel's number; levelUnknown where it has none
 	utime      uint32
 	percent    int
+	missing    int // slots without a member in sync
 	mismatches uint64
 	metadata   string
 	disks      []disk
@@ -49,7 +50,7 @@ func (w *Watcher) read(dev *mdctl.Device, k *known, stat *sysmd.MdstatArray) (*r
 		return nil, err
 	}
 	r := &reading{utime: info.UTime, level: levelUnknown, percent: percentOf(stat.Sync), metadata: policyName(stat.Metadata)}
-	r.Level, r.Slots = string(stat.Level), stat.Slots
+	r.Level, r.Slots, r.missing = string(stat.Level), stat.Slots, stat.Missing()
 	if stat.Sync != nil {
 		r.Action, r.Percent = stat.Sync.Action, max(0, r.percent)
 	}

@@ -40,7 +40,7 @@ type MdstatArray struct {
 	Geometry     MdstatGeometry // what the personality prints of itself
 	RaidDisks    int            // slots; 0 for levels that print none
 	Working      int            // slots with a member in sync or being rebuilt
-	Slots        string         // a letter a slot: U in sync, _ not
+	Slots        string         // a letter a slot: U in sync, _ not; others are a vendor's
 	Sync         *MdstatSync    // what is under way or waits; nil for nothing
 	Bitmap       *MdstatBitmap  // nil without a bitmap
 	Unparsed     []string       // lines, or ends of lines, that are not understood
@@ -50,8 +50,9 @@ type MdstatArray struct {
 // that has lost too many members active, too; see [MdstatArray.Missing].
 func (a *MdstatArray) Active() bool { return a.State == "active" || a.State == "broken" }
 
-// Missing returns how many slots have no member in sync.
-func (a *MdstatArray) Missing() int { return strings.Count(a.Slots, "_") }
+// Missing returns how many slots have no member in sync: all whose letter is not
+// U, which of a slot that a vendor's kernel marks otherwise is the safe guess.
+func (a *MdstatArray) Missing() int { return len(a.Slots) - strings.Count(a.Slots, "U") }
 
 // MdstatMember is one device of an array, as "sda1[0](F)".
 type MdstatMember struct {

@@ -34,23 +34,24 @@ func (a *MdstatArray) parseState(words []string) {
 			a.parseSize(words[i:])
 			return
 		}
-		m, ok := parseMember(w)
+		m, flags, ok := parseMember(w)
 		if !ok {
 			a.Unparsed = append(a.Unparsed, w)
 			continue
 		}
+		a.Unparsed = append(a.Unparsed, flags...)
 		a.Members = append(a.Members, m)
 	}
 }
 
-// parseMember reads "sda1[0](W)(F)". The name may hold anything but a space.
-func parseMember(w string) (MdstatMember, bool) {
-	var m MdstatMember
+// parseMember reads "sda1[0](W)(F)". The name may hold anything but a space, and
+// a flag that is not the kernel's, as a vendor's "(E)", is given back.
+func parseMember(w string) (m MdstatMember, flags []string, ok bool) {
 	rest := w
 	for strings.HasSuffix(rest, ")") {
 		i := strings.LastIndexByte(rest, '(')
 		if i < 0 {
-			return m, false
+			return m, nil, false
 		}
 		switch rest[i:] {
 		case "(W)":
@@ -64,18 +65,18 @@ func parseMember(w string) (MdstatMember, bool) {
 		case "(R)":
 			m.Replacement = true
 		default:
-			return m, false
+			flags = append([]string{rest[i:]}, flags...)
 		}
 		rest = rest[:i]
 	}
-	rest, ok := strings.CutSuffix(rest, "]")
+	rest, ok = strings.CutSuffix(rest, "]")
 	i := strings.LastIndexByte(rest, '[')
 	if !ok || i < 1 {
-		return m, false
+		return m, nil, false
 	}
 	n, err := strconv.Atoi(rest[i+1:])
 	m.Name, m.Number = rest[:i], n
-	return m, err == nil
+	return m, flags, err == nil
 }
 
 // parseDetail reads one indented line. Progress and bitmap lines announce
@@ -209,16 +210,25 @@ func (a *MdstatArray) parseBitmap(line string) bool {
 	return true
 }
 
-// parseSize reads "1040384 blocks super 1.2" and what the personality adds. At
-// the first word it does not know it keeps the rest of the line and stops.
+// parseSize reads "1040384 blocks super 1.2" and what the personality adds. Words
+// that it does not know are set aside, those in a row together.
 func (a *MdstatArray) parseSize(words []string) {
+	var unknown []string
 	for len(words) > 0 {
 		n := a.parseSizeWord(words)
 		if n == 0 {
-			a.Unparsed = append(a.Unparsed, strings.Join(words, " "))
-			return
+			unknown, words = append(unknown, words[0]), words[1:]
+			continue
 		}
-		words = words[n:]
+		a.setAside(unknown)
+		unknown, words = nil, words[min(n, len(words)):]
+	}
+	a.setAside(unknown)
+}
+
+func (a *MdstatArray) setAside(unknown []string) {
+	if len(unknown) > 0 {
+		a.Unparsed = append(a.Unparsed, strings.Join(unknown, " "))
 	}
 }
 
@@ -281,7 +291,8 @@ func (a *MdstatArray) parseSizeWord(w []string) int {
 	return g.parseFault(w[0])
 }
 
-// parseSlots reads "[5/3]" and "[_UUU_]".
+// parseSlots reads "[5/3]" and "[_UUU_]", in which a vendor's kernel may have
+// letters of its own.
 func (a *MdstatArray) parseSlots(w string) int {
 	w, ok := strings.CutSuffix(w[1:], "]")
 	if !ok {
@@ -296,7 +307,7 @@ func (a *MdstatArray) parseSlots(w string) int {
 		a.RaidDisks, a.Working = n, m
 		return 1
 	}
-	if strings.Trim(w, "U_") != "" {
+	if w == "" || strings.ContainsFunc(w, func(r rune) bool { return r != '_' && (r < 'A' || r > 'Z') }) {
 		return 0
 	}
 	a.Slots = w

@@ -21,6 +21,15 @@ func parseOne(t *testing.T, text string) MdstatArray {
 }
 
 // Texts printed as the format strings of the kernel's status functions do.
+// TestMissing: a slot that is not up counts, whatever letter it has.
+func TestMissing(t *testing.T) {
+	for slots, want := range map[string]int{"": 0, "UU": 0, "U_": 1, "_UUUE": 2, "__": 2} {
+		if got := (&MdstatArray{Slots: slots}).Missing(); got != want {
+			t.Errorf("[%s]: %d, want %d", slots, got, want)
+		}
+	}
+}
+
 func TestMdstatForms(t *testing.T) {
 	native := func(major, minor int) Metadata {
 		return Metadata{Kind: MetadataNative, Major: major, Minor: minor}
@@ -152,13 +161,30 @@ func TestMdstatForms(t *testing.T) {
 				Sync: &MdstatSync{Action: "recover", Remote: true},
 			},
 		},
+		"a vendor's flag and letter for a member with errors": {
+			"md8 : active raid5 xe5[4](S)(E) xd5[3] xc5[2](E)(W) xb5[1] xa5[0](F)\n      64 blocks super 1.2 level 5, 64k chunk, algorithm 2 [5/4] [_UUUE]\n      \n",
+			MdstatArray{
+				Name: "md8", State: "active", Level: RAID5, Blocks: 64, Metadata: native(1, 2),
+				Members: []MdstatMember{
+					{Name: "xe5", Number: 4, Spare: true},
+					{Name: "xd5", Number: 3},
+					{Name: "xc5", Number: 2, WriteMostly: true},
+					{Name: "xb5", Number: 1},
+					{Name: "xa5", Faulty: true},
+				},
+				Geometry:  MdstatGeometry{Level: 5, ChunkKiB: 64, Algorithm: 2},
+				RaidDisks: 5, Working: 4, Slots: "_UUUE",
+				Unparsed: []string{"(E)", "(E)"},
+			},
+		},
 		"what a later kernel may add is kept": {
 			"md7 : active (frobnicated) raid7 sda[0](X) sdb[1]\n      64 blocks super 1.3 7d torus [2/2] [UU]\n      moon: full\n      bitmap: all of it\n      [=>...] dance = 1.0% (1/2) finish=1.0min speed=1K/sec\n      \thula=DELAYED\n",
 			MdstatArray{
 				Name: "md7", State: "active", Level: "raid7", Blocks: 64, Metadata: native(1, 3),
-				Members: []MdstatMember{{Name: "sdb", Number: 1}},
+				Members:   []MdstatMember{{Name: "sda"}, {Name: "sdb", Number: 1}},
+				RaidDisks: 2, Working: 2, Slots: "UU",
 				Unparsed: []string{
-					"(frobnicated)", "sda[0](X)", "7d torus [2/2] [UU]", "moon: full", "bitmap: all of it",
+					"(frobnicated)", "(X)", "7d torus", "moon: full", "bitmap: all of it",
 					"[=>...] dance = 1.0% (1/2) finish=1.0min speed=1K/sec", "hula=DELAYED",
 				},
 			},

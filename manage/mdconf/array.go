@@ -1,11 +1,11 @@
 package mdconf
 
 import (
-	"path"
 	"strconv"
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
 // Ignore is the name of an ARRAY line whose array is to be left alone.
@@ -235,7 +235,7 @@ func (c *Config) Listed(device string) bool {
 		if strings.EqualFold(w, "partitions") {
 			return true
 		}
-		if ok, err := path.Match(w, device); err == nil && ok {
+		if glob.Match(w, device) {
 			return true
 		}
 	}
@@ -246,7 +246,7 @@ func (c *Config) Listed(device string) bool {
 // has commas between them.
 func MatchOne(list, device string) bool {
 	for pattern := range strings.SplitSeq(list, ",") {
-		if ok, err := path.Match(pattern, device); err == nil && ok {
+		if glob.Match(pattern, device) {
 			return true
 		}
 	}

@@ -181,7 +181,15 @@ func TestNames(t *testing.T) {
 		text   string
 		device string
 		want   bool
-	}{{"", "/dev/x", true}, {"DEV /dev/s*", "/dev/sda", true}, {"DEV /dev/s*", "/dev/s/a", false}, {"DEV partitions", "x", true}} {
+	}{
+		{"", "/dev/x", true},
+		{"DEV /dev/s*", "/dev/sda", true},
+		{"DEV /dev/s*", "/dev/s/a", false},
+		{"DEV partitions", "x", true},
+		{"DEV /dev/x[!0]", "/dev/x0", false},
+		{"DEV /dev/x[!0]", "/dev/x1", true},
+		{"DEV /dev/x[[:digit:]]", "/dev/x1", true},
+	} {
 		if Parse("f", tc.text).Listed(tc.device) != tc.want {
 			t.Errorf("%q: %s", tc.text, tc.device)
 		}

@@ -2,9 +2,10 @@ package mdconf
 
 import (
 	"cmp"
-	"path"
 	"slices"
 	"strings"
+
+	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
 // Rule is a POLICY or PART-POLICY line: what holds for the devices it matches.
@@ -168,9 +169,7 @@ func (r *Rule) matchesType(kind string) bool {
 
 func (r *Rule) matchesPath(p string) bool {
 	return slices.ContainsFunc(r.Paths, func(pattern string) bool {
-		// by-path names hold no slash, so that path.Match and fnmatch agree.
-		ok, err := path.Match(pattern, p)
-		return err == nil && ok
+		return glob.Match(pattern, p) // by-path names hold no slash
 	})
 }
 

@@ -3,13 +3,13 @@ package mdadm
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
 // readConf reads the file or folder that --config names, or mdadm.conf if it
@@ -47,8 +47,7 @@ func scanDevices(cf *mdconf.Config, nodes *node.Nodes, std ui.IO) []string {
 			list = append(list, parts...)
 		case isWord(w, "containers"): // arrays of external metadata, which mdkit does not read
 		default:
-			matches, _ := filepath.Glob(w)
-			globbed = append(globbed, matches...)
+			globbed = append(globbed, glob.Paths(w)...)
 		}
 	}
 	slices.Reverse(globbed)

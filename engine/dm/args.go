@@ -17,7 +17,8 @@ type target struct {
 	features feature
 	parse    func(c *ctr) (Args, error)
 	status   func(s *scan) (Status, error)
-	mask     func(words []string) // hides keys in place; nil where there are none
+	// mask has hide work on the keys among the words, in place; nil where there are none
+	mask func(words []string, hide func(string) string)
 }
 
 // feature is a set of dm_target.features that constrain tables

@@ -392,8 +392,8 @@ func (a Crypt) judgeIV(spec cipher, keySize int) string {
 const tcwWhitening = 16
 
 // maskCrypt hides the key, which is the second word.
-func maskCrypt(words []string) {
-	if len(words) > 1 && !strings.HasPrefix(words[1], ":") {
-		words[1] = zeros(words[1])
+func maskCrypt(words []string, hide func(string) string) {
+	if len(words) > 1 {
+		words[1] = hideKey(words[1], hide)
 	}
 }

@@ -307,7 +307,7 @@ func (a *Integrity) judgeInline(c *ctr, info DeviceInfo, discard bool) error {
 }
 
 // maskIntegrity hides the keys of the three algorithms.
-func maskIntegrity(words []string) {
+func maskIntegrity(words []string, hide func(string) string) {
 	for i, w := range words {
 		for _, name := range []string{"internal_hash:", "journal_crypt:", "journal_mac:"} {
 			value, ok := strings.CutPrefix(w, name)
@@ -315,7 +315,7 @@ func maskIntegrity(words []string) {
 				continue
 			}
 			if algorithm, key, ok := strings.Cut(value, ":"); ok {
-				words[i] = name + algorithm + ":" + zeros(key)
+				words[i] = name + algorithm + ":" + hide(key)
 			}
 		}
 	}

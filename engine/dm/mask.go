@@ -4,17 +4,69 @@ import "strings"
 
 // Mask hides the keys in a line of any target that carries them: each digit of
 // a key becomes a 0, so that the lengths stay to be seen. Key references, which
-// begin with a colon, are no secrets and stay.
+// begin with a colon, are no secrets and stay. The white space between the
+// words stays, whatever it is.
 func Mask(l Line) Line {
-	t, ok := findTarget(l.Type)
-	if !ok || t.mask == nil {
-		return l
+	if t, ok := findTarget(l.Type); ok && t.mask != nil {
+		l.Params = maskWords(l.Params, t.mask)
 	}
-	words := strings.Split(l.Params, " ")
-	t.mask(words)
-	l.Params = strings.Join(words, " ")
 	return l
 }
 
-// zeros hides a key.
-func zeros(key string) string { return strings.Repeat("0", len(key)) }
+// HasKeys reports whether a line holds a key. A key of zeros alone is one, too,
+// though Mask changes nothing of it.
+func HasKeys(l Line) bool {
+	t, ok := findTarget(l.Type)
+	return ok && t.mask != nil && holdsKey(l.Params, t.mask)
+}
+
+// MaskMessage hides the key in a message to a target, "key set <key>" of dm-crypt
+// (dm-crypt.c, crypt_message), whatever target the message may be for.
+func MaskMessage(text string) string { return maskWords(text, maskKeySet) }
+
+// MessageHasKeys reports whether a message holds a key.
+func MessageHasKeys(text string) bool { return holdsKey(text, maskKeySet) }
+
+// maskKeySet hides the third word of "key set <key>"; the kernel takes the other
+// two in any case.
+func maskKeySet(words []string, hide func(string) string) {
+	if len(words) > 2 && strings.EqualFold(words[0], "key") && strings.EqualFold(words[1], "set") {
+		for i := range words[2:] { // more words than one are refused; a key may be among them
+			words[2+i] = hideKey(words[2+i], hide)
+		}
+	}
+}
+
+// hideKey hides a key that is no reference to one.
+func hideKey(key string, hide func(string) string) string {
+	if strings.HasPrefix(key, ":") {
+		return key
+	}
+	return hide(key)
+}
+
+// maskWords has mask hide some of the words of a text.
+func maskWords(text string, mask func(words []string, hide func(string) string)) string {
+	words := fields(text)
+	hidden := append([]string(nil), words...)
+	mask(hidden, func(key string) string { return strings.Repeat("0", len(key)) })
+	var b strings.Builder
+	for i, word := range words {
+		at := strings.Index(text, word)
+		b.WriteString(text[:at])
+		b.WriteString(hidden[i])
+		text = text[at+len(word):]
+	}
+	b.WriteString(text)
+	return b.String()
+}
+
+// holdsKey reports whether mask would hide something.
+func holdsKey(text string, mask func(words []string, hide func(string) string)) bool {
+	found := false
+	mask(fields(text), func(key string) string {
+		found = found || key != ""
+		return key
+	})
+	return found
+}

@@ -210,11 +210,56 @@ func TestMask(t *testing.T) {
 		{"crypt", "aes-cbc-plain :32:logon:a 0 8:1 0", "aes-cbc-plain :32:logon:a 0 8:1 0"},
 		{"inlinecrypt", "aes-xts-plain64 a1b2 1 0 8:1 0", "aes-xts-plain64 0000 1 0 8:1 0"},
 		{"integrity", "8:1 0 4 J 3 internal_hash:hmac(md5):ff journal_crypt:ctr(aes):ee journal_mac:crc32c", "8:1 0 4 J 3 internal_hash:hmac(md5):00 journal_crypt:ctr(aes):00 journal_mac:crc32c"},
+		{"crypt", " aes-cbc-plain\ta1b2  0 8:1\t0 ", " aes-cbc-plain\t0000  0 8:1\t0 "},
+		{"crypt", "aes-cbc-plain  a1b2 0 8:1 0", "aes-cbc-plain  0000 0 8:1 0"},
+		{"integrity", "8:1 0 4 J 1\tinternal_hash:hmac(md5):ff", "8:1 0 4 J 1\tinternal_hash:hmac(md5):00"},
+		{"crypt", "a a a a", "a 0 a a"},
 		{"thin-pool", "8:1 8:2 128 0 0 ", "8:1 8:2 128 0 0 "},
 		{"nonsense", "secret", "secret"},
 	} {
 		if got := dm.Mask(dm.Line{Type: c[0], Params: c[1]}).Params; got != c[2] {
 			t.Errorf("%s %s: %s", c[0], c[1], got)
+		}
+	}
+}
+
+// TestHasKeys: a key of zeros is one, too; a reference to one is not.
+func TestHasKeys(t *testing.T) {
+	for _, c := range []struct {
+		typ, params string
+		want        bool
+	}{
+		{"crypt", "aes-cbc-plain a1b2 0 8:1 0", true},
+		{"crypt", "aes-cbc-plain\t0000 0 8:1 0", true},
+		{"crypt", "aes-cbc-plain :32:logon:a 0 8:1 0", false},
+		{"crypt", "cipher_null-ecb - 0 8:1 0", true},
+		{"crypt", "aes", false},
+		{"integrity", "8:1 0 4 J 1 internal_hash:crc32c", false},
+		{"integrity", "8:1 0 4 J 1 internal_hash:hmac(md5):00", true},
+		{"linear", "8:1 0", false},
+	} {
+		if got := dm.HasKeys(dm.Line{Type: c.typ, Params: c.params}); got != c.want {
+			t.Errorf("%s %s: %v", c.typ, c.params, got)
+		}
+	}
+}
+
+// TestMaskMessage hides the key that a message to dm-crypt sets.
+func TestMaskMessage(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+		has        bool
+	}{
+		{"key set a1b2", "key set 0000", true},
+		{"KEY\tSet  a1b2", "KEY\tSet  0000", true},
+		{"key set a1b2 more", "key set 0000 0000", true},
+		{"key set :32:logon:a", "key set :32:logon:a", false},
+		{"key wipe", "key wipe", false},
+		{"key set", "key set", false},
+		{"create_thin 0", "create_thin 0", false},
+	} {
+		if got := dm.MaskMessage(c.text); got != c.want || dm.MessageHasKeys(c.text) != c.has {
+			t.Errorf("%q: %q, has a key: %v", c.text, got, !c.has)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	table "github.com/mdkit/mdkit/engine/dm"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/plan"
 )
@@ -15,13 +16,14 @@ type Message struct {
 	Replied bool   // the target has answered, if only by nothing
 }
 
-// PlanMessage plans that the target at a sector of a device gets a message.
+// PlanMessage plans that the target at a sector of a device gets a message. The
+// key in one is not in the plan's text, and the kernel wipes its copy of it.
 func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message {
 	p := &Message{}
 	p.Steps = append(p.Steps, plan.NewStep(
-		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, text)},
+		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, table.MaskMessage(text))},
 		func(context.Context) (err error) {
-			p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{})
+			p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
 			return err
 		},
 		func(context.Context) error { return plan.ErrNoUndo },

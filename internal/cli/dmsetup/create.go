@@ -146,7 +146,7 @@ func (s *tables) parseTable(text, where string) (grammar.Table, error) {
 
 // hasKeys says whether a table holds something that is not for everybody's eyes.
 func hasKeys(t grammar.Table) bool {
-	return slices.ContainsFunc(t, func(l grammar.Line) bool { return grammar.Mask(l) != l })
+	return slices.ContainsFunc(t, grammar.HasKeys)
 }
 
 // createConcise makes the devices of a concise specification, in its order. The

@@ -31,6 +31,7 @@ func TestBeyond(t *testing.T) {
 		{"exit codes", testExitCodes},
 		{"reasons", testReasons},
 		{"restore", testRestore},
+		{"keys", testKeys},
 		{"events", testEvents},
 		{"udev timeout", testUdevTimeout},
 		{"interrupted", testInterrupted},

@@ -2,10 +2,12 @@ package watch
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mdkit/mdkit/manage/array/member"
 	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -27,8 +29,7 @@ func (w *Watcher) migrate(ctx context.Context) {
 			if from == to || !from.lends() {
 				continue
 			}
-			if spare, ok := w.choose(from, to, domains); ok && w.move(ctx, from, to, spare) {
-				w.tell(MoveSpare, to, from.path, "")
+			if spare, ok := w.choose(from, to, domains); ok && w.migration(ctx, from, to, spare) {
 				break
 			}
 		}
@@ -92,16 +93,30 @@ func (w *Watcher) fits(num sysblock.Num, to *known) bool {
 	return err == nil && sectors > 2*kib
 }
 
+// migration moves a spare from one array to another, and tells of it. It reports
+// whether that went well or, in a dry run, is what would be tried.
+func (w *Watcher) migration(ctx context.Context, from, to *known, spare sysblock.Num) bool {
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: to.path, What: "move a spare here", Value: fmt.Sprintf("%v from %s", spare, from.path)}
+	w.runner.Steps = nil // they are told as they come
+	applied, err := w.runner.Run(ctx, &plan.Plan{Steps: []plan.Step{
+		plan.NewStep(info, func(ctx context.Context) error { return w.move(ctx, from, to, spare) }, nil),
+	}})
+	if err == nil && applied {
+		w.tell(MoveSpare, to, from.path, "")
+	}
+	return err == nil
+}
+
 // move takes a spare from one array to another, or puts it back.
-func (w *Watcher) move(ctx context.Context, from, to *known, spare sysblock.Num) bool {
-	if w.change(ctx, from, member.VerbRemove, spare) != nil {
-		return false
+func (w *Watcher) move(ctx context.Context, from, to *known, spare sysblock.Num) error {
+	if err := w.change(ctx, from, member.VerbRemove, spare); err != nil {
+		return err
 	}
-	if w.change(ctx, to, member.VerbAdd, spare) == nil {
-		return true
+	err := w.change(ctx, to, member.VerbAdd, spare)
+	if err != nil {
+		_ = w.change(ctx, from, member.VerbAdd, spare) // what is wrong has been reported
 	}
-	_ = w.change(ctx, from, member.VerbAdd, spare) // what is wrong has been reported
-	return false
+	return err
 }
 
 // change does something to a member, and reports only what is wrong.

@@ -10,6 +10,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -44,6 +45,11 @@ type Config struct {
 	// Policy says, for Share, which devices belong to which domains; nil for
 	// none, which leaves the spare groups of arrays.
 	Policy *mdconf.Config
+	// DryRun moves no spares: Step is told how they would be moved.
+	DryRun bool
+	// Step is told of each step before it is taken or, in a dry run, would be; nil
+	// for nobody.
+	Step func(plan.StepInfo)
 	// Report takes what there is to say of spares that could not be moved.
 	Report note.Reporter
 }
@@ -57,11 +63,13 @@ type Watcher struct {
 	yield func(Event, error) bool
 	ended bool // the consumer wants no more
 	wait  waiter
+
+	runner plan.Runner
 }
 
 // New returns a Watcher that has not looked yet.
 func New(c Config) *Watcher {
-	w := &Watcher{Config: c, fs: sysfs.Host}
+	w := &Watcher{Config: c, fs: sysfs.Host, runner: plan.Runner{DryRun: c.DryRun, Progress: c.Step}}
 	for _, a := range c.Arrays {
 		w.known = append([]*known{{
 			path: a.Path, percent: unknown, spareGroup: a.SpareGroup, wantSpares: a.Spares, configured: a.Configured,

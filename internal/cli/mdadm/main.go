@@ -141,7 +141,7 @@ func (c *Command) miscScan(ctx context.Context, std ui.IO) int {
 		}
 	}
 	if c.Op == UdevRules {
-		return c.udevRules(std)
+		return c.udevRules(ctx, std)
 	}
 	return leave(usage("No devices given."), std)
 }

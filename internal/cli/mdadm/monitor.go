@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/manage/watch"
 )
 
@@ -39,6 +40,9 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 			return leave(err, std)
 		}
 	}
+	if c.DryRun {
+		return c.watchOnly(ctx, std, cf)
+	}
 	if w.Daemonise && !inBackground {
 		return c.daemonise(std)
 	}
@@ -50,6 +54,29 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 		os.Remove(w.PIDFile)
 	}
 	return code
+}
+
+// watchOnly is --monitor --dry-run: events are printed, and so is how spares would
+// be moved; nobody is alerted, and nothing is moved or left behind.
+func (c *Command) watchOnly(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
+	w := &c.Watching
+	if w.Daemonise {
+		return leave(failure("--dry-run shows what --monitor sees; it cannot do so with --daemonise"), std)
+	}
+	w.Mail, w.Program, w.Syslog = "", "", false
+	return c.watch(ctx, std, cf)
+}
+
+// foretell prints what --monitor would do.
+func (c *Command) foretell(std ui.IO, step plan.StepInfo) {
+	if c.JSON {
+		_ = std.JSONLine(struct {
+			ui.Document
+			Step plan.StepInfo `json:"step"`
+		}{ui.Schema("monitor"), step}) // a reader that has gone is noticed by the next event
+		return
+	}
+	printPlan(std.Out, []plan.StepInfo{step})
 }
 
 // fromConf takes from the configuration what the command line leaves open.
@@ -80,10 +107,18 @@ func (c *Command) watch(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
 	ctx, stop := std.Cancellable(ctx)
 	defer stop()
 	t := c.messages(std)
+	told := make(map[string]bool)
 	w := watch.New(watch.Config{
-		Arrays: c.watched(cf), Scan: c.Scan, Test: c.Test, Oneshot: c.Watching.Oneshot, Share: !c.Watching.NoSharing,
+		Arrays: c.watched(cf), Scan: c.Scan, Test: c.Test, Oneshot: c.Watching.Oneshot, Share: !c.Watching.NoSharing, DryRun: c.DryRun,
 		Delay: time.Duration(c.Shape.Delay) * time.Second, Increment: c.Watching.Increment,
 		Prefer: c.Prefer, Policy: cf, Report: t.notes.report,
+		Step: func(step plan.StepInfo) {
+			// In a dry run nothing changes, so that each look finds the same to do.
+			if text := step.String(); c.DryRun && !told[text] {
+				told[text] = true
+				c.foretell(std, step)
+			}
+		},
 	})
 	out := c.newAlerts(std, cf)
 	defer out.syslog.Close()

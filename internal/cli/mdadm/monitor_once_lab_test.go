@@ -24,6 +24,7 @@ func TestMonitorOnce(t *testing.T) {
 	lab.Run(t, monitorSpec(t),
 		lab.Case{Name: "once", Run: func(t *testing.T, _ *lab.Guest) { monitorOnce(t) }},
 		lab.Case{Name: "json", Run: func(t *testing.T, _ *lab.Guest) { monitorJSON(t) }},
+		lab.Case{Name: "dry run", Run: func(t *testing.T, _ *lab.Guest) { monitorDryRun(t) }},
 		lab.Case{Name: "daemon", Run: func(t *testing.T, _ *lab.Guest) { monitorDaemon(t) }},
 	)
 }
@@ -128,6 +129,64 @@ func monitorJSON(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// monitorDryRun has a spare that would be moved, mail that would be sent, and a
+// program that would be run.
+func monitorDryRun(t *testing.T) {
+	reset(t)
+	defer reset(t)
+	do(t, quickCreate+"md9 -l1 -n2 -x1 r0 r1 r2")
+	do(t, quickCreate+"md6 -l1 -n2 r3 r4")
+	do(t, "mdadm md6 -q --fail r3")
+	const conf = "/run/mdadm.conf"
+	if err := os.WriteFile(conf, []byte("POLICY domain=all\nMAILADDR root\nPROGRAM /bin/alert\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{alertRecord, mailRecord, "/run/mdadm/autorebuild.pid"} {
+		os.Remove(file)
+	}
+	before := readText(t, "/proc/mdstat")
+	foretold := func(want string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("/proc/self/exe", append([]string{"--monitor", "--scan", "--syslog", "--dry-run", "-c", conf}, args...)...)
+		cmd.Args[0] = "mdadm"
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			said = append(said, lines.Text())
+			if strings.Contains(lines.Text(), want) {
+				said = nil
+				break
+			}
+		}
+		if said != nil {
+			t.Errorf("%q is not foretold: %q", want, said)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	foretold("device /dev/md6: move a spare here (1:2 from /dev/md9)")
+	foretold(`"what":"move a spare here"`, "--json")
+	if after := readText(t, "/proc/mdstat"); after != before {
+		t.Errorf("a dry run has changed arrays:\n%s", lineDiff(before, after))
+	}
+	if said := recorded(alertRecord) + recorded(mailRecord) + recorded("/run/mdadm/autorebuild.pid"); said != "" {
+		t.Errorf("a dry run has alerted somebody: %s", said)
+	}
+	if o := ours("--monitor", "--scan", "--daemonise", "--dry-run", "-c", conf); o.code == 0 {
+		t.Errorf("a dry run went to the background: %v", o)
 	}
 }
 

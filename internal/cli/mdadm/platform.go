@@ -2,6 +2,7 @@ package mdadm
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/mdconf"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // Exit codes of --detail-platform.
@@ -74,7 +76,7 @@ const (
 
 // udevRules is --udev-rules: rules that hand bare devices to --incremental, for
 // each place that a POLICY line opens to them (policy.c, generate_entries).
-func (c *Command) udevRules(std ui.IO) int {
+func (c *Command) udevRules(ctx context.Context, std ui.IO) int {
 	var b bytes.Buffer
 	b.WriteString(rulesHead)
 	writeUdevRules(&b, c.readConf(std).Rules)
@@ -84,16 +86,29 @@ func (c *Command) udevRules(std ui.IO) int {
 		}
 		return 0
 	}
-	temporary := c.UdevFile + ".temp"
-	err := os.WriteFile(temporary, b.Bytes(), 0o644)
-	if err == nil {
-		err = os.Rename(temporary, c.UdevFile)
-	}
-	if err != nil {
+	runner := plan.Runner{DryRun: c.DryRun}
+	if err := runner.Do(ctx, newRulesFile(c.UdevFile, b.Bytes())); err != nil {
 		fmt.Fprintf(std.Err, "mdadm: cannot write %s: %s\n", c.UdevFile, errText(err))
 		return 1
 	}
+	if c.DryRun {
+		printPlan(std.Out, runner.Steps)
+	}
 	return 0
+}
+
+// newRulesFile is a step that writes a file by way of a temporary one, so that
+// udev never reads half of it.
+func newRulesFile(path string, rules []byte) plan.Step {
+	info := plan.StepInfo{Kind: plan.KindWrite, Target: path, What: "udev rules", Length: int64(len(rules)), Data: rules}
+	return plan.NewStep(info, func(context.Context) error {
+		temporary := path + ".temp"
+		err := os.WriteFile(temporary, rules, 0o644)
+		if err == nil {
+			err = os.Rename(temporary, path)
+		}
+		return err
+	}, nil)
 }
 
 // writeUdevRules writes a rule for each path, last line first as mdadm does.

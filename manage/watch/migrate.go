@@ -124,7 +124,8 @@ func (w *Watcher) change(ctx context.Context, k *known, verb member.Verb, mem sy
 	var said []note.Note
 	_, err := member.Manage(ctx, member.ManageRequest{
 		Array: k.path, Devices: []member.Subdev{{Name: mem.String(), Verb: verb}},
-		Report: func(n note.Note) { said = append(said, n) },
+		Overwrite: true, // it has the superblock of the array that it comes from
+		Report:    func(n note.Note) { said = append(said, n) },
 	})
 	if err == nil || w.Report == nil {
 		return err

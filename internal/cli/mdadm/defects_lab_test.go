@@ -25,6 +25,7 @@ func TestKnownDefects(t *testing.T) {
 		lab.Case{Name: "last member by any name", Run: func(t *testing.T, _ *lab.Guest) { lastMember(t) }},
 		lab.Case{Name: "bitmap of anything", Run: func(t *testing.T, _ *lab.Guest) { bitmapOfAnything(t) }},
 		lab.Case{Name: "external metadata", Run: func(t *testing.T, _ *lab.Guest) { externalMetadata(t) }},
+		lab.Case{Name: "occupied devices", Run: func(t *testing.T, _ *lab.Guest) { occupied(t) }},
 		lab.Case{Name: "zeroing a blank device", Run: func(t *testing.T, _ *lab.Guest) { zeroBlank(t) }},
 	)
 }
@@ -154,8 +155,8 @@ func externalMetadata(t *testing.T) {
 		code int
 		line []string
 	}{
-		{"carries imsm metadata", 1, []string{"/dev/md9", "--add", name}},
-		{"carries imsm metadata", 1, []string{"/dev/md9", "--add-spare", name}},
+		{"appears to contain isw_raid_member", 2, []string{"/dev/md9", "--add", name}},
+		{"appears to contain isw_raid_member", 2, []string{"/dev/md9", "--add-spare", name}},
 		{"isw_raid_member", 1, []string{"--create", "/dev/md8", "-l1", "-n2", name, "missing"}},
 		{"carries imsm metadata", 0, []string{"--zero-superblock", name}},
 		{"carries imsm metadata", 1, []string{"--examine", name}},

@@ -40,6 +40,8 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 	switch t.failed(err); {
 	case errors.Is(err, reshape.ErrNoPPL):
 		code = 254 // mdadm passes an internal -2 on
+	case errors.Is(err, member.ErrOccupied):
+		code = 2
 	case err != nil:
 		code = 1
 	}
@@ -53,7 +55,7 @@ func (c *Command) growRequest(t *messages, std ui.IO) reshape.GrowRequest {
 		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
 		RaidDisks: s.RaidDisks, Layout: s.LayoutWord, Chunk: s.Chunk,
 		Bitmap: s.Bitmap, WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
-		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, DryRun: c.DryRun, Report: t.report,
+		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, Confirm: c.confirmAdd(std), DryRun: c.DryRun, Report: t.report,
 		Background: func(next reshape.GrowRequest) error { return background(next, std) },
 	}
 	if req.ArraySize > 0 {

@@ -43,7 +43,9 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	case c.Update != "":
 		return c.notBuilt(std, "--re-add --update="+c.Update)
 	}
-	req := member.ManageRequest{Array: name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	req := member.ManageRequest{
+		Array: name, Force: c.Force, Overwrite: c.RunStop > 0, Confirm: c.confirmAdd(std), DryRun: c.DryRun, Report: t.report,
+	}
 	for _, d := range c.Devices[1:] {
 		if d.Op == ClusterConfirm {
 			return c.managed(t, nil, refuseConfirm(t, name, d.Name))
@@ -81,11 +83,20 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	return c.managed(t, result, code)
 }
 
+// confirmAdd asks before a device is added that holds something else; nil if there
+// is nobody to ask.
+func (c *Command) confirmAdd(std ui.IO) func() bool {
+	if !std.CanAsk() {
+		return nil
+	}
+	return func() bool { return c.DryRun || ask(std, "Continue adding device? ") }
+}
+
 // manageCode is mdadm's exit code: 2 for a member that could not be failed
-// because it is needed and, with --test, for a command that changed nothing.
+// because it is needed, for a device that holds something else and, with --test, for a command that changed nothing.
 func (c *Command) manageCode(r *member.ManageResult, err error) int {
 	switch {
-	case errors.Is(err, member.ErrLastMember) && !c.Test:
+	case errors.Is(err, member.ErrLastMember) && !c.Test, errors.Is(err, member.ErrOccupied):
 		return 2
 	case err != nil:
 		return 1

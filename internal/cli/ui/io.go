@@ -25,6 +25,10 @@ type IO struct {
 	// system call that most commands never need.
 	Terminal func() bool
 
+	// Keyboard says whether In is a terminal, so that somebody can be asked; nil
+	// means that there is nobody.
+	Keyboard func() bool
+
 	// Interrupt derives a context that an interrupt from the keyboard or a
 	// request to end cancels, the first time; nil means that there is nobody to
 	// interrupt. Commands that have something to clean up call it; the others
@@ -37,6 +41,7 @@ func Process() IO {
 	return IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
+		Keyboard: func() bool { return term.IsTerminal(int(os.Stdin.Fd())) },
 		Interrupt: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 			context.AfterFunc(ctx, stop) // a second one ends the process at once
@@ -52,6 +57,9 @@ func (o IO) Cancellable(ctx context.Context) (context.Context, context.CancelFun
 	}
 	return o.Interrupt(ctx)
 }
+
+// CanAsk says whether somebody is there to read a question and to answer it.
+func (o IO) CanAsk() bool { return o.IsTerminal() && o.Keyboard != nil && o.Keyboard() }
 
 // IsTerminal says whether Err is a terminal.
 func (o IO) IsTerminal() bool { return o.Terminal != nil && o.Terminal() }

@@ -56,12 +56,6 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 		return false, &note.Reported{Err: err}
 	}
 	defer d.Close()
-	if err := m.refuseExternal(t, d); err != nil {
-		if t.Verb == verbReAddMissing {
-			return false, nil
-		}
-		return false, err
-	}
 	m.freeze(ctx)
 	if m.Live.Info.NotPersistent != 0 || !m.Live.HasFormat {
 		return m.addBare(ctx, t, d)
@@ -142,6 +136,9 @@ func (m *Manager) hasFailed() bool {
 // addSpare writes metadata to the device and hands it to the kernel. If the
 // kernel refuses it, what was there before comes back.
 func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
+	if err := m.mayOverwrite(t, d, s); err != nil {
+		return false, err
+	}
 	number := m.Live.FreeNumber(m.Live.MaxDevs())
 	if number >= m.Live.MaxDevs() {
 		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: unix.ENOSPC})
@@ -173,6 +170,11 @@ func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (boo
 	if d.Size()/md.SectorSize < int64(m.Live.Size) {
 		m.Report.Say(note.Always, "member.not-large-enough-join-array", t.Name)
 		return false, errDeclined
+	}
+	if t.Verb != VerbReAdd {
+		if err := m.mayOverwrite(t, d, nil); err != nil {
+			return false, err
+		}
 	}
 	number := m.Live.FreeNumber(md.Super0Disks)
 	disk := mdctl.DiskInfo{

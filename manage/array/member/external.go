@@ -3,7 +3,6 @@ package member
 import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/probe"
-	"github.com/mdkit/mdkit/manage/note"
 )
 
 // ExternalMetadata names the format of external metadata, of Intel's RAID
@@ -21,16 +20,4 @@ func ExternalMetadata(d block.Device) string {
 		}
 	}
 	return ""
-}
-
-// refuseExternal refuses to make a member of what carries external metadata,
-// unless forced. mdadm 4.2 adds it without a word.
-func (m *Manager) refuseExternal(t *Target, d block.Device) error {
-	format := ExternalMetadata(d)
-	if format == "" || m.Force {
-		return nil
-	}
-	m.Report.Say(note.Always, "member.carries-metadata-and-adding-it-would-damage", t.Name, format)
-	m.Report.Extra(note.Always, "member.force-adds-it-all-same")
-	return errDeclined
 }

@@ -66,11 +66,16 @@ type ManageRequest struct {
 	Array   string // path of the md device
 	Devices []Subdev
 	// Force fails even a member without which the array cannot go on, adds
-	// devices that are larger than metadata 0.90 can use, and waits longer for
-	// members that are still busy.
-	Force  bool
-	DryRun bool // only plan
-	Report note.Reporter
+	// devices that are larger than metadata 0.90 can use, whatever is on them, and
+	// waits longer for members that are still busy.
+	Force bool
+	// Overwrite makes spares of devices whatever is on them.
+	Overwrite bool
+	// Confirm is asked before a device that holds something else is made a spare,
+	// once that has been reported; nil refuses with ErrOccupied.
+	Confirm func() bool
+	DryRun  bool // only plan
+	Report  note.Reporter
 }
 
 // ManageResult tells what a ManageRequest did, or would do.

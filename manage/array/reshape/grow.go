@@ -48,9 +48,10 @@ type GrowRequest struct {
 	Continue   bool
 	BackupFile string // where the data of the critical section is kept meanwhile
 
-	Force  bool // accept a degraded array
-	DryRun bool // only plan
-	Report note.Reporter
+	Force   bool        // accept a degraded array, and devices to add whatever is on them
+	Confirm func() bool // as in member.ManageRequest
+	DryRun  bool        // only plan
+	Report  note.Reporter
 
 	// Background carries on with a request whose Continue is set, while Grow
 	// returns. Without it Grow itself stays until the reshape no longer needs
@@ -113,6 +114,9 @@ type Grower struct {
 
 // Run chooses what to do, in mdadm's order (mdadm.c, case GROW).
 func (g *Grower) run(ctx context.Context) error {
+	if err := g.mayAdd(); err != nil {
+		return err
+	}
 	if err := g.arraySize(ctx); err != nil {
 		return err
 	}
@@ -138,6 +142,16 @@ func (g *Grower) run(ctx context.Context) error {
 		g.Report.Say(note.Always, "reshape.no-changes-grow")
 	}
 	return nil
+}
+
+// mayAdd asks about devices to add that hold something else, before anything is
+// done.
+func (g *Grower) mayAdd() error {
+	m := &member.Manager{
+		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, Overwrite: g.Force, Confirm: g.Confirm, Report: g.Report},
+		Live:          g.live,
+	}
+	return m.MayAdd()
 }
 
 // refuse says why nothing is done.

@@ -181,8 +181,12 @@ func (g *Grower) add(ctx context.Context) error {
 		return nil
 	}
 	m := &member.Manager{
-		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, Report: g.Report}, Runner: &g.runner,
-		Dev: g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
+		ManageRequest: member.ManageRequest{
+			Array: g.Array, Devices: g.Devices, Overwrite: true, // mayAdd has asked
+			Report: g.Report,
+		},
+		Runner: &g.runner,
+		Dev:    g.dev, Live: g.live, Result: &member.ManageResult{}, Tried: true,
 	}
 	if err := m.Run(ctx); err != nil {
 		return err

@@ -1,0 +1,117 @@
+package member
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/probe"
+	"github.com/mdkit/mdkit/manage/array/device"
+	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// ErrOccupied is the refusal to make a spare of a device that holds something
+// else.
+var ErrOccupied = errors.New("the device holds something else")
+
+// MayAdd asks about all devices of a request that is going to make spares of them,
+// before anything is done. What cannot be opened is left to whoever adds it. It
+// fails with ErrOccupied.
+func (m *Manager) MayAdd() error {
+	if len(m.Devices) == 0 || m.Overwrite {
+		return nil
+	}
+	s := live.ReadSample(m.Live)
+	for _, dv := range m.Devices {
+		d, err := device.Open(dv.Name, block.ForReading)
+		if err != nil {
+			continue
+		}
+		err = m.mayOverwrite(&Target{Subdev: dv}, d, s)
+		_ = d.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayOverwrite asks before a device is made a spare that holds something else
+// than what this array has left there. mdadm 4.2 overwrites it without a word. s
+// is nil for an array without metadata.
+func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *md.Sample) error {
+	if m.Force || m.Overwrite {
+		return nil
+	}
+	found, err := m.foreign(d, s)
+	if err != nil {
+		m.Report.Say(note.Always, "member.cannot-open", t.Name, note.Errno{Err: err})
+		return &note.Reported{Err: err}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	said := map[string]bool{}
+	for _, f := range found {
+		if !said[f.Type] {
+			said[f.Type] = true
+			m.Report.Beside("member.appears-contain", t.Name, f)
+		}
+	}
+	if m.Confirm != nil && m.Confirm() {
+		return nil
+	}
+	m.Report.Extra(note.Always, "member.force-adds-it-all-same")
+	return &note.Reported{Err: fmt.Errorf("%s: %w", t.Name, ErrOccupied)}
+}
+
+// foreign lists what a device holds beside what an earlier membership in this
+// array has left.
+func (m *Manager) foreign(d *device.Device, s *md.Sample) ([]probe.Signature, error) {
+	if s != nil && formerMember(d, s.Member.UUID()) {
+		return nil, nil
+	}
+	found, err := probe.Probe(d)
+	if err != nil {
+		return nil, err
+	}
+	var foreign []probe.Signature
+	for _, f := range found {
+		if !m.leftBehind(d, s, f) {
+			foreign = append(foreign, f)
+		}
+	}
+	return foreign, nil
+}
+
+// formerMember reports whether the device has a superblock of the array.
+func formerMember(d block.Device, uuid md.UUID) bool {
+	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
+		if member, err := md.ReadMember(d, v); err == nil && member.UUID() == uuid {
+			return true
+		}
+	}
+	return false
+}
+
+// leftBehind reports whether a signature is the array's own: where data begins
+// at the start of members, whoever held the array's first chunk has what stands
+// there, even when its superblock has been zeroed.
+func (m *Manager) leftBehind(d block.Device, s *md.Sample, f probe.Signature) bool {
+	if s != nil && s.Member.DataOffset() != 0 || strings.HasPrefix(f.Type, "linux_raid_") {
+		return false
+	}
+	array, err := device.Open(m.Array, block.ForReading)
+	if err != nil {
+		return false
+	}
+	defer array.Close()
+	const page = 4096
+	off := f.Off &^ (page - 1)
+	here, there := make([]byte, page), make([]byte, page)
+	return block.ReadFull(d, here, off) == nil && block.ReadFull(array, there, off) == nil && bytes.Equal(here, there)
+}

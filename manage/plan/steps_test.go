@@ -142,3 +142,36 @@ func TestDescribeAsJSON(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestIoctl: a request reads the same however it is made, and is taken back only
+// by an undo that there is.
+func TestIoctl(t *testing.T) {
+	var log []string
+	do := func(what string) func() error {
+		return func() error { log = append(log, what); return nil }
+	}
+	patiently := func(what string) func(context.Context) error {
+		return func(context.Context) error { return do(what)() }
+	}
+	steps := []Step{
+		NewIoctl("md0", "RUN", "1", do("a"), nil),
+		NewIoctl("md0", "RUN", "1", do("b"), do("undo b")),
+		NewPatientIoctl("md0", "RUN", "1", patiently("c"), patiently("undo c")),
+		NewIoctl("md0", "RUN", "1", do("d"), NoUndo),
+	}
+	for i, s := range steps {
+		if got, want := s.Describe().String(), "ioctl md0: RUN (1)"; got != want {
+			t.Errorf("%d: %s, want %s", i, got, want)
+		}
+	}
+	var r Runner
+	if err := r.Do(t.Context(), steps...); err != nil {
+		t.Fatal(err)
+	}
+	if left := r.TakeBack(t.Context()); len(left) != 1 || !errors.Is(left[0].Err, ErrNoUndo) {
+		t.Errorf("left: %v", left)
+	}
+	if got := strings.Join(log, ","); got != "a,b,c,d,undo c,undo b" {
+		t.Errorf("ran %s", got)
+	}
+}

@@ -21,12 +21,17 @@ func NewWrite(path, what string, off int64, data []byte) Step {
 // NewIoctl is a request to the driver of the device at target; value is its
 // argument, as text. A nil undo means that nothing needs to be taken back.
 func NewIoctl(target, request, value string, do, undo func() error) Step {
-	s := &funcStep{info: StepInfo{Kind: KindIoctl, Target: target, What: request, Value: value}}
-	s.apply = func(context.Context) error { return do() }
+	var patientUndo func(context.Context) error
 	if undo != nil {
-		s.undo = func(context.Context) error { return undo() }
+		patientUndo = func(context.Context) error { return undo() }
 	}
-	return s
+	return NewPatientIoctl(target, request, value, func(context.Context) error { return do() }, patientUndo)
+}
+
+// NewPatientIoctl is NewIoctl for a request, or an undo, that may have to be made
+// again and again for a while: the context says for how long.
+func NewPatientIoctl(target, request, value string, do, undo func(context.Context) error) Step {
+	return NewStep(StepInfo{Kind: KindIoctl, Target: target, What: request, Value: value}, do, undo)
 }
 
 // NoUndo is the undo of what cannot be taken back.

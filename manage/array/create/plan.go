@@ -209,10 +209,6 @@ func writeSteps(d createDevice, image []md.Extent) []plan.Step {
 // forgetPartitions takes the partitions of a device out of the kernel's sight,
 // as the device has another use now.
 func forgetPartitions(d createDevice) plan.Step {
-	info := plan.StepInfo{
-		Kind: plan.KindIoctl, Target: d.Path, What: "BLKPG, forget partitions",
-		Value: strings.Trim(fmt.Sprint(d.partitions), "[]"),
-	}
 	with := func(use func(*os.File) error) error {
 		f, err := blockctl.Open(d.Path, os.O_RDONLY)
 		if err != nil {
@@ -220,8 +216,8 @@ func forgetPartitions(d createDevice) plan.Step {
 		}
 		return errors.Join(use(f), f.Close())
 	}
-	return plan.NewStep(info,
-		func(context.Context) error {
+	return plan.NewIoctl(d.Path, "BLKPG, forget partitions", strings.Trim(fmt.Sprint(d.partitions), "[]"),
+		func() error {
 			return with(func(f *os.File) error {
 				for _, number := range d.partitions {
 					if err := blockctl.ForgetPartition(f, number); err != nil {
@@ -231,7 +227,7 @@ func forgetPartitions(d createDevice) plan.Step {
 				return nil
 			})
 		},
-		func(context.Context) error { return with(blockctl.RereadPartitions) })
+		func() error { return with(blockctl.RereadPartitions) })
 }
 
 // mapStep enters the array in mdadm's map.
@@ -256,7 +252,7 @@ func newMapUUID(a *md.NewArray) node.MapUUID {
 
 // ioctlStep is a request to the driver.
 func (made *Creation) ioctlStep(name, value string, do func(*mdctl.Device) error, undo func(context.Context) error) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: made.Node.Chosen, What: name, Value: value},
+	return plan.NewPatientIoctl(made.Node.Chosen, name, value,
 		func(context.Context) error { return do(made.Node.Device()) }, undo)
 }
 

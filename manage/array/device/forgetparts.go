@@ -1,7 +1,6 @@
 package device
 
 import (
-	"context"
 	"os"
 
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
@@ -14,8 +13,8 @@ import (
 // then on. The table on the disk stays, so there is nothing to take back that
 // rereading it would not bring.
 func DropPartitions(path string) plan.Step {
-	return plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: path, What: "BLKPG", Value: "forget partitions"},
-		func(context.Context) error {
+	return plan.NewIoctl(path, "BLKPG", "forget partitions",
+		func() error {
 			f, err := blockctl.Open(path, os.O_RDONLY)
 			if err != nil {
 				return err

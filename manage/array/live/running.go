@@ -167,7 +167,7 @@ func (r *Running) PlanStop() *plan.Plan {
 			}
 			return nil
 		}, func(context.Context) error { return dev.Close() })
-	stop := plan.NewStep(plan.StepInfo{Kind: plan.KindIoctl, Target: r.Path, What: "STOP_ARRAY"},
+	stop := plan.NewPatientIoctl(r.Path, "STOP_ARRAY", "",
 		func(ctx context.Context) error {
 			err := dev.StopArray()
 			for tries := 1; errors.Is(err, mdctl.ErrBusy) && tries < 25 && node.Pause(ctx, 200*time.Millisecond); tries++ {

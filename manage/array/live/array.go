@@ -33,6 +33,8 @@ type Array struct {
 	HasFormat bool   // the superblock format is one of ours
 	Version   md.Version
 	Disks     []mdctl.DiskInfo
+
+	foreseen foreseen
 }
 
 // Read takes the description of the array behind an open md device.

@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
@@ -17,6 +18,8 @@ type ShownMember struct {
 	Slot   int           // -1 for spares and the journal
 	Offset uint64        // sectors, where its data begins
 	state  sysmd.MemberState
+
+	foreseen *memberSpace // of one that a dry run has foreseen to be added
 }
 
 // Is reports whether all flags are set.
@@ -38,6 +41,10 @@ func (l *Array) Members() ([]*ShownMember, error) {
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s: %w", l.Path, errNoMembers)
+	}
+	if len(l.foreseen.members) > 0 { // sysfs has them in the order of their names
+		list = append(list, l.foreseen.members...)
+		slices.SortFunc(list, func(a, b *ShownMember) int { return strings.Compare(a.Sysfs.Name(), b.Sysfs.Name()) })
 	}
 	slices.SortStableFunc(list, func(a, b *ShownMember) int { return int(uint(a.Slot)>>1) - int(uint(b.Slot)>>1) })
 	return list, nil
@@ -73,6 +80,9 @@ type memberSpace struct {
 // SpaceOf reads the superblock of a member. Formats without a data offset
 // have no space.
 func (l *Array) SpaceOf(m *ShownMember) (memberSpace, error) {
+	if m.foreseen != nil {
+		return *m.foreseen, nil
+	}
 	d, err := device.Open(m.Path, block.ForReading)
 	if err != nil {
 		return memberSpace{}, err
@@ -82,10 +92,15 @@ func (l *Array) SpaceOf(m *ShownMember) (memberSpace, error) {
 	if bad != nil {
 		return memberSpace{}, bad
 	}
+	return l.spaceOf(member, d), nil
+}
+
+func (l *Array) spaceOf(member *md.Member, d block.Device) memberSpace {
 	if member.Super1 == nil {
-		return memberSpace{}, nil
+		return memberSpace{}
 	}
-	return space1(member, md.UsableBitmap(member, d), uint64(d.Size()/md.SectorSize)), nil
+	l.foresee(member)
+	return space1(member, md.UsableBitmap(member, d), uint64(d.Size()/md.SectorSize))
 }
 
 // space1 is the space around the data of a 1.x member; what the kernel takes

@@ -16,6 +16,7 @@ func ReadSample(l *Array) *md.Sample {
 			continue
 		}
 		if s := sampleFrom(DevNumber(d), l.Version); s != nil {
+			l.foresee(s.Member)
 			return s
 		}
 	}

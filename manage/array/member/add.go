@@ -162,7 +162,8 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 	for e := range over.Extents() {
 		steps = append(steps, plan.NewWrite(path, "metadata "+m.Live.Version.String(), e.Off, e.Data))
 	}
-	return m.addDisk(ctx, t, append(steps, m.addStep(disk)), number)
+	add := plan.Foreseen(m.addStep(disk), func() error { return m.Live.ForeseeMember(t.Major, t.Minor, over) })
+	return m.addDisk(ctx, t, append(steps, add), number)
 }
 
 // addBare adds a device to an array without metadata.

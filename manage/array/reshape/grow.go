@@ -107,9 +107,10 @@ type Grower struct {
 	frozen bool // sync_action was set to frozen by us, or left so by a change of level
 
 	// What a dry run has foreseen, and the kernel does not show.
-	held       bool              // the array is frozen
-	levelShape *mdctl.ArrayInfo  // the shape that a change of level brings
-	offsets    map[string]uint64 // sectors: where the data of members is to start, by their paths
+	held      bool              // the array is frozen
+	awake     bool              // it no longer waits for a first write
+	offsets   map[string]uint64 // sectors: where the data of members is to start, by their paths
+	stretched map[string]bool   // members of which all that there is may be used, by their paths
 }
 
 // Run chooses what to do, in mdadm's order (mdadm.c, case GROW).
@@ -133,7 +134,8 @@ func (g *Grower) run(ctx context.Context) error {
 		}
 		return g.bitmap(ctx)
 	case g.Continue:
-		return g.do(ctx, g.throughStep(g.Level, g.resume))
+		step := throughStep(g.Array, g.Level, g.resume)
+		return g.do(ctx, plan.Foreseen(step, func() error { return g.lastLevel(ctx, g.Level) }))
 	case reshapes:
 		return g.shape(ctx)
 	case g.Policy != "":
@@ -225,10 +227,14 @@ func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 // freeze keeps the array from starting recovery until the change is complete.
 // It fails if it is at work already.
 func (g *Grower) freeze(ctx context.Context) error {
-	if state, err := g.live.Sysfs.State(); err == nil && state == sysmd.ReadAuto {
-		_ = g.do(ctx, set(g.live.Sysfs.StateTo(sysmd.Clean)))
+	if state, err := g.live.Sysfs.State(); err == nil && state == sysmd.ReadAuto && !g.awake {
+		wake := set(g.live.Sysfs.StateTo(sysmd.Clean))
+		_ = g.do(ctx, plan.Foreseen(wake, func() error { g.awake = true; return nil }))
 	}
 	action, err := g.live.Sysfs.SyncAction()
+	if err != nil && g.live.ShapeForeseen() && md.Level(g.live.Info.Level).Redundant() {
+		action, err = sysmd.Idle, nil // the level that is to come has something to freeze
+	}
 	switch {
 	case err != nil || action == sysmd.Frozen || g.held: // has nothing to freeze, or somebody else did
 		return nil

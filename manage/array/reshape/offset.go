@@ -39,7 +39,7 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 		err := g.do(ctx, g.moveStep(m))
 		if tooBig(err) {
 			// What is not used of the device has to be made use of first.
-			_ = g.do(ctx, set(m.Sysfs.SizeTo(0)))
+			_ = g.do(ctx, g.stretchStep(m))
 			err = g.do(ctx, g.moveStep(m))
 		}
 		switch {
@@ -58,10 +58,31 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 // moveStep tells the kernel of the new offset.
 func (g *Grower) moveStep(m move) plan.Step {
 	return plan.Foreseen(swap(m.Sysfs.NewOffsetTo(m.to), m.Sysfs.NewOffsetTo(m.Offset)), func() error {
+		if kib, err := m.Sysfs.Size(); err == nil && !g.stretched[m.Path] && outgrows(m.Offset, m.to, g.live.Size, kib) {
+			return unix.E2BIG
+		}
 		if g.offsets == nil {
 			g.offsets = make(map[string]uint64)
 		}
 		g.offsets[m.Path] = m.to
+		return nil
+	})
+}
+
+// outgrows reports whether data of so many sectors goes beyond what is used of a
+// member, which is in KiB, if it starts at to instead of at now (md.c,
+// new_offset_store).
+func outgrows(now, to, size, kib uint64) bool {
+	return to > now && to-now+size > kib*2+1 // half a KiB may be cut off
+}
+
+// stretchStep has the kernel use all that there is of a member.
+func (g *Grower) stretchStep(m move) plan.Step {
+	return plan.Foreseen(set(m.Sysfs.SizeTo(0)), func() error {
+		if g.stretched == nil {
+			g.stretched = make(map[string]bool)
+		}
+		g.stretched[m.Path] = true
 		return nil
 	})
 }
@@ -104,20 +125,18 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 	if len(moves) == 0 {
 		return nil, false, nil
 	}
-	room, up := shared.room(least)
+	now := make([]uint64, len(moves))
 	for i := range moves {
-		m := &moves[i]
-		to, problem := room.offset(m.Offset, delta, up)
-		switch {
-		case problem == "":
-			m.to = to
-		case room.lacks(delta, up) && fallback:
-			return nil, false, nil
-		default:
-			return none(note.About, problem, m.Path)
-		}
+		now[i] = moves[i].Offset
 	}
-	return moves, true, nil
+	to, at, problem := shared.choose(now, delta, least, fallback)
+	if problem != "" {
+		return none(note.About, problem, moves[at].Path)
+	}
+	for i := range to {
+		moves[i].to = to[i]
+	}
+	return moves, to != nil, nil
 }
 
 // sharedSpace is the space around the data that every member has, and the way
@@ -158,6 +177,25 @@ func (s *sharedSpace) room(least uint64) (r roomToMove, up bool) {
 		up = s.before <= s.after
 	}
 	return roomToMove{before: s.before, after: s.after, least: least, want: s.want}, up
+}
+
+// choose gives the data of every member a new offset, by least sectors from where
+// it is now. It gives none if all lack the room and there is another way, or says
+// in mdadm's words at which member it goes wrong.
+func (s *sharedSpace) choose(now []uint64, delta int, least uint64, fallback bool) (to []uint64, at int, problem string) {
+	room, up := s.room(least)
+	for i, n := range now {
+		offset, problem := room.offset(n, delta, up)
+		switch {
+		case problem == "":
+			to = append(to, offset)
+		case room.lacks(delta, up) && fallback:
+			return nil, 0, ""
+		default:
+			return nil, i, problem
+		}
+	}
+	return to, 0, ""
 }
 
 // roomToMove is what all members have in common.

@@ -1,6 +1,9 @@
 package reshape
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // around is a member's data and the space before and behind it, in sectors.
 type around struct{ offset, before, after uint64 }
@@ -125,6 +128,67 @@ func TestChooseOffset(t *testing.T) {
 	} {
 		if got := chooseOffset(c.lo, c.hi, c.least, c.most); got != c.want {
 			t.Errorf("between %d and %d, from %d to %d: %d; want %d", c.lo, c.hi, c.least, c.most, got, c.want)
+		}
+	}
+}
+
+// TestMoves gives the data of all members a place, or finds that there is another
+// way, or why there is none.
+func TestMoves(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		members  []around
+		want     uint64
+		delta    int
+		fallback bool
+		to       []uint64
+		at       int
+		problem  string
+	}{
+		{name: "more members", members: []around{{2048, 2000, 0}, {4096, 2000, 0}}, want: none, delta: 1, to: []uint64{1024, 3072}},
+		{name: "fewer members", members: []around{{2048, 0, 0}, {4096, 0, 0}}, want: none, delta: -1, to: []uint64{3072, 5120}},
+		{name: "up, by the least room of all", members: []around{{2048, 0, 9000}, {2048, 0, 2048}}, want: none, to: []uint64{4096, 4096}},
+		{name: "up, as round as can be", members: []around{{2048, 0, 8192}, {2048, 0, 8192}}, want: none, to: []uint64{6144, 6144}},
+		{name: "down, to round places", members: []around{{8192, 4096, 0}, {6144, 4096, 0}}, want: none, to: []uint64{6144, 4096}},
+		{name: "all to the place that is wanted", members: []around{{2048, 0, 9000}, {2048, 0, 9000}}, want: 5000, to: []uint64{5000, 5000}},
+		{name: "too near for the second", members: []around{{2048, 0, 9000}, {4096, 0, 9000}}, want: 5000, at: 1, problem: "--data-offset too small on"},
+		{name: "too near, whatever else there is", members: []around{{2048, 0, 9000}}, want: 3000, fallback: true, problem: "--data-offset too small on"},
+		{name: "no room", members: []around{{2048, 2000, 0}, {2048, 1000, 0}}, want: none, delta: 1, problem: "Insufficient head-space for reshape on"},
+		{name: "no room, but another way", members: []around{{2048, 2000, 0}, {2048, 1000, 0}}, want: none, delta: 1, fallback: true},
+		{name: "no room behind", members: []around{{2048, 0, 1000}}, want: none, problem: "Insufficient tail-space for reshape on"},
+		{name: "no room behind, but another way", members: []around{{2048, 0, 1000}}, want: none, fallback: true},
+	} {
+		s := newSharedSpace(wanted(c.want))
+		var now []uint64
+		for _, m := range c.members {
+			if problem := s.add("member", m.offset, m.before, m.after); problem != "" {
+				t.Fatalf("%s: %s", c.name, problem)
+			}
+			now = append(now, m.offset)
+		}
+		to, at, problem := s.choose(now, c.delta, 1024, c.fallback)
+		if !slices.Equal(to, c.to) || at != c.at || problem != c.problem {
+			t.Errorf("%s: %d, %q of %d; want %d, %q of %d", c.name, to, problem, at, c.to, c.problem, c.at)
+		}
+	}
+}
+
+// TestOutgrows: the kernel refuses to let data end behind what is used of a member,
+// not what is moved down.
+func TestOutgrows(t *testing.T) {
+	for _, c := range []struct {
+		now, to, size, kib uint64
+		want               bool
+	}{
+		{2048, 4096, 10000, 6024, false},
+		{2048, 4096, 10000, 6023, true},
+		{2048, 4096, 10001, 6024, false}, // half a KiB may be there
+		{2048, 4096, 10002, 6024, true},
+		{4096, 2048, 10000, 5000, false},
+		{2048, 2048, 10000, 5000, false},
+	} {
+		if got := outgrows(c.now, c.to, c.size, c.kib); got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

@@ -23,9 +23,7 @@ func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error
 	}
 	toLayout := t.toLayout
 	if t.Level != now.level {
-		next := g.live.Info
-		next.Level, next.RaidDisks, next.ChunkSize = mdctl.Level(t.Level), int32(now.disks+t.Delta), int32(t.ToChunk)
-		if err := g.changeLevel(ctx, t.Level, next); err != nil {
+		if err := g.changeLevel(ctx, t.Level); err != nil {
 			return err
 		}
 		toLayout = nil // the new level has brought its own
@@ -106,10 +104,9 @@ func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err 
 	return extra, nil
 }
 
-// changeLevel changes the level, which moves no data. next is the shape that comes
-// with it.
-func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.ArrayInfo) error {
-	info, err := g.dev.ArrayInfo()
+// changeLevel changes the level, which moves no data.
+func (g *Grower) changeLevel(ctx context.Context, level md.Level) error {
+	info, err := g.info()
 	if err != nil {
 		return err
 	}
@@ -119,7 +116,7 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.Arr
 		}
 	}
 	word := LevelWord(level)
-	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { g.levelShape = &next; return nil })
+	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { return g.foreseeLevel(level) })
 	if err := g.do(ctx, step); err != nil {
 		g.Report.Say(note.Always, "reshape.could-not-set-level", g.Array, word)
 		g.busyWithBitmap(err, "level", "")
@@ -131,6 +128,31 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level, next mdctl.Arr
 	return g.do(ctx, plan.SayStep(func() {
 		g.Report.Say(note.Normal, "reshape.level-changed", g.Array, word)
 	}), plan.AsideStep(g.reread))
+}
+
+// foreseeLevel notes the shape that comes with a level.
+func (g *Grower) foreseeLevel(level md.Level) error {
+	l := g.live
+	bytes, err := g.arrayBytes()
+	if err != nil {
+		return err
+	}
+	sectors, from := bytes/md.SectorSize, md.Level(l.Info.Level)
+	next, ok := takenOver(l.Info, sectors, level)
+	if !ok {
+		return unix.EINVAL
+	}
+	size := l.Size
+	if from == md.LevelRAID0 {
+		size = sectors / uint64(max(l.Info.RaidDisks, 1)) &^ 1 // whole KiB
+		if level == md.LevelRAID10 {                           // every member gets a copy behind it
+			for i := range l.Disks {
+				l.Disks[i].RaidDisk *= 2
+			}
+		}
+	}
+	l.ForeseeShape(next, size)
+	return nil
 }
 
 // dropParity removes the members that hold nothing but parity, and spares.
@@ -196,8 +218,8 @@ func (g *Grower) add(ctx context.Context) error {
 
 // info is the shape the array has now.
 func (g *Grower) info() (mdctl.ArrayInfo, error) {
-	if g.levelShape != nil {
-		return *g.levelShape, nil
+	if g.live.ShapeForeseen() {
+		return g.live.Info, nil
 	}
 	return g.dev.ArrayInfo()
 }
@@ -289,7 +311,9 @@ func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition)
 		_ = g.do(ctx, attr(a.ReshapeDirectionTo(direction(t.Delta < 0))))
 	}
 	if t.Delta < 0 && now.spaceAfter < t.minOffset {
-		if err := g.do(ctx, attr(a.ComponentSizeTo((now.size-t.minOffset)/2))); err != nil {
+		size := now.size - t.minOffset
+		shrink := plan.Foreseen(attr(a.ComponentSizeTo(size/2)), func() error { g.live.Size = size; return nil })
+		if err := g.do(ctx, shrink); err != nil {
 			return g.failed(ctx, err, "reshape.cannot-reduce-component-size")
 		}
 	}
@@ -370,7 +394,7 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	want := max(now.chunk, t.ToChunk) * 4 / md.SectorSize
 	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
 	have, err := g.live.Sysfs.StripeCacheSize()
-	if err != nil && g.levelShape != nil {
+	if g.live.ShapeForeseen() {
 		const stripes = 256 // what the level that is to come begins with (raid5.c, NR_STRIPES)
 		have, err = stripes, nil
 	}
@@ -387,23 +411,47 @@ func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) erro
 	if t.ToLevel != t.Level {
 		next.Level = &t.ToLevel
 	}
-	err := g.do(ctx, g.throughStep(next.Level, func(ctx context.Context) error {
-		if g.Background != nil {
-			return g.Background(next)
-		}
-		g.GrowRequest = next
-		return g.resume(ctx)
-	}))
+	var step plan.Step
+	if g.Background != nil {
+		step = throughStep(g.Array, next.Level, func(context.Context) error { return g.Background(next) })
+	} else {
+		step = plan.Foreseen(throughStep(g.Array, next.Level, func(ctx context.Context) error {
+			g.GrowRequest = next
+			return g.resume(ctx)
+		}), func() error {
+			g.foreseeReshaped(t)
+			return g.lastLevel(ctx, next.Level)
+		})
+	}
+	err := g.do(ctx, step)
 	if err != nil && !note.WasReported(err) {
 		return g.Report.Fail(err, "reshape.reshape-waits-for-mdadm-grow-continue", g.Array, err)
 	}
 	return err
 }
 
+// foreseeReshaped notes the shape after the restripe, with spares in what slots
+// it has more.
+func (g *Grower) foreseeReshaped(t *Transition) {
+	next := g.live.Info
+	next.RaidDisks, next.Layout, next.ChunkSize = int32(t.After.Data+t.Parity), t.After.Layout, int32(t.ToChunk)
+	g.live.ForeseeShape(next, g.live.Size)
+	for i := range g.live.Disks {
+		d := &g.live.Disks[i]
+		if d.RaidDisk >= 0 || d.State&(mdctl.DiskFaulty|mdctl.DiskJournal) != 0 {
+			continue
+		}
+		if slot, free := g.live.FreeSlot(); free {
+			d.RaidDisk = int32(slot)
+			d.State |= mdctl.DiskActive | mdctl.DiskSync
+		}
+	}
+}
+
 // throughStep is that somebody sees the reshape through, and changes to the level
 // that is to follow, if there is one.
-func (g *Grower) throughStep(level *md.Level, see func(context.Context) error) plan.Step {
-	info := plan.StepInfo{Kind: plan.KindDevice, Target: g.Array, What: "see the reshape through"}
+func throughStep(array string, level *md.Level, see func(context.Context) error) plan.Step {
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: array, What: "see the reshape through"}
 	if level != nil {
 		info.Value = "then level " + LevelWord(*level)
 	}

@@ -35,10 +35,15 @@ func (g *Grower) resume(ctx context.Context) error {
 	if err := g.refresh(ctx); err != nil {
 		return err
 	}
-	if md.Level(g.live.Info.Level) == *g.Level {
+	return g.lastLevel(ctx, g.Level)
+}
+
+// lastLevel changes to the level that was to follow a reshape, if there is one.
+func (g *Grower) lastLevel(ctx context.Context, level *md.Level) error {
+	if level == nil || md.Level(g.live.Info.Level) == *level {
 		return nil
 	}
-	return g.changeLevel(ctx, *g.Level, g.live.Info)
+	return g.changeLevel(ctx, *level)
 }
 
 // waitReshape waits until the array no longer reshapes.

@@ -111,6 +111,7 @@ type Grower struct {
 	awake     bool              // it no longer waits for a first write
 	offsets   map[string]uint64 // sectors: where the data of members is to start, by their paths
 	stretched map[string]bool   // members of which all that there is may be used, by their paths
+	linear    []*linearMember   // the members of a linear array, with those that were added
 }
 
 // Run chooses what to do, in mdadm's order (mdadm.c, case GROW).

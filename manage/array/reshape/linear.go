@@ -47,16 +47,16 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	if !d.IsBlockDevice() {
 		return g.refuse("reshape.not-block-device", name)
 	}
-	supers, err := g.linearSupers()
+	members, err := g.linearMembers(int(l.Info.RaidDisks))
 	if err != nil {
 		return err
 	}
-	number := len(supers)
-	grown, off, err := g.linearNew(supers[number-1], d, number)
+	number := len(members)
+	grown, err := g.linearNew(members[number-1].super, d, number)
 	if err != nil {
 		return err
 	}
-	steps := []plan.Step{device.DropPartitions(name), plan.NewWrite(name, "superblock "+l.Version.String(), off, grown.AppendSuper(nil))}
+	steps := []plan.Step{device.DropPartitions(name), plan.NewWrite(name, "superblock "+l.Version.String(), grown.Offset, grown.AppendSuper(nil))}
 	disk := mdctl.DiskInfo{
 		Number: int32(number), RaidDisk: int32(number), Major: int32(d.Major), Minor: int32(d.Minor),
 		State: mdctl.DiskSync | mdctl.DiskActive,
@@ -68,27 +68,45 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	}
 	g.runner.Keep() // from here on there is no way back: the array is longer
 	// What it does is listed as it is done: the superblocks are read anew.
-	return g.do(ctx, plan.AsideStep(func(ctx context.Context) error { return g.linearUpdate(ctx, number+1) }))
+	return g.do(ctx, plan.Foreseen(plan.AsideStep(func(ctx context.Context) error {
+		members, err := g.linearMembers(number + 1)
+		if err != nil {
+			return err
+		}
+		return g.linearUpdate(ctx, members)
+	}), func() error {
+		g.linear = append(members, &linearMember{disk: disk, super: grown})
+		return g.linearUpdate(ctx, g.linear)
+	}))
 }
 
-// linearSupers reads the superblock of every member.
-func (g *Grower) linearSupers() ([]*md.Member, error) {
-	var supers []*md.Member
-	for n := range int(g.live.Info.RaidDisks) {
+// linearMember is a member of a linear array.
+type linearMember struct {
+	disk  mdctl.DiskInfo
+	super *md.Member
+}
+
+// linearMembers reads the superblocks of the members, of which there are count.
+func (g *Grower) linearMembers(count int) ([]*linearMember, error) {
+	if g.linear != nil {
+		return g.linear, nil
+	}
+	var members []*linearMember
+	for n := range count {
 		disk, err := g.dev.DiskInfo(n)
 		if err != nil {
 			return nil, g.refuse("reshape.cannot-get-device-detail-for-device", n)
 		}
-		m, err := g.linearSuper(&disk)
+		super, err := g.linearSuper(&disk)
 		if err != nil {
 			return nil, err
 		}
-		supers = append(supers, m)
+		members = append(members, &linearMember{disk: disk, super: super})
 	}
-	if len(supers) == 0 {
+	if len(members) == 0 {
 		return nil, g.refuse("reshape.cannot-get-device-detail-for-device", 0)
 	}
-	return supers, nil
+	return members, nil
 }
 
 func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
@@ -106,17 +124,18 @@ func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
 }
 
 // linearNew makes the superblock of the new member from the one of the last.
-func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.Member, int64, error) {
+func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.Member, error) {
 	off, ok := last.Version.SuperOffset(d.Size())
 	if !ok {
-		return nil, 0, g.refuse("reshape.preparing-new-metadata-failed", d.Name())
+		return nil, g.refuse("reshape.preparing-new-metadata-failed", d.Name())
 	}
 	grown := *last
+	grown.Offset = off
 	if last.Super0 != nil {
 		grown.Super0 = last.Super0.Clone()
 		grown.Super0.Disks[number] = linearDisk0(number, d.Major, d.Minor)
 		grown.Super0.ThisDisk = grown.Super0.Disks[number]
-		return &grown, off, nil
+		return &grown, nil
 	}
 	s := last.Super1.Clone()
 	for len(s.DevRoles) <= number {
@@ -124,7 +143,7 @@ func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.M
 	}
 	s.DevRoles[number], s.DevNumber = md.Role(number), uint32(number)
 	if _, err := rand.Read(s.DeviceUUID[:]); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	sectors := uint64(d.Size() / md.SectorSize)
 	end := sectors
@@ -135,11 +154,11 @@ func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.M
 	if end <= s.DataOffset {
 		g.Report.Say(note.Always, "reshape.preparing-new-metadata-failed", d.Name())
 		g.Report.Extra(note.Always, "reshape.it-has-room-for-0-sectors-beside-metadata")
-		return nil, 0, errGrow
+		return nil, errGrow
 	}
 	s.DataSize = end - s.DataOffset
 	grown.Super1 = s
-	return &grown, off, nil
+	return &grown, nil
 }
 
 func linearDisk0(number int, major, minor uint32) md.Disk0 {
@@ -150,20 +169,11 @@ func linearDisk0(number int, major, minor uint32) md.Disk0 {
 }
 
 // linearUpdate tells every member how many they are now.
-func (g *Grower) linearUpdate(ctx context.Context, count int) error {
-	last, err := g.dev.DiskInfo(count - 1)
-	if err != nil {
-		return g.refuse("reshape.cannot-get-device-detail-for-device", count-1)
-	}
-	for n := range count {
-		disk, err := g.dev.DiskInfo(n)
-		if err != nil {
-			return g.refuse("reshape.cannot-get-device-detail-for-device", n)
-		}
-		m, err := g.linearSuper(&disk)
-		if err != nil {
-			return err
-		}
+func (g *Grower) linearUpdate(ctx context.Context, members []*linearMember) error {
+	count := len(members)
+	last := &members[count-1].disk
+	for _, member := range members {
+		m := member.super
 		if s := m.Super1; s != nil {
 			for len(s.DevRoles) < count {
 				s.DevRoles = append(s.DevRoles, md.RoleSpare)
@@ -174,11 +184,12 @@ func (g *Grower) linearUpdate(ctx context.Context, count int) error {
 			s.RaidDisks, s.NrDisks, s.ActiveDisks, s.WorkingDisks = uint32(count), uint32(count), uint32(count), uint32(count)
 			s.Disks[count-1] = linearDisk0(count-1, uint32(last.Major), uint32(last.Minor))
 		}
-		name, err := live.KernelNameOf(uint32(disk.Major), uint32(disk.Minor))
+		major, minor := uint32(member.disk.Major), uint32(member.disk.Minor)
+		name, err := live.KernelNameOf(major, minor)
 		if err != nil {
 			return err
 		}
-		path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
+		path := device.DevicePath(major, minor, name)
 		if err := g.do(ctx, plan.NewSharedWrite(path, "superblock "+m.Version.String(), m.Offset, m.AppendSuper(nil))); err != nil {
 			return g.failed(ctx, err, "reshape.cannot-store-new-superblock", path)
 		}

@@ -2,6 +2,7 @@ package mdadm
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mdkit/mdkit/internal/lab"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // growth is a chain of changes to one array, by ours: after each the data has
@@ -48,6 +50,10 @@ func growths() []growth {
 		{"raid0 to raid10", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l10 --add r2 r3", "mdadm --grow md0 -l0"}},
 		{"raid1", "-l1 -n2 -b internal r0 r1", []string{"mdadm --grow md0 -n3 --add r2", "mdadm --grow md0 -b none", "mdadm --grow md0 -b internal", "mdadm --grow md0 -b none", "mdadm --grow md0 -l0"}},
 		{"linear", "-llinear -n2 r0 r1", []string{"mdadm --grow md0 --add r2", "mdadm --grow md0 --add r3"}},
+		{"linear by two", "-llinear -n2 r0 r1", []string{"mdadm --grow md0 --add r2 r3"}},
+		{"linear 0.90", "-llinear -n2 -e0.90 r0 r1", []string{"mdadm --grow md0 --add r2 r3"}},
+		{"raid0 to raid5 up", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l5 -n4 --add r2 r3"}},
+		{"raid0 to raid4", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l4 --add r2", "mdadm --grow md0 -l0"}},
 	}
 }
 
@@ -72,9 +78,7 @@ func (gr growth) run(t *testing.T) {
 	want := prefix(t, "/dev/md0", kept)
 	for _, line := range gr.lines {
 		if rest, ours := strings.CutPrefix(line, "mdadm "); ours {
-			if got := oursLine(rest); got.code != 0 {
-				t.Fatalf("%s: %v", line, got)
-			}
+			foretold(t, rest)
 			reshaped(t)
 		} else {
 			do(t, line)
@@ -107,6 +111,33 @@ func (gr growth) run(t *testing.T) {
 			t.Errorf("mismatches: %s", b)
 		}
 	}
+}
+
+// foretold runs a line, which has to take the steps that its dry run has listed.
+func foretold(t *testing.T, line string) {
+	t.Helper()
+	dry, _ := stepsOf(t, line+" --dry-run")
+	wet, said := stepsOf(t, line)
+	if dry != wet {
+		t.Errorf("%s: other steps than those of its dry run\n%s--- these:\n%s", line, dry, wet)
+	}
+	if said.code != 0 {
+		t.Fatalf("%s: %v", line, said)
+	}
+}
+
+// stepsOf runs a line and gives its steps, one a line.
+func stepsOf(t *testing.T, line string) (steps string, said outcome) {
+	t.Helper()
+	said = oursLine(line + " --json")
+	var doc struct{ Steps []plan.StepInfo }
+	if err := json.Unmarshal([]byte(said.out), &doc); err != nil {
+		t.Fatalf("%s: %v: %v", line, err, said)
+	}
+	for _, s := range doc.Steps {
+		steps += s.String() + "\n"
+	}
+	return steps, said
 }
 
 // TestGrowStopKeepsData stops restripes that move data to another offset in the

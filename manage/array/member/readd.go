@@ -69,7 +69,7 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 		if !m.mayReturn(old, s) {
 			return unix.EINVAL
 		}
-		return nil
+		return m.Live.ForeseeMember(t.Major, t.Minor, d)
 	}))
 	log := note.ListenToKernel()
 	defer log.Close()

@@ -20,7 +20,17 @@ import (
 // PlanRebuild writes the map of arrays anew from the arrays that there are
 // (mapfile.c, RebuildMap).
 func PlanRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
-	return Map{}.planRebuild(home, cf)
+	entries, err := entriesOfArrays(home, cf)
+	if err != nil {
+		return nil, err
+	}
+	info := plan.StepInfo{Kind: plan.KindMap, Target: MapDir + "/map", What: "write it anew"}
+	for _, e := range entries {
+		info.Value = strings.TrimSpace(info.Value + " " + e.Name + "=" + e.Path)
+	}
+	return &plan.Plan{Steps: []plan.Step{
+		plan.NewStep(info, func(context.Context) error { return Map{}.replace(entries) }, nil),
+	}}, nil
 }
 
 // Hold locks the map for a command that works on arrays, and sees to it that
@@ -41,17 +51,24 @@ func (m *Map) Hold(ctx context.Context, r *plan.Runner, home Home, cf *mdconf.Co
 }
 
 // Ensure writes a map that is missing, so that arrays that are there are found
-// in it. Without one they are as good as before.
+// in it. Without one they are as good as before. It is for steps that are not
+// shown, as dry runs leave those out.
 func (m Map) Ensure(home Home, cf *mdconf.Config) {
 	if _, err := os.Stat(m.path("map")); !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if p, err := m.planRebuild(home, cf); err == nil {
-		_ = p.Apply(context.Background(), nil)
+	if entries, err := entriesOfArrays(home, cf); err == nil {
+		_ = m.replace(entries)
 	}
 }
 
-func (m Map) planRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
+// replace writes the map anew.
+func (m Map) replace(entries []MapEntry) error {
+	return m.change(func([]MapEntry) []MapEntry { return entries })
+}
+
+// entriesOfArrays describes the arrays that there are, as the map has them.
+func entriesOfArrays(home Home, cf *mdconf.Config) ([]MapEntry, error) {
 	if cf == nil {
 		cf = &mdconf.Config{}
 	}
@@ -66,13 +83,7 @@ func (m Map) planRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
 			entries = append([]MapEntry{e}, entries...)
 		}
 	}
-	info := plan.StepInfo{Kind: plan.KindMap, Target: MapDir + "/map", What: "write it anew"}
-	for _, e := range entries {
-		info.Value = strings.TrimSpace(info.Value + " " + e.Name + "=" + e.Path)
-	}
-	return &plan.Plan{Steps: []plan.Step{plan.NewStep(info, func(context.Context) error {
-		return m.change(func([]MapEntry) []MapEntry { return entries })
-	}, nil)}}, nil
+	return entries, nil
 }
 
 // mapEntryOf describes an array by the first of its members that can be read.

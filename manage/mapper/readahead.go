@@ -62,9 +62,9 @@ func GetReadAhead(fs sysfs.FS, num dm.Number) (uint32, error) {
 	return uint32(2 * kib), err
 }
 
-// FindReadAhead is [GetReadAhead], and asks the device's node where sysfs does
-// not have the device: it comes there with its first table. The error is an
-// [*os.PathError] then, of which Op is "open" or "BLKRAGET".
+// FindReadAhead is [GetReadAhead], and asks the device's node, as libdevmapper
+// does, where sysfs does not know: it has a device from its first table on. The
+// error is an [*os.PathError] then, of which Op is "open" or "BLKRAGET".
 func FindReadAhead(fs sysfs.FS, num dm.Number, nodes Nodes, name string) (uint32, error) {
 	if sectors, err := GetReadAhead(fs, num); err == nil {
 		return sectors, nil

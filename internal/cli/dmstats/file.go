@@ -19,6 +19,7 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
+	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
 )
 
@@ -170,7 +171,7 @@ func (s *files) createFile(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
-	if monitor && o.Group && !h.Runner.DryRun {
+	if monitor && o.Group {
 		s.monitor(ctx, f, ids[0], follow)
 	}
 	s.fileMapped(h, f, ids, o)
@@ -189,10 +190,9 @@ func (s *files) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Ha
 		return nil, nil, err
 	}
 	defer s.showPlanned(h, f.dev)
-	if h.Runner.DryRun {
-		if err := s.listRegions(h, f.dev, ""); err != nil {
-			return nil, nil, err
-		}
+	warnings, err := h.Foresee("")
+	if err := s.afterList(f.dev, warnings, err); err != nil {
+		return nil, nil, err
 	}
 	ids, err := h.CreateFile(ranges, o)
 	var e *stats.FileError
@@ -248,7 +248,7 @@ func (s *files) updateFilemap(ctx context.Context, c dmtask.Call) error {
 	}
 	defer f.Close()
 	group := s.unsigned(dmopt.GroupID)
-	if monitor && !a.Has(dmopt.DryRun) && s.monitor(ctx, f, group, follow) {
+	if monitor && s.monitor(ctx, f, group, follow) {
 		return nil
 	}
 	return s.updateFile(f, group)
@@ -279,7 +279,7 @@ func (s *files) updateFile(f *mappedFile, group uint64) error {
 		s.regionFailed(f.dev, err)
 		return failed()
 	}
-	if group != ids[0] && !s.Line.Has(dmopt.JSON) && !h.Runner.DryRun {
+	if group != ids[0] && !s.Line.Has(dmopt.JSON) && h.Outcome().Applied {
 		fmt.Fprintf(s.Out, "Group ID changed from %d to %d", group, ids[0])
 	}
 	s.done(h, change{Device: f.dev.Num.String(), Action: "updated", Regions: ids, Group: &ids[0]},
@@ -288,8 +288,17 @@ func (s *files) updateFile(f *mappedFile, group uint64) error {
 }
 
 // monitor starts the daemon that follows a file, or follows it itself with
-// --foreground. It returns whether that worked.
-func (s *files) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
+// --foreground. It returns whether that worked; in a dry run nothing follows it.
+func (s *files) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) (follows bool) {
+	runner := plan.Runner{DryRun: s.Line.Has(dmopt.DryRun)}
+	_ = runner.Do(ctx, plan.AsideStep(func(ctx context.Context) error {
+		follows = s.follow(ctx, f, group, path)
+		return nil
+	}))
+	return follows
+}
+
+func (s *files) follow(ctx context.Context, f *mappedFile, group uint64, path bool) bool {
 	mode := ui.Choose(path, "path", "inode")
 	if s.Line.Has(dmopt.Foreground) {
 		if err := s.Out.Flush(); err != nil {

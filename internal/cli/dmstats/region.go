@@ -135,10 +135,9 @@ func (s *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 	if err != nil || info == nil {
 		return err
 	}
-	if h.Runner.DryRun {
-		if err := s.listRegions(h, d, ""); err != nil { // which ids are free
-			return err
-		}
+	warnings, err := h.Foresee("")
+	if err := s.afterList(d, warnings, err); err != nil {
+		return err
 	}
 	segments := a.Has(dmopt.Segments)
 	if !segments {
@@ -176,13 +175,12 @@ func (s *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.C
 // groupSegments makes the regions of a device's targets a group.
 func (s *regions) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
 	list := table.JoinIDs(ids)
-	if !h.Runner.DryRun {
-		if program != "" {
-			program = stats.Program // the original looks nowhere else
-		}
-		if err := s.listRegions(h, d, program); err != nil {
-			return err
-		}
+	if program != "" {
+		program = stats.Program // the original looks nowhere else
+	}
+	warnings, err := h.Relist(program)
+	if err := s.afterList(d, warnings, err); err != nil {
+		return err
 	}
 	alias := s.Line.Text[dmopt.Alias]
 	g, err := s.group(h, d, list, alias)
@@ -339,7 +337,7 @@ func (s *regions) print(ctx context.Context, c dmtask.Call) error {
 		if err := s.printRegion(h, d, r.ID); err != nil {
 			return err
 		}
-		if s.Line.Has(dmopt.JSON) || h.Runner.DryRun {
+		if s.Line.Has(dmopt.JSON) || !h.Outcome().Applied {
 			continue
 		}
 		if err := s.printRegion(h, d, r.ID); err != nil {

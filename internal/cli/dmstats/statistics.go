@@ -77,6 +77,12 @@ func (s *handles) listed(c dmtask.Call, program string) (*stats.Handle, dmtask.D
 // listRegions lists the regions and says what is odd about them.
 func (s *handles) listRegions(h *stats.Handle, d dmtask.Device, program string) error {
 	warnings, err := h.List(program)
+	return s.afterList(d, warnings, err)
+}
+
+// afterList says what is odd about the regions that were listed, and why they
+// were not.
+func (s *handles) afterList(d dmtask.Device, warnings []error, err error) error {
 	for _, w := range warnings {
 		s.regionWarning(w)
 	}
@@ -105,15 +111,14 @@ func (s *handles) regionWarning(w error) {
 
 // showPlanned shows what a dry run would have sent.
 func (s *handles) showPlanned(h *stats.Handle, d dmtask.Device) {
-	if !h.Runner.DryRun {
+	o := h.Outcome()
+	if o.Applied {
 		return
 	}
-	steps := h.Runner.Steps
-	for i := range steps {
-		steps[i].Target, steps[i].What = d.String(), dmtask.TaskMessage
+	for i := range o.Messages {
+		o.Messages[i].Target, o.Messages[i].What = d.String(), dmtask.TaskMessage
 	}
-	s.ShowSteps(d.String(), steps...)
-	h.Runner.Steps = nil
+	s.ShowSteps(d.String(), o.Messages...)
 }
 
 // change is what --json says of a change of the statistics.
@@ -130,7 +135,7 @@ type change struct {
 // nothing: what would be sent has been shown.
 func (s *handles) done(h *stats.Handle, d change, format string, args ...any) {
 	switch {
-	case h.Runner.DryRun:
+	case !h.Outcome().Applied:
 	case s.Line.Has(dmopt.JSON):
 		if d.Regions == nil {
 			d.Regions = []uint64{}

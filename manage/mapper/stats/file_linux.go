@@ -1,7 +1,6 @@
 package stats
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/ioctl/block"
-	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // What keeps a file from being mapped, by class.
@@ -104,13 +102,10 @@ func (h *Handle) CreateFile(ranges []table.Range, o FileOptions) ([]uint64, erro
 	return ids, nil
 }
 
-// relist is List where only failure matters. The regions of a dry run are not
-// the kernel's: then it is not asked.
+// relist is Relist where only failure matters.
 func (h *Handle) relist(program string) error {
-	return h.Runner.Do(context.Background(), plan.AsideStep(func(context.Context) error {
-		_, err := h.List(program)
-		return err
-	}))
+	_, err := h.Relist(program)
+	return err
 }
 
 func (h *Handle) createRanges(ranges []table.Range, kept map[table.Range]uint64, o FileOptions) ([]uint64, error) {

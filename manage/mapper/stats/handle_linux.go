@@ -107,6 +107,39 @@ func (h *Handle) List(program string) (warnings []error, err error) {
 	return warnings, nil
 }
 
+// Foresee is List in a dry run, and does nothing otherwise: the ids of the
+// regions that would be made depend on those that there are.
+func (h *Handle) Foresee(program string) (warnings []error, err error) {
+	nothing := plan.AsideStep(func(context.Context) error { return nil })
+	err = h.Runner.Do(context.Background(), plan.Foreseen(nothing, func() (err error) {
+		warnings, err = h.List(program)
+		return err
+	}))
+	return warnings, err
+}
+
+// Relist is List after a change. The regions of a dry run are not the kernel's:
+// then it is not asked, and the table stays as it was foreseen.
+func (h *Handle) Relist(program string) (warnings []error, err error) {
+	err = h.Runner.Do(context.Background(), plan.AsideStep(func(context.Context) (err error) {
+		warnings, err = h.List(program)
+		return err
+	}))
+	return warnings, err
+}
+
+// Outcome is what has come of the changes that a handle was asked for.
+type Outcome struct {
+	Applied  bool            // they were made; false for a dry run
+	Messages []plan.StepInfo // that were sent or, in a dry run, would be
+}
+
+// Outcome tells what has come of the changes so far.
+func (h *Handle) Outcome() Outcome {
+	applied, _ := h.Runner.Run(context.Background(), &plan.Plan{}) // without a step it only tells whether it takes steps
+	return Outcome{Applied: applied, Messages: slices.Clone(h.Runner.Steps)}
+}
+
 // Populate reads the counters of all regions that were listed and sets them to
 // zero, so that the next time only what happens from now on is counted.
 func (h *Handle) Populate() error {

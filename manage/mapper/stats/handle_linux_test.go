@@ -181,6 +181,45 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestOutcome shows that what was done, and what would be, can be told apart,
+// and when the kernel is asked for its regions.
+func TestOutcome(t *testing.T) {
+	for _, c := range []struct {
+		dry    bool
+		sent   string
+		before int // regions known after Foresee
+		after  int // and after Relist
+	}{
+		{dry: false, sent: "@stats_create 0+8 /1 p|@stats_list p", before: 0, after: 2},
+		{dry: true, sent: "@stats_list p", before: 1, after: 2},
+	} {
+		k := &kernel{regions: map[int]string{0: "0+8 8 p -"}}
+		h := Open(k, dm.ByName("d"))
+		h.Runner.DryRun = c.dry
+		if o := h.Outcome(); o.Applied == c.dry || len(o.Messages) != 0 {
+			t.Errorf("dry %t: at first %+v", c.dry, o)
+		}
+		_, err := h.Foresee("p")
+		must(t, err)
+		if n := len(h.Table.Regions); n != c.before {
+			t.Errorf("dry %t: %d regions before", c.dry, n)
+		}
+		id, err := h.Create(table.Create{Length: 8, Areas: 1, Program: "p"})
+		must(t, err)
+		_, err = h.Relist("p")
+		must(t, err)
+		if n := len(h.Table.Regions); id != 1 || n != c.after {
+			t.Errorf("dry %t: region %d of %d", c.dry, id, n)
+		}
+		if o := h.Outcome(); o.Applied == c.dry || len(o.Messages) != 1 || o.Messages[0].Value != "0 @stats_create 0+8 /1 p" {
+			t.Errorf("dry %t: %+v", c.dry, o)
+		}
+		if got := strings.Join(k.sent, "|"); got != c.sent {
+			t.Errorf("dry %t: sent %s", c.dry, got)
+		}
+	}
+}
+
 func TestUpdateFile(t *testing.T) {
 	k := &kernel{}
 	h := open(t, k)

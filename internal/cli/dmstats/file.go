@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/internal/cli/ui"
-	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -76,12 +71,11 @@ func (s *files) openFile(given, path string) (*mappedFile, error) {
 	if err != nil {
 		return nil, s.Refuse("Could not open %s for reading", path)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	num, err := stats.FileDevice(f)
+	if err != nil {
 		f.Close()
 		return nil, s.Refuse("fstat failed for fd %d.", f.Fd())
 	}
-	num := dm.Number{Major: unix.Major(uint64(st.Dev)), Minor: unix.Minor(uint64(st.Dev))}
 	return &mappedFile{File: f, given: given, path: path, dev: dmtask.Device{Num: num, ByNum: true}}, nil
 }
 
@@ -315,19 +309,7 @@ func (s *files) follow(ctx context.Context, f *mappedFile, group uint64, path bo
 	return true
 }
 
-// startFilemapd starts this program as dmfilemapd in a session of its own, with
-// the file as descriptor 3.
+// startFilemapd starts this program as dmfilemapd, to follow a file.
 func startFilemapd(f *os.File, group uint64, path, mode string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := &exec.Cmd{
-		Path: self, Args: []string{"dmfilemapd", "3", strconv.FormatUint(group, 10), path, mode, "1"},
-		Dir: "/", ExtraFiles: []*os.File{f}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
+	return stats.StartDaemon(f, []string{"dmfilemapd", strconv.Itoa(stats.DaemonFile), strconv.FormatUint(group, 10), path, mode, "1"})
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
@@ -58,9 +56,9 @@ func Filemapd(ctx context.Context, args []string, std ui.IO) int {
 }
 
 func (f *filemapd) run(ctx context.Context, file *os.File, std ui.IO) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
-		return fmt.Errorf("%s: fstat: %w", f.path, err)
+	num, err := stats.FileDevice(file)
+	if err != nil {
+		return err
 	}
 	ctl, err := dm.Open()
 	if err != nil {
@@ -71,7 +69,7 @@ func (f *filemapd) run(ctx context.Context, file *os.File, std ui.IO) error {
 	if f.verbose > 0 {
 		w.Log = func(s string) { fmt.Fprintln(std.Out, s) }
 	}
-	return w.Run(ctx, stats.Open(ctl, dm.ByNumber(unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))))
+	return w.Run(ctx, stats.Open(ctl, dm.ByNumber(num.Major, num.Minor)))
 }
 
 // parseFilemapd reads the arguments; complaint says what is wrong with them.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -97,25 +96,4 @@ func (m *Mapper) Check(t table.Table, readOnly bool) error {
 		return table.CheckReadOnly(t, m.World())
 	}
 	return table.Check(t, m.World())
-}
-
-// Find gives a device's name in the kernel: for a name that name, for a path
-// the name of the device with that number. A relative path with one "/" is one
-// below /dev.
-func (m *Mapper) Find(nameOrPath string) (string, error) {
-	if !strings.Contains(nameOrPath, "/") {
-		return nameOrPath, nil
-	}
-	num, err := number(nameOrPath)
-	if err != nil && !strings.HasPrefix(nameOrPath, "/") && strings.Count(nameOrPath, "/") == 1 {
-		num, err = number("/dev/" + nameOrPath)
-	}
-	if err != nil {
-		return "", fmt.Errorf("device %s not found: %w", nameOrPath, err)
-	}
-	info, err := m.Control.Status(dm.ByNumber(num.Major, num.Minor), dm.StatusOptions{NoOpenCount: true})
-	if err != nil {
-		return "", fmt.Errorf("device %s not found: %w", nameOrPath, err)
-	}
-	return info.Name, nil
 }

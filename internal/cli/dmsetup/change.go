@@ -22,44 +22,44 @@ type changes struct {
 
 // carryOut applies a change, or shows it under --dry-run. tasks says what a
 // refused command is called in messages, and d names the device there.
-func (s *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
-	_, err := s.run(ctx, c, d, tasks, show)
+func (ch *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
+	_, err := ch.run(ctx, c, d, tasks, show)
 	return err
 }
 
 // run is carryOut that says whether the change was applied.
-func (s *changes) run(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) (applied bool, err error) {
-	if s.synchronises() { // who is impatient with udev leaves no semaphore behind
+func (ch *changes) run(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) (applied bool, err error) {
+	if ch.synchronises() { // who is impatient with udev leaves no semaphore behind
 		var stop context.CancelFunc
-		ctx, stop = s.Std.Cancellable(ctx)
+		ctx, stop = ch.Std.Cancellable(ctx)
 		defer stop()
 	}
-	if applied, err = s.Run(ctx, d.String(), &c.Plan); !applied {
+	if applied, err = ch.Run(ctx, d.String(), &c.Plan); !applied {
 		return false, err
 	}
 	for _, note := range c.Notes() {
-		s.Warn("WARNING: %v", note)
+		ch.Warn("WARNING: %v", note)
 	}
 	if err != nil {
-		return true, s.failedPlan(err, d, tasks, c.Info())
+		return true, ch.failedPlan(err, d, tasks, c.Info())
 	}
 	i := c.Info()
-	if err := s.UnmangleInfo(&i); err != nil {
+	if err := ch.UnmangleInfo(&i); err != nil {
 		return true, err
 	}
-	if s.Line.Has(dmopt.JSON) {
+	if ch.Line.Has(dmopt.JSON) {
 		row := dmtask.Changed{Device: d.String(), Applied: true, Steps: c.Describe()}
 		if show {
-			info := s.infoJSON(&i)
+			info := ch.infoJSON(&i)
 			row.Info = &info
 		}
-		s.Show(row)
+		ch.Show(row)
 		return true, nil
 	}
-	if !show || !s.Line.Has(dmopt.Verbose) {
+	if !show || !ch.Line.Has(dmopt.Verbose) {
 		return true, nil
 	}
-	return true, s.showInfo(ctx, &i)
+	return true, ch.showInfo(ctx, &i)
 }
 
 // tasks names the commands of a change.
@@ -73,7 +73,7 @@ const anyCommand = ^dm.Command(0)
 
 // failedPlan makes the error of a plan that was refused: the task, the errno,
 // what the kernel said, and what could not be taken back.
-func (s *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
+func (ch *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
 	var failed *plan.PlanError
 	if !errors.As(err, &failed) {
 		return dmtask.Failed(names[anyCommand], d, err)
@@ -101,11 +101,11 @@ func (s *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info)
 // loads applies a change that loads a table. If the kernel refuses that, the
 // reasons that are known here come first; under --dry-run they are warnings, for
 // the devices that the table is about may be yet to come.
-func (s *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
-	applied, err := s.run(ctx, c, d, names, true)
+func (ch *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
+	applied, err := ch.run(ctx, c, d, names, true)
 	if !applied {
 		for _, p := range problems(m.Check(t, readOnly)) {
-			s.Warn("WARNING: %v", p)
+			ch.Warn("WARNING: %v", p)
 		}
 	}
 	var refused *dmtask.TaskError
@@ -120,17 +120,17 @@ func (s *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change,
 }
 
 // manager gives the manager of mapped devices. sync false leaves udev alone.
-func (s *changes) manager(sync bool) (*mapper.Mapper, error) {
-	ctl, err := s.Control()
+func (ch *changes) manager(sync bool) (*mapper.Mapper, error) {
+	ctl, err := ch.Control()
 	if err != nil {
 		return nil, err
 	}
-	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: s.Folder()}, Udev: mapper.NoUdev{}, FS: sysfs.Host}
-	if sync && s.synchronises() {
-		if err := s.checkCookie(); err != nil {
+	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: ch.Folder()}, Udev: mapper.NoUdev{}, FS: sysfs.Host}
+	if sync && ch.synchronises() {
+		if err := ch.checkCookie(); err != nil {
 			return nil, err
 		}
-		m.Udev = mapper.Semaphores{Join: s.cookie, Deadline: s.Line.Timeout}
+		m.Udev = mapper.Semaphores{Join: ch.cookie, Deadline: ch.Line.Timeout}
 	}
 	return m, nil
 }

@@ -29,19 +29,19 @@ type tableProblem struct {
 
 // check is the command check: it says whether the kernel would take a table,
 // and why not, and loads nothing.
-func (s *tables) check(_ context.Context, c dmtask.Call) error {
-	if s.Line.Has(dmopt.Concise) {
-		return s.checkConcise(c)
+func (t *tables) check(_ context.Context, c dmtask.Call) error {
+	if t.Line.Has(dmopt.Concise) {
+		return t.checkConcise(c)
 	}
-	table, err := s.readTable(c.Args)
+	table, err := t.readTable(c.Args)
 	if err != nil {
 		return err
 	}
-	return s.checkTable("", table)
+	return t.checkTable("", table)
 }
 
-func (s *tables) checkConcise(c dmtask.Call) error {
-	text, err := s.conciseText(c)
+func (t *tables) checkConcise(c dmtask.Call) error {
+	text, err := t.conciseText(c)
 	if err != nil {
 		return err
 	}
@@ -51,22 +51,22 @@ func (s *tables) checkConcise(c dmtask.Call) error {
 	}
 	var failed error
 	for _, f := range list {
-		table, err := s.parseTable(f[4], "")
+		table, err := t.parseTable(f[4], "")
 		if err == nil {
-			err = s.checkTable(f[0], table)
+			err = t.checkTable(f[0], table)
 		}
-		failed = errors.Join(failed, s.Complain(err))
+		failed = errors.Join(failed, t.Complain(err))
 	}
 	return failed
 }
 
 // checkTable reports on one table.
-func (s *tables) checkTable(name string, table grammar.Table) error {
-	m, err := s.manager(false)
+func (t *tables) checkTable(name string, table grammar.Table) error {
+	m, err := t.manager(false)
 	if err != nil {
 		return err
 	}
-	failed := m.Check(table, s.Line.Has(dmopt.ReadOnly))
+	failed := m.Check(table, t.Line.Has(dmopt.ReadOnly))
 	doc := checkJSON{Name: name, Valid: failed == nil, Targets: len(table), Size: table.Sectors() * sectorSize, Errors: []tableProblem{}}
 	lead := ui.Choose(name != "", name+": ", "")
 	for _, p := range problems(failed) {
@@ -76,15 +76,15 @@ func (s *tables) checkTable(name string, table grammar.Table) error {
 		} else {
 			doc.Errors = append(doc.Errors, tableProblem{Reason: p.Error()})
 		}
-		if !s.Line.Has(dmopt.JSON) {
-			s.Warn("%s%v", lead, p)
+		if !t.Line.Has(dmopt.JSON) {
+			t.Warn("%s%v", lead, p)
 		}
 	}
 	switch {
-	case s.Line.Has(dmopt.JSON):
-		s.Show(doc)
+	case t.Line.Has(dmopt.JSON):
+		t.Show(doc)
 	case failed == nil:
-		s.Printf("%sthe kernel would take this table: %d target%s, %s\n", lead,
+		t.Printf("%sthe kernel would take this table: %d target%s, %s\n", lead,
 			len(table), ui.Choose(len(table) == 1, "", "s"), ui.Size(int64(doc.Size)))
 	}
 	if failed != nil {

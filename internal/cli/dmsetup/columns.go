@@ -27,12 +27,12 @@ const (
 
 // object is what a row of a report is about.
 type object struct {
-	s      *reports
-	info   *dm.Info
-	deps   []dm.Number
-	node   *mapper.TreeNode
-	split  *splitName
-	region *dmstats.Row
+	reports *reports
+	info    *dm.Info
+	deps    []dm.Number
+	node    *mapper.TreeNode
+	split   *splitName
+	region  *dmstats.Row
 }
 
 // defaultColumns are those of info -c.
@@ -108,17 +108,17 @@ func nameColumns() []report.Field[*object] {
 		text(t, "Name", 16, "name", "Name of mapped device.",
 			func(o *object) (string, error) { return o.info.Name, nil }),
 		text(t, "MangledName", 16, "mangled_name", "Mangled name of mapped device.",
-			func(o *object) (string, error) { return o.s.ShownMangled("name", o.info.Name) }),
+			func(o *object) (string, error) { return o.reports.ShownMangled("name", o.info.Name) }),
 		text(t, "UnmangledName", 16, "unmangled_name", "Unmangled name of mapped device.",
-			func(o *object) (string, error) { return o.s.ShownUnmangled("name", o.info.Name) }),
+			func(o *object) (string, error) { return o.reports.ShownUnmangled("name", o.info.Name) }),
 		text(t, "UUID", 32, "uuid", "Unique (optional) identifier for mapped device.",
 			func(o *object) (string, error) { return o.info.UUID, nil }),
 		text(t, "MangledUUID", 32, "mangled_uuid", "Mangled unique (optional) identifier for mapped device.",
-			func(o *object) (string, error) { return o.s.ShownMangled("UUID", o.info.UUID) }),
+			func(o *object) (string, error) { return o.reports.ShownMangled("UUID", o.info.UUID) }),
 		text(t, "UnmangledUUID", 32, "unmangled_uuid", "Unmangled unique (optional) identifier for mapped device.",
-			func(o *object) (string, error) { return o.s.ShownUnmangled("UUID", o.info.UUID) }),
+			func(o *object) (string, error) { return o.reports.ShownUnmangled("UUID", o.info.UUID) }),
 		number(t, "RAhead", 6, "read_ahead", "Read ahead value.", func(o *object) int64 {
-			n, _ := o.s.readAhead(o.info)
+			n, _ := o.reports.readAhead(o.info)
 			return int64(n)
 		}),
 	}
@@ -158,7 +158,7 @@ func relationColumns() []report.Field[*object] {
 		number(d, "#Devs", 5, "device_count", "Number of devices used by this one.",
 			func(o *object) int64 { return int64(len(o.deps)) }),
 		text(t, "DevNamesUsed", 16, "devs_used", "List of names of mapped devices used by this one.",
-			func(o *object) (string, error) { return nodeNames(o.s.devices.Used(o.node)), nil }),
+			func(o *object) (string, error) { return nodeNames(o.reports.devices.Used(o.node)), nil }),
 		text(d, "DevNosUsed", 16, "devnos_used", "List of device numbers of devices used by this one.",
 			func(o *object) (string, error) {
 				return joined(o.deps, func(n dm.Number) (string, error) { return n.String(), nil })
@@ -166,13 +166,13 @@ func relationColumns() []report.Field[*object] {
 		text(d, "BlkDevNamesUsed", 16, "blkdevs_used", "List of names of block devices used by this one.",
 			func(o *object) (string, error) { return joined(o.deps, blockName) }),
 		number(t, "#Refs", 5, "device_ref_count", "Number of mapped devices referencing this one.",
-			func(o *object) int64 { return int64(len(o.s.devices.Users(o.node))) }),
+			func(o *object) int64 { return int64(len(o.reports.devices.Users(o.node))) }),
 		text(t, "RefNames", 8, "names_using_dev", "List of names of mapped devices using this one.",
-			func(o *object) (string, error) { return nodeNames(o.s.devices.Users(o.node)), nil }),
+			func(o *object) (string, error) { return nodeNames(o.reports.devices.Users(o.node)), nil }),
 		text(t, "RefDevNos", 9, "devnos_using_dev", "List of device numbers of mapped devices using this one.",
 			func(o *object) (string, error) {
 				var nums []dm.Number
-				for _, n := range o.s.devices.Users(o.node) {
+				for _, n := range o.reports.devices.Users(o.node) {
 					nums = append(nums, n.Number)
 				}
 				return joined(nums, func(n dm.Number) (string, error) { return n.String(), nil })
@@ -256,32 +256,32 @@ type reports struct {
 }
 
 // startReport makes the report that the options ask for.
-func (s *reports) startReport(c dmtask.Call) error {
-	r, err := s.newReport(c, s.reportOptions(c))
+func (r *reports) startReport(c dmtask.Call) error {
+	made, err := r.newReport(c, r.reportOptions(c))
 	if err != nil {
 		return err
 	}
-	s.report = r
-	if r.Sections()&sectionTree != 0 {
-		return s.wholeTree()
+	r.report = made
+	if made.Sections()&sectionTree != 0 {
+		return r.wholeTree()
 	}
 	return nil
 }
 
-func (s *reports) newReport(c dmtask.Call, o report.Options) (*columns, error) {
-	if a := s.Line; a.Has(dmopt.Sort) && (c.Name == "status" || c.Name == "table") {
+func (r *reports) newReport(c dmtask.Call, o report.Options) (*columns, error) {
+	if a := r.Line; a.Has(dmopt.Sort) && (c.Name == "status" || c.Name == "table") {
 		return nil, dmopt.Wrong("--sort is not yet supported with status and table.")
 	}
-	r, err := report.New(reportTable(), o, s.Out, s.Std.Err)
+	made, err := report.New(reportTable(), o, r.Out, r.Std.Err)
 	if errors.Is(err, report.ErrSaid) {
 		err = &dmtask.Printed{Err: err}
 	}
-	return r, err
+	return made, err
 }
 
 // reportOptions are the options of reports.
-func (s *reports) reportOptions(c dmtask.Call) report.Options {
-	a := s.Line
+func (r *reports) reportOptions(c dmtask.Call) report.Options {
+	a := r.Line
 	o := report.Options{
 		Fields: defaultColumns, Separator: " ", Aligned: true, Headings: true,
 		Rows: a.Has(dmopt.Rows), Unquoted: a.Has(dmopt.Unquoted),
@@ -324,21 +324,21 @@ func (s *reports) reportOptions(c dmtask.Call) report.Options {
 }
 
 // fieldHelp lists the columns, for help -c.
-func (s *reports) fieldHelp(c dmtask.Call) {
-	s.Line.Seen[dmopt.Options], s.Line.Text[dmopt.Options] = 1, "help"
-	delete(s.Line.Seen, dmopt.Sort)
-	_, err := s.newReport(c, s.reportOptions(c))
-	_ = s.Complain(err)
+func (r *reports) fieldHelp(c dmtask.Call) {
+	r.Line.Seen[dmopt.Options], r.Line.Text[dmopt.Options] = 1, "help"
+	delete(r.Line.Seen, dmopt.Sort)
+	_, err := r.newReport(c, r.reportOptions(c))
+	_ = r.Complain(err)
 }
 
 // showReport prints the rows that have come together.
-func (s *reports) showReport() error {
-	if s.report == nil {
+func (r *reports) showReport() error {
+	if r.report == nil {
 		return nil
 	}
-	if s.Line.Number[dmopt.Count] != 1 && !s.report.Empty() {
-		s.report.Headings()
+	if r.Line.Number[dmopt.Count] != 1 && !r.report.Empty() {
+		r.report.Headings()
 	}
-	s.report.Output()
+	r.report.Output()
 	return nil
 }

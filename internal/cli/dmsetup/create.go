@@ -21,29 +21,29 @@ import (
 type tables struct{ *changes }
 
 // create is the command create.
-func (s *tables) create(ctx context.Context, c dmtask.Call) error {
-	if s.Line.Has(dmopt.Concise) {
+func (t *tables) create(ctx context.Context, c dmtask.Call) error {
+	if t.Line.Has(dmopt.Concise) {
 		if len(c.Args) > 1 {
-			return s.Refuse("dmsetup create --concise takes at most one argument")
+			return t.Refuse("dmsetup create --concise takes at most one argument")
 		}
-		return s.createConcise(ctx, c)
+		return t.createConcise(ctx, c)
 	}
 	name, ok := c.First()
 	if !ok {
-		return s.Refuse("Please provide a name for the new device.")
+		return t.Refuse("Please provide a name for the new device.")
 	}
-	spec := newDevice{name: name, readOnly: s.Line.Has(dmopt.ReadOnly)}
-	if s.Line.Has(dmopt.UUID) {
-		spec.uuid = s.Line.Text[dmopt.UUID]
+	spec := newDevice{name: name, readOnly: t.Line.Has(dmopt.ReadOnly)}
+	if t.Line.Has(dmopt.UUID) {
+		spec.uuid = t.Line.Text[dmopt.UUID]
 	}
-	if s.Line.Has(dmopt.Minor) {
-		spec.minor = &minorNumber{major: s.Line.Number[dmopt.Major], minor: s.Line.Number[dmopt.Minor]}
+	if t.Line.Has(dmopt.Minor) {
+		spec.minor = &minorNumber{major: t.Line.Number[dmopt.Major], minor: t.Line.Number[dmopt.Minor]}
 	}
-	return s.createOne(ctx, spec, func() (grammar.Table, error) {
-		if s.Line.Has(dmopt.NoTable) {
+	return t.createOne(ctx, spec, func() (grammar.Table, error) {
+		if t.Line.Has(dmopt.NoTable) {
 			return nil, nil
 		}
-		return s.readTable(c.Args[1:])
+		return t.readTable(c.Args[1:])
 	})
 }
 
@@ -60,14 +60,14 @@ type minorNumber struct{ major, minor int }
 
 // createOne makes one device. The table is read when the name has been found
 // good, which is when the original complains about it.
-func (s *tables) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
-	d, err := s.NewName(n.name)
+func (t *tables) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
+	d, err := t.NewName(n.name)
 	if err != nil {
 		return err
 	}
 	d.Creating = true
 	if n.uuid != "" {
-		if d.UUID, err = s.MangleUUID(n.uuid); err != nil {
+		if d.UUID, err = t.MangleUUID(n.uuid); err != nil {
 			return err
 		}
 	}
@@ -77,10 +77,10 @@ func (s *tables) createOne(ctx context.Context, n newDevice, read func() (gramma
 	}
 	req := mapper.CreateRequest{
 		Name: d.Known, UUID: d.UUID, Table: table, ReadOnly: n.readOnly, Secure: hasKeys(table),
-		Owner: owner(s.Line), NodeAtOnce: s.Line.Has(dmopt.AddNodeOnCreate), ReadAhead: readAheadWish(s.Line), UdevFlags: s.udevFlags(),
+		Owner: owner(t.Line), NodeAtOnce: t.Line.Has(dmopt.AddNodeOnCreate), ReadAhead: readAheadWish(t.Line), UdevFlags: t.udevFlags(),
 	}
 	if n.minor != nil {
-		at, err := s.Numbered(n.minor.major, n.minor.minor)
+		at, err := t.Numbered(n.minor.major, n.minor.minor)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (s *tables) createOne(ctx context.Context, n newDevice, read func() (gramma
 			req.Number = &at.Num
 		}
 	}
-	m, err := s.manager(!s.Line.Has(dmopt.NoTable))
+	m, err := t.manager(!t.Line.Has(dmopt.NoTable))
 	if err != nil {
 		return err
 	}
@@ -99,43 +99,43 @@ func (s *tables) createOne(ctx context.Context, n newDevice, read func() (gramma
 	}
 	names := tasks{dm.CmdDevCreate: dmtask.TaskCreate, dm.CmdTableLoad: dmtask.TaskReload, anyCommand: dmtask.TaskResume}
 	if table == nil {
-		return s.carryOut(ctx, change, d, names, true)
+		return t.carryOut(ctx, change, d, names, true)
 	}
-	return s.loads(ctx, m, change, d, table, n.readOnly, names)
+	return t.loads(ctx, m, change, d, table, n.readOnly, names)
 }
 
 // readTable reads a table from --table, from the file named, or from standard
 // input. nil without an error is a table without a line.
-func (s *tables) readTable(words []string) (grammar.Table, error) {
-	if s.Line.Has(dmopt.Table) {
-		return s.parseTable(s.Line.Text[dmopt.Table], "")
+func (t *tables) readTable(words []string) (grammar.Table, error) {
+	if t.Line.Has(dmopt.Table) {
+		return t.parseTable(t.Line.Text[dmopt.Table], "")
 	}
 	if len(words) == 0 {
-		text, err := io.ReadAll(s.Std.In)
+		text, err := io.ReadAll(t.Std.In)
 		if err != nil {
 			return nil, fmt.Errorf("standard input: %w", err)
 		}
-		return s.parseTable(string(text), "on stdin")
+		return t.parseTable(string(text), "on stdin")
 	}
 	text, err := os.ReadFile(words[0])
 	if err != nil {
-		return nil, s.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
+		return nil, t.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf("Couldn't open '%s' for reading.", words[0])}})
 	}
-	return s.parseTable(string(text), words[0])
+	return t.parseTable(string(text), words[0])
 }
 
 // parseTable reads a table; where says what it was read from.
-func (s *tables) parseTable(text, where string) (grammar.Table, error) {
+func (t *tables) parseTable(text, where string) (grammar.Table, error) {
 	table, err := grammar.ParseTable(text)
 	var bad *grammar.Error
 	if errors.As(err, &bad) && bad.Line > 0 {
-		return nil, s.Complain(&dmopt.UsageError{
+		return nil, t.Complain(&dmopt.UsageError{
 			Lines: []string{fmt.Sprintf("Invalid format on line %d of table %s.", bad.Line, where)}, Class: err,
 		})
 	}
 	for _, l := range table {
 		if len(l.Type) > dm.MaxType {
-			return nil, s.Refuse("Target type name %s is too long.", l.Type)
+			return nil, t.Refuse("Target type name %s is too long.", l.Type)
 		}
 	}
 	if err != nil || len(table) == 0 {
@@ -151,12 +151,12 @@ func hasKeys(t grammar.Table) bool {
 
 // createConcise makes the devices of a concise specification, in its order. The
 // whole of it is read before the first one is made.
-func (s *tables) createConcise(ctx context.Context, c dmtask.Call) error {
-	a := s.Line
+func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
+	a := t.Line
 	if a.Has(dmopt.Table) || a.Has(dmopt.Minor) || a.Has(dmopt.UUID) || a.Has(dmopt.NoTable) || a.Has(dmopt.Inactive) {
-		return s.Refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
+		return t.Refuse("--concise is incompatible with --[no]table, --minor, --uuid and --inactive.")
 	}
-	spec, err := s.conciseText(c)
+	spec, err := t.conciseText(c)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 		if f[2] != "" {
 			n.minor = &minorNumber{major: int(mapper.Major(sysfs.Host)), minor: dmopt.Atoi(f[2])}
 		}
-		if err := s.createOne(ctx, n, func() (grammar.Table, error) { return s.parseTable(f[4], "") }); err != nil {
+		if err := t.createOne(ctx, n, func() (grammar.Table, error) { return t.parseTable(f[4], "") }); err != nil {
 			return err
 		}
 	}
@@ -178,13 +178,13 @@ func (s *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 }
 
 // conciseText is a concise specification: the first word, or standard input.
-func (s *tables) conciseText(c dmtask.Call) (string, error) {
+func (t *tables) conciseText(c dmtask.Call) (string, error) {
 	if spec, ok := c.First(); ok {
 		return spec, nil
 	}
-	text, err := io.ReadAll(s.Std.In)
+	text, err := io.ReadAll(t.Std.In)
 	if err != nil {
-		return "", s.Refuse("Read from stdin aborted: %v", err)
+		return "", t.Refuse("Read from stdin aborted: %v", err)
 	}
 	return string(text), nil
 }
@@ -221,35 +221,35 @@ func incomplete(what string, fields []string) error {
 }
 
 // load is the commands load and reload.
-func (s *tables) load(ctx context.Context, c dmtask.Call) error {
-	a := s.Line
+func (t *tables) load(ctx context.Context, c dmtask.Call) error {
+	a := t.Line
 	if a.Has(dmopt.NoTable) {
-		return s.Refuse("--notable only available when creating new device.")
+		return t.Refuse("--notable only available when creating new device.")
 	}
 	words := c.Args
 	switch {
 	case !a.Has(dmopt.UUID) && !a.Has(dmopt.Major):
 		if len(words) == 0 {
-			return s.Refuse("Please specify device.")
+			return t.Refuse("Please specify device.")
 		}
 		c.Args, words = words[:1], words[1:]
 	case len(words) > 1:
-		return s.Refuse("Too many command line arguments.")
+		return t.Refuse("Too many command line arguments.")
 	default:
 		c.Args = nil
 	}
-	d, err := s.Device(c)
+	d, err := t.Device(c)
 	if err != nil {
 		return err
 	}
-	table, err := s.readTable(words)
+	table, err := t.readTable(words)
 	if err != nil {
 		return err
 	}
-	m, err := s.manager(false)
+	m, err := t.manager(false)
 	if err != nil {
 		return err
 	}
 	req := mapper.LoadRequest{Table: table, ReadOnly: a.Has(dmopt.ReadOnly), Secure: hasKeys(table)}
-	return s.loads(ctx, m, m.PlanLoad(d.Selector(), req), d, table, req.ReadOnly, oneTask(dmtask.TaskReload))
+	return t.loads(ctx, m, m.PlanLoad(d.Selector(), req), d, table, req.ReadOnly, oneTask(dmtask.TaskReload))
 }

@@ -20,12 +20,12 @@ type drivers struct{ *changes }
 
 // version is the command version: whose words these are, and the version of
 // the driver's interface.
-func (s *drivers) version(_ context.Context, c dmtask.Call) error {
-	asJSON := s.Line.Has(dmopt.JSON)
+func (dr *drivers) version(_ context.Context, c dmtask.Call) error {
+	asJSON := dr.Line.Has(dmopt.JSON)
 	if !asJSON {
-		fmt.Fprintf(s.Out, "Library version:   %s\n", dmtask.LibraryVersion)
+		fmt.Fprintf(dr.Out, "Library version:   %s\n", dmtask.LibraryVersion)
 	}
-	ctl, err := s.Control()
+	ctl, err := dr.Control()
 	if err != nil {
 		return err
 	}
@@ -34,11 +34,11 @@ func (s *drivers) version(_ context.Context, c dmtask.Call) error {
 		return dmtask.Failed("version", dmtask.Device{}, err)
 	}
 	if asJSON {
-		s.Show(versionJSON{Library: dmtask.LibraryVersion, Driver: v.String()})
+		dr.Show(versionJSON{Library: dmtask.LibraryVersion, Driver: v.String()})
 		return nil
 	}
-	fmt.Fprintf(s.Out, "Driver version:    %v\n", v)
-	s.report = nil // dmstats version has no columns
+	fmt.Fprintf(dr.Out, "Driver version:    %v\n", v)
+	dr.report = nil // dmstats version has no columns
 	return nil
 }
 
@@ -53,17 +53,17 @@ type targetTypeJSON struct {
 	Version [3]uint32 `json:"version"`
 }
 
-func (s *drivers) showTargetVersion(v dm.TargetVersion) {
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(targetTypeJSON{Type: v.Name, Version: v.Version})
+func (dr *drivers) showTargetVersion(v dm.TargetVersion) {
+	if dr.Line.Has(dmopt.JSON) {
+		dr.Show(targetTypeJSON{Type: v.Name, Version: v.Version})
 		return
 	}
-	fmt.Fprintf(s.Out, "%-16s v%d.%d.%d\n", v.Name, v.Version[0], v.Version[1], v.Version[2])
+	fmt.Fprintf(dr.Out, "%-16s v%d.%d.%d\n", v.Name, v.Version[0], v.Version[1], v.Version[2])
 }
 
 // targets is the command targets: the types that the kernel has loaded.
-func (s *drivers) targets(context.Context, dmtask.Call) error {
-	ctl, err := s.Control()
+func (dr *drivers) targets(context.Context, dmtask.Call) error {
+	ctl, err := dr.Control()
 	if err != nil {
 		return err
 	}
@@ -72,18 +72,18 @@ func (s *drivers) targets(context.Context, dmtask.Call) error {
 		return dmtask.Failed(dmtask.TaskVersions, dmtask.Device{}, err)
 	}
 	for _, v := range list {
-		s.showTargetVersion(v)
+		dr.showTargetVersion(v)
 	}
 	return nil
 }
 
 // targetVersion is the command target-version.
-func (s *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
-	ctl, err := s.Control()
+func (dr *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
+	ctl, err := dr.Control()
 	if err != nil {
 		return err
 	}
-	d, err := s.Named(c.Args[0])
+	d, err := dr.Named(c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -91,29 +91,29 @@ func (s *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskTargetVersion, d, err)
 	}
-	s.showTargetVersion(v)
+	dr.showTargetVersion(v)
 	return nil
 }
 
 // message is the command message.
-func (s *drivers) message(ctx context.Context, c dmtask.Call) error {
-	d, words, err := s.DeviceAside(c)
+func (dr *drivers) message(ctx context.Context, c dmtask.Call) error {
+	d, words, err := dr.DeviceAside(c)
 	if err != nil {
 		return err
 	}
 	sector, rest, overflow := dmopt.Strtoull(words[0])
 	if overflow || rest != "" {
-		return s.Refuse("Invalid sector.")
+		return dr.Refuse("Invalid sector.")
 	}
 	if words = words[1:]; len(words) == 0 {
-		s.Warn("No message supplied.")
+		dr.Warn("No message supplied.")
 	}
-	m, err := s.manager(false)
+	m, err := dr.manager(false)
 	if err != nil {
 		return err
 	}
 	message := m.PlanMessage(d.Selector(), sector, strings.Join(words, " "))
-	applied, err := s.Run(ctx, d.String(), &message.Plan)
+	applied, err := dr.Run(ctx, d.String(), &message.Plan)
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskMessage, d, refusal(err))
 	}
@@ -121,13 +121,13 @@ func (s *drivers) message(ctx context.Context, c dmtask.Call) error {
 		return nil
 	}
 	reply, replied := message.Reply, message.Replied
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(replyJSON{Device: d.String(), Replied: replied, Reply: reply})
+	if dr.Line.Has(dmopt.JSON) {
+		dr.Show(replyJSON{Device: d.String(), Replied: replied, Reply: reply})
 		return nil
 	}
-	s.Out.WriteString(reply)
+	dr.Out.WriteString(reply)
 	if reply != "" && !strings.HasSuffix(reply, "\n") {
-		s.Out.WriteByte('\n')
+		dr.Out.WriteByte('\n')
 	}
 	return nil
 }
@@ -139,8 +139,8 @@ type replyJSON struct {
 }
 
 // setGeometry is the command setgeometry.
-func (s *drivers) setGeometry(ctx context.Context, c dmtask.Call) error {
-	d, words, err := s.DeviceAside(c)
+func (dr *drivers) setGeometry(ctx context.Context, c dmtask.Call) error {
+	d, words, err := dr.DeviceAside(c)
 	if err != nil {
 		return err
 	}
@@ -148,11 +148,11 @@ func (s *drivers) setGeometry(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskGeometry, d, err)
 	}
-	m, err := s.manager(false)
+	m, err := dr.manager(false)
 	if err != nil {
 		return err
 	}
-	_, err = s.Run(ctx, d.String(), &m.PlanSetGeometry(d.Selector(), g).Plan)
+	_, err = dr.Run(ctx, d.String(), &m.PlanSetGeometry(d.Selector(), g).Plan)
 	return dmtask.Failed(dmtask.TaskGeometry, d, refusal(err))
 }
 
@@ -173,8 +173,8 @@ func geometry(words []string) (g dm.Geometry, err error) {
 
 // wait is the command wait: until the device has had another number of events
 // than the one given, 0 by default.
-func (s *drivers) wait(ctx context.Context, c dmtask.Call) error {
-	d, words, err := s.DeviceAside(c)
+func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
+	d, words, err := dr.DeviceAside(c)
 	if err != nil {
 		return err
 	}
@@ -182,27 +182,27 @@ func (s *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	if len(words) > 0 {
 		nr = dmopt.Atoi(words[len(words)-1])
 	}
-	ctl, err := s.Control()
+	ctl, err := dr.Control()
 	if err != nil {
 		return err
 	}
-	ctx, stop := s.Std.Cancellable(ctx)
+	ctx, stop := dr.Std.Cancellable(ctx)
 	defer stop()
 	i, err := ctl.Wait(ctx, d.Selector(), uint32(nr))
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskWait, d, err)
 	}
-	if err := s.UnmangleInfo(&i); err != nil {
+	if err := dr.UnmangleInfo(&i); err != nil {
 		return err
 	}
-	return s.afterwards(ctx, &i)
+	return dr.afterwards(ctx, &i)
 }
 
 // afterwards shows the device that something was done to, if -v or --json asks
 // for it.
-func (s *drivers) afterwards(ctx context.Context, i *dm.Info) error {
-	if !s.Line.Has(dmopt.Verbose) && !s.Line.Has(dmopt.JSON) {
+func (dr *drivers) afterwards(ctx context.Context, i *dm.Info) error {
+	if !dr.Line.Has(dmopt.Verbose) && !dr.Line.Has(dmopt.JSON) {
 		return nil
 	}
-	return s.showInfo(ctx, i)
+	return dr.showInfo(ctx, i)
 }

@@ -29,9 +29,9 @@ type eventJSON struct {
 // events is the command events: a line of JSON for each device there is and for
 // everything that happens to one from then on. Words are names of devices that
 // it keeps to; --count ends it after so many happenings.
-func (s *drivers) events(ctx context.Context, c dmtask.Call) error {
-	s.Streamed = true
-	ctl, err := s.Control()
+func (dr *drivers) events(ctx context.Context, c dmtask.Call) error {
+	dr.Streamed = true
+	ctl, err := dr.Control()
 	if err != nil {
 		return err
 	}
@@ -40,16 +40,16 @@ func (s *drivers) events(ctx context.Context, c dmtask.Call) error {
 		return dmtask.Failed("armpoll", dmtask.Device{}, err)
 	}
 	defer p.Close()
-	ctx, stop := s.Std.Cancellable(ctx)
+	ctx, stop := dr.Std.Cancellable(ctx)
 	defer stop()
 	for _, e := range p.Devices() {
-		if err := s.event(c, "present", e, ""); err != nil {
+		if err := dr.event(c, "present", e, ""); err != nil {
 			return err
 		}
 	}
-	left := s.Line.Number[dmopt.Count]
+	left := dr.Line.Number[dmopt.Count]
 	for {
-		if err := s.Out.Flush(); err != nil {
+		if err := dr.Out.Flush(); err != nil {
 			return err
 		}
 		changes, err := p.Next(ctx)
@@ -64,10 +64,10 @@ func (s *drivers) events(ctx context.Context, c dmtask.Call) error {
 			if ch.Kind == dm.Renamed {
 				old = ch.Old.Name
 			}
-			if !s.follows(c, ch.Name) && !s.follows(c, old) {
+			if !dr.follows(c, ch.Name) && !dr.follows(c, old) {
 				continue
 			}
-			if err := s.event(c, ch.Kind.String(), ch.Entry, old); err != nil {
+			if err := dr.event(c, ch.Kind.String(), ch.Entry, old); err != nil {
 				return err
 			}
 			if left--; left == 0 {
@@ -78,19 +78,19 @@ func (s *drivers) events(ctx context.Context, c dmtask.Call) error {
 }
 
 // follows says whether a device is one of those asked for.
-func (s *drivers) follows(c dmtask.Call, name string) bool {
-	_ = s.Unmangle("name", &name)
+func (dr *drivers) follows(c dmtask.Call, name string) bool {
+	_ = dr.Unmangle("name", &name)
 	return len(c.Args) == 0 || slices.Contains(c.Args, name)
 }
 
-func (s *drivers) event(c dmtask.Call, what string, e dm.Entry, old string) error {
-	if !s.follows(c, e.Name) && !s.follows(c, old) {
+func (dr *drivers) event(c dmtask.Call, what string, e dm.Entry, old string) error {
+	if !dr.follows(c, e.Name) && !dr.follows(c, old) {
 		return nil
 	}
-	if err := errors.Join(s.Unmangle("name", &e.Name), s.Unmangle("UUID", &e.UUID), s.Unmangle("name", &old)); err != nil {
+	if err := errors.Join(dr.Unmangle("name", &e.Name), dr.Unmangle("UUID", &e.UUID), dr.Unmangle("name", &old)); err != nil {
 		return err
 	}
-	enc := json.NewEncoder(s.Out)
+	enc := json.NewEncoder(dr.Out)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(eventJSON{
 		Document: ui.Schema("dmsetup.events"), Time: time.Now().UTC().Format(time.RFC3339Nano), Event: what,

@@ -17,46 +17,46 @@ import (
 )
 
 // info is the command info.
-func (s *reports) info(ctx context.Context, c dmtask.Call) error {
-	if s.All(c) {
-		return s.Each(ctx, c, s.info)
+func (r *reports) info(ctx context.Context, c dmtask.Call) error {
+	if r.All(c) {
+		return r.Each(ctx, c, r.info)
 	}
-	d, err := s.Device(c)
+	d, err := r.Device(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.AskInfo(dmtask.TaskInfo, d)
+	i, err := r.AskInfo(dmtask.TaskInfo, d)
 	if err != nil {
 		return err
 	}
-	return s.showInfo(ctx, i)
+	return r.showInfo(ctx, i)
 }
 
 // showInfo shows a device's state in the way the options ask for; nil is a
 // device that does not exist.
-func (s *reports) showInfo(ctx context.Context, i *dm.Info) error {
+func (r *reports) showInfo(ctx context.Context, i *dm.Info) error {
 	switch {
 	case i == nil:
-		return s.Missing()
-	case s.report != nil:
-		return s.infoRow(ctx, i)
-	case s.Line.Has(dmopt.JSON):
-		s.Show(s.infoJSON(i))
+		return r.Missing()
+	case r.report != nil:
+		return r.infoRow(ctx, i)
+	case r.Line.Has(dmopt.JSON):
+		r.Show(r.infoJSON(i))
 		return nil
 	}
-	s.infoLong(i)
+	r.infoLong(i)
 	return nil
 }
 
 // infoLong prints a paragraph on a device.
-func (s *reports) infoLong(i *dm.Info) {
+func (r *reports) infoLong(i *dm.Info) {
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(s.Out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
+		fmt.Fprintf(r.Out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
 	}
 	line("Name", "%s", i.Name)
 	line("State", "%s%s%s", ui.Choose(i.Suspended(), "SUSPENDED", "ACTIVE"),
 		ui.Choose(i.ReadOnly(), " (READ-ONLY)", ""), ui.Choose(i.DeferredRemove(), " (DEFERRED REMOVE)", ""))
-	if sectors, ok := s.readAhead(i); ok {
+	if sectors, ok := r.readAhead(i); ok {
 		line("Read Ahead", "%d", sectors)
 	}
 	var tables []string
@@ -76,26 +76,26 @@ func (s *reports) infoLong(i *dm.Info) {
 		line("Number of targets", "%d", i.TargetCount)
 	}
 	if i.UUID != "" {
-		fmt.Fprintf(s.Out, "UUID: %s\n", i.UUID)
+		fmt.Fprintf(r.Out, "UUID: %s\n", i.UUID)
 	}
-	fmt.Fprintln(s.Out)
+	fmt.Fprintln(r.Out)
 }
 
 // infoRow adds a device to the report or, under -S, runs the command that the
 // device was chosen for.
-func (s *reports) infoRow(ctx context.Context, i *dm.Info) error {
-	o := &object{s: s, info: i}
-	sections := s.report.Sections()
+func (r *reports) infoRow(ctx context.Context, i *dm.Info) error {
+	o := &object{reports: r, info: i}
+	sections := r.report.Sections()
 	if sections&sectionTree != 0 {
-		if o.node = s.devices.Node(i.Number); o.node == nil {
-			return s.Refuse("Cannot find node %v.", i.Number)
+		if o.node = r.devices.Node(i.Number); o.node == nil {
+			return r.Refuse("Cannot find node %v.", i.Number)
 		}
 	}
 	if sections&sectionDeps != 0 {
-		_, deps, err := s.AskDeps(dmtask.Device{Num: i.Number, ByNum: true}, s.Line.Has(dmopt.Inactive))
+		_, deps, err := r.AskDeps(dmtask.Device{Num: i.Number, ByNum: true}, r.Line.Has(dmopt.Inactive))
 		if err != nil {
-			_ = s.Complain(err)
-			return s.Refuse("Cannot get deps for %v.", i.Number)
+			_ = r.Complain(err)
+			return r.Refuse("Cannot get deps for %v.", i.Number)
 		}
 		o.deps = deps
 	}
@@ -103,14 +103,14 @@ func (s *reports) infoRow(ctx context.Context, i *dm.Info) error {
 		prefix, _, ok := strings.Cut(i.UUID, "-")
 		o.split = split(ui.Choose(ok, prefix, ""), i.Name)
 	}
-	if s.selected == nil {
-		return s.statsRows(o)
+	if r.selected == nil {
+		return r.statsRows(o)
 	}
-	selected, err := s.report.Selects(o)
+	selected, err := r.report.Selects(o)
 	if err != nil || !selected {
 		return reported(err)
 	}
-	return s.selected(ctx, i.Name)
+	return r.selected(ctx, i.Name)
 }
 
 // reported marks what the report has said itself.
@@ -153,31 +153,31 @@ func cutComponent(name string) (component, rest string) {
 }
 
 // splitName is the command splitname.
-func (s *reports) splitName(_ context.Context, c dmtask.Call) error {
+func (r *reports) splitName(_ context.Context, c dmtask.Call) error {
 	subsystem := "LVM"
 	if len(c.Args) == 2 {
 		subsystem = c.Args[1]
 	}
 	n := split(subsystem, c.Args[0])
-	if s.report == nil {
-		s.Show(splitJSON{Subsystem: n.subsystem, Group: n.group, Volume: n.volume, Layer: n.layer})
+	if r.report == nil {
+		r.Show(splitJSON{Subsystem: n.subsystem, Group: n.group, Volume: n.volume, Layer: n.layer})
 		return nil
 	}
-	return reported(s.report.Object(&object{s: s, split: n}))
+	return reported(r.report.Object(&object{reports: r, split: n}))
 }
 
 // readAhead is how much is read ahead of a device, in sectors of 512 bytes. It
 // says so where nobody knows.
-func (s *reports) readAhead(info *dm.Info) (uint32, bool) {
-	sectors, err := mapper.FindReadAhead(sysfs.Host, info.Number, mapper.Nodes{Dir: s.Folder()}, info.Name)
+func (r *reports) readAhead(info *dm.Info) (uint32, bool) {
+	sectors, err := mapper.FindReadAhead(sysfs.Host, info.Number, mapper.Nodes{Dir: r.Folder()}, info.Name)
 	var failed *os.PathError
 	switch {
 	case err == nil:
 		return sectors, true
 	case errors.As(err, &failed) && failed.Op == "open":
-		s.Warn("%s: open failed: %s", failed.Path, dmtask.ErrnoText(dmtask.Errno(err)))
+		r.Warn("%s: open failed: %s", failed.Path, dmtask.ErrnoText(dmtask.Errno(err)))
 	default:
-		s.Warn("%s: BLKRAGET failed: %s", info.Name, dmtask.ErrnoText(dmtask.Errno(err)))
+		r.Warn("%s: BLKRAGET failed: %s", info.Name, dmtask.ErrnoText(dmtask.Errno(err)))
 	}
 	return 0, false
 }

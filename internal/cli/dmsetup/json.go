@@ -27,14 +27,14 @@ type infoDoc struct {
 	ReadAhead       *int64 `json:"read_ahead,omitempty"`
 }
 
-func (s *reports) infoJSON(i *dm.Info) infoDoc {
+func (r *reports) infoJSON(i *dm.Info) infoDoc {
 	doc := infoDoc{
 		Name: i.Name, UUID: i.UUID, Major: i.Number.Major, Minor: i.Number.Minor,
 		Suspended: i.Suspended(), ReadOnly: i.ReadOnly(), DeferredRemove: i.DeferredRemove(),
 		InternalSuspend: i.InternalSuspend(), LiveTable: i.LiveTable(), InactiveTable: i.InactiveTable(),
 		OpenCount: i.OpenCount, EventNr: i.EventNr, Targets: i.TargetCount,
 	}
-	if sectors, ok := s.readAhead(i); ok {
+	if sectors, ok := r.readAhead(i); ok {
 		bytes := int64(sectors) * sectorSize
 		doc.ReadAhead = &bytes
 	}

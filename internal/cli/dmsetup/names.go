@@ -21,22 +21,22 @@ type renames struct {
 
 // rename is the command rename. The kernel finds devices to be renamed by name
 // only; one given by UUID or number is looked up first.
-func (s *renames) rename(ctx context.Context, c dmtask.Call) error {
+func (rn *renames) rename(ctx context.Context, c dmtask.Call) error {
 	to := c.Args[len(c.Args)-1]
 	c.Args = c.Args[:len(c.Args)-1]
-	d, err := s.Device(c)
+	d, err := rn.Device(c)
 	if err != nil {
 		return err
 	}
-	return s.renameTo(ctx, d, to, s.Line.Has(dmopt.SetUUID))
+	return rn.renameTo(ctx, d, to, rn.Line.Has(dmopt.SetUUID))
 }
 
-func (s *renames) renameTo(ctx context.Context, d dmtask.Device, to string, uuid bool) error {
-	known, err := s.newText(to, uuid)
+func (rn *renames) renameTo(ctx context.Context, d dmtask.Device, to string, uuid bool) error {
+	known, err := rn.newText(to, uuid)
 	if err != nil {
 		return err
 	}
-	m, err := s.manager(true)
+	m, err := rn.manager(true)
 	if err != nil {
 		return err
 	}
@@ -49,41 +49,41 @@ func (s *renames) renameTo(ctx context.Context, d dmtask.Device, to string, uuid
 	}
 	var change *mapper.Change
 	if uuid {
-		change = m.PlanSetUUID(d.Known, known, s.udevFlags())
-	} else if change, err = m.PlanRename(d.Known, known, s.udevFlags()); err != nil {
+		change = m.PlanSetUUID(d.Known, known, rn.udevFlags())
+	} else if change, err = m.PlanRename(d.Known, known, rn.udevFlags()); err != nil {
 		return dmtask.Failed(dmtask.TaskRename, d, err)
 	}
-	return s.carryOut(ctx, change, d, oneTask(dmtask.TaskRename), false)
+	return rn.carryOut(ctx, change, d, oneTask(dmtask.TaskRename), false)
 }
 
 // newText checks a new name or UUID and mangles it.
-func (s *renames) newText(text string, uuid bool) (string, error) {
+func (rn *renames) newText(text string, uuid bool) (string, error) {
 	what, room := "new name", dmtask.NameRoom
 	if uuid {
 		what, room = "new UUID", dmtask.UUIDRoom
 	}
 	switch {
 	case !uuid && strings.Contains(text, "/"):
-		return "", s.Refuse("Name \"%s\" invalid. It contains \"/\".", text)
+		return "", rn.Refuse("Name \"%s\" invalid. It contains \"/\".", text)
 	case len(text) >= room:
-		return "", s.Refuse("%s \"%s\" too long", ui.Choose(uuid, "Uuid", "Name"), text)
+		return "", rn.Refuse("%s \"%s\" too long", ui.Choose(uuid, "Uuid", "Name"), text)
 	case !uuid && text == "":
-		return "", s.Refuse("Non empty new name is required.")
+		return "", rn.Refuse("Non empty new name is required.")
 	}
-	return s.MangleAs(what, ui.Choose(uuid, "new device UUID", "new device name"), text, "")
+	return rn.MangleAs(what, ui.Choose(uuid, "new device UUID", "new device name"), text, "")
 }
 
 // mangle is the command mangle: it renames devices whose names are not in the
 // form that the mode asks for.
-func (s *renames) mangle(ctx context.Context, c dmtask.Call) error {
-	if s.All(c) {
-		return s.Each(ctx, c, s.mangle)
+func (rn *renames) mangle(ctx context.Context, c dmtask.Call) error {
+	if rn.All(c) {
+		return rn.Each(ctx, c, rn.mangle)
 	}
-	d, err := s.Device(c)
+	d, err := rn.Device(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.AskInfo(dmtask.TaskStatus, d)
+	i, err := rn.AskInfo(dmtask.TaskStatus, d)
 	if err != nil {
 		return err
 	}
@@ -91,40 +91,40 @@ func (s *renames) mangle(ctx context.Context, c dmtask.Call) error {
 		return &dmtask.Printed{Err: errors.Join(dmtask.ErrRefused, dm.ErrNotExist)}
 	}
 	name := ui.Choose(d.Name != "", d.Name, i.Name)
-	wanted, uuid, err := s.wantedNames(name, i)
+	wanted, uuid, err := rn.wantedNames(name, i)
 	switch {
 	case err != nil:
 		return err
 	case uuid != i.UUID:
-		s.Warn("%s: %s: UUID in incorrect form. ", name, i.UUID)
-		return s.Refuse("Unable to change device UUID. The device must be deactivated first.")
-	case wanted == name && s.Line.Has(dmopt.JSON):
-		s.Show(dmtask.Changed{Device: name, Steps: []plan.StepInfo{}})
+		rn.Warn("%s: %s: UUID in incorrect form. ", name, i.UUID)
+		return rn.Refuse("Unable to change device UUID. The device must be deactivated first.")
+	case wanted == name && rn.Line.Has(dmopt.JSON):
+		rn.Show(dmtask.Changed{Device: name, Steps: []plan.StepInfo{}})
 		return nil
 	case wanted == name:
-		s.Printf("%s: %s: name %salready in correct form\n", name,
+		rn.Printf("%s: %s: name %salready in correct form\n", name,
 			ui.Choose(i.UUID != "", i.UUID, "[no UUID]"), ui.Choose(i.UUID != "", "and UUID ", ""))
 		return nil
 	}
-	if !s.Line.Has(dmopt.JSON) {
-		s.Printf("%s: renaming to %s\n", name, wanted)
+	if !rn.Line.Has(dmopt.JSON) {
+		rn.Printf("%s: renaming to %s\n", name, wanted)
 	}
-	return s.renameTo(ctx, d, wanted, false)
+	return rn.renameTo(ctx, d, wanted, false)
 }
 
 // wantedNames are the name and the UUID in the form that they should have.
-func (s *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, err error) {
-	if s.target == "auto" {
+func (rn *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, err error) {
+	if rn.target == "auto" {
 		if strings.Contains(name, `\x5cx`) {
-			return "", "", s.Refuse("The name \"%s\" seems to be mangled more than once. Manual intervention required to rename the device.", name)
+			return "", "", rn.Refuse("The name \"%s\" seems to be mangled more than once. Manual intervention required to rename the device.", name)
 		}
 		if strings.Contains(i.UUID, `\x5cx`) {
-			return "", "", s.Refuse("The UUID \"%s\" seems to be mangled more than once. Manual intervention required to correct the device UUID.", i.UUID)
+			return "", "", rn.Refuse("The UUID \"%s\" seems to be mangled more than once. Manual intervention required to correct the device UUID.", i.UUID)
 		}
 	}
-	show := s.ShownMangled
-	if s.target == "none" {
-		show = s.ShownUnmangled
+	show := rn.ShownMangled
+	if rn.target == "none" {
+		show = rn.ShownUnmangled
 	}
 	if wanted, err = show("name", i.Name); err == nil {
 		uuid, err = show("UUID", i.UUID)
@@ -133,10 +133,10 @@ func (s *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, err
 }
 
 // mangleNothing switches the mangling off: the command mangle does its own.
-func (s *renames) mangleNothing() {
-	s.target = s.Mangling()
-	if !s.Line.Has(dmopt.MangleName) {
-		s.target = "auto"
+func (rn *renames) mangleNothing() {
+	rn.target = rn.Mangling()
+	if !rn.Line.Has(dmopt.MangleName) {
+		rn.target = "auto"
 	}
-	s.Line.Mangle = "none"
+	rn.Line.Mangle = "none"
 }

@@ -19,24 +19,24 @@ type nodes struct{ *changes }
 
 // removeAll is the command remove_all. As in the original it has failed only if
 // nothing at all has worked.
-func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
-	applied, first := s.removeFree(ctx)
-	if !s.Line.Has(dmopt.Force) || !applied {
+func (n *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
+	applied, first := n.removeFree(ctx)
+	if !n.Line.Has(dmopt.Force) || !applied {
 		return first
 	}
-	list, err := s.AskList()
+	list, err := n.AskList()
 	if err == nil && len(list) == 0 {
 		return nil
 	}
 	worked := first == nil || err == nil
-	worked = s.Complain(s.Among(ctx, c, list, s.wipe)) == nil || worked
-	_, again := s.removeFree(ctx)
+	worked = n.Complain(n.Among(ctx, c, list, n.wipe)) == nil || worked
+	_, again := n.removeFree(ctx)
 	worked = again == nil || worked
-	left, err := s.AskList()
+	left, err := n.AskList()
 	if err == nil && len(left) == 0 {
 		return nil
 	}
-	s.Warn("Unable to remove %d device(s).", len(left))
+	n.Warn("Unable to remove %d device(s).", len(left))
 	if worked {
 		return nil
 	}
@@ -44,40 +44,40 @@ func (s *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 }
 
 // removeFree removes the devices that nobody uses, and puts the nodes right.
-func (s *nodes) removeFree(ctx context.Context) (applied bool, err error) {
-	m, err := s.manager(false)
+func (n *nodes) removeFree(ctx context.Context) (applied bool, err error) {
+	m, err := n.manager(false)
 	if err != nil {
 		return true, err
 	}
-	applied, err = s.Run(ctx, "", &m.PlanRemoveAll(s.Line.Has(dmopt.Deferred)).Plan)
-	err = s.Complain(dmtask.Failed(dmtask.TaskRemoveAll, dmtask.Device{}, refusal(err)))
-	if s.Complain(s.allNodes(ctx, m)) == nil {
+	applied, err = n.Run(ctx, "", &m.PlanRemoveAll(n.Line.Has(dmopt.Deferred)).Plan)
+	err = n.Complain(dmtask.Failed(dmtask.TaskRemoveAll, dmtask.Device{}, refusal(err)))
+	if n.Complain(n.allNodes(ctx, m)) == nil {
 		return applied, nil
 	}
 	return applied, err
 }
 
 // mknodes is the command mknodes.
-func (s *nodes) mknodes(ctx context.Context, c dmtask.Call) error {
-	m, err := s.manager(false)
+func (n *nodes) mknodes(ctx context.Context, c dmtask.Call) error {
+	m, err := n.manager(false)
 	if err != nil {
 		return err
 	}
 	name, ok := c.First()
 	if !ok {
-		return s.allNodes(ctx, m)
+		return n.allNodes(ctx, m)
 	}
-	d, err := s.Named(name)
+	d, err := n.Named(name)
 	if err != nil {
 		return err
 	}
-	return s.oneNode(ctx, m, d)
+	return n.oneNode(ctx, m, d)
 }
 
 // allNodes puts the folder of nodes right: those of devices that are gone go,
 // and those that are missing come. As in the original trouble with a name that
 // is no device's is no failure.
-func (s *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
+func (n *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
 	plans, err := m.PlanNodes(mapper.DefaultOwner)
 	var failed error
 	for _, problem := range problems(err) {
@@ -85,18 +85,18 @@ func (s *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
 		var refused *dm.Error
 		switch {
 		case errors.As(problem, &name):
-			told := s.Complain(dmtask.Failed(dmtask.TaskMknodes, named(name.Name), name.Err))
+			told := n.Complain(dmtask.Failed(dmtask.TaskMknodes, named(name.Name), name.Err))
 			if !name.Stray {
 				failed = errors.Join(failed, told)
 			}
 		case errors.As(problem, &refused):
-			failed = errors.Join(failed, s.Complain(dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, problem)))
+			failed = errors.Join(failed, n.Complain(dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, problem)))
 		default:
-			_ = s.Complain(problem)
+			_ = n.Complain(problem)
 		}
 	}
 	for _, p := range plans {
-		failed = errors.Join(failed, s.Complain(s.makeNode(ctx, p)))
+		failed = errors.Join(failed, n.Complain(n.makeNode(ctx, p)))
 	}
 	return failed
 }
@@ -106,22 +106,22 @@ func named(name string) dmtask.Device { return dmtask.Device{Name: name, Known: 
 
 // oneNode makes the node of a device that there is, and removes that of one
 // that there is not.
-func (s *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) error {
+func (n *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) error {
 	p, err := m.PlanNode(d.Known, mapper.DefaultOwner)
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskMknodes, d, err)
 	}
-	return s.makeNode(ctx, p)
+	return n.makeNode(ctx, p)
 }
 
 // makeNode does what is to be done about a node, or shows it.
-func (s *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
+func (n *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
 	if len(p.Steps) == 0 {
 		return nil
 	}
-	applied, err := s.Run(ctx, p.Name, &p.Plan)
-	if applied && s.Line.Has(dmopt.JSON) {
-		s.Show(dmtask.Changed{Device: p.Name, Applied: true, Steps: p.Describe()})
+	applied, err := n.Run(ctx, p.Name, &p.Plan)
+	if applied && n.Line.Has(dmopt.JSON) {
+		n.Show(dmtask.Changed{Device: p.Name, Applied: true, Steps: p.Describe()})
 	}
 	return refusal(err)
 }
@@ -137,34 +137,34 @@ func refusal(err error) error {
 
 // execute is --exec: it runs the command with the path of the device's node
 // behind it. How that command ends does not matter.
-func (s *nodes) execute(ctx context.Context, name string) error {
-	m, err := s.manager(false)
+func (n *nodes) execute(ctx context.Context, name string) error {
+	m, err := n.manager(false)
 	if err != nil {
 		return err
 	}
-	d, err := s.Named(name)
+	d, err := n.Named(name)
 	if err != nil {
 		return err
 	}
-	if err := s.oneNode(ctx, m, d); err != nil {
+	if err := n.oneNode(ctx, m, d); err != nil {
 		return err
 	}
-	words := strings.Fields(s.Line.Text[dmopt.Exec])
+	words := strings.Fields(n.Line.Text[dmopt.Exec])
 	switch {
 	case len(words) == 0:
 		return &dmtask.Printed{Err: dmtask.ErrRefused}
 	case len(words) >= maxExecWords:
-		return s.Refuse("Too many args to --exec.")
+		return n.Refuse("Too many args to --exec.")
 	}
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:], m.Nodes.Path(name))...)
-	if err := s.Out.Flush(); err != nil {
+	if err := n.Out.Flush(); err != nil {
 		return err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Std.In, s.Std.Out, s.Std.Err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = n.Std.In, n.Std.Out, n.Std.Err
 	if err := cmd.Run(); err != nil {
 		var ended *exec.ExitError
 		if !errors.As(err, &ended) {
-			s.Warn("  %s cannot be run: %s", words[0], ui.Choose(dmtask.Errno(err) != 0, dmtask.Errno(err).Error(), "it is not found"))
+			n.Warn("  %s cannot be run: %s", words[0], ui.Choose(dmtask.Errno(err) != 0, dmtask.Errno(err).Error(), "it is not found"))
 		}
 	}
 	return nil

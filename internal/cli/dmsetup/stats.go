@@ -60,67 +60,67 @@ func (p *program) stats(ctx context.Context, c dmtask.Call) error {
 }
 
 // statsList is the subcommands list and report.
-func (s *reports) statsList(ctx context.Context, c dmtask.Call) error {
-	if s.Line.Has(dmopt.JSON) {
-		return s.statsJSON(ctx, c)
+func (r *reports) statsList(ctx context.Context, c dmtask.Call) error {
+	if r.Line.Has(dmopt.JSON) {
+		return r.statsJSON(ctx, c)
 	}
-	if s.All(c) {
-		return s.Each(ctx, c, s.info)
+	if r.All(c) {
+		return r.Each(ctx, c, r.info)
 	}
-	err := s.Complain(s.info(ctx, c))
+	err := r.Complain(r.info(ctx, c))
 	if err != nil {
-		s.report = nil // rows of other devices are lost with it
+		r.report = nil // rows of other devices are lost with it
 	}
 	return err
 }
 
 // statsJSON makes the report in rows of --json.
-func (s *reports) statsJSON(ctx context.Context, c dmtask.Call) error {
-	o := s.reportOptions(c)
-	if s.All(c) {
-		list, err := s.AskList()
+func (r *reports) statsJSON(ctx context.Context, c dmtask.Call) error {
+	o := r.reportOptions(c)
+	if r.All(c) {
+		list, err := r.AskList()
 		if err != nil {
 			return err
 		}
-		return s.Among(ctx, c, list, s.statsJSON)
+		return r.Among(ctx, c, list, r.statsJSON)
 	}
-	d, err := s.Device(c)
+	d, err := r.Device(c)
 	if err != nil {
 		return err
 	}
-	i, err := s.AskInfo(dmtask.TaskInfo, d)
+	i, err := r.AskInfo(dmtask.TaskInfo, d)
 	if err != nil {
 		return err
 	}
 	if i == nil {
-		return s.Missing()
+		return r.Missing()
 	}
-	if s.report, err = s.newReport(c, o); err != nil {
+	if r.report, err = r.newReport(c, o); err != nil {
 		return err
 	}
-	err = s.infoRow(ctx, i)
-	for _, row := range s.report.Objects() {
-		s.Show(row)
+	err = r.infoRow(ctx, i)
+	for _, row := range r.report.Objects() {
+		r.Show(row)
 	}
-	s.report = nil
+	r.report = nil
 	return err
 }
 
 // statsRows adds a device to the report, once for each of its regions where
 // the columns are about those.
-func (s *reports) statsRows(o *object) error {
-	sections := s.report.Sections()
+func (r *reports) statsRows(o *object) error {
+	sections := r.report.Sections()
 	if sections&(dmstats.SectionCounters|dmstats.SectionRegions) == 0 {
-		return reported(s.report.Object(o))
+		return reported(r.report.Object(o))
 	}
-	rows, err := s.statistics.Rows(o.info, sections)
+	rows, err := r.statistics.Rows(o.info, sections)
 	if err != nil {
 		return err
 	}
-	for r := range rows {
+	for region := range rows {
 		row := *o
-		row.region = r
-		if err := s.report.Object(&row); err != nil {
+		row.region = region
+		if err := r.report.Object(&row); err != nil {
 			return reported(err)
 		}
 	}

@@ -19,56 +19,56 @@ type trees struct {
 }
 
 // drawTree is ls --tree.
-func (s *trees) drawTree() error {
-	failed := s.wholeTree()
-	if s.devices == nil {
+func (t *trees) drawTree() error {
+	failed := t.wholeTree()
+	if t.devices == nil {
 		return failed
 	}
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(s.treeJSON()...)
+	if t.Line.Has(dmopt.JSON) {
+		t.Show(t.treeJSON()...)
 		return failed
 	}
-	return errors.Join(failed, draw(s.devices, s.Out, s.style))
+	return errors.Join(failed, draw(t.devices, t.Out, t.style))
 }
 
 // wholeTree reads who stands on whom, once. What it found before a failure is
 // there all the same.
-func (s *trees) wholeTree() error {
-	if s.devices != nil {
+func (t *trees) wholeTree() error {
+	if t.devices != nil {
 		return nil
 	}
-	list, err := s.AskList()
+	list, err := t.AskList()
 	if err != nil {
 		return err
 	}
-	s.devices = mapper.NewTree(mapper.Major(sysfs.Host), s.asker(func(n dm.Number) error {
-		return s.Refuse("_deps: task run failed for (%v)", n)
+	t.devices = mapper.NewTree(mapper.Major(sysfs.Host), t.asker(func(n dm.Number) error {
+		return t.Refuse("_deps: task run failed for (%v)", n)
 	}))
-	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
-		fmt.Fprintln(s.Out, "No devices found")
+	if len(list) == 0 && !t.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(t.Out, "No devices found")
 	}
 	var failed error
 	for _, e := range list {
-		failed = errors.Join(failed, s.devices.Add(e.Number))
+		failed = errors.Join(failed, t.devices.Add(e.Number))
 	}
 	return failed
 }
 
 // asker asks for devices by number. refuse says what the refusal of a question,
 // which has been said, means; nil if that says it all.
-func (s *trees) asker(refuse func(n dm.Number) error) mapper.Asker {
+func (t *trees) asker(refuse func(n dm.Number) error) mapper.Asker {
 	return func(n dm.Number) (*dm.Info, []dm.Number, error) {
-		i, deps, err := s.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
+		i, deps, err := t.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
 		if err != nil && refuse != nil {
-			_ = s.Complain(err)
+			_ = t.Complain(err)
 			return nil, nil, refuse(n)
 		}
 		return i, deps, err
 	}
 }
 
-func (s *trees) treeJSON() []any {
-	top, below := ways(s.devices, s.style.upward)
+func (t *trees) treeJSON() []any {
+	top, below := ways(t.devices, t.style.upward)
 	var rows []any
 	for _, n := range top {
 		rows = append(rows, nodeJSON(n, below))

@@ -45,18 +45,18 @@ type cookies struct {
 }
 
 // cookieWord reads a cookie of the command line.
-func (s *cookies) cookieWord(word string) (uint32, error) {
+func (k *cookies) cookieWord(word string) (uint32, error) {
 	cookie, err := dmopt.CookieValue(word)
 	if err != nil {
-		return 0, s.Refuse("%v", err)
+		return 0, k.Refuse("%v", err)
 	}
 	return cookie, nil
 }
 
 // showUdevFlags is the command udevflags: the flags of a cookie, as udev's rules
 // import them.
-func (s *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
-	cookie, err := s.cookieWord(c.Args[0])
+func (k *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
+	cookie, err := k.cookieWord(c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -64,49 +64,49 @@ func (s *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
 		if cookie>>16&(1<<bit) == 0 {
 			continue
 		}
-		if s.Line.Has(dmopt.JSON) {
-			s.Show(udevFlagName(bit))
+		if k.Line.Has(dmopt.JSON) {
+			k.Show(udevFlagName(bit))
 		} else {
-			s.Printf("%s='1'\n", udevFlagName(bit))
+			k.Printf("%s='1'\n", udevFlagName(bit))
 		}
 	}
 	return nil
 }
 
 // udevComplete is the command udevcomplete, which udev's rules call in the end.
-func (s *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
-	cookie, err := s.cookieWord(c.Args[0])
+func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
+	cookie, err := k.cookieWord(c.Args[0])
 	if err != nil {
 		return err
 	}
-	if !s.Line.Has(dmopt.JSON) {
-		s.Printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
+	if !k.Line.Has(dmopt.JSON) {
+		k.Printf("DM_COOKIE_COMPLETED=0x%-10x\n", cookie)
 	}
 	base := cookie & cookieBase
-	if base == 0 || !s.synchronises() {
+	if base == 0 || !k.synchronises() {
 		return nil // nobody waits
 	}
 	key := base | cookieMagic<<16
-	if s.Line.Has(dmopt.DryRun) {
-		s.Printf("semaphore 0x%x: decrement\n", key)
+	if k.Line.Has(dmopt.DryRun) {
+		k.Printf("semaphore 0x%x: decrement\n", key)
 		return nil
 	}
-	return s.cookieError(mapper.CompleteCookie(key), key)
+	return k.cookieError(mapper.CompleteCookie(key), key)
 }
 
 // cookiePrefix refuses what is no key of a cookie.
-func (s *cookies) cookiePrefix(cookie uint32) error {
+func (k *cookies) cookiePrefix(cookie uint32) error {
 	if cookie>>16 == cookieMagic {
 		return nil
 	}
-	return s.Refuse("Could not continue to access notification semaphore identified by cookie value %d (0x%x). Incorrect cookie prefix.",
+	return k.Refuse("Could not continue to access notification semaphore identified by cookie value %d (0x%x). Incorrect cookie prefix.",
 		cookie, cookie)
 }
 
 // cookieError words the failure of something about a cookie.
-func (s *cookies) cookieError(err error, key uint32) error {
+func (k *cookies) cookieError(err error, key uint32) error {
 	if errors.Is(err, mapper.ErrNoCookie) {
-		return s.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
+		return k.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
 			"Could not find notification semaphore identified by cookie value %d (0x%x)", key, key)}, Class: err})
 	}
 	return err
@@ -114,98 +114,98 @@ func (s *cookies) cookieError(err error, key uint32) error {
 
 // udevCreateCookie is the command udevcreatecookie. Where udev does not run
 // there is nothing to join, and it says nothing.
-func (s *cookies) udevCreateCookie(context.Context, dmtask.Call) error {
-	if !s.synchronises() {
+func (k *cookies) udevCreateCookie(context.Context, dmtask.Call) error {
+	if !k.synchronises() {
 		return nil
 	}
-	if s.Line.Has(dmopt.DryRun) {
-		s.Printf("semaphore: create\n")
+	if k.Line.Has(dmopt.DryRun) {
+		k.Printf("semaphore: create\n")
 		return nil
 	}
 	cookie, err := mapper.CreateCookie()
 	if err != nil {
 		return err
 	}
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
+	if k.Line.Has(dmopt.JSON) {
+		k.Show(cookieJSON{Cookie: fmt.Sprintf("0x%08X", cookie)})
 		return nil
 	}
-	s.Printf("0x%08X\n", cookie)
+	k.Printf("0x%08X\n", cookie)
 	return nil
 }
 
 // udevReleaseCookie is the command udevreleasecookie: it waits for udev.
-func (s *cookies) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
+func (k *cookies) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
 	if word, ok := c.First(); ok {
-		cookie, err := s.cookieWord(word)
+		cookie, err := k.cookieWord(word)
 		if err != nil {
 			return err
 		}
-		s.cookie = cookie
+		k.cookie = cookie
 	}
-	if s.cookie == 0 {
-		return s.Refuse("No udev transaction cookie given.")
+	if k.cookie == 0 {
+		return k.Refuse("No udev transaction cookie given.")
 	}
-	if !s.synchronises() {
+	if !k.synchronises() {
 		return nil
 	}
-	if err := s.cookiePrefix(s.cookie); err != nil {
+	if err := k.cookiePrefix(k.cookie); err != nil {
 		return err
 	}
-	if s.Line.Has(dmopt.DryRun) {
-		s.Printf("semaphore 0x%x: wait for udev, remove\n", s.cookie)
+	if k.Line.Has(dmopt.DryRun) {
+		k.Printf("semaphore 0x%x: wait for udev, remove\n", k.cookie)
 		return nil
 	}
-	ctx, stop := s.Std.Cancellable(ctx)
+	ctx, stop := k.Std.Cancellable(ctx)
 	defer stop()
-	return s.cookieError(mapper.ReleaseCookie(ctx, s.cookie, s.Line.Timeout), s.cookie)
+	return k.cookieError(mapper.ReleaseCookie(ctx, k.cookie, k.Line.Timeout), k.cookie)
 }
 
 // udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
 // before.
-func (s *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
+func (k *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 	age := 0
 	if word, ok := c.First(); ok {
 		n, rest, _ := dmopt.Strtol(word, 10)
 		if rest == word {
-			return s.Refuse("Failed to read age_in_minutes parameter.")
+			return k.Refuse("Failed to read age_in_minutes parameter.")
 		}
 		age = int(uint32(n))
 	}
-	if !s.Line.Has(dmopt.Yes) && !s.Line.Has(dmopt.DryRun) {
+	if !k.Line.Has(dmopt.Yes) && !k.Line.Has(dmopt.DryRun) {
 		older := ""
 		if age > 0 {
 			older = fmt.Sprintf("older than %d minutes ", age)
 		}
-		s.Warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
+		k.Warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
 			older, cookieMagic, cookieMagic)
-		if !s.confirm("Do you really want to continue? [y/n]: ") {
-			s.Printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
+		if !k.confirm("Do you really want to continue? [y/n]: ") {
+			k.Printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
 			return nil
 		}
 	}
-	if s.Line.Has(dmopt.DryRun) {
-		return s.udevCookies(context.Background(), c)
+	if k.Line.Has(dmopt.DryRun) {
+		return k.udevCookies(context.Background(), c)
 	}
 	removed, skipped, err := mapper.CompleteAll(time.Duration(age) * time.Minute)
 	if err != nil {
 		return err
 	}
-	if s.Line.Has(dmopt.JSON) {
-		s.Show(completedJSON{Removed: removed, Skipped: skipped})
+	if k.Line.Has(dmopt.JSON) {
+		k.Show(completedJSON{Removed: removed, Skipped: skipped})
 		return nil
 	}
-	s.Printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
+	k.Printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
 	return nil
 }
 
 // confirm asks until it hears y or n, on standard output. The end of the input
 // is a no.
-func (s *cookies) confirm(question string) bool {
-	in := bufio.NewReader(s.Std.In)
+func (k *cookies) confirm(question string) bool {
+	in := bufio.NewReader(k.Std.In)
 	for {
-		s.Printf("%s", question)
-		if err := s.Out.Flush(); err != nil {
+		k.Printf("%s", question)
+		if err := k.Out.Flush(); err != nil {
 			return false
 		}
 		line, err := in.ReadString('\n')
@@ -216,7 +216,7 @@ func (s *cookies) confirm(question string) bool {
 			}
 		}
 		if errors.Is(err, io.EOF) || err != nil {
-			s.Printf("\n")
+			k.Printf("\n")
 			return false
 		}
 		if answer != 0 {
@@ -226,23 +226,23 @@ func (s *cookies) confirm(question string) bool {
 }
 
 // udevCookies is the command udevcookies.
-func (s *cookies) udevCookies(context.Context, dmtask.Call) error {
+func (k *cookies) udevCookies(context.Context, dmtask.Call) error {
 	list, err := mapper.Cookies()
 	if err != nil {
 		return err
 	}
-	if !s.Line.Has(dmopt.JSON) {
-		s.Printf("Cookie       Semid      Value      Last semop time           Last change time\n")
+	if !k.Line.Has(dmopt.JSON) {
+		k.Printf("Cookie       Semid      Value      Last semop time           Last change time\n")
 	}
 	for _, c := range list {
-		if s.Line.Has(dmopt.JSON) {
-			s.Show(cookieJSON{
+		if k.Line.Has(dmopt.JSON) {
+			k.Show(cookieJSON{
 				Cookie: fmt.Sprintf("0x%08X", c.Key), ID: c.ID, Value: c.Value,
 				LastOp: c.LastOp.UTC().Format(time.RFC3339), LastChange: c.LastWrite.UTC().Format(time.RFC3339),
 			})
 			continue
 		}
-		s.Printf("0x%-10x %-10d %-10d %s  %s\n", c.Key, c.ID, c.Value,
+		k.Printf("0x%-10x %-10d %-10d %s  %s\n", c.Key, c.ID, c.Value,
 			c.LastOp.Local().Format(time.ANSIC), c.LastWrite.Local().Format(time.ANSIC))
 	}
 	return nil
@@ -263,15 +263,15 @@ type completedJSON struct {
 
 // udevFlags tells udev's rules what the options ask for. Without --verifyudev
 // nodes are left to udev alone, as long as they are where udev makes them.
-func (s *cookies) udevFlags() mapper.UdevFlags {
+func (k *cookies) udevFlags() mapper.UdevFlags {
 	var f mapper.UdevFlags
-	if s.Line.Has(dmopt.NoUdevRules) {
+	if k.Line.Has(dmopt.NoUdevRules) {
 		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
 	}
-	if s.Folder() == dmtask.MapperFolder && (s.cookie != 0 || !s.Line.Has(dmopt.VerifyUdev)) {
+	if k.Folder() == dmtask.MapperFolder && (k.cookie != 0 || !k.Line.Has(dmopt.VerifyUdev)) {
 		f |= mapper.UdevNoFallback
 	}
-	if s.NoUdev {
+	if k.NoUdev {
 		f &^= mapper.UdevNoFallback
 		f |= mapper.UdevNoDMRules | mapper.UdevNoSubsystemRules
 	}
@@ -279,35 +279,35 @@ func (s *cookies) udevFlags() mapper.UdevFlags {
 }
 
 // synchronises says whether udev is to be waited for.
-func (s *cookies) synchronises() bool {
-	return !s.NoUdev && !s.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
+func (k *cookies) synchronises() bool {
+	return !k.NoUdev && !k.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
 }
 
 // checkCookie refuses to join a transaction that there is not.
-func (s *cookies) checkCookie() error {
-	if s.cookie == 0 {
+func (k *cookies) checkCookie() error {
+	if k.cookie == 0 {
 		return nil
 	}
-	if err := s.cookiePrefix(s.cookie); err != nil {
+	if err := k.cookiePrefix(k.cookie); err != nil {
 		return err
 	}
 	list, err := mapper.Cookies()
-	if err == nil && !slices.ContainsFunc(list, func(c mapper.Cookie) bool { return c.Key == s.cookie }) {
-		return s.cookieError(mapper.ErrNoCookie, s.cookie)
+	if err == nil && !slices.ContainsFunc(list, func(c mapper.Cookie) bool { return c.Key == k.cookie }) {
+		return k.cookieError(mapper.ErrNoCookie, k.cookie)
 	}
 	return err
 }
 
 // joinCookie takes the cookie of a transaction from the environment, if no
 // option names one.
-func (s *cookies) joinCookie() {
-	s.cookie = s.Line.Cookie
-	if s.cookie != 0 || s.Environment.Cookie == "" {
+func (k *cookies) joinCookie() {
+	k.cookie = k.Line.Cookie
+	if k.cookie != 0 || k.Environment.Cookie == "" {
 		return
 	}
-	cookie, err := dmopt.CookieValue(s.Environment.Cookie)
+	cookie, err := dmopt.CookieValue(k.Environment.Cookie)
 	if err != nil {
-		s.Warn("%v", err)
+		k.Warn("%v", err)
 	}
-	s.cookie = cookie
+	k.cookie = cookie
 }

@@ -16,22 +16,22 @@ import (
 type groups struct{ *handles }
 
 // group makes regions a group; what is wrong or odd is said.
-func (s *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*table.NewGroup, error) {
+func (gs *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*table.NewGroup, error) {
 	g, err := h.Group(list, alias)
 	var e *table.MemberError
 	if errors.As(err, &e) {
-		return nil, s.Refuse("%s", memberProblem(e))
+		return nil, gs.Refuse("%s", memberProblem(e))
 	}
 	if g == nil {
-		return nil, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+		return nil, gs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 	}
 	if g.Mixed {
-		s.Warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
+		gs.Warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
 	}
 	for _, o := range g.Overlaps {
-		s.Warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
+		gs.Warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
 	}
-	return g, s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+	return g, gs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 }
 
 // memberProblem is a group that cannot be made, in the words of the original.
@@ -52,48 +52,48 @@ func memberProblem(e *table.MemberError) string {
 }
 
 // ungroup removes a group; what is wrong is said.
-func (s *groups) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bool) error {
+func (gs *groups) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bool) error {
 	if id > h.Table.Last() {
-		return s.Refuse("Invalid group ID: %d", id)
+		return gs.Refuse("Invalid group ID: %d", id)
 	}
 	left, err := h.Ungroup(id, regions)
 	for _, l := range left {
 		var e *stats.LeftError
 		if errors.As(l, &e) {
-			s.regionFailed(d, e.Err)
-			s.Warn("WARNING: Failed to delete region %d on %s.", e.Region, d.Name)
+			gs.regionFailed(d, e.Err)
+			gs.Warn("WARNING: Failed to delete region %d on %s.", e.Region, d.Name)
 		}
 	}
 	if err != nil {
-		s.regionFailed(d, err)
+		gs.regionFailed(d, err)
 		return &dmtask.Printed{Err: err}
 	}
 	return nil
 }
 
 // groupCommand is the subcommand group.
-func (s *groups) groupCommand(ctx context.Context, c dmtask.Call) error {
-	if !s.Line.Has(dmopt.Regions) {
-		return s.Refuse("Group requires --regions.")
+func (gs *groups) groupCommand(ctx context.Context, c dmtask.Call) error {
+	if !gs.Line.Has(dmopt.Regions) {
+		return gs.Refuse("Group requires --regions.")
 	}
-	if every, err := s.every(c, true); every || err != nil {
+	if every, err := gs.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.Each(ctx, c, s.groupCommand)
+		return gs.Each(ctx, c, gs.groupCommand)
 	}
-	h, d, err := s.listed(c, stats.Program)
+	h, d, err := gs.listed(c, stats.Program)
 	if err != nil {
 		return err
 	}
-	defer s.showPlanned(h, d)
-	list, alias := s.Line.Text[dmopt.Regions], s.Line.Text[dmopt.Alias]
-	g, err := s.group(h, d, list, alias)
+	defer gs.showPlanned(h, d)
+	list, alias := gs.Line.Text[dmopt.Regions], gs.Line.Text[dmopt.Alias]
+	g, err := gs.group(h, d, list, alias)
 	if err != nil {
-		return s.Refuse("Could not create group on %s: %s", calledBy(c), list)
+		return gs.Refuse("Could not create group on %s: %s", calledBy(c), list)
 	}
 	id := g.ID()
-	s.done(h, change{Device: d.String(), Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
+	gs.done(h, change{Device: d.String(), Action: "grouped", Regions: g.Members, Group: &id, Alias: alias},
 		"Grouped regions %s as group ID %d on %s\n", list, id, calledBy(c))
 	return nil
 }
@@ -108,26 +108,26 @@ func calledBy(c dmtask.Call) string {
 }
 
 // ungroupCommand is the subcommand ungroup.
-func (s *groups) ungroupCommand(ctx context.Context, c dmtask.Call) error {
-	if !s.Line.Has(dmopt.GroupID) {
-		return s.Refuse("Please specify group id.")
+func (gs *groups) ungroupCommand(ctx context.Context, c dmtask.Call) error {
+	if !gs.Line.Has(dmopt.GroupID) {
+		return gs.Refuse("Please specify group id.")
 	}
-	if every, err := s.every(c, true); every || err != nil {
+	if every, err := gs.every(c, true); every || err != nil {
 		if err != nil {
 			return err
 		}
-		return s.Each(ctx, c, s.ungroupCommand)
+		return gs.Each(ctx, c, gs.ungroupCommand)
 	}
-	h, d, err := s.listed(c, stats.Program)
+	h, d, err := gs.listed(c, stats.Program)
 	if err != nil {
 		return err
 	}
-	defer s.showPlanned(h, d)
-	id := s.unsigned(dmopt.GroupID)
-	if err = s.ungroup(h, d, id, false); err != nil {
-		_ = s.Refuse("Could not delete group %d on %s.", id, calledBy(c))
+	defer gs.showPlanned(h, d)
+	id := gs.unsigned(dmopt.GroupID)
+	if err = gs.ungroup(h, d, id, false); err != nil {
+		_ = gs.Refuse("Could not delete group %d on %s.", id, calledBy(c))
 	}
 	// The original says so whether or not it is true.
-	s.done(h, change{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))
+	gs.done(h, change{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))
 	return err
 }

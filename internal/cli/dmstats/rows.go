@@ -66,20 +66,20 @@ func walk(a *dmopt.Line) table.Walk {
 
 // Rows are the objects of a device's statistics that the options ask for.
 // Columns of counters have them read and cleared. Nothing to show is no rows.
-func (s *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row], error) {
-	h, err := s.read(dmtask.Device{Num: info.Number, ByNum: true}, sections)
+func (rd *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row], error) {
+	h, err := rd.read(dmtask.Device{Num: info.Number, ByNum: true}, sections)
 	if err != nil || h == nil {
 		return func(func(*Row) bool) {}, err
 	}
-	units, _, ok := report.ParseUnits(s.Line.Text[dmopt.Units])
+	units, _, ok := report.ParseUnits(rd.Line.Text[dmopt.Units])
 	if !ok {
 		units = report.Units{Letter: 's', Factor: sectorSize}
 	}
 	return func(yield func(*Row) bool) {
-		for obj := range h.Table.Objects(walk(s.Line)) {
+		for obj := range h.Table.Objects(walk(rd.Line)) {
 			if !yield(&Row{
-				Object: obj, device: info.Name, interval: s.sampling.last, units: units,
-				show: table.Show{Plain: s.Line.Has(dmopt.NoTimeSuffix), Tight: s.Line.Has(dmopt.NoHeadings)},
+				Object: obj, device: info.Name, interval: rd.sampling.last, units: units,
+				show: table.Show{Plain: rd.Line.Has(dmopt.NoTimeSuffix), Tight: rd.Line.Has(dmopt.NoHeadings)},
 			}) {
 				return
 			}
@@ -88,12 +88,12 @@ func (s *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row]
 }
 
 // Again says that the next report begins.
-func (s *readings) Again() { s.sampling.fresh = true }
+func (rd *readings) Again() { rd.sampling.fresh = true }
 
 // read lists a device's regions and, where columns show them, reads
 // and clears the counters; nil if there is nothing to show.
-func (s *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
-	a := s.Line
+func (rd *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
+	a := rd.Line
 	program := stats.Program
 	if a.Has(dmopt.ProgramID) {
 		program = a.Text[dmopt.ProgramID]
@@ -101,11 +101,11 @@ func (s *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handl
 	if a.Has(dmopt.AllPrograms) {
 		program = ""
 	}
-	h, err := s.open(d)
+	h, err := rd.open(d)
 	if err != nil {
 		return nil, err
 	}
-	err = s.listRegions(h, d, program)
+	err = rd.listRegions(h, d, program)
 	switch {
 	case sections&SectionCounters == 0:
 		if err != nil || len(h.Table.Regions) == 0 {
@@ -113,21 +113,21 @@ func (s *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handl
 		}
 		return h, nil
 	case err != nil:
-		_ = s.Refuse("Could not parse @stats_list response.")
+		_ = rd.Refuse("Could not parse @stats_list response.")
 		return nil, nil
 	case len(h.Table.Regions) == 0:
 		return nil, nil
 	}
 	if err := h.Populate(); err != nil {
 		if errors.Is(err, stats.ErrReply) {
-			_ = s.Complain(err)
-			_ = s.Refuse("Could not parse @stats_print message response.")
+			_ = rd.Complain(err)
+			_ = rd.Refuse("Could not parse @stats_print message response.")
 		} else {
-			_ = s.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+			_ = rd.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 		}
 		return nil, nil
 	}
-	s.sampling.took(s.Line.Interval())
+	rd.sampling.took(rd.Line.Interval())
 	return h, nil
 }
 

@@ -79,29 +79,29 @@ type Devices struct{ *Driver }
 
 // Device finds out which device a command is for: the first word, or what
 // --uuid or --major and --minor say.
-func (s *Devices) Device(c Call) (Device, error) {
+func (ds *Devices) Device(c Call) (Device, error) {
 	if name, ok := c.First(); ok {
-		return s.Named(name)
+		return ds.Named(name)
 	}
-	a := s.Line
+	a := ds.Line
 	switch {
 	case a.Has(dmopt.UUID):
-		return s.WithUUID(a.Text[dmopt.UUID])
+		return ds.WithUUID(a.Text[dmopt.UUID])
 	case a.Has(dmopt.Major) && a.Has(dmopt.Minor):
-		return s.Numbered(a.Number[dmopt.Major], a.Number[dmopt.Minor])
+		return ds.Numbered(a.Number[dmopt.Major], a.Number[dmopt.Minor])
 	}
-	return Device{}, s.Refuse("No device specified.")
+	return Device{}, ds.Refuse("No device specified.")
 }
 
 // DeviceAside is device for commands whose words are not devices when an
 // option names one. It returns the words that are left.
-func (s *Devices) DeviceAside(c Call) (Device, []string, error) {
-	a := s.Line
+func (ds *Devices) DeviceAside(c Call) (Device, []string, error) {
+	a := ds.Line
 	if a.Has(dmopt.UUID) || a.Has(dmopt.Major) {
-		d, err := s.Device(Call{})
+		d, err := ds.Device(Call{})
 		return d, c.Args, err
 	}
-	d, err := s.Device(c)
+	d, err := ds.Device(c)
 	if len(c.Args) > 0 {
 		c.Args = c.Args[1:]
 	}
@@ -110,11 +110,11 @@ func (s *Devices) DeviceAside(c Call) (Device, []string, error) {
 
 // Numbered finds a device by number. As in the original a major number that is
 // not positive is refused, and a negative minor number is none at all.
-func (s *Devices) Numbered(major, minor int) (Device, error) {
+func (ds *Devices) Numbered(major, minor int) (Device, error) {
 	switch {
 	case minor >= 0 && major <= 0:
-		_ = s.Refuse("Missing major number for persistent device.")
-		return Device{}, s.Refuse("Couldn't create ioctl argument.")
+		_ = ds.Refuse("Missing major number for persistent device.")
+		return Device{}, ds.Refuse("Couldn't create ioctl argument.")
 	case minor < 0:
 		return Device{NumText: ui.Choose(major > 0, fmt.Sprintf("(%d:)", major), "")}, nil
 	}
@@ -122,73 +122,73 @@ func (s *Devices) Numbered(major, minor int) (Device, error) {
 }
 
 // WithUUID finds a device by UUID.
-func (s *Devices) WithUUID(uuid string) (Device, error) {
-	known, err := s.MangleUUID(uuid)
+func (ds *Devices) WithUUID(uuid string) (Device, error) {
+	known, err := ds.MangleUUID(uuid)
 	return Device{UUID: known}, err
 }
 
 // Named finds a device by name, or by the path of a node.
-func (s *Devices) Named(name string) (Device, error) {
+func (ds *Devices) Named(name string) (Device, error) {
 	if strings.Contains(name, "/") {
-		found, err := s.nameOfNode(name)
+		found, err := ds.nameOfNode(name)
 		return Device{Name: found, Known: found}, err
 	}
-	known, err := s.MangleName(name)
+	known, err := ds.MangleName(name)
 	return Device{Name: name, Known: known}, err
 }
 
 // NewName is named for a device that does not exist yet.
-func (s *Devices) NewName(name string) (Device, error) {
+func (ds *Devices) NewName(name string) (Device, error) {
 	if strings.Contains(name, "/") {
-		return Device{}, s.Refuse("Name \"%s\" invalid. It contains \"/\".", name)
+		return Device{}, ds.Refuse("Name \"%s\" invalid. It contains \"/\".", name)
 	}
-	return s.Named(name)
+	return ds.Named(name)
 }
 
 // nameOfNode finds the name of the device that the node at path belongs to.
-func (s *Devices) nameOfNode(path string) (string, error) {
-	name, err := mapper.Nodes{Dir: s.Folder()}.NameAt(path)
+func (ds *Devices) nameOfNode(path string) (string, error) {
+	name, err := mapper.Nodes{Dir: ds.Folder()}.NameAt(path)
 	var missing *mapper.PathError
 	if !errors.As(err, &missing) {
 		return name, err
 	}
 	if missing.Err != nil {
-		_ = s.Refuse("opendir: %s: %v", s.Folder(), missing.Err)
+		_ = ds.Refuse("opendir: %s: %v", ds.Folder(), missing.Err)
 	}
-	return "", s.Refuse("Device %s not found", missing.Path)
+	return "", ds.Refuse("Device %s not found", missing.Path)
 }
 
 // All says whether a command is for every device: none is named.
-func (s *Devices) All(c Call) bool {
-	return len(c.Args) == 0 && !s.Line.Has(dmopt.UUID) && !s.Line.Has(dmopt.Major)
+func (ds *Devices) All(c Call) bool {
+	return len(c.Args) == 0 && !ds.Line.Has(dmopt.UUID) && !ds.Line.Has(dmopt.Major)
 }
 
 // Each runs one on every device there is, and goes on after a failure. It says
 // so if there is none.
-func (s *Devices) Each(ctx context.Context, c Call, one func(context.Context, Call) error) error {
-	list, err := s.AskList()
+func (ds *Devices) Each(ctx context.Context, c Call, one func(context.Context, Call) error) error {
+	list, err := ds.AskList()
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !s.Line.Has(dmopt.JSON) {
-		fmt.Fprintln(s.Out, "No devices found")
+	if len(list) == 0 && !ds.Line.Has(dmopt.JSON) {
+		fmt.Fprintln(ds.Out, "No devices found")
 	}
-	return s.Among(ctx, c, list, one)
+	return ds.Among(ctx, c, list, one)
 }
 
 // Among runs one on every device of a list.
-func (s *Devices) Among(ctx context.Context, c Call, list []dm.Entry, one func(context.Context, Call) error) error {
+func (ds *Devices) Among(ctx context.Context, c Call, list []dm.Entry, one func(context.Context, Call) error) error {
 	var failed error
 	c.Multiple = true
 	for _, e := range list {
 		c.Args = []string{e.Name}
-		failed = errors.Join(failed, s.Complain(one(ctx, c)))
+		failed = errors.Join(failed, ds.Complain(one(ctx, c)))
 	}
 	return failed
 }
 
 // Missing is the error of a device that is not there where the original says
 // so in these words.
-func (s *Devices) Missing() error {
-	return s.Complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
+func (ds *Devices) Missing() error {
+	return ds.Complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
 }

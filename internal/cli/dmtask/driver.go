@@ -19,22 +19,22 @@ type Driver struct {
 }
 
 // Close closes the connection.
-func (s *Driver) Close() {
-	if s.ctl != nil {
-		s.ctl.Close()
+func (dr *Driver) Close() {
+	if dr.ctl != nil {
+		dr.ctl.Close()
 	}
 }
 
 // Control opens the device mapper.
-func (s *Driver) Control() (*dm.Control, error) {
-	if s.ctl != nil {
-		return s.ctl, nil
+func (dr *Driver) Control() (*dm.Control, error) {
+	if dr.ctl != nil {
+		return dr.ctl, nil
 	}
-	ctl, err := dm.OpenIn(s.Folder())
+	ctl, err := dm.OpenIn(dr.Folder())
 	if err != nil {
-		return nil, s.Complain(&driverError{path: filepath.Join(s.Folder(), "control"), err: err})
+		return nil, dr.Complain(&driverError{path: filepath.Join(dr.Folder(), "control"), err: err})
 	}
-	s.ctl = ctl
+	dr.ctl = ctl
 	return ctl, nil
 }
 
@@ -66,15 +66,15 @@ func needDevice(d Device) error {
 
 // AskInfo asks for a device's state; nil without an error means that there is
 // no such device.
-func (s *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
-	ctl, err := s.Control()
+func (dr *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
+	ctl, err := dr.Control()
 	if err != nil {
 		return nil, err
 	}
 	info, err := dm.Info{}, needDevice(d)
 	if err == nil {
 		info, err = ctl.Status(d.Selector(), dm.StatusOptions{
-			Inactive: s.Line.Has(dmopt.Inactive), NoOpenCount: s.Line.Has(dmopt.NoOpenCount),
+			Inactive: dr.Line.Has(dmopt.Inactive), NoOpenCount: dr.Line.Has(dmopt.NoOpenCount),
 		})
 	}
 	if Errno(err) == unix.ENXIO {
@@ -83,12 +83,12 @@ func (s *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
 	if err != nil {
 		return nil, Failed(task, d, err)
 	}
-	return &info, s.UnmangleInfo(&info)
+	return &info, dr.UnmangleInfo(&info)
 }
 
 // AskList asks for all devices. The original asks in the order of the kernel.
-func (s *Driver) AskList() ([]dm.Entry, error) {
-	ctl, err := s.Control()
+func (dr *Driver) AskList() ([]dm.Entry, error) {
+	ctl, err := dr.Control()
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +98,15 @@ func (s *Driver) AskList() ([]dm.Entry, error) {
 	}
 	var bad error
 	for i := range list {
-		bad = errors.Join(bad, s.Unmangle("name", &list[i].Name), s.Unmangle("UUID", &list[i].UUID))
+		bad = errors.Join(bad, dr.Unmangle("name", &list[i].Name), dr.Unmangle("UUID", &list[i].UUID))
 	}
 	return list, bad
 }
 
 // AskTargets asks for the table or the status of a device; nil without an error
 // means that there is no such device, which only status forgives.
-func (s *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
-	ctl, err := s.Control()
+func (dr *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
+	ctl, err := dr.Control()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm
 	var targets []dm.Target
 	if err = needDevice(d); err == nil {
 		info, targets, err = ctl.TableStatus(d.Selector(), dm.TableStatusOptions{
-			Kind: kind, NoFlush: s.Line.Has(dmopt.NoFlush), Inactive: s.Line.Has(dmopt.Inactive),
+			Kind: kind, NoFlush: dr.Line.Has(dmopt.NoFlush), Inactive: dr.Line.Has(dmopt.Inactive),
 		})
 	}
 	if task == TaskStatus && Errno(err) == unix.ENXIO {
@@ -123,12 +123,12 @@ func (s *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm
 	if err != nil {
 		return nil, nil, Failed(task, d, err)
 	}
-	return &info, targets, s.UnmangleInfo(&info)
+	return &info, targets, dr.UnmangleInfo(&info)
 }
 
 // AskDeps asks which devices a device uses.
-func (s *Driver) AskDeps(d Device, inactive bool) (*dm.Info, []dm.Number, error) {
-	ctl, err := s.Control()
+func (dr *Driver) AskDeps(d Device, inactive bool) (*dm.Info, []dm.Number, error) {
+	ctl, err := dr.Control()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,5 +140,5 @@ func (s *Driver) AskDeps(d Device, inactive bool) (*dm.Info, []dm.Number, error)
 	if err != nil {
 		return nil, nil, Failed(TaskDeps, d, err)
 	}
-	return &info, deps, s.UnmangleInfo(&info)
+	return &info, deps, dr.UnmangleInfo(&info)
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Bounds are the ends of a histogram's bins, in nanoseconds: the first bin
-// counts what took less than the first bound, the last what took longer than
-// the last.
+// Bounds are the boundaries of a histogram's bins, in nanoseconds: the first
+// bin counts what took less than the first bound, the last what took longer
+// than the last.
 type Bounds []uint64
 
-// ErrBounds is what all errors of bounds match.
+// ErrBounds is matched by all errors about bounds.
 var ErrBounds = errors.New("wrong histogram bounds")
 
 // BoundsError is a list of bounds that cannot be read.
@@ -38,11 +38,11 @@ func (e *BoundsError) Error() string {
 // Is matches ErrBounds.
 func (e *BoundsError) Is(target error) bool { return target == ErrBounds }
 
-// ParseBounds reads bounds as users write them: numbers with commas between,
-// each with a unit of ns, us, ms or s if wanted. A bound without a unit has that
-// of the one before it, the first ns (libdm-stats.c
-// dm_histogram_bounds_from_string). There is one bound more than commas; what is
-// missing is 0.
+// ParseBounds reads bounds as users write them: numbers separated by commas,
+// each optionally followed by a unit of ns, us, ms or s. A bound without a unit
+// has the unit of the one before it, the first one ns (libdm-stats.c
+// dm_histogram_bounds_from_string). There is one bound more than there are
+// commas; a missing one is 0.
 func ParseBounds(text string) (Bounds, error) {
 	var list Bounds
 	unit := uint64(1)
@@ -80,7 +80,7 @@ func ParseBounds(text string) (Bounds, error) {
 			}
 			unit, s = u, s[2:]
 		case at(0) == ',':
-			s = s[1:] // so that a second comma passes too
+			s = s[1:] // so that a second comma is accepted too
 		case at(0) != 0:
 			return nil, &BoundsError{Text: text, Char: at(0)}
 		}
@@ -91,12 +91,12 @@ func ParseBounds(text string) (Bounds, error) {
 		list = append(list, value*unit)
 	}
 	for len(list) <= strings.Count(text, ",") {
-		list = append(list, 0) // which is refused for its order
+		list = append(list, 0) // which is then refused as out of order
 	}
 	return list, nil
 }
 
-// Precise says whether the bounds need a region that counts nanoseconds.
+// Precise reports whether the bounds need a region that counts nanoseconds.
 func (b Bounds) Precise() bool {
 	for _, v := range b {
 		if v%Millisecond != 0 {
@@ -106,7 +106,7 @@ func (b Bounds) Precise() bool {
 	return false
 }
 
-// check refuses bounds that fall.
+// check refuses bounds that are not in ascending order.
 func (b Bounds) check() error {
 	for i := 1; i < len(b); i++ {
 		if b[i] < b[i-1] {
@@ -116,7 +116,8 @@ func (b Bounds) check() error {
 	return nil
 }
 
-// argument is how the kernel takes the bounds, in the region's unit of time.
+// argument is the bounds as the kernel takes them, in the region's unit of
+// time.
 func (b Bounds) argument(scale uint64) string {
 	var s strings.Builder
 	for i, v := range b {

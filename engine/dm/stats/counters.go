@@ -14,8 +14,9 @@ type Area struct {
 }
 
 // Counters are what happened since they were last cleared. Their order is that
-// of the kernel's line (Documentation/admin-guide/device-mapper/statistics.rst);
-// the times are sums over requests, in nanoseconds.
+// of the kernel's line
+// (Documentation/admin-guide/device-mapper/statistics.rst); the times are sums
+// over requests, in nanoseconds.
 type Counters struct {
 	Reads          uint64 // requests done
 	ReadsMerged    uint64
@@ -25,10 +26,10 @@ type Counters struct {
 	WritesMerged   uint64
 	WriteSectors   uint64
 	WriteTime      uint64
-	InFlight       uint64 // requests under way now
-	IOTime         uint64 // while any request was under way
-	QueueTime      uint64 // weighted by how many were
-	TotalReadTime  uint64 // while any read was under way
+	InFlight       uint64 // requests in flight now
+	IOTime         uint64 // while any request was in flight
+	QueueTime      uint64 // weighted by the number of requests in flight
+	TotalReadTime  uint64 // while any read was in flight
 	TotalWriteTime uint64
 
 	Histogram []uint64 // requests per bin; nil without a histogram
@@ -43,7 +44,7 @@ func (c *Counters) numbers() []*uint64 {
 	}
 }
 
-// times are those of the counters that count time.
+// times are the counters that count time.
 func (c *Counters) times() []*uint64 {
 	return []*uint64{&c.ReadTime, &c.WriteTime, &c.IOTime, &c.QueueTime, &c.TotalReadTime, &c.TotalWriteTime}
 }
@@ -136,8 +137,8 @@ const second = 1_000_000_000
 
 func (m Metrics) perSecond(n uint64) float64 { return float64(n) * second / float64(m.Interval) }
 
-// ReadsMergedRate is merged reads per nanosecond: what dmstats calls "per second"
-// is not multiplied by the second.
+// ReadsMergedRate is merged reads per nanosecond: dmstats labels this "per
+// second" but does not multiply by the second.
 func (m Metrics) ReadsMergedRate() float64 { return float64(m.ReadsMerged) / float64(m.Interval) }
 
 // WritesMergedRate is ReadsMergedRate for writes.
@@ -160,7 +161,7 @@ func (m Metrics) RequestSize() float64 {
 	return ratio(m.ReadSectors+m.WriteSectors, m.Reads+m.Writes)
 }
 
-// QueueSize is the mean number of requests under way.
+// QueueSize is the mean number of requests in flight.
 func (m Metrics) QueueSize() float64 { return float64(m.QueueTime) / float64(m.Interval) }
 
 // Wait is the mean time of a request, nanoseconds.
@@ -177,7 +178,7 @@ func (m Metrics) Throughput() float64 {
 	return second * float64(m.Reads+m.Writes) / float64(m.Interval)
 }
 
-// busy is the part of the interval in which anything was under way, 0 to 1.
+// busy is the part of the interval in which anything was in flight, 0 to 1.
 func (m Metrics) busy() float64 {
 	return float64(min(m.IOTime, m.Interval)) / float64(m.Interval)
 }
@@ -187,9 +188,9 @@ func (m Metrics) Utilization() int32 {
 	return millionths(uint64(percentOne*m.busy()), percentOne)
 }
 
-// ServiceTime is what dmstats shows under that name, nanoseconds; its
-// percentage is cut to a whole number of millionths first, so that it is next
-// to nothing always.
+// ServiceTime is what dmstats shows under that name, in nanoseconds. Its
+// percentage is first cut to a whole number of millionths, so the result is
+// always next to nothing.
 func (m Metrics) ServiceTime() float64 {
 	t, u := m.Throughput(), m.busy()*100
 	if uint64(t) == 0 || uint64(u) == 0 {
@@ -208,8 +209,8 @@ func ratio(sum, n uint64) float64 {
 // percentOne is one percent, of libdm/libdevmapper.h DM_PERCENT_1.
 const percentOne = 1_000_000
 
-// millionths is n of all as a percentage; only all is 100 and only nothing 0
-// (dm_make_percent).
+// millionths is n of all as a percentage; only n equal to all gives 100, and
+// only zero gives 0 (dm_make_percent).
 func millionths(n, all uint64) int32 {
 	const hundred = 100 * percentOne
 	switch {

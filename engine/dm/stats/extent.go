@@ -11,11 +11,11 @@ type Extent struct {
 type Range struct{ Start, Length uint64 }
 
 // Ranges are the parts of the device that regions are made for when a file is
-// followed: extents that lie one behind the other on the device are one
-// (libdm-stats.c _stats_map_extents).
+// followed: extents that are adjacent on the device count as one (libdm-stats.c
+// _stats_map_extents).
 func Ranges(extents []Extent) []Range {
 	var ranges []Range
-	var under Extent // the range under way
+	var under Extent // the current range
 	var last Extent
 	end := func() {
 		if under.Length>>9 > 0 {

@@ -24,11 +24,12 @@ func (g *Group) ID() uint64 { return g.Members[0] }
 
 const groupTag = "DMS_GROUP="
 
-// MemberList writes the members as a user would: runs as "0-2", others by
-// themselves.
+// MemberList writes the members as a user would: runs as "0-2", others
+// individually.
 func (g *Group) MemberList() string { return FormatMembers(g.Members) }
 
-// FormatMembers writes region ids, which must rise, as ParseMembers reads them.
+// FormatMembers writes region ids, which must be ascending, as ParseMembers
+// reads them.
 func FormatMembers(ids []uint64) string {
 	var b strings.Builder
 	for i := 0; i < len(ids); i++ {
@@ -50,12 +51,12 @@ func FormatMembers(ids []uint64) string {
 // Run is a run of region ids, both ends included.
 type Run struct{ First, Last uint64 }
 
-// maxID is the largest region id there can be: the kernel's are of type int.
+// maxID is the largest possible region id: the kernel's are of type int.
 const maxID = 1<<31 - 1
 
 // ParseMembers reads a list of region ids such as "0-2, 5", as libdm's
-// dm_bitset_parse_list does: blanks around numbers do not count, nor do empty
-// places between commas. The runs come in rising order and do not touch.
+// dm_bitset_parse_list does: blanks around numbers and empty items between
+// commas are ignored. The runs come in ascending order and do not touch.
 func ParseMembers(text string) ([]Run, error) {
 	var runs []Run
 	for part := range strings.SplitSeq(text, ",") {
@@ -110,8 +111,8 @@ func parseID(text string) (uint64, error) {
 	return n, nil
 }
 
-// GroupError is a description of a group, in a region's user data, that makes
-// no sense.
+// GroupError marks a description of a group, in a region's user data, that
+// makes no sense.
 type GroupError struct {
 	Region  uint64
 	User    string // the user data as they are
@@ -125,7 +126,7 @@ type GroupProblem int
 // What can be wrong with the description of a group.
 const (
 	NoAliasEnd GroupProblem = iota // there is no ':'
-	NoList                         // the members are no list of regions
+	NoList                         // the members are not a list of regions
 	NotLeader                      // the region is not the first member
 )
 
@@ -160,7 +161,7 @@ func (r *Region) takeGroup() error {
 	return nil
 }
 
-// maxMembers bounds what a description can make us remember.
+// maxMembers bounds the memory that a description can make us use.
 const maxMembers = 1 << 20
 
 // expand lists the members of runs.
@@ -174,8 +175,8 @@ func expand(runs []Run) []uint64 {
 	return ids
 }
 
-// UserData is what a region's user data must be in the kernel to hold its own
-// and the group that it leads.
+// UserData is what a region's user data must be in the kernel: its own, and the
+// description of the group that it leads.
 func (r *Region) UserData() string {
 	user := r.User
 	if user == "" {

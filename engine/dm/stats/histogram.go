@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// Show is what of a histogram is written.
+// Show says which parts of a histogram are written.
 type Show struct {
 	Values  bool // how many requests each bin counts
-	Percent bool // or which part of all
+	Percent bool // or its share of the total
 	Lower   bool // the lower bound of each bin
-	Ranges  bool // or both; the last bin has ">bound"
+	Ranges  bool // or both bounds; the last bin has ">bound"
 	Plain   bool // bounds in nanoseconds without units
 	Tight   bool // no columns: ':' between bins
 }
 
-// The widths of libdm-stats.c: of a bound, with and without unit, and a value.
+// Widths in libdm-stats.c: of a bound, with and without unit, and of a value.
 const (
 	boundWidth      = 6
 	plainBoundWidth = 10
 	valueWidth      = 6
 )
 
-// Histogram is counts with the bounds of their bins.
+// Histogram is a set of counts with the bounds of their bins.
 type Histogram struct {
 	Bounds Bounds
 	Counts []uint64 // one more than Bounds; nil for a region not read yet: all zero
@@ -83,7 +83,7 @@ func (h Histogram) Format(s Show) string {
 	return b.String()
 }
 
-// part is a bin's share of all, in millionths of a percent.
+// part is a bin's share of the total, in millionths of a percent.
 func (h Histogram) part(bin int, count, sum uint64) int32 {
 	if sum == 0 || count == 0 || h.upper(bin) == h.lower(bin) {
 		return 0
@@ -121,7 +121,7 @@ func (h Histogram) bound(bin int, s Show, width int) string {
 	return lower + "-" + duration(h.upper(bin), s.Plain) + end
 }
 
-// duration writes a time in the largest unit of which it is a multiple.
+// duration writes a time in the largest unit that divides it.
 func duration(ns uint64, plain bool) string {
 	text := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	switch {
@@ -137,5 +137,5 @@ func duration(ns uint64, plain bool) string {
 	return text(ns) + "ns"
 }
 
-// SameBins says whether two histograms can be added.
+// SameBins reports whether two histograms can be added.
 func (b Bounds) SameBins(o Bounds) bool { return slices.Equal(b, o) }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Create describes a region that is to be made.
+// Create describes a region to be created.
 type Create struct {
 	Start  uint64 // 512-byte sectors
-	Length uint64 // 512-byte sectors; with Start 0 too it is the whole device
+	Length uint64 // 512-byte sectors; 0 with Start 0 means the whole device
 
 	Areas uint64 // number of areas; 0 if Step says how large they are
 	Step  uint64 // size of an area, 512-byte sectors, if Areas is 0
@@ -20,7 +20,7 @@ type Create struct {
 	User    string // empty for none
 }
 
-// Message is the message that makes the region.
+// Message is the message that creates the region.
 func (c Create) Message() (string, error) {
 	if err := c.Bounds.check(); err != nil {
 		return "", err
@@ -50,7 +50,7 @@ func (c Create) Message() (string, error) {
 		words = append(words, strconv.Itoa(len(options)))
 		words = append(words, options...)
 	}
-	// Without a program id what comes next would be taken for it.
+	// Without a program id the word that follows would be taken for it.
 	if c.Program != "" || c.User != "" {
 		words = append(words, c.Program, c.User)
 	}
@@ -78,7 +78,7 @@ func ParseCreated(reply string) (uint64, error) {
 	return id, nil
 }
 
-// ListMessage asks for the regions that a program has made, or for all if
+// ListMessage asks for the regions that a program has created, or for all if
 // program is empty.
 func ListMessage(program string) string {
 	if program == "" {
@@ -87,7 +87,7 @@ func ListMessage(program string) string {
 	return "@stats_list " + program
 }
 
-// PrintMessage asks for a region's counters, and sets them to zero if wanted.
+// PrintMessage asks for a region's counters, and resets them to zero if wanted.
 func PrintMessage(id uint64, clear bool) string {
 	if clear {
 		return fmt.Sprintf("@stats_print_clear %d", id)
@@ -95,12 +95,12 @@ func PrintMessage(id uint64, clear bool) string {
 	return fmt.Sprintf("@stats_print %d", id)
 }
 
-// ClearMessage sets a region's counters to zero.
+// ClearMessage resets a region's counters to zero.
 func ClearMessage(id uint64) string { return fmt.Sprintf("@stats_clear %d", id) }
 
 // DeleteMessage removes a region.
 func DeleteMessage(id uint64) string { return fmt.Sprintf("@stats_delete %d", id) }
 
-// AuxMessage writes a region's user data, which may not be empty nor have
+// AuxMessage writes a region's user data, which must not be empty or contain
 // blanks.
 func AuxMessage(id uint64, user string) string { return fmt.Sprintf("@stats_set_aux %d %s", id, user) }

@@ -1,7 +1,8 @@
-// Package stats speaks the statistics of device-mapper: the @stats messages
-// that every mapped device answers, whatever its targets (drivers/md/dm-stats.c),
-// their replies, and what dmstats makes of them: groups of regions (kept in the
-// regions' own user data), histograms and metrics (libdm/libdm-stats.c).
+// Package stats speaks the statistics interface of device-mapper: the @stats
+// messages that every mapped device answers, whatever its targets
+// (drivers/md/dm-stats.c), their replies, and what dmstats builds on them:
+// groups of regions (kept in the regions' own user data), histograms and
+// metrics (libdm/libdm-stats.c).
 //
 // A device has regions; a region is cut into areas of equal size, each with
 // counters. All functions are pure: manage/mapper/stats sends the messages.
@@ -23,11 +24,11 @@ type Region struct {
 	Start   uint64 // 512-byte sectors
 	Length  uint64 // 512-byte sectors
 	Step    uint64 // size of an area, 512-byte sectors; the last may be smaller
-	Program string // who made it; empty if nobody says
-	User    string // what its maker left in it, without the group
+	Program string // who created it; empty if not given
+	User    string // user data, without the description of the group
 	Precise bool   // times are counted in nanoseconds
 
-	// Bounds are the upper ends of the histogram's bins but the last,
+	// Bounds are the upper ends of the histogram's bins except the last, in
 	// nanoseconds; nil if there is no histogram.
 	Bounds Bounds
 
@@ -39,10 +40,10 @@ type Region struct {
 	Areas []Area
 }
 
-// End is the first sector behind the region.
+// End is the first sector after the region.
 func (r *Region) End() uint64 { return r.Start + r.Length }
 
-// NumAreas is how many areas a region has, of which the last may be smaller.
+// NumAreas is how many areas a region has; the last may be smaller.
 func (r *Region) NumAreas() uint64 { return numAreas(r.Length, r.Step) }
 
 func numAreas(length, step uint64) uint64 {
@@ -52,7 +53,7 @@ func numAreas(length, step uint64) uint64 {
 	return (length-1)/step + 1
 }
 
-// Error is a reply that makes no sense.
+// Error marks a reply that makes no sense.
 type Error struct {
 	Message string // the message that was answered, such as "@stats_list"
 	Line    int    // of the reply, from 1; 0 if there is none
@@ -116,7 +117,7 @@ func parseRegion(line string) (r *Region, reason string) {
 	if r.Start+r.Length < r.Start {
 		return nil, fmt.Sprintf("the range %s ends behind the last sector there can be", f[1])
 	}
-	// A text that begins with '-' stands for none.
+	// A text that begins with '-' means none.
 	if strings.HasPrefix(r.Program, "-") {
 		r.Program = ""
 	}

@@ -29,7 +29,7 @@ func (t *Table) Region(id uint64) *Region {
 	return t.Regions[i]
 }
 
-// Last is the largest id there is; 0 if there are no regions.
+// Last is the largest id in use; 0 if there are no regions.
 func (t *Table) Last() uint64 {
 	if len(t.Regions) == 0 {
 		return 0
@@ -37,8 +37,8 @@ func (t *Table) Last() uint64 {
 	return t.Regions[len(t.Regions)-1].ID
 }
 
-// Free is the id that the kernel will give to the next new region: the
-// smallest one (dm-stats.c dm_stats_create).
+// Free is the id that the kernel will give to the next new region: the smallest
+// free one (dm-stats.c dm_stats_create).
 func (t *Table) Free() uint64 {
 	for i, r := range t.Regions {
 		if r.ID != uint64(i) {
@@ -65,14 +65,14 @@ type Problem int
 // The reasons of libdm-stats.c dm_stats_create_group.
 const (
 	NoRegions    Problem = iota // the device has none
-	BadList                     // Text is no list of regions
+	BadList                     // Text is not a list of regions
 	BeyondLast                  // Region is larger than any there is
 	NoSuchRegion                // Region does not exist
-	Grouped                     // Region is in Group already
+	Grouped                     // Region is already in Group
 	UnlikeBounds                // the histograms differ
 )
 
-// MemberError is a group that cannot be made.
+// MemberError says why a group cannot be made.
 type MemberError struct {
 	Problem Problem
 	Text    string
@@ -80,7 +80,7 @@ type MemberError struct {
 	Group   uint64
 }
 
-// Error says why.
+// Error gives the reason.
 func (e *MemberError) Error() string {
 	switch e.Problem {
 	case NoRegions:
@@ -97,7 +97,7 @@ func (e *MemberError) Error() string {
 	return "the regions' histograms have different bounds"
 }
 
-// Overlap is a pair of regions that share sectors, so that a group counts what
+// Overlap is a pair of regions that share sectors, so a group counts what
 // happens there twice.
 type Overlap struct{ First, Second uint64 }
 
@@ -152,14 +152,14 @@ func (t *Table) PlanGroup(list, alias string) (*NewGroup, error) {
 	return g, nil
 }
 
-// extent is a region under way in overlaps.
+// extent is a region, or several merged ones, in overlaps.
 type extent struct{ id, start, length uint64 }
 
 func (e extent) last() uint64 { return e.start + e.length - 1 }
 
-// overlaps looks for regions that share sectors as libdm does: neighbours are
-// compared, and those that overlap melted into one, until none do. Regions that
-// share only one sector are let pass, as there.
+// overlaps looks for regions that share sectors the way libdm does: neighbours
+// are compared, and those that overlap are merged, until none do. As in libdm,
+// regions that share only one sector are not reported.
 func (t *Table) overlaps(ids []uint64) (found []Overlap) {
 	var list []extent
 	for _, id := range ids {
@@ -195,10 +195,10 @@ func (t *Table) overlaps(ids []uint64) (found []Overlap) {
 	return found
 }
 
-// Kind is what an object of a report is.
+// Kind is the kind of an object in a report.
 type Kind int
 
-// The kinds, in the order of a report.
+// Kinds of objects, in the order of a report.
 const (
 	KindArea Kind = iota + 1
 	KindRegion
@@ -216,19 +216,19 @@ func (k Kind) String() string {
 	return "group"
 }
 
-// Walk says which objects of a table are wanted.
+// Walk says which objects of a table to include.
 type Walk struct {
 	Areas, Regions, Groups bool
-	SkipSingle             bool // with Areas: no regions of a single area
+	SkipSingle             bool // with Areas: leave out regions with a single area
 }
 
 // Object is a row of a report: an area, a region as a whole or a group.
 type Object struct {
 	Kind   Kind
-	Region *Region // of a group the leader
+	Region *Region // of a group: its leader
 	Area   uint64
 	Group  *Group  // the group itself, or that of the region; nil if there is none
-	Leader *Region // that leads Group
+	Leader *Region // the region that leads Group
 	table  *Table
 }
 
@@ -295,7 +295,7 @@ func (o Object) Length() (sum uint64) {
 	return sum
 }
 
-// Counters sums up what the object counted.
+// Counters sums up the counters of the object's regions.
 func (o Object) Counters() (sum Counters) {
 	for _, r := range o.members() {
 		for i := range r.Areas {

@@ -108,7 +108,9 @@ func draw(g *raid.Parity, row int64) string {
 func checkStripe(t *testing.T, s *raid.Stripe, slots int, picture string, layout int) {
 	t.Helper()
 	var want []int
-	switch p, q := strings.Index(picture, "P"), strings.Index(picture, "Q"); {
+	p := strings.Index(picture, "P")
+	q := strings.Index(picture, "Q")
+	switch {
 	case q < 0:
 		want = append(slices.Clone(s.Data), p)
 	case layout >= 8 && layout <= 10:

@@ -1,5 +1,5 @@
-// Package partition reads partition tables, as far as tools that look at
-// disks need them to say what they found.
+// Package partition reads partition tables, as far as tools that inspect disks
+// need them to report what they found.
 package partition
 
 import (
@@ -14,8 +14,8 @@ const MBRSize = 512
 // MBRMagic is the signature in the last two bytes of a master boot record.
 const MBRMagic = 0xaa55
 
-// TypeGPT is the type of the one partition that protects a GPT from tools that
-// do not know it.
+// TypeGPT is the type of the single partition that protects a GPT from tools
+// that do not know it.
 const TypeGPT = 0xee
 
 const mbrPartitionsOff = 446
@@ -34,7 +34,7 @@ type MBRPartition struct {
 }
 
 // ParseMBR reads a partition table from the first sector of a disk. It fails
-// with class binfmt.ErrTruncated or binfmt.ErrMagic if there is none.
+// with class binfmt.ErrTruncated or binfmt.ErrMagic if the sector holds none.
 func ParseMBR(b []byte) (*MBR, error) {
 	if len(b) < MBRSize {
 		return nil, &binfmt.Error{Op: "parse", Format: "mbr", Err: binfmt.ErrTruncated, Want: "512 bytes"}

@@ -26,7 +26,7 @@ func TestParseMBR(t *testing.T) {
 	}
 }
 
-// No sector makes the parser fall over.
+// No sector makes the parser panic.
 func FuzzParseMBR(f *testing.F) {
 	f.Add(make([]byte, MBRSize))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -4,8 +4,8 @@ package dm
 type Args interface {
 	// Type is the target type, such as "linear".
 	Type() string
-	// Params is the argument text, as a kernel of today prints it for `dmsetup
-	// table` where it prints what it was given.
+	// Params is the argument text, as current kernels print it for `dmsetup
+	// table` where they print what they were given.
 	Params() string
 	// Devices are the devices the target uses, in the order of its arguments.
 	Devices() []Ref
@@ -31,7 +31,7 @@ const (
 	immutable                          // DM_TARGET_IMMUTABLE
 )
 
-// findTarget gives the grammar of a target type.
+// findTarget returns the grammar of a target type.
 func findTarget(name string) (target, bool) {
 	for _, t := range targets() {
 		if t.name == name {
@@ -86,8 +86,8 @@ func Types() []string {
 	return names
 }
 
-// ParseArgs reads the arguments of a target of the given type. What depends on
-// the length of the line is not judged (see Check), and neither is whether the
+// ParseArgs reads the arguments of a target of the given type. It does not
+// judge what depends on the length of the line (see Check), nor whether the
 // devices exist. The error is an *Error with the kernel's own reason, or
 // matches ErrUnknownTarget.
 func ParseArgs(typ, params string) (Args, error) {
@@ -99,11 +99,11 @@ func ParseArgs(typ, params string) (Args, error) {
 }
 
 // ctr is what a target's constructor sees. Each parse function judges in the
-// order of the kernel's constructor, so that the first reason is the kernel's.
+// order of the kernel's constructor, so its first reason is the kernel's first.
 type ctr struct {
 	op       string
 	target   string
-	raw      string   // the arguments as they came
+	raw      string   // the arguments as given
 	args     []string // those not taken yet
 	start    uint64   // first sector of the line
 	length   uint64   // sectors of the line; 0 where the line is not known
@@ -116,13 +116,13 @@ func (c *ctr) fail(field, reason string) error {
 	return &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: ErrInvalid}
 }
 
-// because is fail where the kernel's reason hides another, which it writes only
-// to its log or nowhere.
+// because is fail for a kernel reason that hides another one, which the kernel
+// writes only to its log or nowhere.
 func (c *ctr) because(field, reason, why string) error {
 	return &Error{Op: c.op, Target: c.target, Field: field, Reason: reason, Err: &detailError{why}}
 }
 
-// detailError is of class ErrInvalid and says more.
+// detailError is of class ErrInvalid and adds detail.
 type detailError struct{ why string }
 
 func (e *detailError) Error() string { return e.why }
@@ -156,7 +156,7 @@ func (c *ctr) group(field string, lo, hi uint32, reason string) (int, error) {
 	return int(n), err
 }
 
-// device looks a device up. Without a world every device is there.
+// device looks a device up. Without a world every device exists.
 func (c *ctr) device(field, ref, reason string) (DeviceInfo, error) {
 	if c.world == nil {
 		return DeviceInfo{}, nil
@@ -168,8 +168,9 @@ func (c *ctr) device(field, ref, reason string) (DeviceInfo, error) {
 	return info, nil
 }
 
-// since reports whether the kernel's target is of this version or later; with
-// no world, or none that knows, the newest is meant.
+// since reports whether the kernel's target has this version or a later one;
+// without a world, or with one that does not know the target, the newest
+// version is assumed.
 func (c *ctr) since(major, minor, patch uint32) bool {
 	if c.world == nil {
 		return true

@@ -16,8 +16,8 @@ import (
 	kernel "github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// allTargets are the modules of every target; the ciphers come first, because
-// one that dm-crypt needs does not load without them.
+// allTargets are the modules of all targets; the ciphers come first, because
+// dm-crypt does not load without the one it needs.
 var allTargets = []string{
 	"aes_generic", "xts", "cbc", "ecb", "essiv", "hmac", "sha256_generic", "crc32c_generic", "crypto_null", "ctr",
 	"dm-mod", "dm-zero", "dm-delay", "dm-flakey", "dm-crypt", "dm-snapshot", "dm-mirror", "dm-raid", "dm-multipath",
@@ -36,7 +36,7 @@ type machine struct {
 }
 
 // labSpec has the disks {a}, {b}, {c} of testdata/bad.txt, a {d} of 16 MiB, and
-// with scsi_debug {k}.
+// with scsi_debug also {k}.
 func labSpec() lab.Spec {
 	return lab.Spec{
 		Modules: append(slices.Clone(allTargets), "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=8"),
@@ -54,7 +54,7 @@ func newMachine(t *testing.T, g *lab.Guest) *machine {
 	for i, d := range g.Disks[:4] {
 		m.numbers[string("abcd"[i])], m.names[string("abcd"[i])] = number(t, d), filepath.Base(d)
 	}
-	// The disk of scsi_debug comes some time after its module.
+	// The disk of scsi_debug appears some time after its module is loaded.
 	lab.Until(t, "the disk of scsi_debug", func() bool {
 		found, _ := filepath.Glob("/dev/sd?")
 		if len(found) > 0 {
@@ -84,7 +84,7 @@ func number(t *testing.T, path string) string {
 	return fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
 }
 
-// has reports whether the kernel has a target, and says so if it has not.
+// has reports whether the kernel has a target, and logs it if it does not.
 func (m *machine) has(t *testing.T, missing map[string]bool, typ string) bool {
 	t.Helper()
 	if _, ok := missing[typ]; !ok {
@@ -100,8 +100,7 @@ func (m *machine) has(t *testing.T, missing map[string]bool, typ string) bool {
 	return !missing[typ]
 }
 
-// wipe makes the disks read as zeros at their start, where targets keep what
-// they know.
+// wipe zeroes the start of the disks, where targets keep their metadata.
 func (m *machine) wipe(t *testing.T) {
 	t.Helper()
 	for _, d := range m.g.Disks {
@@ -118,7 +117,7 @@ func (m *machine) wipe(t *testing.T) {
 	}
 }
 
-// world is what a check needs of this machine.
+// world is what a check needs to know about this machine.
 func (m *machine) world(t *testing.T) dm.World {
 	t.Helper()
 	versions, err := m.TargetVersions()
@@ -140,14 +139,15 @@ func (m *machine) world(t *testing.T) dm.World {
 	return w
 }
 
-// TestLabBadTables has a kernel judge each of the bad tables: it refuses them
-// for the same reason, and keeps nothing of them.
+// TestLabBadTables has a kernel judge each of the bad tables: it must refuse
+// them for the same reason, and keep nothing of them.
 func TestLabBadTables(t *testing.T) {
 	lab.Run(t, labSpec(), lab.Case{Name: "kernel", Run: judge})
 }
 
 // TestLabBadTablesStock is TestLabBadTables on Debian's stock kernel, which has
-// what user-mode Linux is built without: zones, and error correction in verity.
+// features that user-mode Linux is built without: zones, and error correction
+// in verity.
 func TestLabBadTablesStock(t *testing.T) {
 	spec := labSpec()
 	spec.Backend, spec.Kernel = "qemu", lab.Oldest
@@ -175,14 +175,15 @@ func judge(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// refuses loads a bad table and looks for the reason in the kernel's log. What
-// Check says of it on this machine is the same, or what the list says.
+// refuses loads a bad table and looks for the reason in the kernel's log. Check
+// must give that reason on this machine too, or the one in the list.
 func (m *machine) refuses(t *testing.T, w dm.World, b badTable) {
 	t.Helper()
 	want := b.says(m.g.AtLeast, m.g.Backend)
 	var e *dm.Error
 	if ours := check(b, w); errors.As(ours, &e) {
-		// A device that is too small the kernel finds when the table comes alive.
+		// The kernel notices that a device is too small only when the table
+		// goes live.
 		late := want == "takes" && strings.Contains(e.Reason, "too small for target")
 		if e.Reason != want && e.Reason != b.reason && !late {
 			t.Errorf("%s: checked: %v, want %q", b.line, ours, want)

@@ -21,13 +21,14 @@ type badTable struct {
 	differs  []note
 }
 
-// note is what some kernels say instead of the reason.
+// note is what some kernels say in place of the reason.
 type note struct {
 	where  string // "before 6.12", "since 7.2": by release; "qemu", "uml": by backend
 	reason string
 }
 
-// says gives what a kernel says to the table: atLeast compares its release.
+// says returns what a kernel says about the table: atLeast compares its
+// release.
 func (b badTable) says(atLeast func(release string) bool, backend string) string {
 	want := b.reason
 	for _, n := range b.differs {
@@ -40,7 +41,7 @@ func (b badTable) says(atLeast func(release string) bool, backend string) string
 	return want
 }
 
-// badTables reads testdata/bad.txt, with the names of the devices put in.
+// badTables reads testdata/bad.txt, with the names of the devices filled in.
 func badTables(t *testing.T, devices map[string]string) []badTable {
 	t.Helper()
 	var list []badTable
@@ -137,7 +138,7 @@ func check(b badTable, w dm.World) error {
 	return dm.Check(dm.Table{b.line}, w)
 }
 
-// TestBadTables answers each bad table with the kernel's reason.
+// TestBadTables expects the kernel's reason for each bad table.
 func TestBadTables(t *testing.T) {
 	w := bookWorld()
 	list := badTables(t, refs)
@@ -158,8 +159,8 @@ func TestBadTables(t *testing.T) {
 }
 
 // worldTables are bad because of devices that no lab machine has: 8:5 and 8:6
-// have zones, of different sizes, 8:7 has room for 8 bytes of integrity data in
-// a block, 8:8 has blocks of 16 KiB, 8:9 is a large linear device.
+// have zones of different sizes, 8:7 has room for 8 bytes of integrity data per
+// block, 8:8 has blocks of 16 KiB, 8:9 is a large linear device.
 var worldTables = []struct{ typ, params, reason string }{
 	{"zoned", "8:5 8:6", "First device must be a regular device"},
 	{"zoned", "8:1 8:5 8:6", "Zone nr sectors mismatch"},
@@ -169,7 +170,7 @@ var worldTables = []struct{ typ, params, reason string }{
 	{"thin", "8:9 0", "Couldn't find pool object"},
 }
 
-// TestWorldTables answers tables over devices that no lab machine has.
+// TestWorldTables judges tables on devices that no lab machine has.
 func TestWorldTables(t *testing.T) {
 	for _, b := range worldTables {
 		l := dm.Line{Length: 32768, Type: b.typ, Params: b.params}

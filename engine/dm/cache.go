@@ -26,8 +26,8 @@ type KeyValue struct {
 func (Cache) Type() string { return "cache" }
 
 // Params is `<metadata dev> <cache dev> <origin dev> <block> <#features>
-// <features>... <policy> <#args> {<key> <value>}...`. Kernels print all from
-// the block on as it was given.
+// <features>... <policy> <#args> {<key> <value>}...`. Kernels print everything
+// from the block size on as it was given.
 func (a Cache) Params() string { return a.spelling.of(a.text()) }
 
 func (a Cache) text() string {
@@ -169,8 +169,8 @@ func (a *Cache) parsePolicy(c *ctr) error {
 	return nil
 }
 
-// goodSetting reports whether the policy takes the setting: what was tunable in
-// mq still is in its alias, without effect.
+// goodSetting reports whether the policy accepts the setting: what was tunable
+// in mq is still accepted under its alias, without effect.
 func (a *Cache) goodSetting(kv KeyValue) bool {
 	if _, ok := kstrtou(kv.Value, 64); !ok {
 		return false
@@ -187,7 +187,7 @@ func (a *Cache) goodSetting(kv KeyValue) bool {
 
 // CacheStatus is the state of a cache.
 type CacheStatus struct {
-	Word                        string // "Fail" or "Error" where there is nothing more to say
+	Word                        string // "Fail" or "Error" in place of everything else
 	MetadataBlock               uint32 // sectors of a metadata block: 8
 	UsedMetadata, TotalMetadata uint64 // metadata blocks
 	Block                       uint64 // sectors of a cache block
@@ -207,7 +207,7 @@ type CacheStatus struct {
 // Type is "cache".
 func (CacheStatus) Type() string { return "cache" }
 
-// String is the kernel's line, with a blank at its end.
+// String is the kernel's line, with a trailing blank.
 func (s CacheStatus) String() string {
 	if s.Word != "" {
 		return s.Word
@@ -230,12 +230,12 @@ func (s CacheStatus) String() string {
 	return strings.Join(append(words, mode, check), " ") + " "
 }
 
-// counted puts the number of words before them.
+// counted puts the number of words in front of them.
 func counted(words []string) []string {
 	return append([]string{utoa(uint64(len(words)))}, words...)
 }
 
-// list takes a number and as many words.
+// list takes a number and that many words.
 func (s *scan) list(field string) []string {
 	var words []string
 	for range s.count(field, 1) {

@@ -12,8 +12,8 @@ import (
 // the one at which the kernel would stop.
 func Check(t Table, w World) error { return check(t, w, false) }
 
-// CheckReadOnly is Check for a table that is to be loaded read-only, as some
-// targets demand and some forbid.
+// CheckReadOnly is Check for a table that is to be loaded read-only, which some
+// targets demand and others forbid.
 func CheckReadOnly(t Table, w World) error { return check(t, w, true) }
 
 // area is a run of sectors that a target maps to a device.
@@ -28,7 +28,7 @@ type areaser interface {
 	areas(length uint64) []area
 }
 
-// maxSectors is LLONG_MAX >> SECTOR_SHIFT: where a table must end.
+// maxSectors is LLONG_MAX >> SECTOR_SHIFT: no table may end beyond it.
 const maxSectors = math.MaxInt64 >> 9
 
 // maxTypeName is DM_MAX_TYPE_NAME less the NUL.
@@ -65,10 +65,10 @@ func atLine(err error, n int) error {
 type tableCheck struct {
 	world    World
 	readOnly bool
-	count    int    // lines before this one
+	count    int    // number of lines before this one
 	end      uint64 // where the line before ended
 	table    Table
-	single   string // a singleton among the lines before
+	single   string // a singleton among the previous lines
 	fixed    string // the immutable target type of the table
 	used     []usedArea
 }
@@ -125,7 +125,7 @@ func (tc *tableCheck) line(l Line) error {
 	return nil
 }
 
-// mix judges which targets may stand together.
+// mix judges which targets may be combined in one table.
 func (tc *tableCheck) mix(t target) error {
 	if t.features&singleton != 0 {
 		if tc.count > 0 {
@@ -145,9 +145,9 @@ func (tc *tableCheck) mix(t target) error {
 	return nil
 }
 
-// complete judges the areas as dm_calculate_queue_limits does when all lines
-// are there (dm-table.c, device_area_is_invalid). The kernel names the device
-// by its kernel name; here it is named as the table does.
+// complete judges the areas as dm_calculate_queue_limits does once all lines
+// are there (dm-table.c, device_area_is_invalid). The kernel uses its own name
+// for the device; here it is named as in the table.
 func (tc *tableCheck) complete() []error {
 	var errs []error
 	for _, u := range tc.used {

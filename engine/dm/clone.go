@@ -2,16 +2,16 @@ package dm
 
 import "strings"
 
-// Clone makes a device a copy of another one while it is in use
+// Clone copies one device to another while it is already in use
 // (dm-clone-target.c).
 type Clone struct {
 	Metadata           string // "major:minor" or a path
 	Destination        string
 	Source             string
 	Region             uint32 // sectors: a power of two from 8 to 2097152
-	NoHydration        bool   // copy only what is asked for
+	NoHydration        bool   // copy nothing in the background
 	NoDiscardPassdown  bool
-	HydrationThreshold *uint32 // regions being copied at most
+	HydrationThreshold *uint32 // maximum number of regions being copied
 	HydrationBatch     *uint32 // regions copied at once
 	spelling           spelling
 }
@@ -21,7 +21,7 @@ func (Clone) Type() string { return "clone" }
 
 // Params is `<metadata dev> <destination dev> <source dev> <region>
 // [<#features> <features>... [<#core args> {<key> <value>}...]]`. Kernels print
-// all from the region on as it was given.
+// everything from the region size on as it was given.
 func (a Clone) Params() string { return a.spelling.of(a.text()) }
 
 func (a Clone) text() string {
@@ -159,7 +159,7 @@ func (a *Clone) parseCore(c *ctr) error {
 
 // CloneStatus is the state of a clone.
 type CloneStatus struct {
-	Word                        string // "Fail" or "Error" where there is nothing more to say
+	Word                        string // "Fail" or "Error" in place of everything else
 	MetadataBlock               uint32 // sectors of a metadata block: 8
 	UsedMetadata, TotalMetadata uint64 // metadata blocks
 	Region                      uint64 // sectors

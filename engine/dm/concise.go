@@ -19,26 +19,26 @@ type Device struct {
 const NoMinor = -1
 
 // ConciseFields are the fields of one device of a concise specification: name,
-// UUID, minor, flags and table, of which the lines have newlines between. There
-// are fewer where some are missing.
+// UUID, minor, flags and table, whose lines are separated by newlines. There
+// are fewer if some are missing.
 type ConciseFields struct {
 	Fields []string
-	// Open says that the text ends in a comma or in a character behind a
-	// backslash. dmsetup takes neither for the end of a device.
+	// Open means that the text ends in a comma or in an escaped character.
+	// dmsetup takes neither for the end of a device.
 	Open bool
 }
 
-// Complete says whether no field is missing.
+// Complete reports whether no field is missing.
 func (f ConciseFields) Complete() bool { return len(f.Fields) == conciseFields }
 
 // ErrBackslash is a backslash at the end of a concise specification.
 var ErrBackslash = conciseError("Backslash must be followed by another character at end of string.")
 
-// SplitConcise takes a concise specification apart: `<name>,<uuid>,<minor>,<flags>,
-// <table>[,<table>...]`, any number of them with semicolons between. A backslash
-// takes the next character as it is, and white space after a separator is
-// skipped. If it fails with [ErrBackslash], the last device is the one in which
-// that is.
+// SplitConcise splits a concise specification:
+// `<name>,<uuid>,<minor>,<flags>,<table>[,<table>...]`, any number of them
+// separated by semicolons. A backslash makes the next character literal, and
+// white space after a separator is skipped. If it fails with [ErrBackslash],
+// the last device is the one in which the backslash is.
 func SplitConcise(text string) ([]ConciseFields, error) {
 	var devices []ConciseFields
 	for text != "" {
@@ -56,7 +56,7 @@ func SplitConcise(text string) ([]ConciseFields, error) {
 // conciseFields is the number of fields before the second line of a table.
 const conciseFields = 5
 
-// splitDevice takes the fields of the first device; rest is what is behind it.
+// splitDevice takes the fields of the first device; rest is what follows it.
 func splitDevice(text string) (f ConciseFields, rest string, err error) {
 	var b strings.Builder
 	done := func() { f.Fields = append(f.Fields, b.String()); b.Reset() }
@@ -89,8 +89,8 @@ func splitDevice(text string) (f ConciseFields, rest string, err error) {
 	return f, "", nil
 }
 
-// ParseConcise reads what [SplitConcise] takes apart. UUID, minor and flags
-// ("ro" or "rw") may be empty.
+// ParseConcise reads the format that [SplitConcise] splits. UUID, minor and
+// flags ("ro" or "rw") may be empty.
 func ParseConcise(text string) ([]Device, error) {
 	list, err := SplitConcise(text)
 	var devices []Device
@@ -143,7 +143,7 @@ func conciseDevice(f []string) (Device, error) {
 var conciseQuoter = strings.NewReplacer(",", `\,`, ";", `\;`, `\`, `\\`)
 
 // FormatConcise prints devices as `dmsetup table --concise` does: on one line,
-// with semicolons between and no newline at the end.
+// separated by semicolons and without a newline at the end.
 func FormatConcise(devices []Device) string {
 	var b strings.Builder
 	for i, d := range devices {
@@ -165,7 +165,8 @@ func FormatConcise(devices []Device) string {
 	return b.String()
 }
 
-// conciseName quotes a name, of which white space in front would be skipped.
+// conciseName quotes a name; leading white space has to be quoted or it would
+// be skipped.
 func conciseName(s string) string {
 	quoted := conciseQuoter.Replace(s)
 	if rest := strings.TrimLeftFunc(s, isSpace); rest != s {

@@ -14,7 +14,7 @@ type coreTable struct {
 	text   string // with the names of the devices as in testdata/bad.txt
 	line   int
 	reason string
-	late   bool // the kernel finds it when the table comes alive
+	late   bool // the kernel finds it when the table goes live
 }
 
 var coreTables = []coreTable{
@@ -44,7 +44,7 @@ var coreTables = []coreTable{
 	},
 }
 
-// table reads the table with the names of the devices put in.
+// table reads the table with the names of the devices filled in.
 func (c coreTable) table(t *testing.T, devices map[string]string) (dm.Table, string) {
 	t.Helper()
 	text, reason := c.text, c.reason
@@ -59,7 +59,7 @@ func (c coreTable) table(t *testing.T, devices map[string]string) (dm.Table, str
 	return table, reason
 }
 
-// TestCoreTables answers tables that break the rules of the core.
+// TestCoreTables judges tables that break the rules of the core.
 func TestCoreTables(t *testing.T) {
 	w := bookWorld()
 	for _, c := range coreTables {

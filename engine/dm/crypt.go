@@ -65,7 +65,7 @@ func (a Crypt) options() []string {
 	return o
 }
 
-// flagWord is a field that a word sets.
+// flagWord is a word and the field it sets.
 type flagWord struct {
 	word string
 	set  *bool
@@ -83,7 +83,7 @@ func (a *Crypt) flags() []flagWord {
 	}
 }
 
-// setFlag sets the field of a word, in any case of letters.
+// setFlag sets the field that belongs to a word, ignoring case.
 func setFlag(flags []flagWord, word string) bool {
 	for _, f := range flags {
 		if strings.EqualFold(f.word, word) {
@@ -202,7 +202,7 @@ func (a *Crypt) option(c *ctr, word string) error {
 	return c.fail("options", "Invalid feature arguments")
 }
 
-// cryptKeySize is get_key_size: the bytes of a key.
+// cryptKeySize is get_key_size: the size of a key in bytes.
 func cryptKeySize(key string) (int, bool) {
 	if !strings.HasPrefix(key, ":") {
 		return len(key) / 2, true
@@ -214,11 +214,11 @@ func cryptKeySize(key string) (int, bool) {
 
 // cipher is a cipher specification taken apart.
 type cipher struct {
-	api      string // what the kernel's crypto is asked for, without essiv
+	api      string // what is requested from the kernel's crypto API, without essiv
 	ivMode   string // empty for none
 	ivOption string
 	hasOpt   bool
-	keys     uint32 // how many keys the key is made of
+	keys     uint32 // how many keys the key consists of
 }
 
 // ivMode is the IV mode of the cipher.
@@ -227,8 +227,8 @@ func (a Crypt) ivMode() string {
 	return spec.ivMode
 }
 
-// parseCipher takes the specification apart as crypt_ctr_cipher_new and
-// crypt_ctr_cipher_old do, or gives the kernel's reason not to.
+// parseCipher splits the specification as crypt_ctr_cipher_new and
+// crypt_ctr_cipher_old do, or gives the kernel's reason for refusing it.
 func (a Crypt) parseCipher() (cipher, string) {
 	if rest, ok := strings.CutPrefix(a.Cipher, "capi:"); ok {
 		return a.parseNewCipher(rest)
@@ -324,8 +324,8 @@ func (a Crypt) judge(c *ctr, keySize int) error {
 	return nil
 }
 
-// cipherHasIV reports whether a mode takes an IV; ecb does not, and then the IV
-// mode is not looked at.
+// cipherHasIV reports whether a mode takes an IV; ecb does not, and its IV mode
+// is ignored.
 func cipherHasIV(api string) bool { return !strings.HasPrefix(api, "ecb(") }
 
 // judgeKey says what is wrong with the key, as crypt_set_key finds it.
@@ -358,8 +358,8 @@ func (a Crypt) judgeKey(spec cipher, keySize int) string {
 
 func isHex(b byte) bool { return isDigit(b) || b|0x20 >= 'a' && b|0x20 <= 'f' }
 
-// keySizes are the key sizes in bytes of ciphers whose sizes are fixed; nil for
-// any other.
+// keySizes are the key sizes in bytes of ciphers that have a fixed set of
+// sizes; nil for all others.
 func keySizes(api string) []int {
 	switch api {
 	case "cbc(aes)", "ecb(aes)", "ctr(aes)":
@@ -372,8 +372,8 @@ func keySizes(api string) []int {
 	return nil
 }
 
-// judgeIV says what the IV generator's constructor finds wrong. The kernel
-// writes over these reasons with its own.
+// judgeIV says what the IV generator's constructor objects to. The kernel
+// overwrites these reasons with its own.
 func (a Crypt) judgeIV(spec cipher, keySize int) string {
 	switch large := a.sectors() > 1; {
 	case spec.ivMode == "lmk" && large:

@@ -9,7 +9,7 @@ type Delay struct {
 	Flush *DelaySpan // nil: as Write; without Write it is nil too
 }
 
-// DelaySpan is where requests of one kind go, and how late.
+// DelaySpan says where requests of one kind go, and how long they are delayed.
 type DelaySpan struct {
 	Span
 	Delay uint32 // milliseconds; 0 delays nothing
@@ -29,7 +29,7 @@ func (a Delay) Params() string {
 	return join(words...)
 }
 
-// spans are the parts that are printed.
+// spans are the parts to be printed.
 func (a Delay) spans() []DelaySpan {
 	list := []DelaySpan{a.Read}
 	if a.Write != nil {

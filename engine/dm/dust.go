@@ -2,10 +2,10 @@ package dm
 
 import "strings"
 
-// Dust fails reads of the blocks it is told (dm-dust.c).
+// Dust fails reads of the blocks that messages name (dm-dust.c).
 type Dust struct {
 	Span
-	Block uint32 // bytes: a power of two from 512 on
+	Block uint32 // bytes: a power of two, at least 512
 }
 
 // Type is "dust".

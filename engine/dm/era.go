@@ -3,7 +3,7 @@ package dm
 // Era remembers which blocks were written when (dm-era-target.c).
 type Era struct {
 	Metadata string // "major:minor" or a path
-	Origin   string // the same, of the data
+	Origin   string // the data device, likewise
 	Block    uint32 // sectors: a multiple of 8
 }
 

@@ -15,13 +15,13 @@ var (
 	// ErrDevice marks a device that does not exist, cannot be used, or is too
 	// small for what the table maps to it.
 	ErrDevice = errors.New("unusable device")
-	// ErrSyntax marks text that is no table, concise specification or status
+	// ErrSyntax marks text that is not a table, concise specification or status
 	// line at all.
 	ErrSyntax = errors.New("syntax error")
 )
 
 // Error says which field of which target is wrong, and what the kernel would
-// say of it.
+// say about it.
 type Error struct {
 	Op     string // what was tried: "parse", "check", "status", "message"
 	Line   int    // line of the table, counted from 1; 0 where there is no table
@@ -54,7 +54,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// cause is what lies below the class, if anything does.
+// cause is the error below the class, if there is one.
 func (e *Error) cause() error {
 	for _, class := range []error{ErrInvalid, ErrUnknownTarget, ErrDevice, ErrSyntax} {
 		if e.Err == class { //nolint:errorlint // identity: the bare class says nothing more
@@ -64,5 +64,6 @@ func (e *Error) cause() error {
 	return e.Err
 }
 
-// Unwrap gives the class or what wraps it, for errors.Is and errors.As.
+// Unwrap gives the class or the error that wraps it, for errors.Is and
+// errors.As.
 func (e *Error) Unwrap() error { return e.Err }

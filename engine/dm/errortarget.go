@@ -1,7 +1,7 @@
 package dm
 
-// ErrorTarget fails every request (dm-target.c). Kernels from 6.7 on take a
-// device whose limits it then has; others ignore all arguments, and none
+// ErrorTarget fails every request (dm-target.c). Kernels from 6.7 on accept a
+// device and adopt its limits; others ignore all arguments, and no kernel
 // prints them.
 type ErrorTarget struct {
 	Device string // "major:minor" or a path; empty for none

@@ -6,7 +6,7 @@ import (
 	"github.com/mdkit/mdkit/engine/dm"
 )
 
-// A table is made of typed arguments, and checked before a kernel sees it.
+// A table is built from typed arguments, and checked before a kernel sees it.
 func Example() {
 	table := dm.Table{
 		dm.NewLine(0, 1024, dm.Linear{Device: "8:1", Offset: 2048}),
@@ -20,7 +20,7 @@ func Example() {
 	// table line 2: striped: chunk: Target length not divisible by chunk size
 }
 
-// A line that a kernel printed becomes a value.
+// A line that a kernel printed becomes a typed value.
 func ExampleParseArgs() {
 	args, err := dm.ParseArgs("linear", "253:4 384")
 	if err != nil {

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Flakey is good for a while and then bad for a while, in turns (dm-flakey.c).
+// Flakey alternates between working and failing for a while (dm-flakey.c).
 type Flakey struct {
 	Span
 	Up, Down      uint32 // seconds; both together at least 1
 	ErrorReads    bool   // while down, reads fail (6.12 has it, 6.1 has not)
-	DropWrites    bool   // while down, writes are lost
+	DropWrites    bool   // while down, writes are silently dropped
 	ErrorWrites   bool   // while down, writes fail
 	Corrupt       *CorruptByte
-	RandomRead    uint32 // a billionth is the unit of this chance to corrupt what is read
-	RandomWrite   uint32 // the same for writes
+	RandomRead    uint32 // probability of corrupting what is read, in billionths
+	RandomWrite   uint32 // likewise for writes
 	trailingBlank bool   // as Linux 6.1 prints it
 }
 
@@ -107,8 +107,8 @@ func parseFlakey(c *ctr) (Args, error) {
 // flakeyProbability is PROBABILITY_BASE.
 const flakeyProbability = 1000000000
 
-// parseFeatures takes the features. The kernel counts the words it takes below
-// zero and then goes on to the end of the line, and so does this.
+// parseFeatures takes the features. The kernel's count of words left can drop
+// below zero, and it then goes on to the end of the line; so does this.
 func (a *Flakey) parseFeatures(c *ctr) error {
 	n := 0
 	if len(c.args) > 0 {
@@ -198,7 +198,7 @@ func (a *Flakey) corrupt(c *ctr, left int) error {
 	return nil
 }
 
-// conflicts judges the features together. Linux 6.12 does not look at
+// conflicts checks the features against each other. Linux 6.12 does not look at
 // random_write_corrupt and error_reads here; 7.2 does.
 func (a *Flakey) conflicts(c *ctr) error {
 	if a.Corrupt == nil || a.Corrupt.Direction != "w" {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Inlinecrypt lets the hardware below encrypt (dm-inlinecrypt.c, Linux 7.x).
+// Inlinecrypt leaves encryption to the hardware below (dm-inlinecrypt.c, Linux
+// 7.x).
 type Inlinecrypt struct {
 	Cipher   string // "aes-xts-plain64"
 	Key      string // hexadecimal, or `:<bytes>:logon:<description>`. See Mask
@@ -15,8 +16,8 @@ type Inlinecrypt struct {
 	AllowDiscards  bool
 	SectorSize     uint32 // bytes: 512 to 4096; 0 means 512
 	IVLargeSectors bool   // must be set with a larger SectorSize
-	// Printed is the key type as a number, which kernels print behind the key;
-	// a line with it cannot be loaded. Empty in lines to be loaded.
+	// Printed is the key type as a number, which kernels print after the key. A
+	// line with it cannot be loaded; it is empty in lines to be loaded.
 	Printed string
 }
 
@@ -61,8 +62,8 @@ func parseInlinecrypt(c *ctr) (Args, error) {
 		return nil, c.fail("", "Not enough arguments")
 	}
 	var a Inlinecrypt
-	// A printed line has the key type as a number before the IV offset: then
-	// the device is the fifth word, not the fourth.
+	// A printed line has the key type as a number before the IV offset, so the
+	// device is the fifth word, not the fourth.
 	printed := c.op == "parse" && len(c.args) >= 6 && strings.Trim(c.args[3], "0123456789") == ""
 	if a.Cipher = c.next(); a.Cipher != "aes-xts-plain64" {
 		return nil, c.fail("cipher", "Unsupported cipher")

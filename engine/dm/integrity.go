@@ -11,7 +11,7 @@ type Integrity struct {
 	Start            uint64  // reserved sectors
 	TagSize          uint32  // bytes; 0 takes the internal hash's size and is written as a dash
 	Mode             string  // "J" journal, "B" bitmap, "D" direct, "R" recovery, "I" inline (6.11)
-	MetaDevice       string  // where the tags go; empty: between the data
+	MetaDevice       string  // where the tags go; empty: interleaved with the data
 	BlockSize        *uint32 // bytes: a power of two from 512 to 4096
 	Recalculate      bool
 	ResetRecalculate bool
@@ -28,8 +28,8 @@ type Integrity struct {
 	FixHMAC          bool
 	LegacyRecalc     bool   // legacy_recalculate
 	InternalHash     string // `algorithm` or `algorithm:key`, the key hexadecimal. See Mask
-	JournalCrypt     string // the same
-	JournalMAC       string // the same
+	JournalCrypt     string // likewise
+	JournalMAC       string // likewise
 	spelling         spelling
 }
 
@@ -84,7 +84,7 @@ func (a Integrity) lastOptions() []string {
 	return append(o, text("journal_mac", a.JournalMAC)...)
 }
 
-// options is the order of Linux 7.2.
+// options are in the order of Linux 7.2.
 func (a Integrity) options() []string {
 	o := append(a.firstOptions(), setting("interleave_sectors", a.Interleave)...)
 	o = append(o, setting("buffer_sectors", a.BufferSectors)...)
@@ -94,7 +94,7 @@ func (a Integrity) options() []string {
 	return append(o, a.lastOptions()...)
 }
 
-// oldOptions is the order of Linux 6.12 and before.
+// oldOptions are in the order of Linux 6.12 and before.
 func (a Integrity) oldOptions() []string {
 	o := append(a.firstOptions(), setting("journal_sectors", a.JournalSectors)...)
 	o = append(o, setting("interleave_sectors", a.Interleave)...)
@@ -116,7 +116,7 @@ func (a *Integrity) flags() []flagWord {
 	}
 }
 
-// Devices are the device and, if there is one, that of the tags.
+// Devices are the device and, if there is one, the device for the tags.
 func (a Integrity) Devices() []Ref {
 	refs := []Ref{Ref(a.Device)}
 	if a.MetaDevice != "" {
@@ -194,8 +194,8 @@ func (a *Integrity) option(c *ctr, word string) error {
 	return a.number(c, name, value)
 }
 
-// maxFlush is UINT_MAX * 1000 / HZ where HZ is 1000 or less; with less the
-// kernel takes more.
+// maxFlush is UINT_MAX * 1000 / HZ for HZ of 1000 or less; with a lower HZ the
+// kernel accepts more.
 const maxFlush = math.MaxUint32
 
 func (a *Integrity) number(c *ctr, name, value string) error {
@@ -248,7 +248,7 @@ func (a *Integrity) algorithm(c *ctr, name, value string) error {
 	return nil
 }
 
-// keyless reports whether an algorithm that wants a key has none.
+// keyless reports whether an algorithm that needs a key lacks one.
 func keyless(algorithm string) bool {
 	return strings.HasPrefix(algorithm, "hmac(") && !strings.Contains(algorithm, ":")
 }
@@ -256,7 +256,7 @@ func keyless(algorithm string) bool {
 // maxIntegrityTag is MAX_TAG_SIZE of dm-integrity.c.
 const maxIntegrityTag = 255
 
-// judge judges the options together.
+// judge checks the options against each other.
 func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
 	_, _, keyed := strings.Cut(a.InternalHash, ":")
 	discard := a.AllowDiscards || a.DiscardsKeyed
@@ -325,7 +325,7 @@ func maskIntegrity(words []string, hide func(string) string) {
 type IntegrityStatus struct {
 	Mismatches  uint64
 	Provided    uint64  // sectors for data
-	Recalculate *uint64 // the sector at which the recalculation is; nil for none
+	Recalculate *uint64 // the sector that recalculation has reached; nil for none
 }
 
 // Type is "integrity".

@@ -63,11 +63,11 @@ type device struct {
 	name     string
 	info     kernel.Info
 	readOnly bool
-	shown    int // lines parsed and printed again
+	shown    int // number of lines parsed and printed again
 }
 
-// start makes a device and brings its table to life; Check finds nothing wrong
-// with the table.
+// start creates a device and makes its table live; Check must find nothing
+// wrong with the table.
 func (m *machine) start(t *testing.T, name string, lines ...dm.Line) *device {
 	t.Helper()
 	d := &device{t: t, m: m, name: name, readOnly: lines[0].Type == "verity"}
@@ -115,7 +115,7 @@ func (d *device) suspend() {
 	d.must(err)
 }
 
-// reload swaps the table, which is shown before and after.
+// reload swaps the table and checks what the kernel prints before and after.
 func (d *device) reload(lines ...dm.Line) {
 	d.t.Helper()
 	d.load(lines...)
@@ -142,7 +142,8 @@ func (d *device) refuse(m dm.Message) {
 	}
 }
 
-// show takes what the kernel prints apart and puts it together again.
+// show parses what the kernel prints and compares it with what it prints
+// itself.
 func (d *device) show() (table, status []dm.Line) {
 	d.t.Helper()
 	for _, inactive := range []bool{false, true} {
@@ -196,7 +197,7 @@ func (d *device) status() dm.Status {
 	return st
 }
 
-// wait shows the status until it is as it should be.
+// wait polls the status until good accepts it.
 func (d *device) wait(what string, good func(dm.Status) bool) {
 	d.t.Helper()
 	lab.Poll(d.t, func() string {
@@ -217,14 +218,14 @@ func (d *device) remove() {
 
 func (d *device) path() string { return fmt.Sprintf("/dev/dm-%d", d.info.Number.Minor) }
 
-// direct gives n bytes that begin where a page does.
+// direct returns n bytes that begin at a page boundary.
 func direct(n int) []byte {
 	b := make([]byte, n+4095)
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 4095
 	return b[skip:][:n]
 }
 
-// write puts data at a byte, past all caches, and says what became of it.
+// write writes data at a byte offset, past all caches.
 func (d *device) write(off int64, data []byte) error {
 	f, err := os.OpenFile(d.path(), os.O_WRONLY|unix.O_DIRECT, 0)
 	if err != nil {
@@ -236,7 +237,7 @@ func (d *device) write(off int64, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// flush has the device write what it keeps.
+// flush makes the device write out what it holds back.
 func (d *device) flush() error {
 	f, err := os.OpenFile(d.path(), os.O_WRONLY, 0)
 	if err != nil {
@@ -257,10 +258,10 @@ func (d *device) read(off int64, n int) ([]byte, error) {
 	return b, err
 }
 
-// pattern is a block to be written.
+// pattern is a block of data to write.
 func pattern(b byte) []byte { return bytes.Repeat([]byte{b}, 4096) }
 
-// keeps writes a block and reads it again, and asks for the status meanwhile.
+// keeps writes a block and reads it back, and asks for the status meanwhile.
 func (d *device) keeps(off int64) {
 	d.t.Helper()
 	want := pattern(byte(off>>12) + 0x5a)
@@ -281,7 +282,7 @@ func (d *device) keeps(off int64) {
 	d.show()
 }
 
-// one is the table of one line from typed arguments.
+// one is a table of one line with these arguments.
 func one(length uint64, a dm.Args) dm.Line { return dm.NewLine(0, length, a) }
 
 // lives are the targets, each driven through its states.
@@ -314,9 +315,9 @@ var lives = []struct {
 	{"ebs", "ebs", liveEBS},
 }
 
-// TestLabTargets drives each target through its life on a real kernel. All that
-// the kernel prints on the way is parsed and printed again, byte for byte.
-// zoned, vdo, pcache and inlinecrypt are in no lab kernel.
+// TestLabTargets drives each target through its life on a real kernel.
+// Everything the kernel prints on the way is parsed and printed again, byte for
+// byte. No lab kernel has zoned, vdo, pcache or inlinecrypt.
 func TestLabTargets(t *testing.T) {
 	var cases []lab.Case
 	for _, l := range lives {

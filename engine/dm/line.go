@@ -12,8 +12,8 @@ type Line struct {
 	Length uint64 // sectors mapped by this line
 	Type   string // target type, such as "linear"
 	// Params are the target's arguments as dmsetup reads and kernels print
-	// them: words between white space, where a backslash is a character like
-	// any other. EscapeParams gives the form the ioctl wants.
+	// them: words separated by white space, in which a backslash is an ordinary
+	// character. EscapeParams gives the form the ioctl wants.
 	Params string
 }
 
@@ -29,8 +29,9 @@ func (l Line) String() string {
 	return fmt.Sprintf("%d %d %s %s", l.Start, l.Length, l.Type, l.Params)
 }
 
-// EscapeParams doubles every backslash: the kernel takes a backslash as a quote
-// and eats it (dm-table.c, dm_split_args). This is the text for DM_TABLE_LOAD.
+// EscapeParams doubles every backslash, because the kernel treats a backslash
+// as a quote and removes it (dm-table.c, dm_split_args). This is the text for
+// DM_TABLE_LOAD.
 func EscapeParams(params string) string { return strings.ReplaceAll(params, `\`, `\\`) }
 
 // Table is a table: its lines in the order of their sectors.
@@ -56,9 +57,9 @@ func (t Table) Sectors() uint64 {
 	return last.Start + last.Length
 }
 
-// ParseTable reads a table as dmsetup does: one target a line, blank lines and
-// lines that begin with # left out, and what follows a # in the arguments cut
-// off. The error is an *Error that names the line.
+// ParseTable reads a table as dmsetup does: one target per line; blank lines
+// and lines that begin with # are skipped, and so is everything from a # in the
+// arguments on. The error is an *Error that names the line.
 func ParseTable(text string) (Table, error) {
 	var t Table
 	n := 0

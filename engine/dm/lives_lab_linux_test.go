@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/engine/dm"
 )
 
-// part makes a device of a part of a disk.
+// part makes a device from part of a disk.
 func (m *machine) part(t *testing.T, name, disk string, start, length uint64) *device {
 	t.Helper()
 	return m.start(t, name, one(length, dm.Linear{Device: m.numbers[disk], Offset: start}))
@@ -139,12 +139,12 @@ func liveSnapshot(t *testing.T, m *machine) {
 		a.Origin, a.COW = m.numbers["a"], m.numbers[cow]
 		return m.start(t, name, one(8192, a))
 	}
-	// Linux 7.2 divides by zero over the discard features of a snapshot, and dies;
-	// no later one is known not to.
+	// Linux 7.2 divides by zero in the discard features of a snapshot, and
+	// crashes; no later kernel is known to be fixed.
 	discards := !m.g.AtLeast("7.2")
 	p := snap("p", "b", dm.Snapshot{Persistent: true, Overflow: true, Chunk: 16, DiscardZeroes: discards, DiscardPassdown: discards})
 	n := snap("n", "c", dm.Snapshot{Chunk: 8})
-	// An origin learns how its snapshots cut it when it is resumed.
+	// An origin learns the chunk size of its snapshots when it is resumed.
 	origin.suspend()
 	origin.resume()
 	p.keeps(4096)
@@ -152,7 +152,7 @@ func liveSnapshot(t *testing.T, m *machine) {
 	if st := n.status().(dm.SnapshotStatus); st.Word == "" && st.Total == 0 {
 		t.Errorf("transient: %v", st)
 	}
-	// More than {c} holds: the snapshot that does not grow becomes invalid.
+	// More than {c} holds: the snapshot overflows and becomes invalid.
 	for off := int64(0); off < 2<<20; off += 1 << 18 {
 		if err := origin.write(off, bytes.Repeat([]byte{7}, 1<<18)); err != nil {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func liveSnapshot(t *testing.T, m *machine) {
 	liveMerge(t, m)
 }
 
-// liveMerge has a snapshot become its origin again.
+// liveMerge merges a snapshot back into its origin.
 func liveMerge(t *testing.T, m *machine) {
 	m.wipe(t)
 	s := m.start(t, "s", one(8192, dm.Snapshot{Origin: m.numbers["a"], COW: m.numbers["b"], Persistent: true, Chunk: 16}))
@@ -199,7 +199,7 @@ func liveMirror(t *testing.T, m *machine) {
 	broken := m.start(t, "broken", one(4096, dm.ErrorTarget{}))
 	legs[1] = dm.Span{Device: broken.number()}
 	d.reload(one(4096, dm.Mirror{Log: dm.MirrorLog{Kind: "core", Region: 64, Sync: "nosync"}, Legs: legs, HandleErrors: true}))
-	// The mirror keeps the request until somebody has seen to the table.
+	// The mirror holds the request back until the table has been dealt with.
 	written := make(chan error, 1)
 	go func() { written <- errors.Join(d.write(0, pattern(3)), d.flush()) }()
 	d.wait("degraded", func(s dm.Status) bool { return s.(dm.MirrorStatus).Health[1] != 'A' })
@@ -210,7 +210,7 @@ func liveMirror(t *testing.T, m *machine) {
 }
 
 func liveRaid(t *testing.T, m *machine) {
-	// While it sees other requests, md holds its own back to this many KiB/s.
+	// While there are other requests, md limits its own to this many KiB/s.
 	if err := os.WriteFile("/proc/sys/dev/raid/speed_limit_min", []byte("1000000"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -226,14 +226,18 @@ func liveRaid(t *testing.T, m *machine) {
 		st := s.(dm.RaidStatus)
 		return st.Action == "idle" && st.Progress == st.Total && !strings.ContainsAny(st.Health, "aD")
 	}
-	d := m.start(t, "r", one(8192, dm.Raid{Level: "raid1", Disks: disks[:2], RegionSize: n(1024), MaxWriteBehind: n(32), WriteMostly: []int{1}, MinRecoveryRate: n(1000), MaxRecoveryRate: n(100000), DaemonSleep: n(500)}))
+	d := m.start(t, "r", one(8192, dm.Raid{
+		Level: "raid1", Disks: disks[:2], RegionSize: n(1024),
+		MaxWriteBehind: n(32), WriteMostly: []int{1},
+		MinRecoveryRate: n(1000), MaxRecoveryRate: n(100000), DaemonSleep: n(500),
+	}))
 	d.keeps(0)
 	d.wait("in sync", done)
 	for _, action := range []string{"check", "repair", "frozen", "idle"} {
 		msg, err := dm.RaidAction(action)
 		d.must(err)
 		if m.g.AtLeast("6.12") && (action == "idle" || action == "frozen") {
-			d.refuse(msg) // it does it, and says it did not
+			d.refuse(msg) // the kernel obeys, but reports failure
 		} else {
 			d.message(msg)
 		}
@@ -263,7 +267,7 @@ func liveRaid(t *testing.T, m *machine) {
 		d.wait("in sync", func(s dm.Status) bool { return r.Level == "raid0" || done(s) })
 		d.remove()
 	}
-	// The array that was last, without one of its devices.
+	// The same array as before, without one of its devices.
 	disks[2] = dm.RaidDisk{Metadata: "-", Data: "-"}
 	d = m.start(t, "r", one(8192, dm.Raid{Level: "raid5_n", Chunk: 64, Disks: disks}))
 	if st := d.status().(dm.RaidStatus); st.Health[2] != '-' {
@@ -344,12 +348,12 @@ func liveThin(t *testing.T, m *machine) {
 	send(dm.ThinDelete(1))
 	args.SkipZeroing, args.NoDiscardPassdown, args.ErrorIfNoSpace = true, true, true
 	pool.reload(one(16384, args))
-	// More than the pool has: it runs out of data space.
+	// More than the pool holds: it runs out of data space.
 	big := m.start(t, "big", one(65536, dm.Thin{Pool: pool.number(), ID: 0}))
 	off := int64(0)
 	pool.wait("full", func(s dm.Status) bool {
-		// A block that was freed comes back with the next commit, so the pool
-		// can have room again after the first write that failed.
+		// A freed block becomes available with the next commit, so the pool can
+		// have room again after the first write that failed.
 		_ = big.write(off, bytes.Repeat([]byte{1}, 1<<20))
 		off = (off + 1<<20) % (32 << 20)
 		return s.(dm.ThinPoolStatus).Mode == "out_of_data_space"
@@ -405,8 +409,8 @@ func liveEra(t *testing.T, m *machine) {
 	d.remove()
 }
 
-// hashTree puts the hash tree of so many blocks of zeros of 4096 bytes on the
-// disk, and gives the digest of its root.
+// hashTree writes the hash tree for that many 4096-byte blocks of zeros to the
+// disk, and returns the digest of its root.
 func hashTree(t *testing.T, disk string, blocks int) string {
 	t.Helper()
 	level := make([]byte, 0, blocks*sha256.Size)
@@ -514,8 +518,11 @@ func liveIntegrity(t *testing.T, m *machine) {
 		d.show()
 		d.resume()
 		table, _ := d.show()
-		if masked := dm.Mask(table[0]).Params; strings.Contains(masked, "abab") || strings.Contains(masked, ":0011") || strings.Contains(masked, "cdcd") {
-			t.Errorf("masked: %s", masked)
+		masked := dm.Mask(table[0]).Params
+		for _, key := range []string{"abab", ":0011", "cdcd"} {
+			if strings.Contains(masked, key) {
+				t.Errorf("%s is not masked: %s", key, masked)
+			}
 		}
 		// What the kernel prints can be loaded again.
 		d.reload(table[0])

@@ -4,7 +4,7 @@ package dm
 // (dm-log-writes.c).
 type LogWrites struct {
 	Device string // "major:minor" or a path
-	Log    string // the same, of the log
+	Log    string // the log device, likewise
 }
 
 // Type is "log-writes".
@@ -36,7 +36,7 @@ func parseLogWrites(c *ctr) (Args, error) {
 type LogWritesStatus struct {
 	Entries  uint64
 	Last     uint64 // the last sector written; all ones before the first
-	Disabled bool   // after an error of the log device
+	Disabled bool   // set after an error of the log device
 }
 
 // Type is "log-writes".

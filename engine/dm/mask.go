@@ -3,9 +3,9 @@ package dm
 import "strings"
 
 // Mask hides the keys in a line of any target that carries them: each digit of
-// a key becomes a 0, so that the lengths stay to be seen. Key references, which
-// begin with a colon, are no secrets and stay. The white space between the
-// words stays, whatever it is.
+// a key becomes a 0, so the length stays visible. Key references, which begin
+// with a colon, are not secret and stay. The white space between words stays as
+// it is.
 func Mask(l Line) Line {
 	if t, ok := findTarget(l.Type); ok && t.mask != nil {
 		l.Params = maskWords(l.Params, t.mask)
@@ -13,31 +13,31 @@ func Mask(l Line) Line {
 	return l
 }
 
-// HasKeys reports whether a line holds a key. A key of zeros alone is one, too,
-// though Mask changes nothing of it.
+// HasKeys reports whether a line holds a key. A key that is all zeros counts,
+// although Mask does not change it.
 func HasKeys(l Line) bool {
 	t, ok := findTarget(l.Type)
 	return ok && t.mask != nil && holdsKey(l.Params, t.mask)
 }
 
 // MaskMessage hides the key in a message to a target, "key set <key>" of dm-crypt
-// (dm-crypt.c, crypt_message), whatever target the message may be for.
+// (dm-crypt.c, crypt_message), whichever target the message is for.
 func MaskMessage(text string) string { return maskWords(text, maskKeySet) }
 
 // MessageHasKeys reports whether a message holds a key.
 func MessageHasKeys(text string) bool { return holdsKey(text, maskKeySet) }
 
-// maskKeySet hides the third word of "key set <key>"; the kernel takes the other
-// two in any case.
+// maskKeySet hides the third word of "key set <key>"; the kernel ignores the case
+// of the other two.
 func maskKeySet(words []string, hide func(string) string) {
 	if len(words) > 2 && strings.EqualFold(words[0], "key") && strings.EqualFold(words[1], "set") {
-		for i := range words[2:] { // more words than one are refused; a key may be among them
+		for i := range words[2:] { // more words are refused; a key may be among them
 			words[2+i] = hideKey(words[2+i], hide)
 		}
 	}
 }
 
-// hideKey hides a key that is no reference to one.
+// hideKey hides a key, unless it is a reference to one.
 func hideKey(key string, hide func(string) string) string {
 	if strings.HasPrefix(key, ":") {
 		return key
@@ -45,7 +45,7 @@ func hideKey(key string, hide func(string) string) string {
 	return hide(key)
 }
 
-// maskWords has mask hide some of the words of a text.
+// maskWords lets mask hide some of the words of a text.
 func maskWords(text string, mask func(words []string, hide func(string) string)) string {
 	words := fields(text)
 	hidden := append([]string(nil), words...)

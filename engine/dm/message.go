@@ -15,8 +15,8 @@ func badMessage(target, field, reason string) error {
 // ThinCreate makes a thin device; id is at most 16777215. Sent to a thin-pool.
 func ThinCreate(id uint32) (Message, error) { return thinIDs("create_thin", id) }
 
-// ThinSnapshot makes a thin device that begins as another one is. If that one
-// is in use it must be suspended meanwhile.
+// ThinSnapshot makes a thin device that begins as a copy of another one, which
+// must be suspended meanwhile if it is in use.
 func ThinSnapshot(id, origin uint32) (Message, error) { return thinIDs("create_snap", id, origin) }
 
 // ThinDelete deletes a thin device that is not in use.
@@ -32,14 +32,14 @@ func thinIDs(word string, ids ...uint32) (Message, error) {
 	return Message(word), nil
 }
 
-// ThinTransaction changes the transaction number of a thin-pool, if it is what
-// the sender thinks.
+// ThinTransaction changes the transaction number of a thin-pool, if its current
+// value is the expected one.
 func ThinTransaction(from, to uint64) Message {
 	return Message("set_transaction_id " + utoa(from) + " " + utoa(to))
 }
 
-// Messages to a thin-pool that keep its metadata as it is, for another reader,
-// and let it go.
+// Messages to a thin-pool that preserve its metadata as it is, for another
+// reader, and release it again.
 const (
 	ThinReserveSnap Message = "reserve_metadata_snap"
 	ThinReleaseSnap Message = "release_metadata_snap"
@@ -49,12 +49,12 @@ const (
 // policy.
 func CacheSet(kv KeyValue) Message { return Message(kv.Key + " " + kv.Value) }
 
-// BlockRange is cache blocks from Begin on, up to End and without it.
+// BlockRange is the cache blocks from Begin up to, but not including, End.
 type BlockRange struct {
 	Begin, End uint64
 }
 
-// CacheInvalidate forgets cache blocks; the cache must be in passthrough mode.
+// CacheInvalidate drops cache blocks; the cache must be in passthrough mode.
 func CacheInvalidate(ranges ...BlockRange) (Message, error) {
 	if len(ranges) == 0 {
 		return "", badMessage("cache", "range", "no cache blocks given")
@@ -73,21 +73,21 @@ func CacheInvalidate(ranges ...BlockRange) (Message, error) {
 	return Message(join(words...)), nil
 }
 
-// Messages to an era: begin a new era, keep its metadata as it is for another
-// reader, let it go.
+// Messages to an era: begin a new era, preserve its metadata as it is for
+// another reader, release it again.
 const (
 	EraCheckpoint Message = "checkpoint"
 	EraTakeSnap   Message = "take_metadata_snap"
 	EraDropSnap   Message = "drop_metadata_snap"
 )
 
-// Messages to a clone: copy what nobody asked for, or do not.
+// Messages to a clone: turn copying in the background on or off.
 const (
 	CloneHydrate     Message = "enable_hydration"
 	CloneStopHydrate Message = "disable_hydration"
 )
 
-// CloneThreshold sets how many regions a clone copies at most at a time.
+// CloneThreshold limits how many regions a clone copies at a time.
 func CloneThreshold(regions uint32) Message { return Message("hydration_threshold " + utoa(regions)) }
 
 // CloneBatch sets how many adjacent regions a clone copies at once.
@@ -110,8 +110,8 @@ func RaidAction(action string) (Message, error) {
 	return "", badMessage("raid", "action", "there is no action "+action)
 }
 
-// Messages to a multipath device: what to do with requests while there is no
-// path.
+// Messages to a multipath device: whether to queue or to fail requests while
+// there is no path.
 const (
 	MultipathQueue Message = "queue_if_no_path"
 	MultipathFail  Message = "fail_if_no_path"
@@ -125,7 +125,7 @@ func MultipathPath(dev string, use bool) Message {
 	return Message("fail_path " + dev)
 }
 
-// MultipathGroup disables a path group, or enables it; groups count from 1.
+// MultipathGroup enables or disables a path group; groups count from 1.
 func MultipathGroup(group uint32, enable bool) Message {
 	if enable {
 		return Message("enable_group " + utoa(group))
@@ -133,7 +133,7 @@ func MultipathGroup(group uint32, enable bool) Message {
 	return Message("disable_group " + utoa(group))
 }
 
-// MultipathSwitch makes a path group the next one.
+// MultipathSwitch makes a path group the next one to be used.
 func MultipathSwitch(group uint32) Message { return Message("switch_group " + utoa(group)) }
 
 // SwitchMapping is a run of regions that take the same path.
@@ -143,8 +143,8 @@ type SwitchMapping struct {
 	Path   uint32 // from 0
 }
 
-// SwitchMappings tells a switch where regions go, in the short form the target
-// has for regions that follow each other.
+// SwitchMappings tells a switch where regions go, in the target's short form
+// for consecutive regions.
 func SwitchMappings(mappings ...SwitchMapping) Message {
 	words := []string{"set_region_mappings"}
 	next, follows := uint64(0), false
@@ -165,8 +165,8 @@ func SwitchMappings(mappings ...SwitchMapping) Message {
 // LogWritesMark puts a mark in the log.
 func LogWritesMark(text string) Message { return Message("mark " + text) }
 
-// Messages to a dust device: fail reads of bad blocks or do not, be quiet or
-// stop being so, and tell or forget the bad blocks.
+// Messages to a dust device: fail reads of bad blocks or pass them, log quietly
+// or verbosely, list or clear the bad blocks.
 const (
 	DustEnable  Message = "enable"
 	DustDisable Message = "disable"
@@ -176,8 +176,8 @@ const (
 	DustClear   Message = "clearbadblocks"
 )
 
-// DustAdd makes a block bad. With writes above zero, as many writes to it fail
-// before one mends it; without, the first one does.
+// DustAdd makes a block bad. If writes is above zero, that many writes to it
+// fail before one repairs it; otherwise the first one does.
 func DustAdd(block uint64, writes uint8) Message {
 	if writes > 0 {
 		return Message("addbadblock " + utoa(block) + " " + utoa(writes))
@@ -185,14 +185,14 @@ func DustAdd(block uint64, writes uint8) Message {
 	return Message("addbadblock " + utoa(block))
 }
 
-// DustRemove makes a block good.
+// DustRemove makes a block good again.
 func DustRemove(block uint64) Message { return Message("removebadblock " + utoa(block)) }
 
 // DustQuery asks whether a block is bad.
 func DustQuery(block uint64) Message { return Message("queryblock " + utoa(block)) }
 
 // Messages to a writecache: write everything back now, or at the next suspend;
-// keep nothing any more; count from zero.
+// stop caching new writes; reset the counters.
 const (
 	WritecacheFlush          Message = "flush"
 	WritecacheFlushOnSuspend Message = "flush_on_suspend"
@@ -210,8 +210,8 @@ const (
 	VDOConfig Message = "config"
 )
 
-// PcacheGC sets at how many percent of used segments a pcache begins to free
-// them, at most 90.
+// PcacheGC sets the percentage of used segments, at most 90, at which a pcache
+// begins to free them.
 func PcacheGC(percent uint32) (Message, error) {
 	if percent > 90 {
 		return "", badMessage("pcache", "gc_percent", "more than 90 percent")

@@ -7,8 +7,8 @@ import (
 	"github.com/mdkit/mdkit/engine/dm"
 )
 
-// TestMessages prints the messages that have arguments; the lab has targets
-// take them.
+// TestMessages prints the messages that have arguments; that targets accept
+// them is tested in the lab.
 func TestMessages(t *testing.T) {
 	fine := func(m dm.Message, err error) dm.Message {
 		t.Helper()

@@ -2,11 +2,11 @@ package dm
 
 import "strings"
 
-// Mirror keeps the same on each of its legs (dm-raid1.c).
+// Mirror keeps the same data on each of its legs (dm-raid1.c).
 type Mirror struct {
 	Log          MirrorLog
 	Legs         []Span // 2 to 9
-	HandleErrors bool   // do not ignore errors
+	HandleErrors bool   // handle errors instead of ignoring them
 	KeepLog      bool   // keep the log when a leg fails; needs HandleErrors
 }
 
@@ -16,12 +16,13 @@ type MirrorLog struct {
 	Kind   string // "core", "disk" or "userspace"
 	Device string // of a disk log
 	Region uint32 // sectors: a power of two, at least 2; not with userspace
-	Sync   string // "sync", "nosync", or empty to let the log say
-	// Userspace is a userspace log's UUID and what its daemon gets.
+	Sync   string // "sync", "nosync", or empty to leave it to the log
+	// Userspace is the UUID of a userspace log and the arguments for its
+	// daemon.
 	Userspace []string
 }
 
-// words is the log as tables have it, without the count of its arguments.
+// words is the log as tables spell it, without the count of its arguments.
 func (l MirrorLog) words() []string {
 	switch l.Kind {
 	case "userspace":
@@ -149,8 +150,9 @@ func (a *Mirror) parseLog(c *ctr) error {
 	return nil
 }
 
-// parse judges the log's own arguments: the reason for which the kernel says
-// that it cannot create the log, in the words it writes to its log.
+// parse judges the log's own arguments. The reason is in the words that the
+// kernel writes to its log; the table's reason says only that the log cannot be
+// created.
 func (l *MirrorLog) parse(c *ctr, args []string) string {
 	switch l.Kind {
 	case "core":
@@ -201,7 +203,7 @@ func (l *MirrorLog) parseCore(c *ctr, args []string) string {
 	return ""
 }
 
-// tooSmall judges the size of a disk log: a sector pair of header and a bit per
+// tooSmall judges the size of a disk log: two sectors of header, then a bit per
 // region, in longs.
 func (l *MirrorLog) tooSmall(c *ctr, info DeviceInfo) string {
 	if c.world == nil || c.length == 0 {
@@ -222,7 +224,7 @@ type MirrorStatus struct {
 	Devices         []string // "major:minor" of each leg
 	InSync, Regions uint64
 	Health          string   // a letter per leg: A alive, F flush failed, D write, S sync, R read error, U unknown
-	Log             []string // of a log: its type, and more: a disk log's device and A, F or D
+	Log             []string // the log's type and, for a disk log, its device and A, F or D
 	Silent          string   // the type of a userspace log whose daemon does not answer; else empty
 }
 
@@ -251,7 +253,7 @@ func parseMirrorStatus(s *scan) (Status, error) {
 	if len(st.Health) != len(st.Devices) {
 		return nil, s.fail("health", st.Health)
 	}
-	// A userspace log without its daemon says so, in place of the count.
+	// A userspace log without its daemon reports that in place of the count.
 	if len(s.words) == 3 && s.words[2] == "COM_FAILURE" {
 		st.Silent, s.words = s.words[0], nil
 		return st, nil

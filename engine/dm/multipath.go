@@ -12,9 +12,9 @@ type Multipath struct {
 	QueueIfNoPath bool
 	PgInitRetries uint32   // 1 to 50; 0 for none
 	PgInitDelay   *uint32  // milliseconds, at most 60000; nil for the default, 2000
-	RetainHandler bool     // retain_attached_hw_handler; without effect, and not printed, in Linux 7.2
-	QueueMode     string   // "bio", "rq", "mq"; empty for the default. No kernel prints rq
-	Handler       []string // hardware handler and its arguments; kernels print just its name
+	RetainHandler bool     // retain_attached_hw_handler; without effect in Linux 7.2, and not printed there
+	QueueMode     string   // "bio", "rq", "mq"; empty for the default. no kernel prints rq
+	Handler       []string // hardware handler and its arguments; kernels print only its name
 	InitialGroup  uint32   // from 1; 0 without groups
 	Groups        []PathGroup
 }
@@ -26,7 +26,7 @@ type PathGroup struct {
 	Paths        []Path
 }
 
-// Path is one path; all paths of a group have as many arguments.
+// Path is one path; all paths of a group have the same number of arguments.
 type Path struct {
 	Device string // "major:minor" or a path
 	Args   []string
@@ -37,7 +37,7 @@ func (Multipath) Type() string { return "multipath" }
 
 // Params is `<#features> <features>... <#handler> <handler>... <#groups>
 // <group> {<selector> <#args> <args>... <#paths> <#args> {<dev>
-// <args>...}...}...` with a blank at its end.
+// <args>...}...}...` with a trailing blank.
 func (a Multipath) Params() string {
 	f := a.features()
 	words := append([]string{strconv.Itoa(len(f))}, f...)
@@ -248,7 +248,7 @@ func goodSelectorArgs(g PathGroup) bool {
 }
 
 // badPathArgs judges the arguments of a path as the selector's add_path does;
-// cpus are those that a path before it has (io-affinity).
+// cpus are those claimed by earlier paths (io-affinity).
 func badPathArgs(selector string, args []string, cpus map[int]bool) string {
 	most := 1
 	switch selector {
@@ -273,8 +273,8 @@ func badPathArgs(selector string, args []string, cpus map[int]bool) string {
 	return ""
 }
 
-// badCPUs judges a CPU mask: groups of up to eight hexadecimal digits, with
-// commas between them (lib/bitmap.c, bitmap_parse).
+// badCPUs judges a CPU mask: groups of up to eight hexadecimal digits,
+// separated by commas (lib/bitmap.c, bitmap_parse).
 func badCPUs(args []string, cpus map[int]bool) string {
 	if len(args) != 1 {
 		return "invalid number of arguments"

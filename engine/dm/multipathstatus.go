@@ -24,8 +24,8 @@ type PathGroupStatus struct {
 type PathStatus struct {
 	Device string   // "major:minor"
 	Active bool     // false: it failed
-	Fails  uint32   // how often it failed
-	Info   []string // what the selector says: a queue length, a size in flight and a throughput, ...
+	Fails  uint32   // how many times it has failed
+	Info   []string // what the selector reports: a queue length, a size in flight and a throughput, ...
 }
 
 // Type is "multipath".
@@ -33,7 +33,7 @@ func (MultipathStatus) Type() string { return "multipath" }
 
 // String is `2 <queue_io> <pg_init_count> 0 <#groups> <group> {<state> <#args>
 // <args>... <#paths> <#info> {<dev> A|F <fails> <info>...}...}...` with a
-// blank at its end.
+// trailing blank.
 func (s MultipathStatus) String() string {
 	queue := "0"
 	if s.QueueIO {

@@ -9,8 +9,8 @@ type Pcache struct {
 	Backing   string
 	Writeback bool   // cache_mode writeback, the only one there is, was given
 	DataCRC   string // "true" or "false"; empty is false
-	// Printed says that the line is as kernels print it, with crc for data_crc;
-	// it cannot be loaded.
+	// Printed means that the line is as kernels print it, with crc for
+	// data_crc; it cannot be loaded.
 	Printed bool
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// printed are tables as kernels print them, beyond those that the lab has them
-// print: of targets and features that no lab kernel has, of states that are
-// hard to come by, and in the orders of 4.11. They are written after the status
-// functions of the sources.
+// printed are tables as kernels print them, in addition to those printed in the
+// lab: targets and features that no lab kernel has, states that are hard to
+// reach, and the orders of 4.11. They follow the status functions in the
+// kernel's sources.
 var printed = []struct{ typ, params string }{
 	{"error", ""},
 	{"error", "8:1 8"},
@@ -87,8 +87,8 @@ func TestPrinted(t *testing.T) {
 	}
 }
 
-// TestOtherOrders prints what was written in another order as a kernel of today
-// does.
+// TestOtherOrders prints arguments given in another order as current kernels
+// do.
 func TestOtherOrders(t *testing.T) {
 	for _, c := range [][3]string{
 		{"thin-pool", "8:1 8:2 128 0", "8:1 8:2 128 0 0 "},
@@ -107,7 +107,7 @@ func TestOtherOrders(t *testing.T) {
 	}
 }
 
-// TestSpellingEnds prints changed arguments for what they are.
+// TestSpellingEnds prints changed arguments in the normal spelling.
 func TestSpellingEnds(t *testing.T) {
 	a, err := dm.ParseArgs("cache", "8:1 8:2 8:3 512 2 no_discard_passdown writethrough smq 0")
 	if err != nil {
@@ -120,7 +120,7 @@ func TestSpellingEnds(t *testing.T) {
 	}
 }
 
-// states are what kernels print of devices, as printed is of tables.
+// states are status texts as kernels print them, like printed for tables.
 var states = []struct{ typ, text string }{
 	{"linear", ""},
 	{"striped", "2 8:1 8:2 1 AD"},
@@ -173,7 +173,7 @@ var states = []struct{ typ, text string }{
 	{"pcache", "a 100 90 7 70 1f 0:64 1:2 3:4"},
 }
 
-// TestStates parses what kernels print of devices and prints it again.
+// TestStates parses status texts of kernels and prints them again.
 func TestStates(t *testing.T) {
 	for _, s := range states {
 		st, err := dm.ParseStatus(s.typ, s.text)
@@ -184,7 +184,7 @@ func TestStates(t *testing.T) {
 		if st.String() != s.text || st.Type() != s.typ {
 			t.Errorf("%s:\n got %q\nwant %q", s.typ, st, s.text)
 		}
-		// What is cut short or goes on too long is no status.
+		// A status that is cut short or goes on too long is refused.
 		for _, bad := range []string{s.text + " more", strings.Join(strings.Fields(s.text)[:max(0, len(strings.Fields(s.text))-1)], " ")} {
 			if again, err := dm.ParseStatus(s.typ, bad); err == nil {
 				if again.String() != bad && again.String() != bad+" " {
@@ -223,7 +223,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestHasKeys: a key of zeros is one, too; a reference to one is not.
+// TestHasKeys counts a key that is all zeros, but not a reference to a key.
 func TestHasKeys(t *testing.T) {
 	for _, c := range []struct {
 		typ, params string
@@ -264,7 +264,7 @@ func TestMaskMessage(t *testing.T) {
 	}
 }
 
-// TestTargetsDoc holds docs/dm-targets.md against the targets.
+// TestTargetsDoc compares docs/dm-targets.md with the targets.
 func TestTargetsDoc(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/dm-targets.md")
 	if err != nil {
@@ -280,14 +280,15 @@ func TestTargetsDoc(t *testing.T) {
 	}
 }
 
-// TestEscape doubles backslashes, which the kernel halves.
+// TestEscape doubles the backslashes, which the kernel halves.
 func TestEscape(t *testing.T) {
 	if got := dm.EscapeParams(`/dev/a\x20b 0`); got != `/dev/a\\x20b 0` {
 		t.Error(got)
 	}
 }
 
-// FuzzArgs: what is parsed prints as something that is the same.
+// FuzzArgs checks that arguments still mean the same after parsing and
+// printing.
 func FuzzArgs(f *testing.F) {
 	for _, p := range printed {
 		f.Add(p.typ, p.params)
@@ -298,8 +299,8 @@ func FuzzArgs(f *testing.F) {
 	f.Fuzz(stays)
 }
 
-// stays checks that what is parsed prints as something that is the same, and
-// that nothing at all makes a check panic.
+// stays checks that arguments mean the same after parsing and printing, and
+// that no text makes a check panic.
 func stays(t *testing.T, typ, params string) {
 	line := dm.Line{Length: 2048, Type: typ, Params: params}
 	_ = dm.Check(dm.Table{line}, bookWorld())
@@ -321,8 +322,8 @@ func stays(t *testing.T, typ, params string) {
 	}
 }
 
-// TestMutations does to tables what people do: words left out, twice, changed
-// for others, and numbers that are too large.
+// TestMutations makes the mistakes that people make in tables: words left out,
+// repeated or replaced by others, and numbers that are too large.
 func TestMutations(t *testing.T) {
 	r := lab.Rand(t)
 	var lines []dm.Line
@@ -358,8 +359,8 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// FuzzStatus: a status that is parsed prints as it was, but for white space and
-// how numbers are written.
+// FuzzStatus checks that a parsed status is printed as it was, except for white
+// space and the form of numbers.
 func FuzzStatus(f *testing.F) {
 	for _, s := range states {
 		f.Add(s.typ, s.text)
@@ -376,8 +377,8 @@ func FuzzStatus(f *testing.F) {
 	})
 }
 
-// FuzzTable: tables and concise specifications that are read print as something
-// that is the same.
+// FuzzTable checks that tables and concise specifications mean the same after
+// parsing and printing.
 func FuzzTable(f *testing.F) {
 	f.Add("0 8 linear 8:1 0\n8 8 zero")
 	f.Add(`d\,1,u,3,ro,0 8 linear 8:1 0,8 8 zero;e,,,,0 8 error`)
@@ -392,7 +393,7 @@ func FuzzTable(f *testing.F) {
 		}
 		devices, err := dm.ParseConcise(text)
 		if err != nil || slices.ContainsFunc(devices, func(d dm.Device) bool { return len(d.Table) == 0 }) {
-			return // a device without a table is printed short, as dmsetup does
+			return // a device without a table is printed in a shorter form, as dmsetup does
 		}
 		printed := dm.FormatConcise(devices)
 		again, err := dm.ParseConcise(printed)

@@ -9,19 +9,19 @@ import (
 // Raid is an array of the md driver inside device-mapper (dm-raid.c).
 type Raid struct {
 	Level           string // "raid1", "raid5_ls", "raid10", ...
-	Chunk           uint32 // sectors: a power of two from 8 on; 0 for raid1
-	Sync, NoSync    bool   // make the array be synchronised, or taken for it
+	Chunk           uint32 // sectors: a power of two, at least 8; 0 for raid1
+	Sync, NoSync    bool   // force the array to be synchronised, or assume that it is
 	Rebuild         []int  // devices to be rebuilt
 	DaemonSleep     *int   // the number as it was given
 	MinRecoveryRate *int   // KiB/s per disk
-	MaxRecoveryRate *int   // the same
+	MaxRecoveryRate *int   // likewise
 	WriteMostly     []int  // devices not to read from; raid1 only
-	MaxWriteBehind  *int   // requests behind; raid1 only
+	MaxWriteBehind  *int   // number of write-behind requests; raid1 only
 	StripeCache     *int   // stripes; raid4, 5, 6 only
 	RegionSize      *int   // sectors: a power of two
 	Raid10Copies    *int   // at least 2
 	Raid10Format    string // "near", "far" or "offset"
-	NearSets        bool   // raid10_use_near_sets; kernels count it but do not print it
+	NearSets        bool   // raid10_use_near_sets; kernels include it in the count but do not print it
 	DeltaDisks      *int   // devices to be added, or removed where negative
 	DataOffset      *int   // sectors
 	Journal         string // journal device; raid4, 5, 6 only
@@ -30,8 +30,8 @@ type Raid struct {
 	old             bool // in the order of kernels before 4.12
 }
 
-// RaidDisk is a device of an array: where its metadata and its data are. "-" is
-// none.
+// RaidDisk is a device of an array: where its metadata and its data are. "-"
+// means none.
 type RaidDisk struct {
 	Metadata, Data string
 }
@@ -39,7 +39,7 @@ type RaidDisk struct {
 // Type is "raid".
 func (Raid) Type() string { return "raid" }
 
-// option is one option as it is printed.
+// option is one option in the form in which it is printed.
 type option []string
 
 func number(name string, n *int) []option {
@@ -92,8 +92,8 @@ func (a Raid) Params() string {
 	return join(words...)
 }
 
-// options is the order of kernels since 4.12. A kernel does not print
-// raid10_use_near_sets, which a table must have to be loaded again.
+// options are in the order of kernels since 4.12. A kernel does not print
+// raid10_use_near_sets, which must be given to load the table again.
 func (a Raid) options() [][]option {
 	return [][]option{
 		flag("sync", a.Sync), flag("nosync", a.NoSync), numbers("rebuild", a.Rebuild),
@@ -108,7 +108,7 @@ func (a Raid) options() [][]option {
 	}
 }
 
-// oldOptions is the order of kernels before 4.12.
+// oldOptions are in the order of kernels before 4.12.
 func (a Raid) oldOptions() [][]option {
 	return [][]option{
 		word("raid10_format", a.Raid10Format), number("raid10_copies", a.Raid10Copies),

@@ -10,8 +10,8 @@ import (
 type raidType struct {
 	name    string
 	level   int
-	parity  int // devices' worth of parity
-	minimal int // devices
+	parity  int // number of parity devices
+	minimal int // minimal number of devices
 }
 
 var raidTypes = []raidType{
@@ -39,7 +39,7 @@ var raidTypes = []raidType{
 
 func (t raidType) raid456() bool { return t.level >= 4 && t.level <= 6 }
 
-// raidParser is an array whose constructor runs.
+// raidParser holds an array while its arguments are parsed.
 type raidParser struct {
 	Raid
 	c     *ctr
@@ -85,7 +85,7 @@ func parseRaid(c *ctr) (Args, error) {
 	return p.Raid, nil
 }
 
-// asOld reports whether the line is in the old order, and not in today's too.
+// asOld reports whether the line fits the old order, and not also today's.
 func (p *raidParser) asOld() bool {
 	text := join(fields(p.c.raw)...)
 	if p.Params() == text {
@@ -96,7 +96,7 @@ func (p *raidParser) asOld() bool {
 	return old.Params() == text
 }
 
-// countDisks reads the number of devices, which is behind the parameters.
+// countDisks reads the number of devices, which follows the parameters.
 func (p *raidParser) countDisks(params int) error {
 	const reason = "Cannot understand number of raid devices parameters"
 	rest := p.c.args[params:]
@@ -116,7 +116,8 @@ func (p *raidParser) countDisks(params int) error {
 	return nil
 }
 
-// params reads the chunk and the options: n words, as parse_raid_params.
+// params reads the chunk size and the options: n words, as parse_raid_params
+// does.
 func (p *raidParser) params(n int) error {
 	chunk, ok := kstrtoi(p.c.next(), 32)
 	if !ok {
@@ -239,11 +240,11 @@ func (p *raidParser) journal(dev string) error {
 type raidNumber struct {
 	name  string
 	field **int
-	twice string           // the reason for which it is not given twice
-	wrong string           // the reason for which it is not of another level
+	twice string           // the reason if it is given twice
+	wrong string           // the reason if the level does not have it
 	right func() bool      // whether the level has it; nil means all do
-	first bool             // the level is judged before the repetition
-	bad   string           // the reason for which the value is wrong
+	first bool             // the level is checked before the repetition
+	bad   string           // the reason if the value is wrong
 	good  func(n int) bool // nil means all are
 }
 
@@ -263,7 +264,8 @@ func (p *raidParser) numberOptions() []raidNumber {
 	}
 }
 
-// goodDataOffset wants room for a reshape (MIN_FREE_RESHAPE_SPACE) in pages.
+// goodDataOffset requires room for a reshape (MIN_FREE_RESHAPE_SPACE), in
+// pages.
 func goodDataOffset(n int) bool { return n == 0 || n >= 32 && n%pageSectors == 0 }
 
 func (p *raidParser) goodDelta(n int) bool {
@@ -316,7 +318,7 @@ func (p *raidParser) once(o raidNumber, n int) error {
 	return nil
 }
 
-// together judges the options against each other.
+// together checks the options against each other.
 func (p *raidParser) together() error {
 	switch {
 	case p.Sync && p.NoSync:
@@ -349,7 +351,7 @@ func value(n *int) int {
 	return *n
 }
 
-// format is the raid10 layout; the type's own name is not looked at.
+// format judges the raid10 layout; the name of the type is not considered.
 func (p *raidParser) format() string {
 	if p.Raid10Format == "" {
 		return "near"
@@ -364,7 +366,7 @@ func (p *raidParser) copies() int {
 	return *p.Raid10Copies
 }
 
-// region judges the region size as validate_region_size.
+// region judges the region size as validate_region_size does.
 func (p *raidParser) region() error {
 	if p.typ.level == 0 || value(p.RegionSize) == 0 {
 		return nil
@@ -387,7 +389,7 @@ func (p *raidParser) region() error {
 	return nil
 }
 
-// raidOptions says which options a level takes (RAID*_VALID_FLAGS).
+// raidOptions reports which options a level accepts (RAID*_VALID_FLAGS).
 var raidOptions = map[int][]string{
 	0:  {"data_offset"},
 	1:  {"sync", "nosync", "rebuild", "write_mostly", "daemon_sleep", "min_recovery_rate", "max_recovery_rate", "max_write_behind", "region_size", "delta_disks", "data_offset"},
@@ -406,13 +408,13 @@ func (p *raidParser) flags() error {
 	return nil
 }
 
-// parseDisks reads the devices as parse_dev_params.
+// parseDisks reads the devices as parse_dev_params does.
 func (p *raidParser) parseDisks() error {
 	p.c.next() // their number
 	for i := range p.disks {
 		d := RaidDisk{p.c.next(), p.c.next()}
 		if d.Data == "" {
-			// An option took the number of devices for its value.
+			// An option has taken the number of devices for its value.
 			return p.c.because("params", "Unknown error", "the number of raid parameters is wrong")
 		}
 		if d.Metadata != "-" {
@@ -435,7 +437,7 @@ func (p *raidParser) parseDisks() error {
 	return nil
 }
 
-// sizes judges the length as rs_set_dev_and_array_sectors.
+// sizes judges the length as rs_set_dev_and_array_sectors does.
 func (p *raidParser) sizes() error {
 	const reason = "Target length not divisible by number of data devices"
 	if p.c.length == 0 {

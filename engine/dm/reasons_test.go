@@ -44,9 +44,9 @@ func reasons(t *testing.T) []reason {
 // kernelReasons is how many reasons the list for Linux 6.12 has.
 const kernelReasons = 605
 
-// TestReasons holds the list of the kernel's reasons against the tables that
+// TestReasons compares the list of the kernel's reasons with the tables that
 // provoke them: each reason that a table can provoke is provoked, and no table
-// provokes another.
+// provokes one that is not in the list.
 func TestReasons(t *testing.T) {
 	list := reasons(t)
 	provoked := map[string][]string{}

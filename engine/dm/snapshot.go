@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// Snapshot keeps what an origin was: what changes is copied to a second device
-// (dm-snap.c). With Merge it writes the copy back into the origin.
+// Snapshot preserves the contents of an origin: chunks are copied to a second
+// device before they change (dm-snap.c). With Merge it writes that copy back to
+// the origin.
 type Snapshot struct {
 	Merge           bool // the target is snapshot-merge
 	Origin          string
 	COW             string // the device with the exceptions
 	Persistent      bool   // the exceptions outlive the device
 	Overflow        bool   // with Persistent: status says Overflow, not Invalid
-	Chunk           uint32 // sectors: a power of two; 0 takes what the COW device says
-	DiscardZeroes   bool   // a discard of all of it empties the COW device (5.2)
+	Chunk           uint32 // sectors: a power of two; 0 takes the chunk size recorded on the COW device
+	DiscardZeroes   bool   // discarding whole chunks zeroes them on the COW device (5.2)
 	DiscardPassdown bool   // discards go down to the origin; needs DiscardZeroes
 }
 
@@ -111,8 +112,8 @@ func (a *Snapshot) features(c *ctr) error {
 	return nil
 }
 
-// store judges the exception store (dm-exception-store.c): the constructor of
-// the snapshot puts its own reason over the one given here.
+// store judges the exception store (dm-exception-store.c). The snapshot's
+// constructor overwrites the reason given here with its own.
 func (a *Snapshot) store(store, chunk string, origin, cow DeviceInfo) (field, why string) {
 	switch strings.ToUpper(store[:1]) {
 	case "P":
@@ -177,8 +178,8 @@ func parseSnapshotStatus(s *scan) (Status, error) {
 	return st, nil
 }
 
-// SnapshotOrigin is the device that snapshots are of: it tells them before it
-// changes (dm-snap.c).
+// SnapshotOrigin is the device that snapshots are taken of: it notifies them
+// before it changes (dm-snap.c).
 type SnapshotOrigin struct {
 	Device string // "major:minor" or a path
 }

@@ -1,12 +1,13 @@
 package dm
 
-// Span is a place on a device: where a stripe, a mirror leg or a path begins.
+// Span is a location on a device: where a stripe, a mirror leg or a path
+// begins.
 type Span struct {
 	Device string // "major:minor" or a path
 	Offset uint64 // sector of Device
 }
 
-// words is the span as tables have it.
+// words is the span as tables spell it.
 func (s Span) words() []string { return []string{s.Device, utoa(s.Offset)} }
 
 // spanRefs gives the devices of spans.
@@ -18,7 +19,7 @@ func spanRefs(spans []Span) []Ref {
 	return refs
 }
 
-// span takes `<dev> <offset>`, judging the number before the device as most
+// span takes `<dev> <offset>`, checking the number before the device as most
 // constructors do.
 func (c *ctr) span(badOffset, badDevice string) (Span, error) {
 	s := Span{Device: c.next()}

@@ -1,13 +1,13 @@
 package dm
 
 // spelling remembers how a line was written where kernels print it in more than
-// one way. It holds as long as the arguments stay what they were.
+// one way. It is valid as long as the arguments stay unchanged.
 type spelling struct {
 	means string // how the arguments are printed without it
 	given string
 }
 
-// of gives the text as it was written, if that still means the same.
+// of returns the text as it was written, if that still means the same.
 func (s spelling) of(text string) string {
 	if s.given != "" && s.means == text {
 		return s.given

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Status is what a target says of itself for `dmsetup status`.
+// Status is what a target reports about itself for `dmsetup status`.
 type Status interface {
 	// Type is the target type, such as "thin-pool".
 	Type() string
-	// String is the text exactly as the kernel prints it, without the sectors
-	// and the type before it.
+	// String is the text exactly as the kernel prints it, without the leading
+	// sectors and type.
 	String() string
 }
 
@@ -48,8 +48,8 @@ func ParseStatus(typ, params string) (Status, error) {
 	return st, nil
 }
 
-// scan takes a status text apart, word by word. After the first thing that is
-// not as it must be, it gives zeros, and err says what was wrong.
+// scan splits a status text word by word. After the first mistake it yields
+// zeros, and err says what was wrong.
 type scan struct {
 	target string
 	words  []string
@@ -111,7 +111,7 @@ func (s *scan) hex(field string) uint64 {
 // hex prints what scan.hex reads.
 func hex(n uint64) string { return strconv.FormatUint(n, 16) }
 
-// count takes a number of things that follow, of at least per words each.
+// count takes the number of things that follow, of at least per words each.
 func (s *scan) count(field string, per int) int {
 	n := s.u64(field)
 	if s.err == nil && n > uint64(len(s.words)/max(per, 1)) {
@@ -145,7 +145,7 @@ func (s *scan) pair32(field string) (a, b uint32) {
 	return uint32(x), uint32(y)
 }
 
-// either takes one of two words, and says whether it was the first.
+// either takes one of two words, and reports whether it was the first.
 func (s *scan) either(field, yes, no string) bool {
 	w := s.word(field)
 	if w != yes && w != no {
@@ -166,7 +166,7 @@ func (s *scan) oneOf(field string, words ...string) string {
 // expect takes a word that must be there.
 func (s *scan) expect(word string) { s.either(word, word, word) }
 
-// state takes the whole text if it is just one of these words.
+// state takes the whole text if it consists of just one of these words.
 func (s *scan) state(words ...string) string {
 	if len(s.words) != 1 || !slices.Contains(words, s.words[0]) {
 		return ""

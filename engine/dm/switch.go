@@ -3,8 +3,8 @@ package dm
 import "math"
 
 // Switch sends each region of its sectors down one of several paths
-// (dm-switch.c). Which region goes where is told by messages, see
-// SwitchMappings; a table does not show it.
+// (dm-switch.c). The mapping of regions is set by messages, see SwitchMappings;
+// a table does not show it.
 type Switch struct {
 	Region uint32 // sectors
 	Paths  []Span

@@ -36,7 +36,7 @@ func TestParseTable(t *testing.T) {
 	}
 }
 
-// TestParseTableRefuses names the line that is none.
+// TestParseTableRefuses expects the error to name the wrong line.
 func TestParseTableRefuses(t *testing.T) {
 	for _, bad := range []string{"0 8", "0 8 ", "x 8 zero", "0 y zero", "-1 8 zero", "0 99999999999999999999 zero"} {
 		_, err := dm.ParseTable("0 8 zero\n" + bad)
@@ -66,7 +66,7 @@ func TestConcise(t *testing.T) {
 	}
 }
 
-// TestSplitConcise shows what is left of a specification that is cut off.
+// TestSplitConcise shows what is left of a truncated specification.
 func TestSplitConcise(t *testing.T) {
 	for text, want := range map[string]struct {
 		fields string
@@ -91,7 +91,7 @@ func TestSplitConcise(t *testing.T) {
 	}
 }
 
-// TestConciseRefuses has one case for every way to be wrong.
+// TestConciseRefuses has one case for every possible mistake.
 func TestConciseRefuses(t *testing.T) {
 	for _, bad := range []string{"d", "d,,,rw", "d,,,rx,0 8 zero", "d,,x,rw,0 8 zero", `d,,,rw,0 8 zero\`, "d,,,,0 8", "d,,,,0 8 zero;e"} {
 		if _, err := dm.ParseConcise(bad); !errors.Is(err, dm.ErrSyntax) {

@@ -2,24 +2,24 @@ package dm
 
 import "strings"
 
-// ThinPool shares out blocks of a data device to thin devices (dm-thin.c).
+// ThinPool allocates blocks of a data device to thin devices (dm-thin.c).
 type ThinPool struct {
 	Metadata          string // "major:minor" or a path
-	Data              string // the same, another device
+	Data              string // another device, likewise
 	Block             uint32 // sectors: a multiple of 128, at most 2097152
 	LowWater          uint64 // free blocks at which an event is sent
 	SkipZeroing       bool   // new blocks keep what is on the disk
 	IgnoreDiscard     bool
 	NoDiscardPassdown bool // discards do not reach the data device
 	ReadOnly          bool
-	ErrorIfNoSpace    bool // fail writes at once, do not queue them
+	ErrorIfNoSpace    bool // fail writes at once instead of queueing them
 }
 
 // Type is "thin-pool".
 func (ThinPool) Type() string { return "thin-pool" }
 
 // Params is `<metadata dev> <data dev> <block> <low water> <#features>
-// <features>...` with a blank at its end.
+// <features>...` with a trailing blank.
 func (a ThinPool) Params() string {
 	f := a.features()
 	words := append([]string{a.Metadata, a.Data, utoa(a.Block), utoa(a.LowWater), utoa(uint64(len(f)))}, f...)
@@ -114,7 +114,7 @@ func (a *ThinPool) parseFeatures(c *ctr) error {
 
 // ThinPoolStatus is the state of a pool.
 type ThinPoolStatus struct {
-	Word                        string // "Fail" or "Error" where there is nothing more to say; then the rest is zero
+	Word                        string // "Fail" or "Error" in place of everything else; then the rest is zero
 	Transaction                 uint64
 	UsedMetadata, TotalMetadata uint64  // metadata blocks
 	UsedData, TotalData         uint64  // data blocks
@@ -130,8 +130,8 @@ type ThinPoolStatus struct {
 func (ThinPoolStatus) Type() string { return "thin-pool" }
 
 // String is `<transaction> <used>/<total> <used>/<total> <held root|-> <mode>
-// <discard> <no space> <needs_check|-> [<metadata low water>]` with a blank at
-// its end.
+// <discard> <no space> <needs_check|-> [<metadata low water>]` with a trailing
+// blank.
 func (s ThinPoolStatus) String() string {
 	if s.Word != "" {
 		return s.Word
@@ -177,8 +177,8 @@ func parseThinPoolStatus(s *scan) (Status, error) {
 type Thin struct {
 	Pool   string // "major:minor" or a path
 	ID     uint32 // at most 16777215
-	Origin string // a device outside the pool that holds what is not written yet; empty for none
-	// Word is "Fail" or "-" where a kernel has no table to show; such a line
+	Origin string // a device outside the pool that is read where nothing has been written; empty for none
+	// Word is "Fail" or "-" if the kernel has no table to show; such a line
 	// cannot be loaded.
 	Word string
 }
@@ -245,7 +245,7 @@ func parseThin(c *ctr) (Args, error) {
 
 // ThinStatus is the state of a thin device.
 type ThinStatus struct {
-	Word    string  // "-", "Fail" or "Error" where there is nothing more to say
+	Word    string  // "-", "Fail" or "Error" in place of everything else
 	Mapped  uint64  // sectors
 	Highest *uint64 // the highest mapped sector; nil for none
 }

@@ -1,9 +1,9 @@
 package dm
 
-// Unstriped is one stripe of what a striped device holds (dm-unstripe.c).
+// Unstriped is one stripe of the contents of a striped device (dm-unstripe.c).
 type Unstriped struct {
 	Stripes uint32 // stripes of the striped device
-	Chunk   uint32 // its chunk, in sectors
+	Chunk   uint32 // its chunk size, in sectors
 	Stripe  uint32 // which of them, from 0
 	Span
 }

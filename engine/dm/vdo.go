@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// VDO compresses and deduplicates (dm-vdo, Linux 6.9). A kernel prints the very
-// words it was given. This is the fourth version of its tables; the kernel also
-// takes the three older ones, whose words are in Old.
+// VDO compresses and deduplicates (dm-vdo, Linux 6.9). A kernel prints exactly
+// the words it was given. This is version 4 of its tables; the kernel also
+// accepts the older ones, whose words are in Old.
 type VDO struct {
 	Device       string // "major:minor" or a path
 	Blocks       uint64 // physical size in blocks of 4 KiB
@@ -16,7 +16,7 @@ type VDO struct {
 	EraLength    uint32 // 1 to 16380
 	Options      []KeyValue
 	// Old are the words of a table of version 0 to 3, which the kernel
-	// translates; then all else but Device is empty.
+	// translates; then everything else except Device is empty.
 	Old []string
 }
 
@@ -91,7 +91,8 @@ func parseVDO(c *ctr) (Args, error) {
 	return a, err
 }
 
-// vdoVersion reads the version of the table: a first word of V1 to V4, else 0.
+// vdoVersion reads the version of the table from a first word of V1 to V4;
+// without one it is 0.
 func vdoVersion(c *ctr) (uint32, error) {
 	var version uint32
 	if digits, ok := strings.CutPrefix(c.args[0], "V"); ok {
@@ -112,7 +113,7 @@ func vdoVersion(c *ctr) (uint32, error) {
 	return version, nil
 }
 
-// parseOldVDO takes an old table for what it is; the kernel translates it.
+// parseOldVDO keeps an old table as it is; the kernel translates it.
 func parseOldVDO(c *ctr, version uint32) (Args, error) {
 	a := VDO{Old: slices.Clone(c.args)}
 	if version > 0 {
@@ -152,8 +153,8 @@ func (a *VDO) parseOptions(c *ctr) error {
 	return nil
 }
 
-// goodVDOOption judges one option; a key that the kernel does not know it
-// ignores, if the value is a number.
+// goodVDOOption judges one option. The kernel ignores a key that it does not
+// know, provided that the value is a number.
 func goodVDOOption(kv KeyValue) (uint64, bool) {
 	switch kv.Key {
 	case "deduplication", "compression", "indexSparse":

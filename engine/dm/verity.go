@@ -7,7 +7,7 @@ import (
 // Verity checks what it reads against a tree of hashes (dm-verity-target.c,
 // dm-verity-fec.c, dm-verity-verify-sig.c). Its table must be loaded read-only.
 type Verity struct {
-	Version          uint32 // 0 or 1: where the salt goes
+	Version          uint32 // 0 or 1: where the salt is placed
 	Data             string // "major:minor" or a path
 	Hash             string // the device with the hashes
 	DataBlock        uint32 // bytes: a power of two, at most a page
@@ -87,7 +87,7 @@ func (a Verity) Devices() []Ref {
 
 func (a Verity) areas(length uint64) []area { return []area{{a.Data, 0, length}} }
 
-// verityParser is a verity device whose constructor runs.
+// verityParser holds a verity device while its arguments are parsed.
 type verityParser struct {
 	Verity
 	c    *ctr
@@ -110,7 +110,7 @@ func parseVerity(c *ctr) (Args, error) {
 		return nil, c.fail("", "Not enough arguments")
 	}
 	if len(c.args) > 10 {
-		// The kernel looks at the options twice, and at their number first.
+		// The kernel reads the options twice, and checks their number first.
 		probe := *c
 		probe.args = c.args[10:]
 		if _, err := probe.group("options", 0, verityMaxOptions, "Invalid number of feature args"); err != nil {
@@ -161,7 +161,7 @@ func (p *verityParser) blocks() error {
 	return nil
 }
 
-// fits reports whether so many blocks can be counted in sectors.
+// fits reports whether that many blocks can be counted in sectors.
 func fits(blocks uint64, block uint32) bool {
 	n := uint64(block >> 9)
 	return n != 0 && blocks*n/n == blocks
@@ -340,7 +340,7 @@ func (p *verityParser) fecSizes() error {
 	return nil
 }
 
-// hashEnd is the hash block behind the tree, if the digest's size is known.
+// hashEnd is the hash block after the tree, if the digest's size is known.
 func (p *verityParser) hashEnd() (uint64, bool) {
 	n := digestBytes(p.Algorithm)
 	if n == 0 || int(p.HashBlock) < 2*n {
@@ -361,15 +361,15 @@ func (p *verityParser) hashEnd() (uint64, bool) {
 // VerityStatus is the state of a verity device.
 type VerityStatus struct {
 	Corrupted bool    // something that was read did not match
-	Corrected *uint64 // blocks that error correction mended; nil without it
+	Corrected *uint64 // blocks that error correction corrected; nil without it
 	counts    bool    // the kernel says how many, as Linux 7.2 does
 }
 
 // Type is "verity".
 func (VerityStatus) Type() string { return "verity" }
 
-// String is `V` or `C`, and from new kernels the number of corrected blocks or
-// a dash.
+// String is `V` or `C`, followed on new kernels by the number of corrected
+// blocks or a dash.
 func (s VerityStatus) String() string {
 	word := "V"
 	if s.Corrupted {

@@ -11,12 +11,12 @@ func isSpace(r rune) bool { return r == ' ' || r >= '\t' && r <= '\r' }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// fields cuts parameters into words as dm_split_args does with the text that
-// EscapeParams made of them.
+// fields splits parameters into words as dm_split_args splits the text that
+// EscapeParams makes of them.
 func fields(params string) []string { return strings.FieldsFunc(params, isSpace) }
 
 // scanU64 reads a word as the kernel's sscanf does with "%llu%c" when it must
-// match one item: digits to the end, wrapped at 64 bits (lib/vsprintf.c).
+// match one item: only digits, wrapped at 64 bits (lib/vsprintf.c).
 func scanU64(s string) (uint64, bool) {
 	if s == "" {
 		return 0, false
@@ -48,7 +48,7 @@ func kstrtou(s string, bitSize int) (uint64, bool) {
 	return n, err == nil
 }
 
-// kstrtoi is kstrtou with an optional minus sign, as kstrtoint.
+// kstrtoi is kstrtou with an optional minus sign, like kstrtoint.
 func kstrtoi(s string, bitSize int) (int64, bool) {
 	if s == "" || len(s) > 1 && !isDigit(s[1]) {
 		return 0, false
@@ -57,10 +57,10 @@ func kstrtoi(s string, bitSize int) (int64, bool) {
 	return n, err == nil
 }
 
-// powerOfTwo is is_power_of_2: zero is none.
+// powerOfTwo is is_power_of_2: zero does not count as one.
 func powerOfTwo[T uint32 | uint64](n T) bool { return bits.OnesCount64(uint64(n)) == 1 }
 
-// join puts blanks between the words that are not empty.
+// join joins the words that are not empty with blanks.
 func join(words ...string) string {
 	var b strings.Builder
 	for _, w := range words {

@@ -3,7 +3,7 @@ package dm
 // Ref names a device in a table: "major:minor" or a path.
 type Ref string
 
-// Number gives the numbers of a reference of the form "major:minor", and
+// Number returns the numbers of a reference of the form "major:minor", and
 // whether it has that form. Any other reference is a path.
 func (r Ref) Number() (major, minor uint32, ok bool) {
 	for i := range len(r) {
@@ -25,7 +25,7 @@ type DeviceInfo struct {
 	ZoneSectors      uint32 // 512-byte sectors of a zone; 0 for a device without zones
 	IntegrityTag     uint32 // bytes of integrity data that each logical block can carry; 0 for none
 	// Mapped is the target type of a mapped device's table, "-" for a device
-	// that is none, and empty where that is not known.
+	// that is not a mapped one, and empty if that is not known.
 	Mapped   string
 	ReadOnly bool
 }
@@ -40,7 +40,7 @@ func (i DeviceInfo) same(o DeviceInfo) bool { return i.Major == o.Major && i.Min
 type World interface {
 	// Device finds the device that a table names; it fails if there is none.
 	Device(ref string) (DeviceInfo, error)
-	// Target gives the version of a target type in the kernel at hand, and
-	// whether the kernel has it.
+	// Target returns the version of a target type in the kernel in question,
+	// and whether the kernel has it.
 	Target(typ string) (version [3]uint32, ok bool)
 }

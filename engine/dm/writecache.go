@@ -6,11 +6,11 @@ import (
 
 // Writecache keeps writes on a fast device for a while (dm-writecache.c).
 type Writecache struct {
-	Persistent       bool // the cache is persistent memory: p, else s
+	Persistent       bool // the cache is persistent memory: p, otherwise s
 	Origin           string
 	Cache            string
 	Block            uint32  // bytes: a power of two from 512 to a page
-	StartSector      *uint64 // sectors of Cache left out
+	StartSector      *uint64 // sectors at the start of Cache to leave out
 	HighWatermark    *uint32 // percent of blocks used; the default is 50
 	LowWatermark     *uint32 // percent; the default is 45
 	WritebackJobs    *uint32
@@ -131,7 +131,7 @@ func parseWritecache(c *ctr) (Args, error) {
 	return a, nil
 }
 
-// fits reports whether a cache of so many bytes has room for one block, its
+// fits reports whether a cache of that many bytes has room for one block, its
 // entry of 16 bytes, and the superblock of 64 (calculate_memory_size).
 func (a *Writecache) fits(size uint64) bool {
 	if a.StartSector != nil {
@@ -214,10 +214,10 @@ func (a *Writecache) option(c *ctr, name string, left int, cache DeviceInfo) err
 	return c.fail("options", bad)
 }
 
-// WritecacheStatus is the state of a writecache. All but Error are numbers of
+// WritecacheStatus is the state of a writecache. All fields except Error count
 // blocks or requests.
 type WritecacheStatus struct {
-	Error                                            int64 // 0, or the error the device is stuck with
+	Error                                            int64 // 0, or the error that has stopped the device
 	Blocks, Free, Writeback                          uint64
 	Reads, ReadHits                                  uint64
 	Writes, WriteHitsUncommitted, WriteHitsCommitted uint64

@@ -1,6 +1,6 @@
 package dm
 
-// Zero reads as zeros and forgets what is written (dm-zero.c).
+// Zero reads as zeros and discards what is written (dm-zero.c).
 type Zero struct{}
 
 // Type is "zero".

@@ -2,8 +2,9 @@ package dm
 
 import "strings"
 
-// Zoned makes a zoned device look like a regular one (dm-zoned-target.c). With
-// more than one device the first is a regular one that holds the cache.
+// Zoned makes a zoned device look like a regular one (dm-zoned-target.c). If
+// there is more than one device, the first is a regular one that holds the
+// cache.
 type Zoned struct {
 	Device []string // "major:minor" or paths, at least one
 }
@@ -67,12 +68,12 @@ func zonedRole(i, n int, info DeviceInfo) string {
 	return ""
 }
 
-// ZonedStatus is the state of a zoned target: how many zones of each kind there
-// are, and how many of them are free.
+// ZonedStatus is the state of a zoned target: how many zones there are of each
+// kind, and how many of them are free.
 type ZonedStatus struct {
 	Zones            uint32
 	FreeCache, Cache uint32
-	Device           []ZonedDeviceStatus // of the devices that hold more than cache zones
+	Device           []ZonedDeviceStatus // one for each device that holds more than cache zones
 }
 
 // ZonedDeviceStatus is the part of one device.

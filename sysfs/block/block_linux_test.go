@@ -12,8 +12,9 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// machine is a disk sda with two partitions, an array md0 on sda1 and another
-// disk, swap on sda2, a mapped device on md0, and a controller with a slash.
+// machine has a disk sda with two partitions, an array md0 on sda1 and another
+// disk, swap on sda2, a mapped device on md0, and a controller with a slash in
+// its name.
 const machine = `
 sys/block/sda -> ../devices/pci0/sda
 sys/block/md0 -> ../devices/virtual/block/md0
@@ -211,7 +212,7 @@ func TestDevice(t *testing.T) {
 
 func TestQueue(t *testing.T) {
 	fsys := fixture(t)
-	q, err := open(t, fsys, "sda1").Queue() // a partition has its disk's
+	q, err := open(t, fsys, "sda1").Queue() // a partition has the queue of its disk
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestQueue(t *testing.T) {
 func TestHolders(t *testing.T) {
 	fsys := fixture(t)
 	for num, want := range map[string]string{
-		"8:0":   "[sda1 is held by md0 sda10 is swapped to]", // by way of its partitions
+		"8:0":   "[sda1 is held by md0 sda10 is swapped to]", // through its partitions
 		"8:1":   "[sda1 is held by md0]",
 		"8:10":  "[sda10 is swapped to]",
 		"9:0":   "[md0 is held by dm-0]",

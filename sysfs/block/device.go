@@ -11,7 +11,7 @@ import (
 )
 
 // Device is one block device: a disk, a partition, an array, a mapped device.
-// It holds no open file; each method reads anew.
+// It holds no open file; each method reads the attribute again.
 type Device struct {
 	fs   sysfs.FS
 	name string
@@ -28,13 +28,14 @@ func Names(fs sysfs.FS) ([]string, error) {
 	return names, err
 }
 
-// Open finds the device with the kernel's name, as "sda", "sda1" or
-// "cciss/c0d0". It fails with an error that matches fs.ErrNotExist.
+// Open finds the device with the kernel's name, such as "sda", "sda1" or
+// "cciss/c0d0". If there is none, the error matches fs.ErrNotExist.
 func Open(fs sysfs.FS, name string) (*Device, error) {
 	link := fs.Sys("class", "block", toSysName(name))
 	dir, err := filepath.EvalSymlinks(link)
 	if os.IsNotExist(err) {
-		// A tree made by hand may have the disk itself in block and no class.
+		// A hand-made tree may have the disk itself in block and no class
+		// folder.
 		dir, err = filepath.EvalSymlinks(fs.Sys("block", toSysName(name)))
 	}
 	if err != nil {
@@ -43,7 +44,7 @@ func Open(fs sysfs.FS, name string) (*Device, error) {
 	return &Device{fs: fs, name: name, dir: sysfs.Dir(dir)}, nil
 }
 
-// OpenNum finds the device with that number. It fails with an error that
+// OpenNum finds the device with that number. If there is none, the error
 // matches fs.ErrNotExist.
 func OpenNum(fs sysfs.FS, n Num) (*Device, error) {
 	link := fs.Sys("dev", "block", n.String())
@@ -54,7 +55,7 @@ func OpenNum(fs sysfs.FS, n Num) (*Device, error) {
 	return &Device{fs: fs, name: fromSysName(filepath.Base(dir)), dir: sysfs.Dir(dir)}, nil
 }
 
-// sysfs has no slash in a name and shows '!' for it (drivers/base/core.c).
+// A slash in a name is shown by sysfs as '!' (drivers/base/core.c).
 func toSysName(name string) string   { return strings.ReplaceAll(name, "/", "!") }
 func fromSysName(name string) string { return strings.ReplaceAll(name, "!", "/") }
 
@@ -68,10 +69,10 @@ func rootCause(err error) error {
 // Name returns the kernel's name, without /dev/.
 func (d *Device) Name() string { return d.name }
 
-// Node returns the path of the device's node as devtmpfs makes it.
+// Node returns the path of the device's node as devtmpfs creates it.
 func (d *Device) Node() string { return "/dev/" + d.name }
 
-// Dir returns the device's folder of attributes, for those that have no method
+// Dir returns the device's folder of attributes, for those without a method
 // here.
 func (d *Device) Dir() sysfs.Dir { return d.dir }
 
@@ -88,22 +89,22 @@ func (d *Device) Num() (Num, error) {
 	return n, nil
 }
 
-// Sectors returns the size in sectors of 512 bytes, whatever the device's
-// blocks are.
+// Sectors returns the size in sectors of 512 bytes, whatever the device's block
+// size is.
 func (d *Device) Sectors() (uint64, error) { return d.dir.ReadUint("size") }
 
-// ReadOnly says whether the device refuses writes.
+// ReadOnly reports whether the device refuses writes.
 func (d *Device) ReadOnly() (bool, error) { return d.dir.ReadBool("ro") }
 
-// Removable says whether the medium can be taken out. Partitions do not say
+// Removable reports whether the medium can be taken out. Partitions do not say,
 // and give [sysfs.ErrNotSupported].
 func (d *Device) Removable() (bool, error) { return d.dir.ReadBool("removable") }
 
-// Holders returns the names of the devices that stand on this one, as arrays
-// and mapped devices, sorted. Those on its partitions are not among them.
+// Holders returns the names of the devices stacked on this one, such as arrays
+// and mapped devices, sorted. It does not include those on its partitions.
 func (d *Device) Holders() ([]string, error) { return d.names("holders") }
 
-// Slaves returns the names of the devices this one stands on, sorted.
+// Slaves returns the names of the devices this one is stacked on, sorted.
 func (d *Device) Slaves() ([]string, error) { return d.names("slaves") }
 
 func (d *Device) names(folder string) ([]string, error) {
@@ -117,7 +118,7 @@ func (d *Device) names(folder string) ([]string, error) {
 // Partition returns the number of a partition, and false for a whole device.
 func (d *Device) Partition() (int, bool, error) {
 	if _, err := os.Stat(d.dir.Path("partition")); err != nil {
-		return 0, false, nil // absent, or d is made from the name of a plain file
+		return 0, false, nil // absent, or d was made from the name of a plain file
 	}
 	n, err := d.dir.ReadUint("partition")
 	return int(n), err == nil, err
@@ -156,8 +157,8 @@ func (d *Device) Partitions() ([]*Device, error) {
 	return devs, nil
 }
 
-// Disk returns the whole device that a partition lies on; a whole device gives
-// itself.
+// Disk returns the whole device that a partition belongs to; for a whole device
+// it returns the device itself.
 func (d *Device) Disk() (*Device, error) {
 	_, part, err := d.Partition()
 	if err != nil || !part {
@@ -167,8 +168,8 @@ func (d *Device) Disk() (*Device, error) {
 	return &Device{fs: d.fs, name: fromSysName(filepath.Base(dir)), dir: sysfs.Dir(dir)}, nil
 }
 
-// Uevent returns the variables the kernel announces the device with: MAJOR,
-// MINOR, DEVNAME, DEVTYPE, DISKSEQ and more.
+// Uevent returns the variables with which the kernel announces the device:
+// MAJOR, MINOR, DEVNAME, DEVTYPE, DISKSEQ and more.
 func (d *Device) Uevent() (map[string]string, error) {
 	s, err := d.dir.Read("uevent")
 	if err != nil {
@@ -183,13 +184,13 @@ func (d *Device) Uevent() (map[string]string, error) {
 	return vars, nil
 }
 
-// Announce has the kernel send udev an event of the device: "change", "remove"
-// (uevent; drivers/base/core.c uevent_store).
+// Announce makes the kernel send udev an event about the device: "change",
+// "remove" (uevent; drivers/base/core.c uevent_store).
 func (d *Device) Announce(action string) error { return d.dir.Write("uevent", action) }
 
-// DiskSeq returns the number of this disk among all since boot: another disk
-// under the same name has another one. Linux 5.15 and later; a partition gives
-// that of its disk.
+// DiskSeq returns the sequence number of this disk since boot: another disk
+// under the same name has another number. It exists in Linux 5.15 and later; a
+// partition returns that of its disk.
 func (d *Device) DiskSeq() (uint64, error) {
 	disk, err := d.Disk()
 	if err != nil {
@@ -198,12 +199,12 @@ func (d *Device) DiskSeq() (uint64, error) {
 	return disk.dir.ReadUint("diskseq")
 }
 
-// MapperName returns the name a device-mapper device was created with, as
+// MapperName returns the name with which a device-mapper device was created, as
 // /dev/mapper shows it. Other devices give [sysfs.ErrNotSupported].
 func (d *Device) MapperName() (string, error) { return d.dir.Read("dm/name") }
 
-// Queue returns the limits of the device's request queue. A partition has its
-// disk's.
+// Queue returns the limits of the device's request queue. A partition has those
+// of its disk.
 func (d *Device) Queue() (Queue, error) {
 	disk, err := d.Disk()
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzUses hands any text to the readers of mountinfo and swaps: none panics,
-// nothing is made up, and a line behind the text is read all the same.
+// FuzzUses hands any text to the readers of mountinfo and swaps: neither panics
+// or makes anything up, and a line after the text is still read.
 func FuzzUses(f *testing.F) {
 	f.Add("21 1 253:0 / / rw,relatime shared:1 - ext4 /dev/mapper/vg-root rw\n")
 	f.Add("22 21 0:40 / /mnt/a\\040b rw - btrfs /dev/sda rw")

@@ -18,14 +18,14 @@ const (
 	HeldBySwap   HolderKind = "swap"   // it is swapped to
 )
 
-// Holder is one reason why a device cannot be had for oneself.
+// Holder is one reason why a device cannot be claimed exclusively.
 type Holder struct {
 	Kind   HolderKind // in what way
 	Device string     // name of the device that is held: the one asked for, a partition of it, or its disk
 	By     string     // name of the holding device, mount point, or "swap"
 }
 
-// String says it in words: "sda1 is mounted on /boot".
+// String says it in words, such as "sda1 is mounted on /boot".
 func (h Holder) String() string {
 	switch h.Kind {
 	case HeldByMount:
@@ -36,11 +36,11 @@ func (h Holder) String() string {
 	return h.Device + " is held by " + h.By
 }
 
-// Holders finds out what keeps the device with that number busy: devices that
-// stand on it, mounts and swap, on the device itself, on its partitions, or on
-// the disk it is a partition of. It returns nothing when the device is free or
-// held in a way the kernel does not show, as by a process that has it open;
-// see [Openers]. Mounts of other mount namespaces are not seen.
+// Holders finds out what keeps the device with that number busy: stacked
+// devices, mounts and swap, on the device itself, on its partitions, or on the
+// disk it is a partition of. It returns nothing if the device is free or is
+// held in a way the kernel does not show, such as by a process that has it
+// open; see [Openers]. Mounts in other mount namespaces are not seen.
 func Holders(fs sysfs.FS, n Num) ([]Holder, error) {
 	dev, err := OpenNum(fs, n)
 	if err != nil {
@@ -123,8 +123,8 @@ func parseMountinfo(text string) []use {
 		if num, err := ParseNum(f[2]); err == nil && num.Major != 0 {
 			u.num = num
 		}
-		// Some file systems, as btrfs, show a number of their own; the source
-		// names the device then.
+		// Some file systems, such as btrfs, show a number of their own; then
+		// the source names the device.
 		for i := 5; i+2 < len(f); i++ {
 			if f[i] == "-" {
 				u.name = deviceName(f[i+2])
@@ -149,8 +149,8 @@ func parseSwaps(text string) []use {
 	return uses
 }
 
-// deviceName turns the path of a node into the kernel's name, "" for any other
-// path.
+// deviceName turns the path of a node into the kernel's name, and any other
+// path into "".
 func deviceName(p string) string {
 	name, ok := strings.CutPrefix(path.Clean(sysfs.Unescape(p)), "/dev/")
 	if !ok {

@@ -40,7 +40,7 @@ func labHolders(t *testing.T, path, want string) {
 	}
 }
 
-// addPartition tells the kernel of a partition, in bytes.
+// addPartition tells the kernel about a partition; its place is in bytes.
 func addPartition(t *testing.T, disk string, number int32, start, length int64) {
 	t.Helper()
 	f, err := os.OpenFile(disk, os.O_RDWR, 0)
@@ -59,8 +59,8 @@ func addPartition(t *testing.T, disk string, number int32, start, length int64) 
 	}
 }
 
-// TestLabHolders puts devices to use on a real kernel, and finds out by whom
-// they are held.
+// TestLabHolders puts devices to use on a real kernel, and checks what Holders
+// and Openers find.
 func TestLabHolders(t *testing.T) {
 	lab.Run(
 		t,
@@ -189,8 +189,9 @@ func TestLabHolders(t *testing.T) {
 	)
 }
 
-// makeSwap writes the header that swapon wants (include/linux/swap.h union
-// swap_header): version and last page at 1024, the magic at the page's end.
+// makeSwap writes the header that swapon requires (include/linux/swap.h union
+// swap_header): version and last page at 1024, the magic at the end of the
+// page.
 func makeSwap(t *testing.T, node string, size int) {
 	t.Helper()
 	page := os.Getpagesize()

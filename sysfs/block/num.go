@@ -1,6 +1,6 @@
-// Package block reads what the kernel tells of block devices under /sys/block
-// and /sys/dev/block: names and numbers, sizes and limits, who stands on whom,
-// and who keeps a device busy.
+// Package block reads what the kernel shows about block devices in /sys/block
+// and /sys/dev/block: names and numbers, sizes and limits, which devices are
+// stacked on which, and what keeps a device busy.
 package block
 
 import (

@@ -19,8 +19,8 @@ type Process struct {
 }
 
 // Openers returns the processes that have the device with that number open, in
-// the order of /proc. The descriptors of other users' processes are seen only
-// by root; the calling process is among the results when it qualifies.
+// the order of /proc. Only root sees the descriptors of other users' processes;
+// the calling process is included if it has the device open.
 func Openers(fs sysfs.FS, n Num) ([]Process, error) {
 	names, err := sysfs.Dir(fs.Proc()).List()
 	if err != nil {
@@ -33,15 +33,16 @@ func Openers(fs sysfs.FS, n Num) ([]Process, error) {
 		if err != nil || !hasOpen(fs.Proc(name, "fd"), dev) {
 			continue
 		}
-		// The process may be gone by now; its number is still worth showing.
+		// The process may be gone by now; its number is still worth reporting.
 		comm, _ := sysfs.ReadProc(fs.Proc(name, "comm"))
 		found = append(found, Process{PID: pid, Command: strings.TrimSuffix(comm, "\n")})
 	}
 	return found, nil
 }
 
-// hasOpen says whether one of a process's descriptors is the device. Processes
-// end and descriptors close meanwhile: what cannot be read does not count.
+// hasOpen reports whether one of a process's descriptors is the device.
+// Processes may end and descriptors close meanwhile: what cannot be read does
+// not count.
 func hasOpen(fdDir string, dev uint64) bool {
 	ents, err := os.ReadDir(fdDir)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// archive is a txtar file: a comment, then files each behind a line
-// "-- name --". It keeps fixtures readable in review.
+// archive is a txtar file: a comment, then files, each after a line "-- name
+// --". It keeps fixtures readable in review.
 type archive struct {
 	comment string
 	names   []string
@@ -68,7 +68,7 @@ func readArchive(t testing.TB, path string) archive {
 	return a
 }
 
-// unpack makes the files and links of an archive below root.
+// unpack creates the files and links of an archive below root.
 func unpack(path, root string) (sysfs.FS, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

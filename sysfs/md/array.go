@@ -12,16 +12,16 @@ import (
 )
 
 // Array is one md device. It holds no open file; each method reads or writes
-// its attribute anew. Methods may be called from several goroutines.
+// its attribute again. Methods may be called from several goroutines.
 type Array struct {
 	fs   sysfs.FS
 	name string
 	dir  sysfs.Dir
 }
 
-// Open finds the array with the kernel's name, as "md0" or "md_home". It fails
-// with an error that matches fs.ErrNotExist when there is no such array. An
-// array exists from the first time its device is opened, set up or not.
+// Open finds the array with the kernel's name, such as "md0" or "md_home". If
+// there is no such array, the error matches fs.ErrNotExist. An array exists
+// from the first time its device is opened, whether or not it is set up.
 func Open(fs sysfs.FS, name string) (*Array, error) {
 	a := At(fs, name)
 	if _, err := os.Stat(string(a.dir)); err != nil {
@@ -30,14 +30,14 @@ func Open(fs sysfs.FS, name string) (*Array, error) {
 	return a, nil
 }
 
-// At is the array with the kernel's name, whether there is one or not: a plan
-// names the attributes of an array that its first steps will make.
+// At is the array with the kernel's name, whether or not it exists: a plan
+// names the attributes of an array that its first steps will create.
 func At(fs sysfs.FS, name string) *Array {
 	return &Array{fs: fs, name: name, dir: sysfs.Dir(fs.Sys("block", name, "md"))}
 }
 
-// Names returns the kernel's names of all md devices, sorted, those that are
-// not set up too.
+// Names returns the kernel's names of all md devices, sorted, including those
+// that are not set up.
 func Names(fs sysfs.FS) ([]string, error) {
 	names, err := block.Names(fs)
 	if err != nil {
@@ -49,11 +49,11 @@ func Names(fs sysfs.FS) ([]string, error) {
 	}), nil
 }
 
-// Name returns the kernel's name, "md0".
+// Name returns the kernel's name, such as "md0".
 func (a *Array) Name() string { return a.name }
 
-// Dir returns the folder of attributes, for a kernel that shows more of them
-// than this package knows.
+// Dir returns the folder of attributes, for kernels that have more of them than
+// this package knows.
 func (a *Array) Dir() sysfs.Dir { return a.dir }
 
 // Block returns the array as a block device: its size, number and holders.
@@ -64,12 +64,12 @@ func (a *Array) Block() (*block.Device, error) { return block.Open(a.fs, a.name)
 func Attributes() []Attribute { return describeAll(arrayAttrs) }
 
 // All reads every attribute the kernel shows of the array, in the order of
-// [Attributes]. Those that are absent, empty or write-only are left out; for
+// [Attributes]. It leaves out those that are absent, empty or write-only; for
 // one that cannot be read or understood the value is the error.
 func (a *Array) All() iter.Seq2[string, any] { return allOf(a.dir, Attributes()) }
 
-// Members returns the devices bound to the array, failed ones and spares too,
-// in the order of their names.
+// Members returns the devices bound to the array, including failed ones and
+// spares, in the order of their names.
 func (a *Array) Members() ([]*Member, error) {
 	names, err := a.dir.List()
 	if err != nil {
@@ -79,8 +79,8 @@ func (a *Array) Members() ([]*Member, error) {
 }
 
 // MembersUnsorted returns the members in the order in which the kernel lists
-// them, which mdadm reports them in (fs/kernfs/dir.c kernfs_fop_readdir: by a
-// hash of the name).
+// them, which is the order in which mdadm reports them (fs/kernfs/dir.c
+// kernfs_fop_readdir: by a hash of the name).
 func (a *Array) MembersUnsorted() ([]*Member, error) {
 	f, err := os.Open(string(a.dir))
 	if err != nil {
@@ -104,8 +104,8 @@ func (a *Array) membersOf(names []string) []*Member {
 	return members
 }
 
-// Member finds the member with the kernel's name of its device, as "sda1". It
-// fails with an error that matches fs.ErrNotExist when there is none.
+// Member finds the member with the kernel's name of its device, such as "sda1".
+// If there is none, the error matches fs.ErrNotExist.
 func (a *Array) Member(device string) (*Member, error) {
 	m := a.MemberAt(device)
 	if _, err := os.Stat(string(m.dir)); err != nil {
@@ -114,8 +114,8 @@ func (a *Array) Member(device string) (*Member, error) {
 	return m, nil
 }
 
-// MemberAt is the member with the kernel's name of its device, whether there is
-// one or not.
+// MemberAt is the member with the kernel's name of its device, whether or not
+// it exists.
 func (a *Array) MemberAt(device string) *Member {
 	return a.member(strings.ReplaceAll(device, "/", "!"))
 }
@@ -124,9 +124,9 @@ func (a *Array) member(sysName string) *Member {
 	return &Member{dir: sysfs.Dir(a.dir.Path("dev-" + sysName)), name: strings.ReplaceAll(sysName, "!", "/")}
 }
 
-// Slots returns which member is in which slot, from the links rdN: only a
-// running array has them. A slot with a replacement shows the device that is
-// being replaced.
+// Slots returns which member is in which slot, from the links rdN, which only a
+// running array has. A slot with a replacement shows the device that is being
+// replaced.
 func (a *Array) Slots() (map[int]*Member, error) {
 	names, err := a.dir.List()
 	if err != nil {
@@ -153,9 +153,9 @@ func (a *Array) Slots() (map[int]*Member, error) {
 	return slots, nil
 }
 
-// AddDevice binds a member by its number (new_dev). An array with native
-// metadata takes what the device's metadata says; others need the member's
-// slot, offset and size set afterwards.
+// AddDevice binds a member by its number (new_dev). With native metadata the
+// array takes what the device's metadata says; otherwise the member's slot,
+// offset and size have to be set afterwards.
 func (a *Array) AddDevice(n block.Num) error { return attrNewDev.set(a.dir, n.String()) }
 
 func allOf(d sysfs.Dir, attrs []Attribute) iter.Seq2[string, any] {

@@ -65,7 +65,7 @@ var (
 	attrLLProactiveSync = wo("llbitmap/proactive_sync")
 )
 
-// arrayAttrs lists them all, in the kernel's order.
+// arrayAttrs lists the attributes of an array, in the kernel's order.
 var arrayAttrs = []describer{
 	attrLevel, attrNewLevel, attrBitmapType, attrLayout, attrRaidDisks, attrUUID, attrChunkSize,
 	attrComponentSize, attrResyncStart, attrMetadata, attrNewDev, attrSafeModeDelay, attrState,

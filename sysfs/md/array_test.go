@@ -17,7 +17,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// tree makes a root with the files given, by path; a text that begins with "->"
+// tree makes a root with the given files, by path; a text that begins with "->"
 // makes a symbolic link.
 func tree(t testing.TB, files map[string]string) sysfs.FS {
 	t.Helper()
@@ -61,7 +61,8 @@ func array(t testing.TB, attrs map[string]string) *Array {
 	return a
 }
 
-// Every attribute of the table: a text as the kernel prints it, and the value.
+// Every attribute in the table, with a text as the kernel prints it, and its
+// value.
 func TestAttributeValues(t *testing.T) {
 	uuid := UUID{0x81, 0x8c, 0xa0, 0xa2, 0x0e, 0x43, 0x63, 0xe9, 0xfe, 0x4f, 0xf3, 0x91, 0x01, 0x40, 0x1b, 0xd4}
 	array := map[string][]struct {
@@ -167,7 +168,8 @@ func TestAttributeValues(t *testing.T) {
 				if err != nil || !reflect.DeepEqual(got, c.want) {
 					t.Errorf("%s %q = %#v, %v, want %#v", at.Name, c.text, got, err, c.want)
 				}
-				// Text that no attribute has is refused, with path and text.
+				// Text that no attribute can have is refused, with path and
+				// text.
 				if err := os.WriteFile(path, []byte("1 ?? [\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -187,7 +189,7 @@ func TestAttributeValues(t *testing.T) {
 	}
 }
 
-// Methods that no tool of ours asks read the attribute that they are named for.
+// Methods that none of our tools call read the attribute they are named after.
 func TestReadsForOthers(t *testing.T) {
 	a := array(t, map[string]string{
 		"sync_speed": "1\n", "ppl_write_hint": "2\n", "llbitmap/daemon_sleep": "3\n", "llbitmap/barrier_idle": "4\n",
@@ -196,12 +198,15 @@ func TestReadsForOthers(t *testing.T) {
 	hint, err2 := a.PPLWriteHint()
 	sleep, err3 := a.LocklessDaemonSleep()
 	idle, err4 := a.LocklessBarrierIdle()
-	if err := errors.Join(err1, err2, err3, err4); err != nil || speed != Some(1) || hint != 2 || sleep != 3 || idle != 4 {
-		t.Errorf("%v, %d, %d, %d, %v", speed, hint, sleep, idle, err)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	if speed != Some(1) || hint != 2 || sleep != 3 || idle != 4 {
+		t.Errorf("%v, %d, %d, %d", speed, hint, sleep, idle)
 	}
 }
 
-// Every method that writes: the text that reaches the file.
+// Every method that writes, with the text that reaches the file.
 func TestWrites(t *testing.T) {
 	a := array(t, map[string]string{"dev-sda/state": "spare\n"})
 	m, err := a.Member("sda")
@@ -299,7 +304,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// A setting tells what it is going to write, and what was there before.
+// A setting says what it is going to write, and what was there before.
 func TestSettings(t *testing.T) {
 	a := array(t, map[string]string{"sync_max": "max\n", "dev-sda/slot": "3\n", "journal_mode": "", "mine": "x\n"})
 	m := a.MemberAt("sda")
@@ -446,7 +451,7 @@ func TestOpenAndNames(t *testing.T) {
 	}
 }
 
-// An attribute that is there and empty is neither absent nor nonsense.
+// An attribute that exists but is empty is neither absent nor malformed.
 func TestEmptyAttribute(t *testing.T) {
 	a := array(t, map[string]string{"raid_disks": "", "journal_mode": "", "bitmap/can_clear": "\n"})
 	_, err1 := a.RaidDisks()

@@ -7,18 +7,18 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Access says what the kernel allows with an attribute.
+// Access says which accesses to an attribute the kernel allows.
 type Access uint8
 
 // Kinds of access.
 const (
-	ReadOnlyAttr  Access = 1                            // shown
-	WriteOnlyAttr Access = 2                            // taken
+	ReadOnlyAttr  Access = 1                            // can be read
+	WriteOnlyAttr Access = 2                            // can be written
 	ReadWriteAttr Access = ReadOnlyAttr | WriteOnlyAttr // both
 )
 
-// Attribute is one attribute by name, for those who want all of them: to list,
-// to dump, to compare with what a kernel shows.
+// Attribute is one attribute by name, for callers that need all of them: to
+// list, to dump, to compare with what a kernel shows.
 type Attribute struct {
 	Name   string // path below the array's, member's or module's folder
 	Access Access // what the kernel allows
@@ -26,7 +26,8 @@ type Attribute struct {
 }
 
 // Read reads the attribute from the folder of an array, a member or the
-// modules. The value has the type of the method of the same purpose.
+// modules. The value has the same type as that of the method for this
+// attribute.
 func (at Attribute) Read(d sysfs.Dir) (any, error) { return read(d, at.Name, at.parse) }
 
 // attr is one attribute with its type.
@@ -81,7 +82,7 @@ func describeAll(list []describer) []Attribute {
 	return out
 }
 
-// wanted is what a parser says of text it does not know: what it expected.
+// wanted is a parser's error for text it does not know: what it expected.
 // parseFailed adds the text and where it came from.
 type wanted string
 

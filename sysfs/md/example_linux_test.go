@@ -83,7 +83,7 @@ func ExampleArray_All() {
 	// bitmap/max_backlog_used 0
 }
 
-// What a kernel does not have is told apart from what is wrong.
+// An attribute that the kernel does not have is distinguished from an error.
 func ExampleArray_LogicalBlockSize() {
 	fs, done := fixture()
 	defer done()
@@ -98,8 +98,8 @@ func ExampleArray_LogicalBlockSize() {
 	// Output: a kernel before 6.19
 }
 
-// Waiting until nothing is under way. The array of the fixture is frozen, so
-// that takes no time.
+// Waiting until no sync action is running. The array of the fixture is frozen,
+// so that takes no time.
 func ExampleArray_WaitSyncAction() {
 	fs, done := fixture()
 	defer done()
@@ -117,7 +117,7 @@ func ExampleArray_WaitSyncAction() {
 	// Output: frozen <nil>
 }
 
-// One odd array does not hide the others.
+// One unusual array does not hide the others.
 func ExampleParseMdstat() {
 	text := `Personalities : [raid1] [raid6] [raid5] [raid4]
 md1 : active raid1 sdd1[1] sdc1[0]

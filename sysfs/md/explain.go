@@ -12,8 +12,8 @@ type attrErrno struct {
 	no   syscall.Errno
 }
 
-// refusals says why the store function of an attribute returns an errno
-// (drivers/md as named in the package's comment).
+// refusals says why the store function of an attribute returns an errno (in the
+// files of drivers/md named in the package comment).
 var refusals = map[attrErrno]string{
 	{"", syscall.EACCES}: "needs root, or this kernel only shows it",
 	{"", syscall.EPERM}:  "needs root",

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzMdstat feeds any text and then an ordinary array: nothing panics, and the
-// array behind the text is read as if it stood alone.
+// FuzzMdstat feeds any text followed by an ordinary array: nothing panics, and
+// the array after the text is read as if it stood alone.
 func FuzzMdstat(f *testing.F) {
 	files, err := filepath.Glob("testdata/mdstat-*.txtar")
 	if err != nil || len(files) == 0 {
@@ -49,8 +49,8 @@ func FuzzMdstat(f *testing.F) {
 }
 
 // FuzzAttributes hands any text to the parser of every attribute: none panics,
-// a refusal says what was expected, and a value that can print itself is read
-// back as the same.
+// a refusal says what was expected, and a value that has a String method is
+// read back as the same.
 func FuzzAttributes(f *testing.F) {
 	for _, s := range []string{
 		"", "none", "max", "default", "n/a", "0", "18446744073709551615", "-1", "5 (4)", "1000 (system)", "7 (local)",
@@ -79,7 +79,7 @@ func FuzzAttributes(f *testing.F) {
 				continue
 			}
 			if n, isNumber := v.(Number); isNumber && !n.Set {
-				continue // each attribute has a word of its own for it
+				continue // each attribute has its own word for it
 			}
 			again, err := at.parse(printed.String())
 			if err != nil || !reflect.DeepEqual(again, v) {
@@ -92,8 +92,8 @@ func FuzzAttributes(f *testing.F) {
 	})
 }
 
-// Every prefix of what a kernel prints, and every line of it missing, is read
-// without a panic and without losing whole arrays.
+// Every prefix of what a kernel prints, and the text with any one line missing,
+// is read without a panic and without losing whole arrays.
 func TestMdstatCut(t *testing.T) {
 	a := readArchive(t, "testdata/mdstat-6.1.txtar")
 	for name, text := range a.files {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// labModules are those of every personality; a kernel loads those it has.
+// labModules are the modules of all personalities; a kernel loads those it has.
 var labModules = []string{"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty"}
 
 func labDisks(n int, size int64) []lab.Disk {
@@ -38,8 +38,8 @@ func diskNum(t testing.TB, path string) block.Num {
 	return block.Num{Major: unix.Major(uint64(st.Rdev)), Minor: unix.Minor(uint64(st.Rdev))}
 }
 
-// build makes a running array without metadata from the disks by ioctls alone.
-// It is stopped when the test ends.
+// build makes a running array without metadata from the disks, by ioctls alone.
+// The array is stopped when the test ends.
 func build(t testing.TB, minor uint32, level iomd.Level, info iomd.ArrayInfo, disks ...string) (*iomd.Device, *Array) {
 	t.Helper()
 	d, a := prepare(t, minor, level, info, disks...)
@@ -88,8 +88,8 @@ func prepare(t testing.TB, minor uint32, level iomd.Level, info iomd.ArrayInfo, 
 	return d, a
 }
 
-// stop stops the array as often as it takes: udev-like openers and the end of
-// a resync may keep it for a moment.
+// stop stops the array, as often as necessary: openers such as udev and the end
+// of a resync may keep it busy for a moment.
 func stop(t testing.TB, d *iomd.Device) {
 	t.Helper()
 	lab.Poll(t, func() string {
@@ -100,14 +100,15 @@ func stop(t testing.TB, d *iomd.Device) {
 	})
 }
 
-// eventually tries until cond is true.
+// eventually retries until cond is true.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	lab.Until(t, what, cond)
 }
 
-// compare holds a folder of the kernel against the attributes we know: each
-// file has one, with the access its mode bits give, and its text is understood.
+// compare checks a folder of the kernel against the attributes we know: each
+// file must be one of them, with the access its mode bits give, and its text
+// must be understood.
 func compare(t *testing.T, dir sysfs.Dir, prefix string, attrs []Attribute) {
 	t.Helper()
 	known := map[string]Attribute{}
@@ -161,7 +162,7 @@ func compare(t *testing.T, dir sysfs.Dir, prefix string, attrs []Attribute) {
 }
 
 // TestLabAttributes builds an array of every level and reads everything the
-// kernel shows of it: what this package does not know is an error.
+// kernel shows of it: an attribute that this package does not know is an error.
 func TestLabAttributes(t *testing.T) {
 	levels := []struct {
 		level  iomd.Level
@@ -188,7 +189,7 @@ func TestLabAttributes(t *testing.T) {
 			l.info.NotPersistent = 1
 			disks := g.Disks[:l.disks]
 			if l.level == 0 {
-				// Layout of raid0 is not taken from the ioctl.
+				// The layout of a raid0 is not taken from the ioctl.
 				if err := ModuleParams(sysfs.Host).SetRaid0Layout(2); err != nil {
 					t.Error(err)
 				}
@@ -208,7 +209,8 @@ func TestLabAttributes(t *testing.T) {
 						})
 					}
 				case "readonly":
-					// By sysfs it takes a device that nobody has open.
+					// Through sysfs this works only if nobody has the device
+					// open.
 					if err := a.SetState(ReadOnly); !errors.Is(err, unix.EBUSY) {
 						t.Errorf("readonly while we hold it open: %v", err)
 					}

@@ -8,7 +8,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Mdstat is what /proc/mdstat tells (md.c md_seq_show).
+// Mdstat is the contents of /proc/mdstat (md.c md_seq_show).
 type Mdstat struct {
 	Personalities []string      // levels whose modules are loaded, in the kernel's order
 	Arrays        []MdstatArray // in the kernel's order: newest first
@@ -26,35 +26,36 @@ func (m *Mdstat) Array(name string) *MdstatArray {
 	return nil
 }
 
-// MdstatArray is one array in /proc/mdstat. What the kernel does not print for
-// an array keeps its zero value.
+// MdstatArray is one array in /proc/mdstat. Fields that the kernel does not
+// print for an array keep their zero value.
 type MdstatArray struct {
 	Name         string         // kernel's name, "md0"
-	State        string         // "active", "inactive", or of later kernels "broken"
+	State        string         // "active", "inactive" or, on later kernels, "broken"
 	ReadOnly     bool           // refuses writes
 	AutoReadOnly bool           // read-only until the first write
 	Level        Level          // empty when inactive
 	Members      []MdstatMember // in the kernel's order
-	Blocks       uint64         // size in KiB; of an inactive array the sum of its members
+	Blocks       uint64         // size in KiB; for an inactive array the sum of its members
 	Metadata     Metadata       // 0.90 where the kernel prints none
-	Geometry     MdstatGeometry // what the personality prints of itself
+	Geometry     MdstatGeometry // what the personality prints about itself
 	RaidDisks    int            // slots; 0 for levels that print none
 	Working      int            // slots with a member in sync or being rebuilt
-	Slots        string         // a letter a slot: U in sync, _ not; others are a vendor's
-	Sync         *MdstatSync    // what is under way or waits; nil for nothing
+	Slots        string         // one letter per slot: U in sync, _ not; others are a vendor's
+	Sync         *MdstatSync    // what is running or waiting; nil for nothing
 	Bitmap       *MdstatBitmap  // nil without a bitmap
-	Unparsed     []string       // lines, or ends of lines, that are not understood
+	Unparsed     []string       // lines, or ends of lines, that were not understood
 }
 
-// Active says whether the array runs, if only to fail. Early kernels call one
-// that has lost too many members active, too; see [MdstatArray.Missing].
+// Active reports whether the array runs, even if every request fails. Early
+// kernels also call an array active that has lost too many members; see
+// [MdstatArray.Missing].
 func (a *MdstatArray) Active() bool { return a.State == "active" || a.State == "broken" }
 
 // Missing returns how many slots have no member in sync: all whose letter is not
-// U, which of a slot that a vendor's kernel marks otherwise is the safe guess.
+// U, which is the safe guess for a slot that a vendor's kernel marks otherwise.
 func (a *MdstatArray) Missing() int { return len(a.Slots) - strings.Count(a.Slots, "U") }
 
-// MdstatMember is one device of an array, as "sda1[0](F)".
+// MdstatMember is one device of an array, such as "sda1[0](F)".
 type MdstatMember struct {
 	Name        string // kernel's name of the device
 	Number      int    // kernel's number of the member; not its slot
@@ -74,24 +75,25 @@ type MdstatGeometry struct {
 	NearCopies    int               // raid10: copies side by side; 0 for one
 	FarCopies     int               // raid10: copies far apart; 0 for one
 	OffsetCopies  int               // raid10: copies a chunk apart; 0 for one
-	DevicesPerSet int               // raid10: far copies stay within so many devices; 0 for all
+	DevicesPerSet int               // raid10: far copies stay within that many devices; 0 for all
 	Faults        map[string]string // faulty: counters by name, "ReadTransient": "3(10)"
 }
 
-// MdstatSync is resync, recovery, reshape or check, under way or waiting.
+// MdstatSync is a resync, recovery, reshape or check that is running or
+// waiting.
 type MdstatSync struct {
-	Action       string // "resync", "recovery", "reshape", "check"; "recover" only when remote
+	Action       string // "resync", "recovery", "reshape", "check"; "recover" only if remote
 	Delayed      bool   // waits for another array that shares a disk
 	Pending      bool   // waits for the array to become writable
-	Remote       bool   // another node of the cluster does it
+	Remote       bool   // done by another node of the cluster
 	PerMille     int    // done, in tenths of a percent
 	Done         uint64 // KiB done
 	Total        uint64 // KiB to do
-	FinishTenths uint64 // time to go, in tenths of a minute
-	SpeedKiB     int64  // speed of the last seconds, in KiB/s
+	FinishTenths uint64 // remaining time, in tenths of a minute
+	SpeedKiB     int64  // speed over the last seconds, in KiB/s
 }
 
-// Running says whether it makes progress on this node.
+// Running reports whether it makes progress on this node.
 func (s *MdstatSync) Running() bool { return !s.Delayed && !s.Pending && !s.Remote }
 
 // MdstatBitmap is the bitmap of an array (md.c md_bitmap_status).
@@ -99,7 +101,7 @@ type MdstatBitmap struct {
 	PagesUsed  uint64 // pages of counters in memory
 	PagesTotal uint64 // pages of counters at most
 	UsedKiB    uint64 // memory for counters, in KiB
-	Chunk      uint64 // what a bit stands for, in bytes
+	Chunk      uint64 // how much a bit stands for, in bytes
 	File       string // path of the bitmap file; empty for a bitmap beside the metadata
 }
 
@@ -112,9 +114,9 @@ func ReadMdstat(fs sysfs.FS) (Mdstat, error) {
 	return parseMdstat(text), nil
 }
 
-// ParseMdstat reads the text of /proc/mdstat. It fails only when r does: what
-// it does not understand is kept in the Unparsed lists, and all around it is
-// still parsed.
+// ParseMdstat reads the text of /proc/mdstat. It fails only if r does: what it
+// does not understand is kept in the Unparsed lists, and everything around it
+// is still parsed.
 func ParseMdstat(r io.Reader) (Mdstat, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -144,8 +146,8 @@ func parseMdstat(text string) Mdstat {
 	return m
 }
 
-// parseHeading reads a line that is not indented, and returns the array it
-// begins, if it does.
+// parseHeading reads a line that is not indented, and returns the array that
+// begins there, if any.
 func (m *Mdstat) parseHeading(line string) *MdstatArray {
 	key, rest, ok := strings.Cut(line, ":")
 	if !ok {

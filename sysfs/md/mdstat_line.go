@@ -7,8 +7,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// parseState reads what follows the name: state, level, members. An array with
-// neither members nor size has its metadata on this line, too.
+// parseState reads what follows the name: state, level, members. If an array
+// has neither members nor a size, its metadata is on this line, too.
 func (a *MdstatArray) parseState(words []string) {
 	a.Metadata = Metadata{Kind: MetadataNative, Minor: 90}
 	if len(words) == 0 {
@@ -79,8 +79,8 @@ func parseMember(w string) (m MdstatMember, flags []string, ok bool) {
 	return m, flags, err == nil
 }
 
-// parseDetail reads one indented line. Progress and bitmap lines announce
-// themselves; what else begins with a number is the size.
+// parseDetail reads one indented line. Progress and bitmap lines are recognized
+// by how they begin; any other line that begins with a number is the size.
 func (a *MdstatArray) parseDetail(line string) {
 	words := strings.Fields(line)
 	var ok bool
@@ -100,7 +100,7 @@ func (a *MdstatArray) parseDetail(line string) {
 	}
 }
 
-// parseWaiting reads "resync=DELAYED" and its kin (md.c status_resync).
+// parseWaiting reads "resync=DELAYED" and the like (md.c status_resync).
 func (a *MdstatArray) parseWaiting(line string) bool {
 	action, why, _ := strings.Cut(line, "=")
 	s := MdstatSync{Action: action}
@@ -123,8 +123,8 @@ func (a *MdstatArray) parseWaiting(line string) bool {
 }
 
 // parseProgress reads "reshape =  1.1% (3072/260096) finish=1.3min
-// speed=3072K/sec", after the bar. The space on either side of the first = may
-// be missing.
+// speed=3072K/sec", the text after the bar. The space on either side of the
+// first = may be missing.
 func (a *MdstatArray) parseProgress(words []string) bool {
 	rest := strings.Join(words, " ")
 	action, rest, ok := strings.Cut(rest, "=")
@@ -211,7 +211,7 @@ func (a *MdstatArray) parseBitmap(line string) bool {
 }
 
 // parseSize reads "1040384 blocks super 1.2" and what the personality adds. Words
-// that it does not know are set aside, those in a row together.
+// that it does not know are set aside; those in a row are kept together.
 func (a *MdstatArray) parseSize(words []string) {
 	var unknown []string
 	for len(words) > 0 {
@@ -232,7 +232,8 @@ func (a *MdstatArray) setAside(unknown []string) {
 	}
 }
 
-// parseSizeWord takes one item off the front and returns how many words it was.
+// parseSizeWord parses one item at the front and returns how many words it
+// took.
 func (a *MdstatArray) parseSizeWord(w []string) int {
 	next := func(i int) string {
 		if i < len(w) {
@@ -338,7 +339,7 @@ func setInt(dst *int, s string, words int) int {
 	return words
 }
 
-// setKiB reads "512k" or "512K" before a word.
+// setKiB parses the number of "512k" or "512K".
 func setKiB(dst *uint64, s string) int {
 	num, ok := strings.CutSuffix(strings.ToLower(s), "k")
 	n, err := strconv.ParseUint(num, 10, 64)

@@ -7,7 +7,7 @@ import (
 	"testing/iotest"
 )
 
-// line builds an mdstat of one array.
+// line builds the mdstat text of one array.
 func parseOne(t *testing.T, text string) MdstatArray {
 	t.Helper()
 	m, err := ParseMdstat(strings.NewReader(text))
@@ -20,8 +20,7 @@ func parseOne(t *testing.T, text string) MdstatArray {
 	return m.Arrays[0]
 }
 
-// Texts printed as the format strings of the kernel's status functions do.
-// TestMissing: a slot that is not up counts, whatever letter it has.
+// TestMissing counts every slot that is not up, whatever its letter.
 func TestMissing(t *testing.T) {
 	for slots, want := range map[string]int{"": 0, "UU": 0, "U_": 1, "_UUUE": 2, "__": 2} {
 		if got := (&MdstatArray{Slots: slots}).Missing(); got != want {
@@ -30,6 +29,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// Texts as the kernel's status functions would print them.
 func TestMdstatForms(t *testing.T) {
 	native := func(major, minor int) Metadata {
 		return Metadata{Kind: MetadataNative, Major: major, Minor: minor}

@@ -2,16 +2,16 @@ package md
 
 import "strings"
 
-// MemberState is the set of flags a member shows (md.c state_show).
+// MemberState is the set of flags shown for a member (md.c state_show).
 type MemberState uint32
 
 // Flags of a member.
 const (
-	MemberFaulty          MemberState = 1 << iota // failed, or has bad blocks that cannot be written down
-	MemberInSync                                  // takes part in full
+	MemberFaulty          MemberState = 1 << iota // failed, or has bad blocks that cannot be recorded
+	MemberInSync                                  // in sync, takes part fully
 	MemberJournal                                 // is the write journal
 	MemberWriteMostly                             // is read only when it must be
-	MemberBlocked                                 // writes wait until its failure is written down
+	MemberBlocked                                 // writes wait until its failure is recorded
 	MemberSpare                                   // neither failed, nor in sync, nor the journal
 	MemberWriteError                              // has seen a write error
 	MemberWantReplacement                         // is to be replaced by a spare
@@ -26,7 +26,7 @@ var memberWords = []string{
 	"write_error", "want_replacement", "replacement", "external_bbl", "failfast",
 }
 
-// Has says whether all flags of f are set.
+// Has reports whether all flags of f are set.
 func (s MemberState) Has(f MemberState) bool { return s&f == f }
 
 // String gives the kernel's form: "in_sync,write_mostly".
@@ -69,7 +69,7 @@ const (
 	SetWriteMostly       MemberCommand = "writemostly"       // read from it only when it must be
 	ClearWriteMostly     MemberCommand = "-writemostly"      // read from it as from others
 	Block                MemberCommand = "blocked"           // make writes wait
-	Unblock              MemberCommand = "-blocked"          // let writes go on
+	Unblock              MemberCommand = "-blocked"          // let writes continue
 	SetInSync            MemberCommand = "insync"            // count a member without a slot as in sync
 	ClearInSync          MemberCommand = "-insync"           // rebuild it, by the bitmap, when the array starts
 	SetFailFast          MemberCommand = "failfast"          // do not retry requests
@@ -77,7 +77,7 @@ const (
 	SetWriteError        MemberCommand = "write_error"       // remember a write error
 	ClearWriteError      MemberCommand = "-write_error"      // forget it
 	WantReplacement      MemberCommand = "want_replacement"  // copy it to a spare that then takes its place
-	UnwantReplacement    MemberCommand = "-want_replacement" // do not, unless that has begun
+	UnwantReplacement    MemberCommand = "-want_replacement" // cancel that, unless it has begun
 	SetReplacement       MemberCommand = "replacement"       // before the start: it takes another's place
 	ClearReplacement     MemberCommand = "-replacement"      // before the start: it does not
 	ExternalBadBlocks    MemberCommand = "external_bbl"      // bad blocks are kept outside the kernel

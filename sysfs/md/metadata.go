@@ -12,7 +12,7 @@ type MetadataKind uint8
 const (
 	MetadataNone     MetadataKind = iota // nobody
 	MetadataNative                       // the kernel: 0.90 or 1.x
-	MetadataExternal                     // a program, as mdmon
+	MetadataExternal                     // a program, such as mdmon
 )
 
 // Metadata is the format of an array's metadata (md.c metadata_show).
@@ -37,9 +37,9 @@ func (m Metadata) String() string {
 	return "none"
 }
 
-// Subarray splits the metadata of an array that lies in a container: the
-// container's device name, the array's index in it, and whether mdmon is told
-// to leave it alone ("-" in place of "/"). It returns false for other arrays.
+// Subarray splits the metadata of an array inside a container: the container's
+// device name, the index of the array in it, and whether mdmon is told to leave
+// it alone ("-" in place of "/"). It returns false for other arrays.
 func (m Metadata) Subarray() (container, index string, blocked, ok bool) {
 	if m.Kind != MetadataExternal || m.External == "" || m.External[0] != '/' && m.External[0] != '-' {
 		return "", "", false, false
@@ -64,11 +64,11 @@ func parseMetadata(s string) (Metadata, error) {
 	return Metadata{Kind: MetadataNative, Major: int(ma), Minor: int(mi)}, nil
 }
 
-// BitmapPlace is where an array's bitmap lies (md-bitmap.c location_show).
+// BitmapPlace is the location of an array's bitmap (md-bitmap.c location_show).
 type BitmapPlace struct {
 	None   bool  // there is no bitmap
-	File   bool  // in a file; package ioctl/md tells its path
-	Offset int64 // else: sectors of 512 bytes from the superblock, negative before it
+	File   bool  // in a file; package ioctl/md returns its path
+	Offset int64 // otherwise: sectors of 512 bytes from the superblock, negative before it
 }
 
 // String gives the kernel's form: "none", "file", "+8".
@@ -102,7 +102,7 @@ func parseBitmapPlace(s string) (BitmapPlace, error) {
 // metadata_show).
 type BitmapMetadata string
 
-// Keepers of a bitmap's superblock.
+// Values of BitmapMetadata: who updates a bitmap's superblock.
 const (
 	BitmapInternal  BitmapMetadata = "internal"  // the kernel
 	BitmapExternal  BitmapMetadata = "external"  // a program

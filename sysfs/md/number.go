@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Number is a count, or the word the kernel has for there being none: "none",
+// Number is a count, or the word the kernel prints if there is none: "none",
 // "max", "default". The zero value stands for the word.
 type Number struct {
 	N   uint64 // the count; 0 when Set is false
@@ -46,8 +46,8 @@ func parseNumber(s, word string) (Number, error) {
 	return Some(n), nil
 }
 
-// Transition is a number that a reshape changes: the kernel shows both while it
-// runs.
+// Transition is a number that a reshape changes: while it runs the kernel shows
+// both values.
 type Transition struct {
 	Now       int64 // what the array is, or is being changed into
 	Old       int64 // what it was; equal to Now when not Reshaping
@@ -88,7 +88,8 @@ func cutParens(s string) (string, bool) {
 	return s, ok1 && ok2
 }
 
-// Limit is a setting that an array has of its own or takes from the system.
+// Limit is a setting that an array either has for itself or takes from the
+// system.
 type Limit struct {
 	N     uint64 // the value in force
 	Local bool   // set for this array; false when it follows the system
@@ -123,7 +124,7 @@ func formatLimit(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
-// Choice is a setting of which the kernel lists all values and marks one.
+// Choice is a setting for which the kernel lists all values and marks one.
 type Choice struct {
 	Current   string   // the marked one; "" when none is
 	Available []string // all of them, in the kernel's order
@@ -161,9 +162,9 @@ func parseChoice(s string) (Choice, error) {
 	return c, nil
 }
 
-// Progress is how far resync, recovery, check or reshape has come.
+// Progress is how far a resync, recovery, check or reshape has progressed.
 type Progress struct {
-	Running bool   // false: nothing under way
+	Running bool   // false: nothing is running
 	Delayed bool   // waits for another array that shares a disk
 	Done    uint64 // sectors of 512 bytes done
 	Total   uint64 // sectors of 512 bytes to do
@@ -197,7 +198,7 @@ func parseProgress(s string) (Progress, error) {
 	return Progress{Running: true, Done: d, Total: t}, nil
 }
 
-// parseSeconds reads seconds with up to nine decimals, as "0.204" (md.c
+// parseSeconds reads seconds with up to nine decimals, such as "0.204" (md.c
 // safe_delay_show) and "5" (md-bitmap.c timeout_show).
 func parseSeconds(s string) (time.Duration, error) {
 	whole, frac, _ := strings.Cut(s, ".")
@@ -215,8 +216,8 @@ func parseSeconds(s string) (time.Duration, error) {
 	return time.Duration(sec)*time.Second + time.Duration(ns), nil
 }
 
-// formatSeconds gives seconds with the decimals the kernel takes at most:
-// more are cut off by its parser (md.c strict_strtoul_scaled).
+// formatSeconds prints seconds with as many decimals as the kernel accepts: its
+// parser cuts off any more (md.c strict_strtoul_scaled).
 func formatSeconds(d time.Duration, decimals int) string {
 	unit := time.Second
 	for range decimals {

@@ -8,7 +8,7 @@ import (
 )
 
 // Params are the parameters of the md modules (/sys/module/*/parameters). They
-// hold for all arrays.
+// apply to all arrays.
 type Params struct {
 	dir sysfs.Dir
 }
@@ -37,67 +37,69 @@ var paramAttrs = []describer{
 // /sys/module.
 func ParamAttributes() []Attribute { return describeAll(paramAttrs) }
 
-// All reads every parameter the kernel shows, as [Array.All].
+// All reads every parameter the kernel shows, like [Array.All].
 func (p Params) All() iter.Seq2[string, any] { return allOf(p.dir, ParamAttributes()) }
 
-// StartReadOnly says whether arrays start as read-auto (start_ro).
+// StartReadOnly reports whether arrays start as read-auto (start_ro).
 func (p Params) StartReadOnly() (bool, error) { return paramStartRO.get(p.dir) }
 
-// SetStartReadOnly switches that.
+// SetStartReadOnly sets whether arrays start as read-auto.
 func (p Params) SetStartReadOnly(on bool) error { return paramStartRO.set(p.dir, formatBool(on)) }
 
-// StartDirtyDegraded says whether a raid4, 5 or 6 that was not stopped cleanly
-// and misses a member starts all the same (start_dirty_degraded).
+// StartDirtyDegraded reports whether a raid4, 5 or 6 starts even if it was not
+// stopped cleanly and lacks a member (start_dirty_degraded).
 func (p Params) StartDirtyDegraded() (bool, error) { return paramStartDirty.get(p.dir) }
 
-// SetStartDirtyDegraded switches that.
+// SetStartDirtyDegraded sets whether it does.
 func (p Params) SetStartDirtyDegraded(on bool) error {
 	return paramStartDirty.set(p.dir, formatBool(on))
 }
 
-// NewArray creates the device of an array (new_array): name is "md_" and more,
-// or "md" and a number of at least 512. It fails with EEXIST when there is one.
+// NewArray creates the device of an array (new_array): name is "md_" followed
+// by a name, or "md" and a number of at least 512. It fails with EEXIST if the
+// device exists.
 func (p Params) NewArray(name string) error { return p.NewArrayTo(name).Write() }
 
-// CreateOnOpen says whether opening the node of a number that is not in use
+// CreateOnOpen reports whether opening a node whose number is not in use
 // creates the device (create_on_open).
 func (p Params) CreateOnOpen() (bool, error) { return paramCreateOnOpen.get(p.dir) }
 
-// SetCreateOnOpen switches that.
+// SetCreateOnOpen sets whether it does.
 func (p Params) SetCreateOnOpen(on bool) error { return paramCreateOnOpen.set(p.dir, formatBool(on)) }
 
-// LegacyDelete says whether a stopped array's device goes away some time after
-// the last close, and not with it (legacy_async_del_gendisk; after Linux 6.12).
+// LegacyDelete reports whether the device of a stopped array goes away some
+// time after the last close, not together with it (legacy_async_del_gendisk;
+// after Linux 6.12).
 func (p Params) LegacyDelete() (bool, error) { return paramLegacyDelete.get(p.dir) }
 
-// SetLegacyDelete switches that.
+// SetLegacyDelete sets when it goes away.
 func (p Params) SetLegacyDelete(on bool) error { return paramLegacyDelete.set(p.dir, formatBool(on)) }
 
-// CheckNewFeature says whether superblocks with unknown features are refused
+// CheckNewFeature reports whether superblocks with unknown features are refused
 // (check_new_feature; after Linux 6.12).
 func (p Params) CheckNewFeature() (bool, error) { return paramCheckNewFeature.get(p.dir) }
 
-// SetCheckNewFeature switches that.
+// SetCheckNewFeature sets whether they are refused.
 func (p Params) SetCheckNewFeature(on bool) error {
 	return paramCheckNewFeature.set(p.dir, formatBool(on))
 }
 
-// Raid0Layout returns the layout of a raid0 of unequal members whose metadata
-// does not say: 1 as before Linux 3.14, 2 as since, 0 for refusing to start
-// (raid0 default_layout).
+// Raid0Layout returns the layout of a raid0 with members of different sizes
+// whose metadata does not say: 1 as before Linux 3.14, 2 as since then, 0 to
+// refuse to start (raid0 default_layout).
 func (p Params) Raid0Layout() (int, error) { return paramRaid0Layout.get(p.dir) }
 
-// SetRaid0Layout sets that.
+// SetRaid0Layout sets that layout.
 func (p Params) SetRaid0Layout(layout int) error {
 	return paramRaid0Layout.set(p.dir, strconv.Itoa(layout))
 }
 
-// DiscardSafely says whether raid4, 5 and 6 pass discards on, which is safe
-// only where discarded blocks read as zeroes (raid456
+// DiscardSafely reports whether raid4, 5 and 6 pass discards on, which is safe
+// only if discarded blocks read as zeroes (raid456
 // devices_handle_discard_safely).
 func (p Params) DiscardSafely() (bool, error) { return paramDiscardSafely.get(p.dir) }
 
-// SetDiscardSafely switches that.
+// SetDiscardSafely sets whether they do.
 func (p Params) SetDiscardSafely(on bool) error {
 	return paramDiscardSafely.set(p.dir, formatBool(on))
 }

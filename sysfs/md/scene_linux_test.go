@@ -18,19 +18,20 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// pause is where the scenes hold resync and its kin, in sectors: a whole number
-// of chunks that all of them pass in no time.
+// pause is where the scenes hold a resync or similar, in sectors: a whole
+// number of chunks that each of them reaches almost at once.
 const pause = 1024
 
-// stage is an array that goes through several states. Each is looked at in
-// /proc/mdstat, held against what the scene has just done, and handed to the
+// stage is an array that goes through several states. Each is read from
+// /proc/mdstat, compared with what the scene has just done, and handed to the
 // host as a fixture.
 type stage struct {
 	*testing.T
 	g *lab.Guest
 }
 
-// shot reads /proc/mdstat, and checks it the way the fixture is checked later.
+// shot reads /proc/mdstat, and checks it the same way as the fixture is checked
+// later.
 func (s *stage) shot(name string) {
 	s.Helper()
 	text, err := sysfs.ReadProc(sysfs.Host.Proc("mdstat"))
@@ -41,7 +42,8 @@ func (s *stage) shot(name string) {
 	checkShot(s, name, text)
 }
 
-// hold lets a running array go on until it reaches pause, and waits for that.
+// hold lets a running array continue until it reaches pause, and waits for
+// that.
 func (s *stage) hold(a *Array) {
 	s.Helper()
 	eventually(s, "action reaches the pause", func() bool {
@@ -50,7 +52,7 @@ func (s *stage) hold(a *Array) {
 	})
 }
 
-// settled tries until the kernel does not say busy: it goes on for a moment
+// settled retries while the kernel says busy: it keeps working for a moment
 // after an action has ended, and looks for work when a member was added.
 func (s *stage) settled(call func() error) {
 	s.Helper()
@@ -79,7 +81,7 @@ func must(t testing.TB, err error) {
 }
 
 // readAuto makes arrays start without their resync, so that a scene can set
-// where it pauses.
+// where it is to pause.
 func readAuto(t testing.TB, on bool) {
 	t.Helper()
 	must(t, ModuleParams(sysfs.Host).SetStartReadOnly(on))
@@ -97,7 +99,7 @@ func (s *stage) fail(d *iomd.Device, disk string) {
 	must(s, d.SetDiskFaulty(n.Major, n.Minor))
 }
 
-// remove takes a failed member out, as soon as the kernel lets go of it.
+// remove removes a failed member, as soon as the kernel lets go of it.
 func (s *stage) remove(d *iomd.Device, disk string) {
 	s.Helper()
 	n := diskNum(s, disk)
@@ -118,7 +120,7 @@ func (s *stage) mdadm(args ...string) {
 	}
 }
 
-// scenes are the states by array; each ends with the array stopped.
+// scenes are the states, by array; each ends with the array stopped.
 var scenes = []struct {
 	name string
 	play func(s *stage)
@@ -163,7 +165,7 @@ func sceneRaid1(s *stage) {
 	s.remove(d, disks[1])
 	s.shot("raid1/removed")
 	s.settled(func() error { return a.SetSyncMax(Some(pause)) })
-	// The member that was removed is released by and by.
+	// The removed member is released some time later.
 	n := diskNum(s, disks[1])
 	eventually(s, "member is added again", func() bool {
 		err := d.HotAddDisk(n.Major, n.Minor)
@@ -204,7 +206,7 @@ func sceneRaid1(s *stage) {
 	go func() {
 		_, err := a.WaitState(ctx, func(st State) bool {
 			if st != ReadOnly {
-				close(began) // once: the state goes straight to read-only
+				close(began) // closed only once: the state goes straight to read-only
 			}
 			return st == ReadOnly
 		})
@@ -249,7 +251,7 @@ func sceneRaid5(s *stage) {
 
 	s.fail(d, disks[0])
 	s.shot("raid5/degraded")
-	// The kernel fails the member, and says with EBUSY what that means.
+	// The kernel fails the member, and reports the consequence with EBUSY.
 	n := diskNum(s, disks[1])
 	if err := d.SetDiskFaulty(n.Major, n.Minor); !errors.Is(err, iomd.ErrBusy) {
 		s.Errorf("the second failure of a raid5: %v", err)
@@ -291,7 +293,8 @@ func sceneLevels(s *stage) {
 			if l.level != 0 && l.level != iomd.LevelLinear {
 				return
 			}
-			// A raid0 that loses a member is broken at once, and says so.
+			// A raid0 that loses a member is broken at once, and its state says
+			// so.
 			n := diskNum(t, disks[0])
 			if err := d.SetDiskFaulty(n.Major, n.Minor); !errors.Is(err, iomd.ErrBusy) {
 				t.Errorf("failing a member of %s: %v", l.name, err)
@@ -330,8 +333,8 @@ func sceneUnstarted(s *stage) {
 	s.shot("unstarted/inactive")
 }
 
-// sceneExternal makes a container and an array in it by sysfs alone, as mdadm
-// does for metadata that mdmon keeps.
+// sceneExternal makes a container and an array in it through sysfs alone, as
+// mdadm does for metadata that mdmon keeps.
 func sceneExternal(s *stage) {
 	must(s, ModuleParams(sysfs.Host).NewArray("md_box"))
 	box, err := Open(sysfs.Host, "md_box")
@@ -391,7 +394,8 @@ func sceneDelayed(s *stage) {
 	s.idle(b)
 }
 
-// addPartition tells the kernel of a partition, in bytes, and makes its node.
+// addPartition tells the kernel about a partition, in bytes, and makes its
+// node.
 func addPartition(t testing.TB, disk string, number int32, start, length int64) {
 	t.Helper()
 	f, err := os.OpenFile(disk, os.O_RDWR, 0)
@@ -483,7 +487,7 @@ func sceneJournal(s *stage) {
 	s.mdadm("--zero-superblock", disks[0], disks[1], disks[2])
 }
 
-// sceneBitmapFile keeps a bitmap in a file of a file system on another disk.
+// sceneBitmapFile keeps a bitmap in a file on the file system of another disk.
 func sceneBitmapFile(s *stage) {
 	disks := s.g.Disks
 	if out, err := exec.Command("mke2fs", "-q", disks[4]).CombinedOutput(); err != nil {
@@ -504,7 +508,7 @@ func sceneBitmapFile(s *stage) {
 		"--bitmap="+path, "--bitmap-chunk=64", disks[0], disks[1]).CombinedOutput()
 	s.Logf("%s", out)
 	if err != nil {
-		// A kernel without CONFIG_MD_BITMAP_FILE.
+		// This kernel has no CONFIG_MD_BITMAP_FILE.
 		d, err := iomd.OpenNumber(9, 0, os.O_RDWR)
 		must(s, err)
 		defer d.Close()
@@ -549,7 +553,7 @@ func sceneBitmapFile(s *stage) {
 }
 
 // sceneBitmapType chooses the kind of bitmap before there is one. No lab kernel
-// is built with the lockless kind; where one is, this says so.
+// is built with the lockless kind; if one is, the test notices.
 func sceneBitmapType(s *stage) {
 	_, a := prepare(s, 0, 1, iomd.ArrayInfo{NotPersistent: 1}, s.g.Disks[:2]...)
 	kind, err := a.BitmapType()

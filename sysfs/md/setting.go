@@ -6,10 +6,11 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Setting is a value for one attribute of one array or member that has not been
-// written yet: a plan shows it before it is. The methods that make one, as
-// [Array.StateTo], say no more than what is written; unit, range and effect are
-// those of the method that sets the attribute at once, as [Array.SetState].
+// Setting is a value for one attribute of an array or member that has not been
+// written yet, so that a plan can show it first. The methods that make one,
+// such as [Array.StateTo], document only what is written; unit, range and
+// effect are those of the method that sets the attribute at once, such as
+// [Array.SetState].
 type Setting struct {
 	dir   sysfs.Dir
 	name  string
@@ -20,7 +21,7 @@ func (a attr[T]) to(d sysfs.Dir, value string) Setting {
 	return Setting{dir: d, name: a.name, value: value}
 }
 
-// Name returns the attribute, as "sync_max" or "bitmap/location".
+// Name returns the attribute, such as "sync_max" or "bitmap/location".
 func (s Setting) Name() string { return s.name }
 
 // Path returns the file of the attribute.
@@ -29,11 +30,11 @@ func (s Setting) Path() string { return s.dir.Path(s.name) }
 // Value returns the text that is written.
 func (s Setting) Value() string { return s.value }
 
-// Write hands the value to the kernel.
+// Write writes the value to the attribute.
 func (s Setting) Write() error { return explain(s.name, s.dir.Write(s.name, s.value)) }
 
-// Present returns the setting that brings back what the attribute shows now. It
-// fails with an error that matches [sysfs.ErrEmpty] if that is nothing.
+// Present returns the setting that restores what the attribute shows now. If
+// the attribute is empty, the error matches [sysfs.ErrEmpty].
 func (s Setting) Present() (Setting, error) {
 	text, err := s.dir.Read(s.name)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s Setting) Present() (Setting, error) {
 	return Setting{dir: s.dir, name: s.name, value: text}, nil
 }
 
-// Custom is a setting by the name and the text that somebody has written down
+// Custom is a setting made of a name and a text that somebody has configured
 // for the array, as the SYSFS lines of mdadm.conf do.
 func (a *Array) Custom(name, value string) Setting {
 	return Setting{dir: a.dir, name: name, value: value}

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/mdstat-*.txtar from what the lab's kernel prints")
 
-// TestLabMdstat plays the scenes on a real kernel and reads /proc/mdstat in
+// TestLabMdstat runs the scenes on a real kernel and reads /proc/mdstat in
 // every state. With -update it writes the texts to testdata.
 func TestLabMdstat(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
@@ -50,8 +50,8 @@ func TestLabMdstat(t *testing.T) {
 	}
 }
 
-// TestMdstatFixtures reads what real kernels printed, and holds it against what
-// was done to the arrays at that time.
+// TestMdstatFixtures reads what real kernels printed, and compares it with what
+// had been done to the arrays.
 func TestMdstatFixtures(t *testing.T) {
 	files, err := filepath.Glob("testdata/mdstat-*.txtar")
 	if err != nil || len(files) == 0 {
@@ -74,23 +74,23 @@ func TestMdstatFixtures(t *testing.T) {
 	}
 }
 
-// shot is what is known of a state independently of its text.
+// shot is what is known about a state independently of its text.
 type shot struct {
 	arrays []wantArray
 	unused []string
 }
 
-// wantArray is what mdstat must say of one array. Members are "name marks",
-// without numbers, in any order; progress is only looked at for its kind.
+// wantArray is what mdstat must say about one array. Members are "name marks",
+// without numbers, in any order; for progress only its kind is checked.
 type wantArray struct {
 	name    string
-	state   string // "active" or "inactive", and "ro" or "auto" behind it
+	state   string // "active" or "inactive", followed by "ro" or "auto"
 	level   Level
 	kib     uint64
 	meta    string
 	geom    MdstatGeometry
 	slots   string
-	sync    string // action, and what it waits for behind a "="; "" for nothing
+	sync    string // action, followed by "=" and what it waits for; "" for nothing
 	bitmap  bool
 	members string
 }

@@ -12,7 +12,7 @@ func (w wantArray) String() string {
 		w.name, w.state, w.level, w.kib, w.meta, w.geom, w.slots, w.sync, w.bitmap, w.members)
 }
 
-// describe turns what was parsed into the form of wantArray.
+// describe converts what was parsed to the form of wantArray.
 func describe(a *MdstatArray) string {
 	if a == nil {
 		return "absent"
@@ -79,7 +79,7 @@ var (
 	geomB = MdstatGeometry{Level: 5, ChunkKiB: 512, Algorithm: 2}
 )
 
-// shots says of every state what the scene has made. Disks have 16 MiB.
+// shots says for every state what the scene has made. Disks have 16 MiB.
 var shots = map[string]shot{
 	"nothing": {},
 

@@ -15,8 +15,8 @@ import (
 const treeFile = "testdata/tree-6.1.txtar"
 
 // TestLabTree makes a degraded raid5 with a bitmap, a write-mostly member and a
-// spare, and keeps what the kernel shows of it. With -update it writes that to
-// testdata.
+// spare, and records what the kernel shows of it. With -update it writes that
+// to testdata.
 func TestLabTree(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	spec := lab.Spec{Kernel: lab.Oldest, Modules: labModules, Disks: labDisks(4, 16<<20), Files: mdadm.Files}
@@ -26,7 +26,7 @@ func TestLabTree(t *testing.T) {
 			"--bitmap=internal", "--uuid=818ca0a2:0e4363e9:fe4ff391:01401bd4", "--name=lab:0", g.Disks[0], g.Disks[1], g.Disks[2])
 		a, err := Open(sysfs.Host, "md0")
 		must(t, err)
-		must(t, a.SetSyncAction(Frozen)) // the spare stays one, and the failed member in its slot
+		must(t, a.SetSyncAction(Frozen)) // the spare stays a spare, and the failed member stays in its slot
 		s.mdadm("/dev/md0", "--fail", g.Disks[1], "--add", g.Disks[3])
 		checkTree(t, a)
 		var tree archive
@@ -70,7 +70,7 @@ func TestLabTree(t *testing.T) {
 	}
 }
 
-// checkTree holds the array of TestLabTree against what was made.
+// checkTree compares the array of TestLabTree with what was made.
 func checkTree(t *testing.T, a *Array) {
 	t.Helper()
 	all := map[string]any{}

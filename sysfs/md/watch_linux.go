@@ -6,7 +6,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// WatchSyncCompleted waits for changes of how far the action has come
+// WatchSyncCompleted waits for the progress of the action to change
 // (sync_completed): the kernel announces every sixteenth of it (md.c
 // md_do_sync).
 func (a *Array) WatchSyncCompleted() (*sysfs.Watcher, error) {
@@ -14,20 +14,20 @@ func (a *Array) WatchSyncCompleted() (*sysfs.Watcher, error) {
 	return w, explain(attrSyncCompleted.name, err)
 }
 
-// WaitState waits until the array's state is one for which accept says yes, and
-// returns it; or until ctx ends.
+// WaitState waits until accept returns true for the array's state and returns
+// that state, or until ctx ends.
 func (a *Array) WaitState(ctx context.Context, accept func(State) bool) (State, error) {
 	return waitFor(ctx, a.dir, attrState, accept)
 }
 
-// WaitSyncAction waits until what the array does is something for which accept
-// says yes, and returns it; or until ctx ends.
+// WaitSyncAction waits until accept returns true for the array's sync action
+// and returns that action, or until ctx ends.
 func (a *Array) WaitSyncAction(ctx context.Context, accept func(SyncAction) bool) (SyncAction, error) {
 	return waitFor(ctx, a.dir, attrSyncAction, accept)
 }
 
-// WaitState waits until the member's flags are some for which accept says yes,
-// and returns them; or until ctx ends.
+// WaitState waits until accept returns true for the member's flags and returns
+// those flags, or until ctx ends.
 func (m *Member) WaitState(ctx context.Context, accept func(MemberState) bool) (MemberState, error) {
 	return waitFor(ctx, m.dir, attrMemberState, accept)
 }
@@ -54,9 +54,9 @@ func waitFor[T any](ctx context.Context, d sysfs.Dir, at attr[T], accept func(T)
 	}
 }
 
-// WatchMdstat waits for changes of /proc/mdstat: arrays coming and going,
-// members failing, actions beginning and ending. It returns the present text
-// as well, for [ParseMdstat].
+// WatchMdstat waits for changes of /proc/mdstat: arrays appearing and
+// disappearing, members failing, actions starting and ending. It also returns
+// the current text, for [ParseMdstat].
 func WatchMdstat(fs sysfs.FS) (*sysfs.Watcher, string, error) {
 	return sysfs.WatchProc(fs.Proc("mdstat"))
 }

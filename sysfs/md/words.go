@@ -9,7 +9,7 @@ import (
 type State string
 
 // States of an array. Clear, Inactive, ReadOnly, ReadAuto, Clean and Active may
-// be written; what that does is said at [Array.SetState].
+// be written; see [Array.SetState] for what that does.
 const (
 	Clear        State = "clear"         // nothing is set up
 	Inactive     State = "inactive"      // set up in part, does not run
@@ -20,27 +20,27 @@ const (
 	Active       State = "active"        // runs, writes outstanding
 	WritePending State = "write-pending" // writes wait for a metadata handler to write "active"
 	ActiveIdle   State = "active-idle"   // active, no writes for a while
-	Broken       State = "broken"        // has lost more members than it can bear
+	Broken       State = "broken"        // has lost more members than it can do without
 )
 
 var states = []State{
 	Clear, Inactive, Suspended, ReadOnly, ReadAuto, Clean, Active, WritePending, ActiveIdle, Broken,
 }
 
-// Running says whether the array serves reads.
+// Running reports whether the array serves reads.
 func (s State) Running() bool { return s != Clear && s != Inactive }
 
 // SyncAction is what an array does to its redundancy (md.c action_show).
 type SyncAction string
 
-// Sync actions. NoAction is only shown by last_sync_action, of an array that
+// Sync actions. NoAction is only shown by last_sync_action, for an array that
 // has done nothing yet.
 const (
-	Idle     SyncAction = "idle"    // nothing; written: stop what runs, which may begin again
-	Frozen   SyncAction = "frozen"  // nothing, and nothing begins until Idle is written
+	Idle     SyncAction = "idle"    // nothing; if written: stop what is running, which may start again
+	Frozen   SyncAction = "frozen"  // nothing, and nothing starts until Idle is written
 	Resync   SyncAction = "resync"  // make redundancy agree with the data after an unclean stop
 	Recover  SyncAction = "recover" // rebuild members on spares
-	Check    SyncAction = "check"   // read all and count what does not agree
+	Check    SyncAction = "check"   // read everything and count what does not agree
 	Repair   SyncAction = "repair"  // check, and make it agree
 	Reshape  SyncAction = "reshape" // change level, layout, chunk or number of members
 	NoAction SyncAction = "none"    // none since the array was started
@@ -51,8 +51,8 @@ var (
 	lastSyncActions = append([]SyncAction{NoAction}, syncActions...)
 )
 
-// parseLastSync reads md.c last_sync_action_show, where early kernels
-// call a recovery by the word of /proc/mdstat (md.c md_do_sync).
+// parseLastSync reads md.c last_sync_action_show, where early kernels use the
+// word of /proc/mdstat for a recovery (md.c md_do_sync).
 func parseLastSync(s string) (SyncAction, error) {
 	if s == "recovery" {
 		return Recover, nil
@@ -60,7 +60,7 @@ func parseLastSync(s string) (SyncAction, error) {
 	return parseWord(lastSyncActions)(s)
 }
 
-// Direction is the way a reshape goes through the array (md.c
+// Direction is the direction in which a reshape moves through the array (md.c
 // reshape_direction_show).
 type Direction string
 
@@ -72,8 +72,8 @@ const (
 
 var directions = []Direction{Forwards, Backwards}
 
-// ConsistencyPolicy is how an array gets consistent again after an unclean stop
-// (md.c consistency_policy_show).
+// ConsistencyPolicy is how an array becomes consistent again after an unclean
+// stop (md.c consistency_policy_show).
 type ConsistencyPolicy string
 
 // Consistency policies. PolicyPPL and PolicyResync may be written.
@@ -103,8 +103,8 @@ const (
 	RAID5     Level = "raid5"
 	RAID6     Level = "raid6"
 	RAID10    Level = "raid10"
-	Multipath Level = "multipath" // gone in Linux 6.8
-	Faulty    Level = "faulty"    // gone in Linux 6.8
+	Multipath Level = "multipath" // removed in Linux 6.8
+	Faulty    Level = "faulty"    // removed in Linux 6.8
 )
 
 func parseLevel(s string) (Level, error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// wrote checks that a write went well, and that the kernel shows what was
+// wrote checks that a write succeeded, and that the kernel shows what was
 // written.
 func wrote[T comparable](t *testing.T, set error, get func() (T, error), want T) {
 	t.Helper()
@@ -27,8 +27,8 @@ func wrote[T comparable](t *testing.T, set error, get func() (T, error), want T)
 	}
 }
 
-// refuses checks that the kernel refused a write, with that errno, and that the
-// error says more of it.
+// refuses checks that the kernel refused a write with that errno, and that the
+// error explains it.
 func refuses(t *testing.T, err error, no unix.Errno) {
 	t.Helper()
 	t.Log(err)
@@ -38,8 +38,8 @@ func refuses(t *testing.T, err error, no unix.Errno) {
 	}
 }
 
-// patient makes a call until the kernel does not say busy any more: md looks
-// for work after a start and after most changes, and is busy meanwhile.
+// patient repeats a call while the kernel says busy: md looks for work after a
+// start and after most changes, and is busy meanwhile.
 func patient(t *testing.T, call func() error) (err error) {
 	t.Helper()
 	lab.Poll(t, func() string {
@@ -58,8 +58,8 @@ func memberOf(t *testing.T, a *Array, disk string) *Member {
 	return m
 }
 
-// TestLabWrites writes every attribute that a kernel without a cluster lets one
-// write, and reads it back.
+// TestLabWrites writes every attribute that can be written on a kernel without
+// a cluster, and reads it back.
 func TestLabWrites(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	lab.Run(
@@ -130,7 +130,7 @@ func writesRaid1(t *testing.T, g *lab.Guest) {
 	refuses(t, a.SetConsistencyPolicy(PolicyPPL), unix.EBUSY)
 	refuses(t, a.AddDevice(diskNum(t, g.Disks[0])), unix.EBUSY)
 
-	// The level changes in flight, and mdstat with it.
+	// The level changes while the array runs, and mdstat with it.
 	wrote(t, patient(t, func() error { return a.SetLevel(RAID5) }), a.Level, RAID5)
 	refuses(t, patient(t, func() error { return a.SetLevel("raid99") }), unix.EINVAL)
 
@@ -201,8 +201,8 @@ func writesRaid5(t *testing.T, g *lab.Guest) {
 	refuses(t, patient(t, func() error { return a.SetRaidDisks(1) }), unix.EINVAL)
 }
 
-// writesInactive sets up an array with external metadata by sysfs alone, which
-// takes every attribute that an array has before it runs.
+// writesInactive sets up an array with external metadata through sysfs alone,
+// which accepts every attribute that an array has before it runs.
 func writesInactive(t *testing.T, g *lab.Guest) {
 	must(t, ModuleParams(sysfs.Host).NewArray("md_set"))
 	if err := ModuleParams(sysfs.Host).NewArray("md_set"); !errors.Is(err, unix.EEXIST) {
@@ -229,7 +229,8 @@ func writesInactive(t *testing.T, g *lab.Guest) {
 	wrote(t, a.SetResyncStart(None), a.ResyncStart, None)
 	wrote(t, a.SetConsistencyPolicy(PolicyPPL), a.ConsistencyPolicy, PolicyPPL)
 
-	// A reshape from three members to four, as assembly resumes one.
+	// A reshape from three members to four, set up as assembly would to resume
+	// one.
 	wrote(t, a.SetReshapePosition(1024), a.ReshapePosition, Some(1024))
 	wrote(t, a.SetRaidDisks(4), a.RaidDisks, Transition{Now: 4, Old: 3, Reshaping: true})
 	refuses(t, a.SetReshapeDirection(Backwards), unix.EBUSY)
@@ -245,7 +246,7 @@ func writesInactive(t *testing.T, g *lab.Guest) {
 	} else {
 		wrote(t, a.SetNewLevel(6), a.NewLevel, 6)
 	}
-	wrote(t, a.SetReshapePosition(0), a.ReshapePosition, Some(0)) // and the new shape is the old
+	wrote(t, a.SetReshapePosition(0), a.ReshapePosition, Some(0)) // and the new shape is the old one
 
 	must(t, a.AddDevice(diskNum(t, g.Disks[0])))
 	if err := a.AddDevice(diskNum(t, "/dev/null")); !errors.Is(err, unix.ENXIO) {
@@ -368,15 +369,15 @@ func writesBitmap(t *testing.T, g *lab.Guest) {
 		}
 	}
 	refuses(t, patient(t, func() error { return a.SetBitmapLocation(BitmapPlace{Offset: place.Offset + 64}) }), unix.EINVAL)
-	settle(none)  // up to Linux 6.12 the refused place stays set
-	settle(place) // the kernel wants a bitmap's superblock there, and finds the old one
+	settle(none)  // up to Linux 6.12 the refused location stays set
+	settle(place) // the kernel expects a bitmap superblock there, and finds the old one
 	settle(none)
 	m := memberOf(t, a, disks[0])
-	wrote(t, m.SetSize(0), m.Size, 15360) // all there is behind the data offset
+	wrote(t, m.SetSize(0), m.Size, 15360) // everything after the data offset
 }
 
-// writesNative brings back an array with metadata 1.2 by new_dev, and puts a
-// failed member back to its place.
+// writesNative binds the members of an array with metadata 1.2 again by
+// new_dev, and puts a failed member back in its slot.
 func writesNative(t *testing.T, g *lab.Guest) {
 	disks := g.Disks[:2]
 	mdadm := func(args ...string) {

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// MaxSize is the most that is taken from one file, in bytes. sysfs gives no
-// more than a page; files of /proc can be longer.
+// MaxSize is the most that is read from one file, in bytes. A sysfs attribute
+// has at most a page; files of /proc can be longer.
 const MaxSize = 1 << 20
 
-// ReadAttr returns what the sysfs attribute at path holds, with one read(2) and
-// without asking for its size first, which sysfs does not know. A second read
-// makes the kernel print the value anew (fs/sysfs/file.c sysfs_kf_read), and
-// the two halves need not fit; only an attribute that fills a whole page is
-// read on.
+// ReadAttr returns the contents of the sysfs attribute at path, with one
+// read(2) and without asking for its size first, which sysfs does not know. A
+// second read would make the kernel print the value again (fs/sysfs/file.c
+// sysfs_kf_read), and the two halves might not match; only if an attribute
+// fills a whole page is the rest read.
 func ReadAttr(path string) (string, error) { return readPath(path, false) }
 
-// ReadProc returns what the file at path holds, read to its end: files of /proc
-// come in pieces of whole records, as they fit the kernel's page
+// ReadProc returns the contents of the file at path, read to its end: files of
+// /proc come in pieces of whole records that fit the kernel's page
 // (fs/seq_file.c seq_read_iter).
 func ReadProc(path string) (string, error) { return readPath(path, true) }
 
@@ -38,7 +38,7 @@ func readPath(path string, toEnd bool) (string, error) {
 	return text, nil
 }
 
-// readAll collects what read gives for offsets from 0: until its end, or until
+// readAll collects what read returns for offsets from 0 up, to the end or until
 // a piece does not fill the buffer.
 func readAll(read func(p []byte, off int64) (int, error), toEnd bool) (string, error) {
 	buf := make([]byte, os.Getpagesize())
@@ -59,7 +59,8 @@ func readAll(read func(p []byte, off int64) (int, error), toEnd bool) (string, e
 	}
 }
 
-// unwrapPath drops the path that os puts around an errno: the caller names it.
+// unwrapPath drops the path that package os wraps around an errno: the caller
+// names it.
 func unwrapPath(err error) error {
 	var pe *os.PathError
 	if errors.As(err, &pe) {
@@ -68,8 +69,8 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// WriteFile hands value to the attribute at path with one write(2). The file
-// must exist; nothing is created or cut short.
+// WriteFile writes value to the attribute at path with one write(2). The file
+// must exist; it is neither created nor truncated.
 func WriteFile(path, value string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -91,7 +92,7 @@ type Dir string
 // Path returns the path of a file in the folder.
 func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
-// Read returns the attribute's text without white space around it.
+// Read returns the attribute's text without surrounding white space.
 func (d Dir) Read(name string) (string, error) {
 	s, err := ReadAttr(d.Path(name))
 	return strings.TrimSpace(s), err
@@ -125,7 +126,7 @@ func (d Dir) ReadBool(name string) (bool, error) {
 	return false, &ParseError{Path: d.Path(name), Text: s, Want: "0 or 1, N or Y"}
 }
 
-// Write hands value to the attribute.
+// Write writes value to the attribute.
 func (d Dir) Write(name, value string) error { return WriteFile(d.Path(name), value) }
 
 // List returns the names in the folder, sorted.
@@ -141,8 +142,8 @@ func (d Dir) List() ([]string, error) {
 	return names, nil
 }
 
-// Link returns the last element of what the symbolic link name points at: the
-// kernel's name of the object behind it.
+// Link returns the last element of the target of the symbolic link name: the
+// kernel's name of the object it points to.
 func (d Dir) Link(name string) (string, error) {
 	p, err := os.Readlink(d.Path(name))
 	if err != nil {

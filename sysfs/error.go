@@ -8,11 +8,11 @@ import (
 )
 
 var (
-	// ErrNotSupported says that the kernel shows no such attribute here: it is
-	// too old, or too new, or the attribute belongs to another kind of device.
+	// ErrNotSupported says that the kernel has no such attribute here: it is
+	// too old or too new, or the attribute belongs to another kind of device.
 	ErrNotSupported = errors.New("attribute not offered by this kernel")
-	// ErrEmpty says that the attribute exists and holds no value at present, as
-	// the RAID5 attributes of an array that does not run.
+	// ErrEmpty says that the attribute exists but holds no value at present,
+	// such as the RAID5 attributes of an array that does not run.
 	ErrEmpty = errors.New("attribute is empty")
 	// ErrTooLarge says that a file is longer than [MaxSize].
 	ErrTooLarge = errors.New("attribute is longer than 1 MiB")
@@ -48,7 +48,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes an absent file match [ErrNotSupported]. A write refused with ENOENT
-// by an attribute that exists is not one of those: its file opened.
+// by an attribute that exists does not count: its file could be opened.
 func (e *Error) Is(target error) bool {
 	return target == ErrNotSupported && e.absent()
 }
@@ -58,7 +58,7 @@ func (e *Error) absent() bool {
 	return errors.As(e.Err, &pe) && pe.Op == "open" && errors.Is(pe.Err, fs.ErrNotExist)
 }
 
-// ParseError is an attribute whose text is not of the form the kernel
+// ParseError marks an attribute whose text is not in the form the kernel
 // documents. It keeps the text.
 type ParseError struct {
 	Path string // the file; empty when the text came from elsewhere
@@ -82,5 +82,5 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("%s%q is not %s", where, text, e.Want)
 }
 
-// Is makes a text of no length match [ErrEmpty].
+// Is makes an empty text match [ErrEmpty].
 func (e *ParseError) Is(target error) bool { return target == ErrEmpty && e.Text == "" }

@@ -2,8 +2,8 @@ package sysfs
 
 import "strings"
 
-// Unescape undoes the octal escapes, as \040 for a blank, that the kernel puts
-// into paths it prints (fs/seq_file.c mangle_path).
+// Unescape undoes the octal escapes, such as \040 for a blank, that the kernel
+// puts into paths it prints (fs/seq_file.c mangle_path).
 func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s

@@ -1,11 +1,11 @@
 // Package sysfs reads, writes and waits for kernel attributes: the small text
 // files of /sys, and the few of /proc that belong with them. It knows no
-// driver; its subpackages give the attributes of md, block devices and others
-// their types.
+// driver; its subpackages give types to the attributes of md, block devices and
+// others.
 //
-// Every access starts from an [FS], a root folder that holds sys and proc. The
-// running system is [Host]; a folder of plain files stands in for it in tests
-// and when a bug report is examined on another machine.
+// Every access starts from an [FS], a root folder that contains sys and proc.
+// The running system is [Host]; a folder of plain files takes its place in
+// tests, or when a bug report is examined on another machine.
 package sysfs
 
 import (
@@ -14,14 +14,15 @@ import (
 	"path/filepath"
 )
 
-// FS is the folder that holds sys and proc. The zero value is not usable; take
-// [Host] or [NewFS].
+// FS is the folder that contains sys and proc. The zero value is not usable;
+// use [Host] or [NewFS].
 type FS string
 
 // Host is the running system.
 const Host FS = "/"
 
-// NewFS returns a tree rooted at the folder root, which must hold a folder sys.
+// NewFS returns a tree rooted at the folder root, which must contain a folder
+// sys.
 func NewFS(root string) (FS, error) {
 	fi, err := os.Stat(filepath.Join(root, "sys"))
 	if err != nil {

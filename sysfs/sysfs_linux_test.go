@@ -38,7 +38,8 @@ func TestFS(t *testing.T) {
 	}
 }
 
-// pieces answers reads with the pieces given, one a read, and counts them.
+// pieces answers each read with the next of the given pieces, and counts the
+// reads.
 type pieces struct {
 	list  []string
 	reads int
@@ -114,15 +115,18 @@ func TestDir(t *testing.T) {
 	}
 
 	_, err := d.ReadUint("words")
-	if want := `read ` + d.Path("words") + `: "one two" is not a number`; err == nil || err.Error() != want {
+	want := `read ` + d.Path("words") + `: "one two" is not a number`
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = d.ReadBool("empty")
-	if want := `read ` + d.Path("empty") + `: attribute is empty, want 0 or 1, N or Y`; err == nil || err.Error() != want || !errors.Is(err, ErrEmpty) {
+	want = `read ` + d.Path("empty") + `: attribute is empty, want 0 or 1, N or Y`
+	if !errors.Is(err, ErrEmpty) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = d.ReadUint("absent")
-	if want := `read ` + d.Path("absent") + `: attribute not offered by this kernel`; err == nil || err.Error() != want || !errors.Is(err, ErrNotSupported) {
+	want = `read ` + d.Path("absent") + `: attribute not offered by this kernel`
+	if !errors.Is(err, ErrNotSupported) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, err = d.ReadBool("absent")
@@ -169,7 +173,7 @@ func TestWatcherEndsWithContext(t *testing.T) {
 		t.Errorf("text %q", text)
 	}
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond) // nothing is to come, however long one waits
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond) // nothing will come, however long one waits
 		if _, err := w.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Wait: %v", err)
 		}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watcher waits for the kernel to announce changes of one attribute. The
-// kernel announces with poll(2) events POLLPRI and POLLERR (fs/kernfs/file.c
+// Watcher waits for the kernel to announce changes of one attribute. The kernel
+// announces them by the poll(2) events POLLPRI and POLLERR (fs/kernfs/file.c
 // kernfs_generic_poll, drivers/md/md.c mdstat_poll); plain files announce
 // nothing. A Watcher is for one goroutine.
 type Watcher struct {
@@ -18,11 +18,11 @@ type Watcher struct {
 	toEnd bool
 }
 
-// Watch opens the sysfs attribute at path and returns its present text beside
-// the watcher. Changes after that read wake [Watcher.Wait].
+// Watch opens the sysfs attribute at path and returns the watcher along with
+// the current text. Changes after that read wake [Watcher.Wait].
 func Watch(path string) (*Watcher, string, error) { return watch(path, false) }
 
-// WatchProc is [Watch] for a file of /proc, as /proc/mdstat.
+// WatchProc is [Watch] for a file of /proc, such as /proc/mdstat.
 func WatchProc(path string) (*Watcher, string, error) { return watch(path, true) }
 
 func watch(path string, toEnd bool) (*Watcher, string, error) {
@@ -39,8 +39,8 @@ func watch(path string, toEnd bool) (*Watcher, string, error) {
 	return w, text, nil
 }
 
-// Wait blocks until the kernel announces a change and returns the new text,
-// or until ctx ends and returns its error. The text can equal the last one: an
+// Wait blocks until the kernel announces a change and returns the new text, or
+// until ctx ends and returns its error. The text can equal the previous one: an
 // attribute may change and change back.
 func (w *Watcher) Wait(ctx context.Context) (string, error) {
 	if err := WaitAny(ctx, w); err != nil {
@@ -51,7 +51,7 @@ func (w *Watcher) Wait(ctx context.Context) (string, error) {
 
 // WaitAny blocks until the kernel announces a change of one of the attributes,
 // or until ctx ends and returns its error. It reads nothing: a watcher that is
-// not read again before the next call may not tell of a further change.
+// not read before the next call may miss a further change.
 func WaitAny(ctx context.Context, watchers ...*Watcher) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -64,7 +64,8 @@ func WaitAny(ctx context.Context, watchers ...*Watcher) error {
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(fired)
-		// The only failure is a counter that is full, and then it is readable.
+		// This can fail only if the counter is full, and then it is readable
+		// anyway.
 		_, _ = unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	})
 	err = poll([]unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}}, watchers)

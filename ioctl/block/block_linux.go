@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What went wrong, by class. An [*Error] matches one of them under errors.Is,
-// and the errno as well.
+// Classes of failure. An [*Error] matches one of them under errors.Is, and the
+// errno as well.
 var (
 	ErrBusy        = errors.New("busy")                         // EBUSY
 	ErrNotBlock    = errors.New("not a block device")           // ENOTBLK, ENOTTY
@@ -50,7 +50,8 @@ type opErrno struct {
 	no syscall.Errno
 }
 
-// meanings says why block/ioctl.c, block/bdev.c and block/fops.c refuse.
+// meanings says why block/ioctl.c, block/bdev.c and block/fops.c refuse a
+// request.
 var meanings = map[opErrno]string{
 	{"", unix.ENOTTY}:  "not a block device",
 	{"", unix.ENOTBLK}: "not a block device",
@@ -112,7 +113,7 @@ func (e *Error) Is(target error) bool {
 	return ok && target == class
 }
 
-// Open opens a block device with the open(2) flags given and refuses anything
+// Open opens a block device with the given open(2) flags, and refuses anything
 // else with [ErrNotBlock].
 func Open(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags, 0)
@@ -130,10 +131,10 @@ func Open(path string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// OpenExclusive opens a block device for reading, or for reading and writing
-// with write, and claims it: nobody can mount it or make it a member while it
-// is open, and it fails with [ErrBusy] where somebody has. Package sysfs/block
-// finds out who.
+// OpenExclusive opens a block device for reading or, if write is set, for
+// reading and writing, and claims it: while it is open, nobody can mount it or
+// make it a member. It fails with [ErrBusy] if somebody has already done so;
+// package sysfs/block finds out who.
 func OpenExclusive(path string, write bool) (*os.File, error) {
 	flags := os.O_RDONLY
 	if write {

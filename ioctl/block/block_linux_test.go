@@ -28,7 +28,7 @@ var requests = map[string]func(f *os.File) error{
 	"BLKZEROOUT":       func(f *os.File) error { return ZeroOut(f, 0, 4096) },
 }
 
-// On a plain file every request reaches the kernel and is refused as one.
+// On a plain file every request reaches the kernel and is refused there.
 func TestRequestsOnAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plain")
 	f, err := os.Create(path)

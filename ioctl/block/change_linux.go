@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetReadOnly makes the device refuse writes, or take them again (BLKROSET).
+// SetReadOnly makes the device refuse writes, or accept them again (BLKROSET).
 // It needs CAP_SYS_ADMIN.
 func SetReadOnly(f *os.File, readOnly bool) error {
 	var n int32
@@ -17,7 +17,7 @@ func SetReadOnly(f *os.File, readOnly bool) error {
 	return ioctl(f, "BLKROSET", unix.BLKROSET, unsafe.Pointer(&n))
 }
 
-// FlushBuffers writes the device's cached blocks out and forgets them
+// FlushBuffers writes out the device's cached blocks and drops them
 // (BLKFLSBUF). It needs CAP_SYS_ADMIN.
 func FlushBuffers(f *os.File) error { return ioctl(f, "BLKFLSBUF", unix.BLKFLSBUF, nil) }
 
@@ -27,7 +27,8 @@ func RereadPartitions(f *os.File) error { return ioctl(f, "BLKRRPART", unix.BLKR
 
 // ForgetPartition makes the kernel forget the partition with that number; the
 // table on the device stays as it is (BLKPG, BLKPG_DEL_PARTITION). It fails
-// with [ErrNotExist] where there is none, and with [ErrBusy] while it is in use.
+// with [ErrNotExist] if there is no such partition, and with [ErrBusy] while it
+// is in use.
 func ForgetPartition(f *os.File, number int) error {
 	p := unix.BlkpgPartition{Pno: int32(number)}
 	arg := unix.BlkpgIoctlArg{
@@ -36,15 +37,16 @@ func ForgetPartition(f *os.File, number int) error {
 	return ioctl(f, "BLKPG", unix.BLKPG, unsafe.Pointer(&arg))
 }
 
-// Discard tells the device that a range of bytes is not needed any more; what
-// it reads as afterwards is anybody's guess (BLKDISCARD). The range is in
-// logical blocks, and f open for writing.
+// Discard tells the device that a range of bytes is no longer needed; what it
+// reads as afterwards is undefined (BLKDISCARD). The range must be a whole
+// number of logical blocks, and f open for writing.
 func Discard(f *os.File, off, length int64) error {
 	return blockRange(f, "BLKDISCARD", unix.BLKDISCARD, off, length)
 }
 
-// ZeroOut makes a range of bytes read as zeroes, by whatever means is fastest
-// (BLKZEROOUT). The range is in logical blocks, and f open for writing.
+// ZeroOut makes a range of bytes read as zeroes, by the fastest means there is
+// (BLKZEROOUT). The range must be a whole number of logical blocks, and f open
+// for writing.
 func ZeroOut(f *os.File, off, length int64) error {
 	return blockRange(f, "BLKZEROOUT", unix.BLKZEROOUT, off, length)
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileExtent is a run of a file's bytes that lie together on its device
-// (struct fiemap_extent of <linux/fiemap.h>). All are in bytes.
+// FileExtent is a run of a file's bytes that is contiguous on its device
+// (struct fiemap_extent of <linux/fiemap.h>). All fields are in bytes.
 type FileExtent struct {
 	Logical  uint64 // where in the file
 	Physical uint64 // where on the device
@@ -16,14 +16,14 @@ type FileExtent struct {
 	Flags    uint32
 }
 
-// What the kernel says of an extent (FIEMAP_EXTENT_*).
+// Flags of an extent (FIEMAP_EXTENT_*).
 const (
 	extentLast    = 0x1 // there are no more
-	extentUnknown = 0x2 // its place is not known yet
-	extentDelayed = 0x4 // nor is there any place
+	extentUnknown = 0x2 // its location is not known yet
+	extentDelayed = 0x4 // it has no location yet
 )
 
-// Placed says whether the extent has a place on the device yet.
+// Placed reports whether the extent has a location on the device yet.
 func (e FileExtent) Placed() bool { return e.Flags&(extentUnknown|extentDelayed) == 0 }
 
 // fiemapRequest is FS_IOC_FIEMAP, which has the same value everywhere, and
@@ -49,8 +49,8 @@ type fiemap struct {
 }
 
 // FileExtents returns where the bytes of a file are, in the order of the file,
-// after writing out what waits to be written (FS_IOC_FIEMAP). File systems that
-// cannot say so answer EOPNOTSUPP.
+// after writing out pending data (FS_IOC_FIEMAP). File systems that cannot tell
+// answer EOPNOTSUPP.
 func FileExtents(f *os.File) ([]FileExtent, error) {
 	var list []FileExtent
 	var m fiemap

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forgetUpTo is how many partitions ForgetPartitions knows of.
+// forgetUpTo is the highest partition number that ForgetPartitions tries.
 const forgetUpTo = 16
 
 // ForgetPartitions makes the kernel forget the partitions of a disk, numbers 1
 // to 15, and leaves the table on the disk alone (BLKPG with
-// BLKPG_DEL_PARTITION). Partitions that are in use stay, and a disk without
-// any is as good: nothing is reported. It needs CAP_SYS_ADMIN.
+// BLKPG_DEL_PARTITION). Partitions that are in use stay, and a disk may have
+// none: neither is reported. It needs CAP_SYS_ADMIN.
 func ForgetPartitions(f *os.File) {
 	for number := int32(1); number < forgetUpTo; number++ {
 		part := unix.BlkpgPartition{Pno: number}

@@ -28,32 +28,33 @@ func LogicalBlockSize(f *os.File) (int, error) { return getInt(f, "BLKSSZGET", u
 // reading first, in bytes (BLKPBSZGET).
 func PhysicalBlockSize(f *os.File) (int, error) { return getInt(f, "BLKPBSZGET", unix.BLKPBSZGET) }
 
-// MinimumIOSize returns the smallest unit of writing without loss of speed, in
-// bytes; the chunk of a RAID5 (BLKIOMIN).
+// MinimumIOSize returns the smallest unit that is written at full speed, in
+// bytes; for a RAID5 the chunk (BLKIOMIN).
 func MinimumIOSize(f *os.File) (int, error) { return getInt(f, "BLKIOMIN", unix.BLKIOMIN) }
 
-// OptimalIOSize returns the unit that streams best, in bytes; the stripe of a
-// RAID5. 0 means that the device does not say (BLKIOOPT).
+// OptimalIOSize returns the best unit for streaming, in bytes; for a RAID5 the
+// stripe. 0 means that the device does not say (BLKIOOPT).
 func OptimalIOSize(f *os.File) (int, error) { return getInt(f, "BLKIOOPT", unix.BLKIOOPT) }
 
-// AlignmentOffset returns how far the start of the device is from a physical
-// block, in bytes; -1 for a stack of devices that do not line up (BLKALIGNOFF).
+// AlignmentOffset returns the distance from the start of the device to a
+// physical block, in bytes; -1 for stacked devices that are not aligned
+// (BLKALIGNOFF).
 func AlignmentOffset(f *os.File) (int, error) { return getInt(f, "BLKALIGNOFF", unix.BLKALIGNOFF) }
 
-// ReadOnly says whether the device refuses writes (BLKROGET).
+// ReadOnly reports whether the device refuses writes (BLKROGET).
 func ReadOnly(f *os.File) (bool, error) {
 	n, err := getInt(f, "BLKROGET", unix.BLKROGET)
 	return n != 0, err
 }
 
-// Rotational says whether seeking costs time (BLKROTATIONAL).
+// Rotational reports whether seeking takes time (BLKROTATIONAL).
 func Rotational(f *os.File) (bool, error) {
 	var n uint16
 	err := ioctl(f, "BLKROTATIONAL", unix.BLKROTATIONAL, unsafe.Pointer(&n))
 	return n != 0, err
 }
 
-// DiscardZeroes says whether discarded ranges read as zeroes
+// DiscardZeroes reports whether discarded ranges read as zeroes
 // (BLKDISCARDZEROES). Kernels since 4.12 answer false for every device.
 func DiscardZeroes(f *os.File) (bool, error) {
 	n, err := getInt(f, "BLKDISCARDZEROES", unix.BLKDISCARDZEROES)

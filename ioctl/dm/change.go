@@ -9,7 +9,7 @@ import (
 type Change struct {
 	Entry
 	Kind ChangeKind
-	Old  Entry // as it was before; zero for what is new
+	Old  Entry // as it was before; zero for a new device
 }
 
 // ChangeKind is a kind of [Change].
@@ -17,10 +17,10 @@ type ChangeKind int
 
 // Kinds of changes.
 const (
-	Appeared ChangeKind = iota // there is a new device; events counted before it was seen come with it
+	Appeared ChangeKind = iota // a device is new; its events before that are included
 	Vanished                   // it was removed; Entry is what was known last
 	Renamed                    // it has another name, or a UUID where it had none
-	Happened                   // its targets have had events: EventNr is not what it was
+	Happened                   // its targets have had events: EventNr has changed
 )
 
 // String gives the word for it: "appeared", "vanished", "renamed", "event".
@@ -38,10 +38,10 @@ func (k ChangeKind) String() string {
 	return "unknown"
 }
 
-// compare tells two looks at the devices apart, ordered by name. The kernel
-// gives numbers and names to new devices as soon as old ones are gone, so what
-// counts as the same device has the number and, of name and UUID, the one or
-// the other.
+// compare finds the changes between two lists of devices, ordered by name. The
+// kernel reuses numbers and names as soon as the old devices are gone, so two
+// entries count as the same device if they have the same number and either the
+// same name or the same UUID.
 func compare(before, after []Entry) []Change {
 	old := make(map[Number]Entry, len(before))
 	for _, e := range before {
@@ -66,7 +66,7 @@ func compare(before, after []Entry) []Change {
 		changes = append(changes, Change{Entry: e, Kind: Vanished, Old: e})
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int {
-		// What left the name goes before what took it.
+		// Whatever gave up a name comes before whatever took it.
 		return cmp.Or(cmp.Compare(a.Name, b.Name), order(a.Kind)-order(b.Kind))
 	})
 	return changes
@@ -76,7 +76,7 @@ func same(was, e Entry) bool {
 	if was.UUID != "" || was.Name == e.Name {
 		return was.UUID == e.UUID || was.UUID == "" && was.Name == e.Name
 	}
-	return e.UUID == "" && e.EventNr >= was.EventNr // renamed, to all that can be told
+	return e.UUID == "" && e.EventNr >= was.EventNr // renamed, as far as can be told
 }
 
 func order(k ChangeKind) int {

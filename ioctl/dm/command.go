@@ -33,7 +33,7 @@ const (
 
 type commandInfo struct {
 	name  string
-	minor uint32 // interface version 4.minor that brought it
+	minor uint32 // interface version 4.minor that introduced it
 }
 
 var commands = [numCommands]commandInfo{
@@ -66,7 +66,7 @@ func (c Command) String() string {
 	return fmt.Sprintf("DM command %d", uint32(c))
 }
 
-// Since returns the minor number of the interface version that brought the
+// Since returns the minor number of the interface version that introduced the
 // command: 36 means 4.36.
 func (c Command) Since() uint32 {
 	if c < numCommands {
@@ -78,10 +78,10 @@ func (c Command) Since() uint32 {
 // Flags is the flag word of a request or a reply (dm-ioctl.h).
 type Flags uint32
 
-// Bits of [Flags]. Methods set those that a request needs from their options;
-// replies carry them in [Info].
+// Bits of [Flags]. Methods set those that a request needs according to their
+// options; replies carry them in [Info].
 const (
-	FlagReadOnly        Flags = 1 << 0  // table may only be read
+	FlagReadOnly        Flags = 1 << 0  // the table is read-only
 	FlagSuspend         Flags = 1 << 1  // asked for, or the device is suspended
 	FlagExists          Flags = 1 << 2  // never set by the kernel
 	FlagPersistentDev   Flags = 1 << 3  // Create: the number given is to be used
@@ -91,15 +91,15 @@ const (
 	FlagBufferFull      Flags = 1 << 8  // the reply did not fit
 	FlagSkipBDGet       Flags = 1 << 9  // do not count openers; ignored since Linux 2.6.28
 	FlagSkipLockFS      Flags = 1 << 10 // Suspend: do not freeze the filesystem
-	FlagNoFlush         Flags = 1 << 11 // Suspend: queue and do not finish I/O; TableStatus: do not commit metadata first
+	FlagNoFlush         Flags = 1 << 11 // Suspend: queue I/O instead of finishing it; TableStatus: do not commit metadata first
 	FlagQueryInactive   Flags = 1 << 12 // queries look at the inactive slot
 	FlagUeventGenerated Flags = 1 << 13 // a uevent went out, and with it the cookie
 	FlagUUID            Flags = 1 << 14 // Rename sets the UUID; List returns UUIDs
 	FlagSecureData      Flags = 1 << 15 // the kernel wipes its copy of the request
 	FlagDataOut         Flags = 1 << 16 // there is a reply to the message
-	FlagDeferredRemove  Flags = 1 << 17 // remove when the last opener goes
+	FlagDeferredRemove  Flags = 1 << 17 // remove when the last opener closes it
 	FlagInternalSuspend Flags = 1 << 18 // suspended by the kernel itself
-	FlagIMAMeasurement  Flags = 1 << 19 // TableStatus: what IMA would be told
+	FlagIMAMeasurement  Flags = 1 << 19 // TableStatus: what would be reported to IMA
 )
 
 var flagNames = []string{
@@ -110,7 +110,7 @@ var flagNames = []string{
 }
 
 // String gives the names of the bits, joined by "|", in the kernel's spelling
-// without DM_ and _FLAG.
+// without the prefix DM_ and the suffix _FLAG.
 func (f Flags) String() string {
 	s := ""
 	for bit := range 32 {

@@ -8,29 +8,29 @@ import (
 	"syscall"
 )
 
-// Control issues commands to a device mapper. It must be closed. Methods may
-// be called from several goroutines; the kernel does them side by side.
+// Control issues commands to a device mapper. It must be closed. Methods may be
+// called from several goroutines; the kernel runs them concurrently.
 type Control struct {
 	t       Transport
 	version atomic.Pointer[Version]    // of the driver, once it is known
 	room    [numCommands]atomic.Uint32 // bytes that the largest reply so far took
 }
 
-// NewControl speaks to the device mapper behind t, which it closes in the end.
+// NewControl returns a Control that uses t, and closes it when it is closed.
 func NewControl(t Transport) *Control { return &Control{t: t} }
 
-// Close ends it. Devices stay as they are.
+// Close closes the Transport. Devices stay as they are.
 func (c *Control) Close() error { return c.t.Close() }
 
-// Replies start with that much room, in bytes, and get at most what the kernel
-// takes.
+// Replies start with this much room, in bytes, and get at most what the kernel
+// accepts.
 const (
 	firstRoom = 16 << 10
 	mostRoom  = maxPayload
 )
 
-// call issues a request, again with twice the room while the reply does not
-// fit, and reads the reply's header.
+// call issues a request, repeating it with twice the room while the reply does
+// not fit, and reads the reply's header.
 func (c *Control) call(r request) (*reply, error) {
 	if r.room > 0 {
 		r.room = max(r.room, int(c.room[r.cmd].Load()))
@@ -44,7 +44,7 @@ func (c *Control) call(r request) (*reply, error) {
 			return rep, &Error{Command: r.cmd, Device: r.about(), Class: ErrReplyLost}
 		}
 		r.room = min(2*r.room, mostRoom)
-		if r.cmd != CmdTargetMsg { // messages are too different to learn from
+		if r.cmd != CmdTargetMsg { // messages differ too much to learn from
 			c.room[r.cmd].Store(uint32(r.room))
 		}
 	}
@@ -70,8 +70,9 @@ func (c *Control) do(r *request) (*reply, error) {
 	}
 	c.version.CompareAndSwap(nil, &rep.version)
 	if result != 0 {
-		// target_message returns its own 2, "for the target", when there is no
-		// live table and so no target (dm-ioctl.c); the reply is not copied out.
+		// If there is no live table and so no target, target_message returns
+		// its own 2, "for the target" (dm-ioctl.c); the reply is not copied
+		// out.
 		return nil, &Error{Command: r.cmd, Device: r.about(), Class: ErrNoTable}
 	}
 	return rep, nil
@@ -105,7 +106,7 @@ func (c *Control) ask(r request) (*reply, error) {
 	return c.call(r)
 }
 
-// tell is ask where the header is all there is to the reply.
+// tell is ask for commands whose reply is only the header.
 func (c *Control) tell(r request) (Info, error) {
 	rep, err := c.ask(r)
 	if err != nil {
@@ -123,7 +124,7 @@ func (c *Control) Version() (Version, error) {
 	return rep.version, nil
 }
 
-// known returns the driver's version, asking once.
+// known returns the driver's version, which it asks for only once.
 func (c *Control) known() (Version, error) {
 	if v := c.version.Load(); v != nil {
 		return *v, nil
@@ -131,8 +132,8 @@ func (c *Control) known() (Version, error) {
 	return c.Version()
 }
 
-// need refuses what the kernel would ignore: a flag that came with a later
-// version of the interface than the kernel's.
+// need refuses what the kernel would ignore: a flag that a later version of the
+// interface than the kernel's introduced.
 func (c *Control) need(cmd Command, what string, minor uint32) error {
 	v, err := c.known()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// open gives a Control and sees to it that no device is left.
+// open returns a Control, and removes every device when the test ends.
 func open(t *testing.T) *Control {
 	t.Helper()
 	c, err := Open()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Versions of the interface that brought a flag (dm-ioctl.h, and the checks of
-// libdm/ioctl/libdm-iface.c).
+// Versions of the interface that introduced a flag (dm-ioctl.h, and the checks
+// in libdm/ioctl/libdm-iface.c).
 const (
 	sinceQueryInactive  = 16
 	sinceSetUUID        = 19
@@ -19,8 +19,8 @@ const (
 	sinceIMA            = 45
 )
 
-// Create asks for a new device (DM_DEV_CREATE). It has no table yet and is no
-// block device to anybody before a table is loaded and resumed.
+// Create creates a device (DM_DEV_CREATE). It has no table yet, and is not
+// usable as a block device until a table is loaded and resumed.
 //
 // It fails with [ErrExist] if the name, the UUID or the minor number is taken,
 // and with [ErrInvalid] for a name of more than [MaxName] bytes or with a "/".
@@ -36,7 +36,7 @@ func (c *Control) Create(name string, o CreateOptions) (Info, error) {
 	rep, err := c.call(r)
 	var e *Error
 	if errors.As(err, &e) && e.Errno == unix.ENXIO && o.Persistent {
-		e.Class = errMinorTaken // dm.c alloc_dev loses the EBUSY of a number that is taken
+		e.Class = errMinorTaken // dm.c alloc_dev loses the EBUSY for a number that is taken
 	}
 	if err != nil {
 		return Info{}, err
@@ -44,11 +44,11 @@ func (c *Control) Create(name string, o CreateOptions) (Info, error) {
 	return rep.info, nil
 }
 
-// CreateOptions are the choices of [Control.Create].
+// CreateOptions are the options of [Control.Create].
 type CreateOptions struct {
 	UUID       string // any text of at most MaxUUID bytes; empty for none
 	Persistent bool   // take the minor of Number instead of the next free one
-	Number     Number // only with Persistent; the kernel looks at the minor alone
+	Number     Number // only with Persistent; the kernel uses only the minor
 }
 
 func checkNew(name, uuid string) error {
@@ -61,9 +61,9 @@ func checkNew(name, uuid string) error {
 	return checkText("UUID", uuid, MaxUUID)
 }
 
-// Remove takes a device away (DM_DEV_REMOVE). It fails with [ErrBusy] while it
-// is open, unless that is to be waited for; Info.DeferredRemove says whether
-// it is.
+// Remove removes a device (DM_DEV_REMOVE). It fails with [ErrBusy] while the
+// device is open, unless removal is to be deferred; Info.DeferredRemove says
+// whether it has been.
 func (c *Control) Remove(dev Device, o RemoveOptions) (Info, error) {
 	r := request{cmd: CmdDevRemove, dev: dev, eventNr: o.Cookie}
 	if o.Deferred {
@@ -75,14 +75,14 @@ func (c *Control) Remove(dev Device, o RemoveOptions) (Info, error) {
 	return c.tell(r)
 }
 
-// RemoveOptions are the choices of [Control.Remove] and [Control.RemoveAll].
+// RemoveOptions are the options of [Control.Remove] and [Control.RemoveAll].
 type RemoveOptions struct {
-	Deferred bool   // remove a device that is in use when its last opener goes (Linux 3.13)
-	Cookie   uint32 // goes out with the uevent as DM_COOKIE; RemoveAll has none
+	Deferred bool   // remove a device that is in use when its last opener closes it (Linux 3.13)
+	Cookie   uint32 // sent with the uevent as DM_COOKIE; RemoveAll has none
 }
 
 // RemoveAll removes every device that is not in use (DM_REMOVE_ALL), in
-// whatever order works. That some were in use is no error.
+// whatever order works. It is no error if some are in use.
 func (c *Control) RemoveAll(o RemoveOptions) error {
 	r := request{cmd: CmdRemoveAll}
 	if o.Deferred {
@@ -95,25 +95,25 @@ func (c *Control) RemoveAll(o RemoveOptions) error {
 	return err
 }
 
-// Rename gives a device another name (DM_DEV_RENAME). The kernel finds devices
-// to be renamed by their name only. It fails with [ErrExist] if the new name is
-// taken.
+// Rename gives a device another name (DM_DEV_RENAME). For this command the
+// kernel finds devices by their name only. It fails with [ErrExist] if the new
+// name is taken.
 func (c *Control) Rename(name, newName string, o RenameOptions) (Info, error) {
 	info, err := c.rename(name, "name", newName, MaxName, 0, o)
 	if err == nil {
-		info.Name = newName // the kernel still says the old one
+		info.Name = newName // the kernel still returns the old one
 	}
 	return info, err
 }
 
-// RenameOptions are the choices of [Control.Rename].
+// RenameOptions are the options of [Control.Rename].
 type RenameOptions struct {
-	Cookie uint32 // goes out with the uevent as DM_COOKIE
+	Cookie uint32 // sent with the uevent as DM_COOKIE
 }
 
-// SetUUID gives a device without a UUID one (DM_DEV_RENAME with the flag UUID).
-// It fails with [ErrInvalid] if the device has one, and with [ErrExist] if
-// another device has this one.
+// SetUUID gives a UUID to a device that has none (DM_DEV_RENAME with the flag
+// UUID). It fails with [ErrInvalid] if the device has one, and with [ErrExist]
+// if another device has this one.
 func (c *Control) SetUUID(name, uuid string, o RenameOptions) (Info, error) {
 	if err := c.need(CmdDevRename, "setting a UUID", sinceSetUUID); err != nil {
 		return Info{}, err
@@ -138,17 +138,17 @@ func (c *Control) rename(name, what, text string, most int, flags Flags, o Renam
 	})
 }
 
-// Suspend makes new I/O to a device wait, after what is under way has ended
+// Suspend makes new I/O to a device wait, once the I/O in flight has ended
 // (DM_DEV_SUSPEND with the flag SUSPEND). Suspending a suspended device does
 // nothing.
 func (c *Control) Suspend(dev Device, o SuspendOptions) (Info, error) {
 	return c.tell(request{cmd: CmdDevSuspend, dev: dev, flags: FlagSuspend | o.flags()})
 }
 
-// SuspendOptions are the choices of [Control.Suspend] and [Control.Resume],
+// SuspendOptions are the options of [Control.Suspend], and of [Control.Resume],
 // which suspends first if there is a table to swap in.
 type SuspendOptions struct {
-	NoFlush    bool // let targets queue the I/O under way instead of waiting for it
+	NoFlush    bool // let targets queue the I/O in flight instead of waiting for it
 	SkipLockFS bool // do not freeze the filesystem on the device
 }
 
@@ -162,20 +162,20 @@ func (o SuspendOptions) flags() (f Flags) {
 	return f
 }
 
-// Resume makes the table of the inactive slot the live one, if there is one,
-// and lets I/O go on (DM_DEV_SUSPEND without the flag SUSPEND).
+// Resume makes the table in the inactive slot the live one, if there is one,
+// and lets I/O continue (DM_DEV_SUSPEND without the flag SUSPEND).
 func (c *Control) Resume(dev Device, o ResumeOptions) (Info, error) {
 	return c.tell(request{cmd: CmdDevSuspend, dev: dev, flags: o.flags(), eventNr: o.Cookie})
 }
 
-// ResumeOptions are the choices of [Control.Resume].
+// ResumeOptions are the options of [Control.Resume].
 type ResumeOptions struct {
 	SuspendOptions
-	Cookie uint32 // goes out with the uevent as DM_COOKIE
+	Cookie uint32 // sent with the uevent as DM_COOKIE
 }
 
 // Status describes a device (DM_DEV_STATUS). It fails with [ErrNotExist] if
-// there is none.
+// there is no such device.
 func (c *Control) Status(dev Device, o StatusOptions) (Info, error) {
 	flags, err := c.queryFlags(CmdDevStatus, o.Inactive)
 	if err != nil {
@@ -187,10 +187,10 @@ func (c *Control) Status(dev Device, o StatusOptions) (Info, error) {
 	return c.tell(request{cmd: CmdDevStatus, dev: dev, flags: flags})
 }
 
-// StatusOptions are the choices of [Control.Status].
+// StatusOptions are the options of [Control.Status].
 type StatusOptions struct {
 	Inactive    bool // count the targets of the inactive table (Linux 2.6.32)
-	NoOpenCount bool // kernels before 2.6.28 need not count the openers; others do anyway
+	NoOpenCount bool // kernels before 2.6.28 need not count the openers; later ones always do
 }
 
 func (c *Control) queryFlags(cmd Command, inactive bool) (Flags, error) {
@@ -200,7 +200,7 @@ func (c *Control) queryFlags(cmd Command, inactive bool) (Flags, error) {
 	return FlagQueryInactive, c.need(cmd, "a look at the inactive table", sinceQueryInactive)
 }
 
-// SetGeometry sets what the device tells of cylinders, heads and sectors
+// SetGeometry sets the cylinders, heads and sectors that the device reports
 // (DM_DEV_SET_GEOMETRY). It needs a live table.
 func (c *Control) SetGeometry(dev Device, g Geometry) error {
 	text := fmt.Sprintf("%d %d %d %d", g.Cylinders, g.Heads, g.Sectors, g.Start)
@@ -232,8 +232,8 @@ func (c *Control) List(o ListOptions) ([]Entry, error) {
 	return parseNames(rep.data, minor >= sinceListEvents, minor >= sinceListUUIDs)
 }
 
-// ListOptions are the choices of [Control.List].
+// ListOptions are the options of [Control.List].
 type ListOptions struct {
-	NamePrefix string // only devices whose name starts so (Linux 5.13)
-	UUIDPrefix string // only devices whose UUID starts so (Linux 5.13)
+	NamePrefix string // only devices whose name starts with this (Linux 5.13)
+	UUIDPrefix string // only devices whose UUID starts with this (Linux 5.13)
 }

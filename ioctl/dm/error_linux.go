@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What went wrong, by class. An [*Error] matches those that apply under
-// errors.Is, and the errno as well.
+// Classes of failure. An [*Error] matches those that apply under errors.Is, and
+// the errno as well.
 var (
 	ErrNotExist    = errors.New("no such device")                               // ENXIO, ENODEV, ENOENT
 	ErrBusy        = errors.New("busy")                                         // EBUSY: in use
@@ -24,7 +24,7 @@ var (
 	ErrReplyLost   = errors.New("done, but the reply did not fit")              // a message that was not repeated
 	ErrReply       = errors.New("malformed reply of the kernel")                // see ReplyError
 	ErrNoPath      = errors.New("no usable path")                               // ENOTCONN to ProbePaths
-	ErrNoDriver    = errors.New("the device mapper is not there")               // no control device and none to be made
+	ErrNoDriver    = errors.New("the device mapper is not there")               // there is no control device and none can be made
 	ErrPoll        = errors.New("the control device cannot be waited for here") // Transport without a descriptor
 )
 
@@ -37,7 +37,7 @@ type Error struct {
 	Command Command
 	Device  string        // how the device was named; may be empty
 	Errno   syscall.Errno // what the kernel returned; 0 if Class says it all
-	Class   error         // further class that the errno alone does not tell; may be nil
+	Class   error         // class that does not follow from the errno alone; may be nil
 	Reason  string        // the kernel's own words from its log, if somebody has read it
 }
 
@@ -91,11 +91,12 @@ func (e *Error) Is(target error) bool {
 			e.Errno == unix.EBUSY && (e.Command == CmdDevCreate || e.Command == CmdDevRename)
 	case ErrNotExist:
 		if e.Command == CmdDevCreate {
-			return false // it is the minor number that is not to be had
+			return false // it is the minor number that is not available
 		}
 	case ErrUnsupported:
-		// Before the probe was known, multipath passed it on to a path, whose
-		// driver says what it says to ioctls it does not know.
+		// Kernels that do not know this command pass it on to a path of the
+		// multipath device, whose driver answers as for any ioctl it does not
+		// know.
 		if e.Command == CmdMpathProbePaths && e.Errno == unix.EINVAL {
 			return true
 		}

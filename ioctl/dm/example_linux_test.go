@@ -9,8 +9,8 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// scripted gives a Control that answers as a kernel did whose answers were
-// recorded: what a program's own tests can do.
+// scripted returns a Control that gives the recorded answers of a real kernel,
+// as a program's own tests can do.
 func scripted() *dm.Control { return dm.NewControl(transport()) }
 
 func transport() dm.Transport {
@@ -26,7 +26,7 @@ func transport() dm.Transport {
 }
 
 // A device is created, and given a table that is loaded and made live. With
-// dm.Open in place of the script this asks the running kernel.
+// dm.Open in place of the script this talks to the running kernel.
 func Example() {
 	c := scripted()
 	defer c.Close()
@@ -35,7 +35,7 @@ func Example() {
 	}
 	info, err := c.Create("one", dm.CreateOptions{UUID: "u1"})
 	fmt.Println(info.Name, info.LiveTable(), err)
-	// Names are taken once.
+	// A name can be used only once.
 	_, err = c.Create("one", dm.CreateOptions{})
 	fmt.Println(errors.Is(err, dm.ErrExist), err)
 	lines := table.Table{table.NewLine(0, 8, table.Zero{}), table.NewLine(8, 8, table.ErrorTarget{})}
@@ -47,7 +47,7 @@ func Example() {
 	// true <nil>
 }
 
-// What goes through a Control can be written down, and played back.
+// What goes through a Control can be recorded, and played back.
 func ExampleRecord() {
 	rec := dm.Record(transport())
 	c := dm.NewControl(rec)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// parsers are all that read replies; none may panic, and none may return a
+// parsers are all functions that read replies; none may panic, or return a
 // string with a zero byte or more records than fit.
 func FuzzReply(f *testing.F) {
 	f.Add([]byte{}, uint32(1))
@@ -54,7 +54,7 @@ func plain(t *testing.T, s string) {
 	}
 }
 
-// Notes of exchanges are read back as they were written.
+// Recorded exchanges are read back as they were written.
 func FuzzExchanges(f *testing.F) {
 	f.Add(`{"command":"DM_VERSION","request":"04","reply":"04"}`)
 	f.Add(`{"command":"poll"}{"command":"DM_DEV_STATUS","errno":6}`)

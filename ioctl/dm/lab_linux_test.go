@@ -183,7 +183,7 @@ func labTables(t *testing.T, g *lab.Guest) {
 	if err != nil || !info.InactiveTable() || !info.LiveTable() {
 		t.Errorf("%+v, %v", info, err)
 	}
-	// The inactive slot is asked for.
+	// This asks for the inactive slot.
 	info, err = c.Status(dev, StatusOptions{Inactive: true})
 	if err != nil || info.TargetCount != 1 {
 		t.Errorf("inactive: %+v, %v", info, err)
@@ -215,7 +215,7 @@ func labTables(t *testing.T, g *lab.Guest) {
 		t.Errorf("read-only: %+v, %v", info, err)
 	}
 	_, err = c.Load(dev, []Target{line(0, 8, "linear", `/dev/non\e 0`)}, LoadOptions{})
-	refused(t, err) // the errno is each kernel's own
+	refused(t, err) // the errno differs between kernels
 	_, err = c.Load(dev, nil, LoadOptions{})
 	refused(t, err, ErrInvalid)
 	_, err = c.Load(ByName("zz"), []Target{line(0, 8, "zero", "")}, LoadOptions{})
@@ -228,7 +228,7 @@ func labTables(t *testing.T, g *lab.Guest) {
 	if _, lines, err := c.TableStatus(ByName("empty"), TableStatusOptions{}); err != nil || len(lines) > 0 {
 		t.Errorf("no table: %v, %v", lines, err)
 	}
-	// A backslash arrives as it is.
+	// A backslash arrives unchanged.
 	must(t, os.Symlink(g.Disks[0], `/dev/back\slash`))
 	live(t, c, "quoted", line(0, 8, "linear", `/dev/back\slash 0`))
 }
@@ -237,7 +237,7 @@ func labSuspend(t *testing.T, g *lab.Guest) {
 	c := open(t)
 	dev := live(t, c, "a")
 	for _, o := range []SuspendOptions{{}, {NoFlush: true}, {SkipLockFS: true}, {NoFlush: true, SkipLockFS: true}} {
-		for range 2 { // the second time it is suspended already
+		for range 2 { // the second time it is already suspended
 			info, err := c.Suspend(dev, o)
 			if err != nil || !info.Suspended() {
 				t.Errorf("%+v: %+v, %v", o, info, err)
@@ -355,12 +355,12 @@ func labMessages(t *testing.T, g *lab.Guest) {
 	must(t, err)
 	_, _, err = c.Message(dev, 0, "@stats_create - 256", MessageOptions{})
 	must(t, err)
-	// More than fits at first, and asked again since that is harmless.
+	// More than fits at first, and repeated since that is harmless.
 	reply, replied, err = c.Message(dev, 0, "@stats_print 0", MessageOptions{})
 	if err != nil || !replied || strings.Count(reply, "\n") != 4096 || len(reply) <= messageRoom {
 		t.Errorf("%d bytes, %d lines, %v", len(reply), strings.Count(reply, "\n"), err)
 	}
-	// A short reply in too small a room: the kernel says so after it has acted.
+	// A short reply in too little room: the kernel says so after it has acted.
 	room := MessageOptions{Room: 1}
 	for range 3 {
 		_, _, err = c.Message(dev, 0, "@stats_create - /1 "+strings.Repeat("p", 10), MessageOptions{})
@@ -450,7 +450,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 		waited <- err
 	}()
 	f := nodeOf(t, c, snap)
-	f.Write(make([]byte, 1<<20)) // fails half way, which is the point
+	f.Write(make([]byte, 1<<20)) // fails halfway, on purpose
 	f.Close()
 	changes, err := p.Next(ctx)
 	must(t, err)
@@ -461,7 +461,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 		must(t, <-waited)
 	}
 	// Nothing more happens: the waits end with their context, and soon.
-	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond) // nothing is to come, however long one waits
+	short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond) // nothing will come, however long one waits
 	defer stop()
 	if changes, err := p.Next(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, %v", changes, err)
@@ -475,7 +475,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 	refused(t, err, ErrNotExist)
 	_, _, err = c.WaitBlocking(ByName("zz"), 0, TableStatusOptions{})
 	refused(t, err, ErrNotExist)
-	// A device that goes away ends the wait for it.
+	// The removal of a device ends the wait for it.
 	go func() {
 		_, err := c.Wait(ctx, ByName("quiet"), 0)
 		waited <- err
@@ -489,7 +489,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 	must(t, err)
 }
 
-// store makes a small device for a snapshot's exceptions.
+// store makes a small device for the exceptions of a snapshot.
 func store(t *testing.T, c *Control, g *lab.Guest) string {
 	t.Helper()
 	info, err := c.Status(live(t, c, "store", line(0, 64, "linear", g.Disks[1]+" 0")), StatusOptions{})
@@ -499,7 +499,8 @@ func store(t *testing.T, c *Control, g *lab.Guest) string {
 
 func labControlDevice(t *testing.T, g *lab.Guest) {
 	open(t)
-	// Missing, something else, and in a folder that cannot be made.
+	// The node is missing, is something else, or is in a folder that cannot be
+	// created.
 	for _, prepare := range []func(dir string) error{
 		func(dir string) error { return nil },
 		func(dir string) error { return os.WriteFile(filepath.Join(dir, "control"), nil, 0o600) },
@@ -574,12 +575,12 @@ func numberOfNode(t *testing.T, path string) string {
 	return Number{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}.String()
 }
 
-// labPermission gives up being root, in a thread that then ends.
+// labPermission drops root privileges, in a thread that then ends.
 func labPermission(t *testing.T, g *lab.Guest) {
 	c := open(t)
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so the thread ends with the goroutine
 		var none [2]unix.CapUserData
 		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		if err := unix.Capset(&hdr, &none[0]); err != nil {

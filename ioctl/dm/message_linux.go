@@ -10,14 +10,14 @@ import (
 
 // Message sends a message to the target at a sector of the device, in units of
 // 512 bytes, or with a leading "@" to the device mapper itself (DM_TARGET_MSG).
-// The kernel splits the words at blanks, and "\" takes the next character as it
-// is. replied is false if there was no reply, which is not the same as an empty
-// one.
+// The kernel splits the words at blanks, and a "\" makes the next character
+// literal. replied is false if there was no reply, which is not the same as an
+// empty one.
 //
-// It fails with [ErrNoTable] if the device has no live table, where the kernel
-// lets that be told apart (6.1; 6.12 says EINVAL, which is [ErrInvalid]), and with
-// [ErrReplyLost] if the target has done what it was told and its reply was
-// longer than o.Room.
+// It fails with [ErrNoTable] if the device has no live table and the kernel
+// makes that distinction (6.1 does; 6.12 returns EINVAL, which is
+// [ErrInvalid]), and with [ErrReplyLost] if the target has acted on the message
+// but its reply was longer than o.Room.
 func (c *Control) Message(dev Device, sector uint64, message string, o MessageOptions) (reply string, replied bool, err error) {
 	if err := checkText("message", message, maxPayload); err != nil {
 		return "", false, fmt.Errorf("%v %v: %w", CmdTargetMsg, dev, err)
@@ -49,8 +49,8 @@ func (c *Control) Message(dev Device, sector uint64, message string, o MessageOp
 	return text(rep.data), true, nil
 }
 
-// noTable tells a message that was refused for want of a table from one that
-// the target does not take: newer kernels say EINVAL to both.
+// noTable distinguishes a message that was refused for lack of a table from one
+// that the target does not accept: newer kernels return EINVAL for both.
 func (c *Control) noTable(dev Device, err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Errno != unix.EINVAL {
@@ -62,20 +62,20 @@ func (c *Control) noTable(dev Device, err error) error {
 	return err
 }
 
-// messageRoom is the room for a reply, in bytes: more than any message but
-// those of changesNothing answers with.
+// messageRoom is the room for a reply, in bytes: more than the reply to any
+// message except those of changesNothing.
 const messageRoom = 64 << 10
 
-// MessageOptions are the choices of [Control.Message].
+// MessageOptions are the options of [Control.Message].
 type MessageOptions struct {
 	Room   int  // bytes of reply to make room for; 64 KiB if 0
 	Repeat bool // the message changes nothing: send it again if the reply does not fit
 	Secure bool // wipe the message in the kernel's memory and here: it holds a key
 }
 
-// changesNothing knows messages that may be sent twice. @stats_print_clear is
-// one of them: the counters are cleared after the last line has found room,
-// and not at all if one does not (dm-stats.c dm_stats_print).
+// changesNothing reports whether a message may be sent twice.
+// @stats_print_clear may: the counters are cleared after the last line has
+// found room, and not at all if one does not (dm-stats.c dm_stats_print).
 func changesNothing(message string) bool {
 	words := strings.Fields(message)
 	if len(words) == 0 {

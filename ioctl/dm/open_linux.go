@@ -14,26 +14,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Folder is where the control device and the nodes of mapped devices live.
+// Folder is where the control device and the nodes of mapped devices are.
 const Folder = "/dev/mapper"
 
-// The control device's number (include/linux/miscdevice.h): the minor is fixed
-// since Linux 2.6.36 and was dynamic before.
+// The control device's number (include/linux/miscdevice.h): the minor has been
+// fixed since Linux 2.6.36 and was dynamic before.
 const (
 	miscMajor  = 10
 	fixedMinor = 236
 )
 
-// Open opens the control device /dev/mapper/control. Where it is missing or is
-// something else, Open makes it from the number in /proc/misc, or opens a node
-// of its own, made for the moment, if the folder cannot be written. Opening it
-// makes the kernel load the driver if that is a module.
+// Open opens the control device /dev/mapper/control. If that is missing or is
+// something else, Open creates it with the number in /proc/misc or, if the
+// folder cannot be written, opens a temporary node of its own. Opening it makes
+// the kernel load the driver if that is a module.
 //
 // The error matches [ErrPermission], or [ErrNoDriver] if there is no device
 // mapper.
 func Open() (*Control, error) { return OpenIn(Folder) }
 
-// OpenIn is Open with the control device in another folder than /dev/mapper.
+// OpenIn is Open with the control device in a folder other than /dev/mapper.
 func OpenIn(dir string) (*Control, error) {
 	t, err := Kernel(dir)
 	if err != nil {
@@ -42,8 +42,8 @@ func OpenIn(dir string) (*Control, error) {
 	return NewControl(t), nil
 }
 
-// Kernel opens the way to the kernel that OpenIn uses, for those who want to
-// put something between: NewControl(Record(t)).
+// Kernel opens the Transport to the kernel that OpenIn uses, for callers that
+// want to wrap it: NewControl(Record(t)).
 func Kernel(dir string) (Transport, error) {
 	path := filepath.Join(dir, "control")
 	open := func() (*os.File, error) { return openControl(path) }
@@ -85,7 +85,7 @@ func openError(path string, err error) error {
 }
 
 // controlMinor finds the minor number among the misc devices. A driver that is
-// not loaded yet has none there and gets the fixed one.
+// not loaded yet is not listed there; its minor is the fixed one.
 func controlMinor(misc string) (minor uint32, listed bool, err error) {
 	f, err := os.Open(misc)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,8 +112,8 @@ func controlMinor(misc string) (minor uint32, listed bool, err error) {
 
 var errWrongNode = errors.New("not the control device")
 
-// openNode opens path if it is the device with that number. The descriptor
-// does not block, which is what lets the runtime wait for it.
+// openNode opens path if it is the device with that number. The descriptor is
+// non-blocking, which lets the runtime wait for it.
 func openNode(path string, dev uint64) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -133,8 +133,8 @@ func openNode(path string, dev uint64) (*os.File, error) {
 	return f, nil
 }
 
-// makeControl makes the node, and its folder if need be, in place of what is
-// not the control device.
+// makeControl makes the node, and its folder if need be, replacing anything
+// that is not the control device.
 func makeControl(path string, dev uint64) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -145,7 +145,7 @@ func makeControl(path string, dev uint64) error {
 	return unix.Mknod(path, unix.S_IFCHR|0o600, int(dev))
 }
 
-// openTemporary opens the device through a node that is gone right after.
+// openTemporary opens the device through a node that is removed right away.
 func openTemporary(dev uint64) (*os.File, error) {
 	var first error
 	for _, parent := range []string{"/dev", os.TempDir()} {

@@ -8,24 +8,24 @@ import (
 	"unsafe"
 )
 
-// ArmPoll makes events from now on count: the Transport's Poll returns at the
-// next one, whichever device has it (DM_DEV_ARM_POLL, Linux 4.13). What
-// happened before is forgotten, so look at the devices after arming and before
-// waiting. It arms this Control's own descriptor; [Poller] has one to itself.
+// ArmPoll makes events count from now on: the Transport's Poll returns at the
+// next one, whichever device has it (DM_DEV_ARM_POLL, Linux 4.13). Earlier
+// events are forgotten, so look at the devices after arming and before waiting.
+// It arms this Control's own descriptor; [Poller] has one to itself.
 func (c *Control) ArmPoll() error {
 	_, err := c.call(request{cmd: CmdDevArmPoll})
 	return err
 }
 
-// Poller follows every device at once through one descriptor. It must be
-// closed. It may be used by one goroutine at a time.
+// Poller follows all devices through one descriptor. It must be closed. It may
+// be used by one goroutine at a time.
 type Poller struct {
 	c     *Control
 	known []Entry
 }
 
-// Poller begins to follow the devices: its first Next reports what changed
-// since now. It fails with [ErrUnsupported] on kernels before 4.13.
+// Poller starts following the devices: its first Next reports what has changed
+// since this call. It fails with [ErrUnsupported] on kernels before 4.13.
 func (c *Control) Poller() (*Poller, error) {
 	t, err := c.t.Another()
 	if err != nil {
@@ -38,10 +38,10 @@ func (c *Control) Poller() (*Poller, error) {
 	return p, nil
 }
 
-// Close ends it.
+// Close closes the descriptor.
 func (p *Poller) Close() error { return p.c.Close() }
 
-// Devices lists the devices as they were at the last look.
+// Devices lists the devices as they were when last looked at.
 func (p *Poller) Devices() []Entry { return append([]Entry(nil), p.known...) }
 
 // look arms first: what happens after that wakes the next Poll, and what
@@ -53,9 +53,9 @@ func (p *Poller) look() ([]Entry, error) {
 	return p.c.List(ListOptions{})
 }
 
-// Next waits until something has changed and reports it, ordered by name. Of
-// what happens between two calls it reports the sum, and nothing of a device
-// that came and went. It ends with ctx.
+// Next waits until something has changed and reports it, ordered by name. It
+// reports the sum of what happened between two calls, and nothing about a
+// device that appeared and vanished meanwhile. It ends with ctx.
 func (p *Poller) Next(ctx context.Context) ([]Change, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -76,8 +76,8 @@ func (p *Poller) Next(ctx context.Context) ([]Change, error) {
 	}
 }
 
-// Wait waits until the device has had another number of events than eventNr,
-// and describes it. It ends with ctx, and blocks no thread. Without
+// Wait waits until the device's event number differs from eventNr, and
+// describes the device. It ends with ctx, and blocks no thread. Without
 // DM_DEV_ARM_POLL (kernels before 4.13) it looks five times a second.
 func (c *Control) Wait(ctx context.Context, dev Device, eventNr uint32) (Info, error) {
 	t, err := c.t.Another()
@@ -118,7 +118,7 @@ func (c *Control) pause(ctx context.Context, armed bool) error {
 // ProbePaths makes a multipath device try its paths (DM_MPATH_PROBE_PATHS,
 // Linux 6.16) and mark those that fail. node is the device's open node. It
 // fails with [ErrNoPath] if none is usable, and with [ErrUnsupported] if the
-// device or the kernel does not know of it.
+// device or the kernel does not know the command.
 func ProbePaths(node *os.File) error {
 	_, err := ioctl(node, iocNone<<dirShift|ioctlType<<8|uintptr(CmdMpathProbePaths), unsafe.Pointer(nil))
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ReplyError is a reply of the kernel that does not hold together. It matches
+// ReplyError is a reply of the kernel that is inconsistent. It matches
 // [ErrReply].
 type ReplyError struct {
-	What   string // which part, "device list"
-	Off    int    // byte of that part where it goes wrong
+	What   string // which part, such as "device list"
+	Off    int    // byte offset of the mistake in that part
 	Reason string
 }
 
@@ -31,7 +31,7 @@ func (c cursor) fail(off int, format string, args ...any) error {
 	return &ReplyError{What: c.what, Off: off, Reason: fmt.Sprintf(format, args...)}
 }
 
-// need refuses a record that is cut off.
+// need refuses a record that is cut short.
 func (c cursor) need(off, size int) error {
 	if off < 0 || off+size > len(c.data) {
 		return c.fail(off, "%d bytes of a record wanted, %d there", size, max(len(c.data)-off, 0))
@@ -39,7 +39,8 @@ func (c cursor) need(off, size int) error {
 	return nil
 }
 
-// text reads a string that ends with 0 before limit, and says where.
+// text reads a string that ends with 0 before limit, and returns where it
+// ended.
 func (c cursor) text(off, limit int) (s string, end int, err error) {
 	i := bytes.IndexByte(c.data[off:limit], 0)
 	if i < 0 {
@@ -49,8 +50,8 @@ func (c cursor) text(off, limit int) (s string, end int, err error) {
 }
 
 // parseNames reads the device list (struct dm_name_list, chained by offsets
-// from the record itself). events and uuids say what this kernel puts behind
-// the names.
+// from the record itself). events and uuids say what this kernel puts after the
+// names.
 func parseNames(data []byte, events, uuids bool) ([]Entry, error) {
 	c := cursor{"device list", data}
 	var list []Entry
@@ -83,7 +84,7 @@ func parseNames(data []byte, events, uuids bool) ([]Entry, error) {
 	return list, nil
 }
 
-// Bits of the flag word behind an event number (dm-ioctl.h DM_NAME_LIST_FLAG_*).
+// Bits of the flag word after an event number (dm-ioctl.h DM_NAME_LIST_FLAG_*).
 const (
 	listHasUUID = 1
 	listNoUUID  = 2
@@ -142,7 +143,7 @@ func parseVersions(data []byte) ([]TargetVersion, error) {
 	return list, nil
 }
 
-// parseDeps reads the devices a table uses (struct dm_target_deps).
+// parseDeps reads the devices that a table uses (struct dm_target_deps).
 func parseDeps(data []byte) ([]Number, error) {
 	c := cursor{"dependencies", data}
 	if len(data) == 0 {
@@ -162,8 +163,8 @@ func parseDeps(data []byte) ([]Number, error) {
 	return list, nil
 }
 
-// parseTargets reads n lines (struct dm_target_spec). Here next counts from
-// the start of the payload.
+// parseTargets reads n lines (struct dm_target_spec). Here next is an offset
+// from the start of the payload.
 func parseTargets(data []byte, n uint32) ([]Target, error) {
 	c := cursor{"table", data}
 	var lines []Target

@@ -21,11 +21,11 @@ const (
 	offDev      = 40
 	offName     = 48
 	offUUID     = 176
-	offData     = 305 // what commands without payload copy
+	offData     = 305 // what is copied for commands without payload
 	headerSize  = 312
 )
 
-// Layout of the records behind it, offsets and sizes in bytes.
+// Layout of the records that follow it, offsets and sizes in bytes.
 const (
 	specSize    = 40 // struct dm_target_spec
 	specTypeOff = 24
@@ -38,7 +38,7 @@ const (
 
 var native = binary.NativeEndian
 
-// request is one command on its way: the header's fields and the payload.
+// request is one command to be sent: the header's fields and the payload.
 type request struct {
 	cmd     Command
 	minor   uint32 // interface version 4.minor that it needs
@@ -49,7 +49,7 @@ type request struct {
 	targets uint32
 	eventNr uint32
 	payload []byte
-	room    int  // bytes of reply expected behind the header
+	room    int  // bytes of reply expected after the header
 	once    bool // do not repeat it when the reply did not fit
 }
 
@@ -99,7 +99,7 @@ func parseReply(buf []byte) (*reply, error) {
 	}
 	from, size := uint64(u32(offDataFrom)), uint64(u32(offDataSize))
 	switch {
-	case size <= from: // nothing behind the header
+	case size <= from: // nothing after the header
 	case from < offData || size > uint64(len(buf)):
 		return nil, &ReplyError{
 			What: "header", Off: offDataSize,
@@ -111,7 +111,7 @@ func parseReply(buf []byte) (*reply, error) {
 	return rep, nil
 }
 
-// text is the string that ends at the first 0.
+// text is the string up to the first 0.
 func text(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
@@ -122,7 +122,7 @@ func text(b []byte) string {
 func align8(n int) int { return (n + 7) &^ 7 }
 
 // encodeTable lays out targets as struct dm_target_spec, each followed by its
-// parameters. Here next counts from the record itself.
+// parameters. Here next is an offset from the record itself.
 func encodeTable(lines []Target) ([]byte, error) {
 	var buf []byte
 	for i, t := range lines {
@@ -152,8 +152,8 @@ func checkTarget(t Target) error {
 	return checkText("parameters", t.Params, maxPayload)
 }
 
-// maxPayload is what the kernel takes with one command: DM_MAX_TARGETS times
-// DM_MAX_TARGET_PARAMS (drivers/md/dm.h), which is 1 GiB.
+// maxPayload is the most the kernel accepts with one command: DM_MAX_TARGETS
+// times DM_MAX_TARGET_PARAMS (drivers/md/dm.h), which is 1 GiB.
 const maxPayload = 1<<30 - headerSize
 
 // encodeMessage lays out struct dm_target_msg. The sector chooses the target.

@@ -15,14 +15,14 @@ import (
 
 // Exchange is one command that went through a [Transport]. Its JSON form holds
 // requests and replies in hexadecimal, in the byte order of the machine that
-// noted them.
+// recorded them.
 type Exchange struct {
 	Command Command
 	Request []byte        // struct dm_ioctl and payload as sent, without zeros at the end
 	Reply   []byte        // as it came back, without zeros at the end; nil if Errno is set
 	Result  int           // what ioctl(2) returned
 	Errno   syscall.Errno // the refusal, or 0
-	Poll    bool          // this is no command but a wait for events
+	Poll    bool          // this is not a command but a wait for events
 }
 
 type exchangeJSON struct {
@@ -47,7 +47,7 @@ func (x Exchange) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads what MarshalJSON gives.
+// UnmarshalJSON reads what MarshalJSON writes.
 func (x *Exchange) UnmarshalJSON(b []byte) error {
 	var j exchangeJSON
 	if err := json.Unmarshal(b, &j); err != nil {
@@ -75,8 +75,8 @@ func (x *Exchange) UnmarshalJSON(b []byte) error {
 	return fmt.Errorf("no command is called %q", j.Command)
 }
 
-// Recorder is a Transport that notes what goes through another. Requests with
-// the flag SECURE_DATA are noted without their payload.
+// Recorder is a Transport that records what goes through another. Requests with
+// the flag SECURE_DATA are recorded without their payload.
 type Recorder struct {
 	t     Transport
 	notes *notes
@@ -87,11 +87,10 @@ type notes struct {
 	list []Exchange
 }
 
-// Record notes what goes through t and through those that are made of it by
-// Another.
+// Record records what goes through t, and through those that its Another makes.
 func Record(t Transport) *Recorder { return &Recorder{t: t, notes: &notes{}} }
 
-// Exchanges gives what has been noted, in the order of the replies.
+// Exchanges returns what has been recorded, in the order of the replies.
 func (r *Recorder) Exchanges() []Exchange {
 	r.notes.mu.Lock()
 	defer r.notes.mu.Unlock()
@@ -118,7 +117,7 @@ func (r *Recorder) Do(cmd Command, buf []byte) (int, error) {
 	return result, err
 }
 
-// noted is what a note keeps of a request.
+// noted is the part of a request that is recorded.
 func noted(buf []byte) []byte {
 	if len(buf) >= headerSize && Flags(native.Uint32(buf[offFlags:]))&FlagSecureData != 0 {
 		buf = buf[:headerSize]
@@ -138,7 +137,7 @@ func (r *Recorder) Poll(ctx context.Context) error {
 	return err
 }
 
-// Another opens a second way, which is noted in the same place.
+// Another opens a second Transport, which is recorded in the same place.
 func (r *Recorder) Another() (Transport, error) {
 	t, err := r.t.Another()
 	if err != nil {
@@ -150,24 +149,24 @@ func (r *Recorder) Another() (Transport, error) {
 // Close closes the Transport below.
 func (r *Recorder) Close() error { return r.t.Close() }
 
-// Script is a Transport that plays exchanges back: it is for tests without a
-// kernel. Whoever speaks to it must send what is in the notes, in their order;
-// lengths of buffers do not count. The first departure is remembered, and every
-// command from then on fails.
+// Script is a Transport that plays exchanges back, for tests without a kernel.
+// Requests must be those recorded, in the same order; the lengths of buffers do
+// not matter. The first difference is remembered, and every command from then
+// on fails.
 type Script struct {
 	mu   sync.Mutex
 	left []Exchange
 	err  error
 }
 
-// NewScript plays these.
+// NewScript returns a Script that plays the given exchanges.
 func NewScript(exchanges []Exchange) *Script { return &Script{left: slices.Clone(exchanges)} }
 
-// ErrScript is what departures from a [Script] match.
+// ErrScript is matched by all differences from a [Script].
 var ErrScript = errors.New("not in the script")
 
-// Done fails if something was said that is not in the script, or something in
-// it was not said.
+// Done fails if a request was sent that is not in the script, or if part of the
+// script has not been played.
 func (s *Script) Done() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +224,7 @@ func (s *Script) Do(cmd Command, buf []byte) (int, error) {
 	return x.Result, nil
 }
 
-// differ names the first field of a request that is not as it should be.
+// differ names the first field of a request that is not as recorded.
 func differ(got, want []byte) string {
 	fields := []struct {
 		name     string
@@ -248,7 +247,7 @@ func differ(got, want []byte) string {
 	return ""
 }
 
-// cut is b[from:to] of a buffer that goes on with zeros.
+// cut is b[from:to] of a buffer that is taken to continue with zeros.
 func cut(b []byte, from, to int) []byte {
 	if from >= len(b) {
 		return nil
@@ -256,8 +255,8 @@ func cut(b []byte, from, to int) []byte {
 	return bytes.TrimRight(b[from:min(to, len(b))], "\x00")
 }
 
-// Poll answers a wait: at once, if the script has one here, or when ctx ends if
-// the script is over.
+// Poll answers a wait: at once if the script has one here, or when ctx ends if
+// the script has been played to its end.
 func (s *Script) Poll(ctx context.Context) error {
 	s.mu.Lock()
 	over := s.err == nil && len(s.left) == 0
@@ -273,13 +272,13 @@ func (s *Script) Poll(ctx context.Context) error {
 	return err
 }
 
-// Another gives a second way to the same script.
+// Another returns a second Transport on the same script.
 func (s *Script) Another() (Transport, error) { return s, nil }
 
 // Close does nothing; see [Script.Done].
 func (s *Script) Close() error { return nil }
 
-// WriteExchanges gives exchanges as text, one line of JSON each.
+// WriteExchanges writes exchanges as text, one line of JSON each.
 func WriteExchanges(list []Exchange) (string, error) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -291,7 +290,7 @@ func WriteExchanges(list []Exchange) (string, error) {
 	return b.String(), nil
 }
 
-// ReadExchanges reads what WriteExchanges gives.
+// ReadExchanges reads what WriteExchanges writes.
 func ReadExchanges(text string) ([]Exchange, error) {
 	var list []Exchange
 	dec := json.NewDecoder(strings.NewReader(text))

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// session is what testdata/session-6.1.jsonl is the record of: it was played on
-// a Linux 6.1 by the lab, which plays it again with every run.
+// session is what testdata/session-6.1.jsonl is a record of: the lab played it
+// on a Linux 6.1, and plays it again with every run.
 func session(ctx context.Context, c *Control) (said []string, err error) {
 	note := func(what any, err error) {
 		said = append(said, fmt.Sprintf("%v, %v", what, err))
@@ -104,7 +104,7 @@ func recorded(t testing.TB) []Exchange {
 	return list
 }
 
-// sessionReplies are replies of a kernel to begin fuzzing with.
+// sessionReplies are replies of a kernel, as seeds for fuzzing.
 func sessionReplies(t testing.TB) (replies [][]byte) {
 	for _, x := range recorded(t) {
 		if x.Reply != nil {
@@ -114,7 +114,7 @@ func sessionReplies(t testing.TB) (replies [][]byte) {
 	return replies
 }
 
-// A kernel's record answers as the kernel did.
+// A record of a kernel answers as the kernel did.
 func TestSessionWithoutKernel(t *testing.T) {
 	needLittleEndian(t)
 	s := NewScript(recorded(t))
@@ -124,7 +124,7 @@ func TestSessionWithoutKernel(t *testing.T) {
 	}
 }
 
-// The record is of a machine that begins with the low byte.
+// The record comes from a little-endian machine.
 func needLittleEndian(t *testing.T) {
 	t.Helper()
 	if native.Uint16([]byte{1, 0}) != 1 {
@@ -166,7 +166,7 @@ func TestScriptTellsDepartures(t *testing.T) {
 	}
 }
 
-// fake is a device mapper that answers as it is told.
+// fake is a device mapper that answers as it is told to.
 type fake func(cmd Command, buf []byte) (int, error)
 
 func (f fake) Do(cmd Command, buf []byte) (int, error) { return f(cmd, buf) }
@@ -174,7 +174,8 @@ func (f fake) Poll(context.Context) error              { return nil }
 func (f fake) Another() (Transport, error)             { return f, nil }
 func (f fake) Close() error                            { return nil }
 
-// A message whose reply does not fit is sent once, unless that is harmless.
+// A message whose reply does not fit is sent only once, unless repeating it is
+// harmless.
 func TestMessagesAreNotRepeated(t *testing.T) {
 	for _, c := range []struct {
 		message string
@@ -214,7 +215,7 @@ func TestMessagesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// What an old kernel would ignore is refused instead.
+// Options that an old kernel would ignore are refused instead.
 func TestOldKernels(t *testing.T) {
 	seen := 0
 	c := NewControl(fake(func(cmd Command, buf []byte) (int, error) {
@@ -254,7 +255,7 @@ func TestOldKernels(t *testing.T) {
 	}
 }
 
-// What would reach the kernel cut off does not reach it.
+// Text that would reach the kernel truncated is refused.
 func TestBadInput(t *testing.T) {
 	c := NewControl(NewScript(nil))
 	long := strings.Repeat("x", 129)

@@ -2,14 +2,14 @@ package dm
 
 import "fmt"
 
-// Load puts a table in the device's inactive slot, in place of one that waits
-// there (DM_TABLE_LOAD). Resume makes it live.
+// Load puts a table in the device's inactive slot, replacing one that is
+// already there (DM_TABLE_LOAD). Resume makes it live.
 //
-// A backslash in the parameters is a character like any other: Load quotes it
-// for the kernel. A table of package engine/dm will do for lines.
+// A backslash in the parameters is an ordinary character: Load quotes it for
+// the kernel. The lines of a table of package engine/dm can be used.
 //
-// It fails with [ErrInvalid] if the kernel does not accept the table; why is in
-// the kernel's log only.
+// It fails with [ErrInvalid] if the kernel does not accept the table; the
+// reason is only in the kernel's log.
 func (c *Control) Load(dev Device, table []Target, o LoadOptions) (Info, error) {
 	payload, err := encodeTable(table)
 	if err != nil {
@@ -29,9 +29,9 @@ func (c *Control) Load(dev Device, table []Target, o LoadOptions) (Info, error) 
 	return c.tell(r)
 }
 
-// LoadOptions are the choices of [Control.Load].
+// LoadOptions are the options of [Control.Load].
 type LoadOptions struct {
-	ReadOnly bool // the device may only be read, and so may what it maps to
+	ReadOnly bool // the device is read-only, and so may be what it maps to
 	Secure   bool // wipe the request in the kernel's memory and here: it holds a key
 }
 
@@ -55,13 +55,13 @@ func (c *Control) Deps(dev Device, o DepsOptions) (Info, []Number, error) {
 	return rep.info, deps, err
 }
 
-// DepsOptions are the choices of [Control.Deps].
+// DepsOptions are the options of [Control.Deps].
 type DepsOptions struct {
 	Inactive bool // of the table in the inactive slot (Linux 2.6.32)
 }
 
 // TableStatus asks each target of the device's table for its state, or for its
-// line (DM_TABLE_STATUS). A device without a table has none.
+// line (DM_TABLE_STATUS). A device without a table has no targets.
 func (c *Control) TableStatus(dev Device, o TableStatusOptions) (Info, []Target, error) {
 	flags, err := c.statusFlags(o)
 	if err != nil {
@@ -85,11 +85,11 @@ type Kind int
 // Kinds of [TableStatusOptions].
 const (
 	KindStatus Kind = iota // the target's state (STATUSTYPE_INFO)
-	KindTable              // the line that makes the target (STATUSTYPE_TABLE)
+	KindTable              // the line that sets up the target (STATUSTYPE_TABLE)
 	KindIMA                // what the kernel tells its integrity measurement (Linux 5.15)
 )
 
-// TableStatusOptions are the choices of [Control.TableStatus].
+// TableStatusOptions are the options of [Control.TableStatus].
 type TableStatusOptions struct {
 	Kind     Kind
 	NoFlush  bool // do not make a target commit its metadata first, as thin-pool does
@@ -114,9 +114,9 @@ func (c *Control) statusFlags(o TableStatusOptions) (Flags, error) {
 	return flags, err
 }
 
-// WaitBlocking waits until the device has had another number of events than
-// eventNr, and then asks for its status (DM_DEV_WAIT). It blocks a thread and
-// cannot be called off; see [Control.Wait].
+// WaitBlocking waits until the device's event number differs from eventNr, and
+// then asks for its status (DM_DEV_WAIT). It blocks a thread and cannot be
+// cancelled; see [Control.Wait].
 func (c *Control) WaitBlocking(dev Device, eventNr uint32, o TableStatusOptions) (Info, []Target, error) {
 	flags, err := c.statusFlags(o)
 	if err != nil {
@@ -141,7 +141,7 @@ func (c *Control) TargetVersions() ([]TargetVersion, error) {
 
 // TargetVersion asks for one target type, for which the kernel may load a
 // module (DM_GET_TARGET_VERSION, Linux 5.4). It fails with [ErrNoTarget] if
-// there is none.
+// there is no such type.
 func (c *Control) TargetVersion(typ string) (TargetVersion, error) {
 	if err := checkTarget(Target{Type: typ}); err != nil {
 		return TargetVersion{}, fmt.Errorf("%v: %w", CmdGetTargetVersion, err)

@@ -2,8 +2,8 @@ package dm
 
 import "context"
 
-// Transport carries commands to a device mapper. The kernel's is what [Open]
-// uses; [Record] and [NewScript] make others.
+// Transport carries commands to a device mapper. [Open] uses the kernel's;
+// [Record] and [NewScript] make others.
 type Transport interface {
 	// Do issues a command of the control device. buf is struct dm_ioctl with
 	// its payload, and holds the reply afterwards. A refusal is a
@@ -12,7 +12,8 @@ type Transport interface {
 	// Poll waits until something has happened to any device since the last
 	// DM_DEV_ARM_POLL that went through this Transport.
 	Poll(ctx context.Context) error
-	// Another opens a second way to the same device mapper, armed on its own.
+	// Another opens a second Transport to the same device mapper, armed on its
+	// own.
 	Another() (Transport, error)
 	Close() error
 }

@@ -29,7 +29,7 @@ func (k *kernel) Do(cmd Command, buf []byte) (int, error) {
 }
 
 // ioctl goes through SyscallConn so that a concurrent Close cannot hand the
-// descriptor's number to somebody else meanwhile.
+// descriptor's number to another file meanwhile.
 func ioctl(f *os.File, code uintptr, arg unsafe.Pointer) (int, error) {
 	rc, err := f.SyscallConn()
 	if err != nil {

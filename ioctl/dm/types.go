@@ -24,8 +24,8 @@ type Number struct {
 // String gives "major:minor".
 func (n Number) String() string { return fmt.Sprintf("%d:%d", n.Major, n.Minor) }
 
-// Dev gives the number as the interface has it (huge_encode_dev in
-// include/linux/kdev_t.h).
+// Dev returns the number in the form that the interface uses (huge_encode_dev
+// in include/linux/kdev_t.h).
 func (n Number) Dev() uint64 {
 	return uint64(n.Minor&0xff) | uint64(n.Major&0xfff)<<8 | uint64(n.Minor&0xfff00)<<12
 }
@@ -71,7 +71,7 @@ func (d Device) check() error {
 	return checkText("name", d.name, MaxName)
 }
 
-// checkText refuses what would reach the kernel cut off.
+// checkText refuses text that would reach the kernel truncated.
 func checkText(what, s string, most int) error {
 	if len(s) > most {
 		return fmt.Errorf("%s %q has %d bytes, the kernel takes at most %d: %w", what, s, len(s), most, ErrInvalid)
@@ -82,13 +82,13 @@ func checkText(what, s string, most int) error {
 	return nil
 }
 
-// Info is what the kernel says of a device with nearly every reply (dm-ioctl.c
-// __dev_status).
+// Info is what the kernel reports about a device with nearly every reply
+// (dm-ioctl.c __dev_status).
 type Info struct {
 	Name        string // as the kernel has it
 	UUID        string // empty if it has none
 	Number      Number
-	OpenCount   int32  // how often it is open, mounts and stacked devices included
+	OpenCount   int32  // how many times it is open, mounts and stacked devices included
 	EventNr     uint32 // events so far; for Remove, Rename and Resume the cookie that was passed
 	TargetCount uint32 // targets of the live table, or of the inactive one if asked for
 	Flags       Flags
@@ -97,7 +97,7 @@ type Info struct {
 // Suspended reports whether I/O to the device waits.
 func (i Info) Suspended() bool { return i.Flags&FlagSuspend != 0 }
 
-// ReadOnly reports whether the device may only be read.
+// ReadOnly reports whether the device is read-only.
 func (i Info) ReadOnly() bool { return i.Flags&FlagReadOnly != 0 }
 
 // LiveTable reports whether a table is live.
@@ -106,7 +106,7 @@ func (i Info) LiveTable() bool { return i.Flags&FlagActivePresent != 0 }
 // InactiveTable reports whether a table waits in the inactive slot.
 func (i Info) InactiveTable() bool { return i.Flags&FlagInactivePresent != 0 }
 
-// DeferredRemove reports whether the device goes away with its last opener.
+// DeferredRemove reports whether the device is removed with its last close.
 func (i Info) DeferredRemove() bool { return i.Flags&FlagDeferredRemove != 0 }
 
 // InternalSuspend reports whether the kernel itself suspended the device, as a
@@ -114,12 +114,11 @@ func (i Info) DeferredRemove() bool { return i.Flags&FlagDeferredRemove != 0 }
 func (i Info) InternalSuspend() bool { return i.Flags&FlagInternalSuspend != 0 }
 
 // UeventGenerated reports whether the command sent a uevent. If it did not,
-// nobody is going to answer for the cookie.
+// nobody will complete the cookie.
 func (i Info) UeventGenerated() bool { return i.Flags&FlagUeventGenerated != 0 }
 
-// Target is a line of a table as text; package engine/dm makes it of typed
-// arguments and takes it apart again. In a status its Params are the target's
-// state.
+// Target is a line of a table as text; package engine/dm builds it from typed
+// arguments and parses it again. In a status its Params are the target's state.
 type Target = table.Line
 
 // Entry is a device in a list.
@@ -128,10 +127,10 @@ type Entry struct {
 	Number  Number
 	EventNr uint32 // events so far; 0 before Linux 4.13
 	UUID    string // empty if it has none or HasUUID is false
-	HasUUID bool   // the kernel says in lists whether there is a UUID (Linux 5.13 and later, if asked)
+	HasUUID bool   // the kernel's lists say whether there is a UUID (Linux 5.13 and later, if asked)
 }
 
-// TargetVersion is a target type the kernel knows.
+// TargetVersion is a target type that the kernel knows.
 type TargetVersion struct {
 	Name    string
 	Version [3]uint32 // major, minor, patch level
@@ -142,15 +141,15 @@ func (v TargetVersion) String() string {
 	return fmt.Sprintf("%s v%d.%d.%d", v.Name, v.Version[0], v.Version[1], v.Version[2])
 }
 
-// Version is the version of the interface, as 4.47.0.
+// Version is the version of the interface, such as 4.47.0.
 type Version struct {
 	Major, Minor, Patch uint32
 }
 
-// String gives "4.47.0".
+// String gives the version as "4.47.0".
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
 
-// Geometry is what a device tells of cylinders, heads and sectors (struct
+// Geometry is the cylinders, heads and sectors that a device reports (struct
 // hd_geometry).
 type Geometry struct {
 	Cylinders uint16

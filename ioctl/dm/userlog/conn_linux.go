@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conn is a socket of the netlink connector that hears the kernel's requests.
-// It must be closed. One Conn on a machine answers for all mirrors.
+// Conn is a socket of the netlink connector that receives the kernel's
+// requests. It must be closed. One Conn on a machine answers for all mirrors.
 type Conn struct {
 	f *os.File
 }
@@ -34,14 +34,15 @@ func Listen() (*Conn, error) {
 	return &Conn{f: os.NewFile(uintptr(fd), "mirror log socket")}, nil
 }
 
-// Close closes the socket. Mirrors wait from then on.
+// Close closes the socket. From then on mirrors wait.
 func (c *Conn) Close() error { return c.f.Close() }
 
-// largest is more than the kernel puts in one message (DM_ULOG_PREALLOCED_SIZE).
+// largest is more than the kernel puts in one message
+// (DM_ULOG_PREALLOCED_SIZE).
 const largest = 4096
 
-// Receive waits for a request. Messages that are none are passed over. It ends
-// with ctx.
+// Receive waits for a request. Messages that are not requests are skipped. It
+// ends with ctx.
 func (c *Conn) Receive(ctx context.Context) (*Request, error) {
 	stop := context.AfterFunc(ctx, func() { c.f.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -52,7 +53,7 @@ func (c *Conn) Receive(ctx context.Context) (*Request, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, unix.ENOBUFS):
-			continue // some were lost; the kernel asks again
+			continue // some were lost; the kernel repeats them
 		case err != nil:
 			return nil, fmt.Errorf("hear of mirror logs: %w", err)
 		}

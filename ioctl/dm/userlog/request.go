@@ -1,11 +1,11 @@
-// Package userlog speaks with the kernel about mirror logs that are kept in
-// userspace: what `mirror userspace ...` asks of whoever listens
+// Package userlog talks to the kernel about mirror logs that are kept in
+// userspace: the requests that `mirror userspace ...` sends to its daemon
 // (include/uapi/linux/dm-log-userspace.h, drivers/md/dm-log-userspace-*.c).
 //
 // The kernel sends a [Request] over the netlink connector, and waits for its
 // [Reply]. Without an answer it asks again after 15 seconds, with another
-// sequence number; without anybody listening the mirror waits. [Conn] is the
-// socket. What to answer is not told here: package manage/mirrorlog keeps logs.
+// sequence number; while nobody listens the mirror waits. [Conn] is the socket.
+// What to answer is not decided here: package manage/mirrorlog keeps logs.
 package userlog
 
 import (
@@ -22,16 +22,16 @@ type Type uint32
 // wide, in the machine's byte order.
 const (
 	Construct          Type = 1  // arguments as text; the answer names the log's device, or is empty
-	Destroy            Type = 2  // the log is not needed any more
+	Destroy            Type = 2  // the log is no longer needed
 	PreSuspend         Type = 3  // no new regions are going to be recovered
 	PostSuspend        Type = 4  // no more requests until Resume
 	Resume             Type = 5  // the log is to be used from now on
 	GetRegionSize      Type = 6  // the answer is a number of sectors
 	IsClean            Type = 7  // a region; 1 if no write to it is under way
-	InSync             Type = 8  // a region; 1 if all mirrors have the same there
-	Flush              Type = 9  // make marks last; with integrated_flush come regions to be marked
+	InSync             Type = 8  // a region; 1 if all legs hold the same data there
+	Flush              Type = 9  // make marks durable; with integrated_flush also regions to be marked
 	MarkRegion         Type = 10 // regions that are written to
-	ClearRegion        Type = 11 // regions that are not written to any more
+	ClearRegion        Type = 11 // regions that are no longer written to
 	GetResyncWork      Type = 12 // the answer is 1 and a region to recover, or 0
 	SetRegionSync      Type = 13 // a region, and whether it is in sync now
 	GetSyncCount       Type = 14 // the answer is the number of regions in sync
@@ -57,7 +57,7 @@ func (t Type) String() string {
 // Version is the version of the protocol: DM_ULOG_REQUEST_VERSION.
 const Version = 3
 
-// Request is struct dm_ulog_request with what follows it.
+// Request is struct dm_ulog_request with the payload that follows it.
 type Request struct {
 	LUID    uint64 // the kernel's number of the log
 	UUID    string // the name of the log, as the table has it
@@ -82,9 +82,9 @@ func (r *Request) Text() string {
 	return string(s)
 }
 
-// Layout of struct dm_ulog_request and of what is before it on the wire:
-// struct nlmsghdr and struct cn_msg (include/uapi/linux/connector.h). Offsets
-// and sizes in bytes.
+// Layout of struct dm_ulog_request and of what precedes it on the wire: struct
+// nlmsghdr and struct cn_msg (include/uapi/linux/connector.h). Offsets and
+// sizes are in bytes.
 const (
 	netlinkSize = 16
 	connSize    = 20
@@ -98,7 +98,8 @@ const (
 	offSize    = 156
 	headSize   = 160
 
-	// The connector's name of these logs: CN_IDX_DM, CN_VAL_DM_USERSPACE_LOG.
+	// The connector's identifiers of these logs: CN_IDX_DM,
+	// CN_VAL_DM_USERSPACE_LOG.
 	connIndex = 7
 	connValue = 1
 
@@ -106,7 +107,7 @@ const (
 	typeMask    = 0xff
 )
 
-// ErrFormat marks a message that is no request.
+// ErrFormat marks a message that is not a request.
 var ErrFormat = errors.New("not a request of a mirror log")
 
 // ParseRequest reads a message as it comes from the socket.
@@ -135,11 +136,11 @@ func ParseRequest(b []byte) (*Request, error) {
 
 // Reply is an answer.
 type Reply struct {
-	Errno int // the positive number of why not; 0 if all is well
+	Errno int // the errno as a positive number; 0 for success
 	Data  []byte
 }
 
-// Numbers is the answer of one number or more.
+// Numbers is an answer that consists of one or more numbers.
 func Numbers(list ...uint64) Reply {
 	var r Reply
 	for _, n := range list {
@@ -148,10 +149,10 @@ func Numbers(list ...uint64) Reply {
 	return r
 }
 
-// Text is the answer of a text.
+// Text is an answer that consists of text.
 func Text(s string) Reply { return Reply{Data: append([]byte(s), 0)} }
 
-// Encode gives the answer to req as it goes to the socket.
+// Encode returns the answer to req as it is sent on the socket.
 func (r Reply) Encode(req *Request) []byte {
 	b := make([]byte, front+headSize, front+headSize+len(r.Data))
 	put := func(off int, v uint32) { binary.NativeEndian.PutUint32(b[off:], v) }

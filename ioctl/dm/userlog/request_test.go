@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// message builds what the kernel sends.
+// message builds a message as the kernel sends it.
 func message(typ Type, uuid string, data []byte) []byte {
 	b := Reply{Data: data}.Encode(&Request{LUID: 7, UUID: uuid, Seq: 5, Type: typ})
 	return b
@@ -32,7 +32,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// Numbers are where the kernel looks for them (offsets compiled from
+// Numbers are where the kernel expects them (offsets compiled from
 // dm-log-userspace.h).
 func TestReplyLayout(t *testing.T) {
 	b := Reply{Errno: 22, Data: Numbers(1, 2).Data}.Encode(&Request{LUID: 7, UUID: "u", Seq: 5, Type: GetResyncWork})

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Device is an open md device node. It must be closed; while it is open the
-// array it stands for is in use and cannot be stopped through another one.
-// Methods may be called from several goroutines.
+// Device is an open md device node. It must be closed; while it is open its
+// array is in use and cannot be stopped through another Device. Methods may be
+// called from several goroutines.
 type Device struct {
 	f     *os.File
 	name  string
@@ -28,20 +28,19 @@ type Device struct {
 // goingAway is how long Open waits for the remains of a stopped array.
 const goingAway = time.Second
 
-// Open opens an md device node, as /dev/md0, with the open(2) flags given
+// Open opens an md device node, such as /dev/md0, with the given open(2) flags
 // (os.O_RDONLY or os.O_RDWR, and unix.O_EXCL to claim it). Opening the node of
-// a minor number that is not in use creates an empty array there, where the
-// module parameter create_on_open allows that. Reading needs no O_RDWR and
-// neither does any ioctl. Open waits up to a second for the remains of an array
-// that was just stopped.
+// a minor number that is not in use creates an empty array there, if the module
+// parameter create_on_open allows that. No ioctl needs O_RDWR. Open waits up to
+// a second for the remains of an array that was just stopped.
 //
-// The error is an [*Error] that matches [ErrNotExist], [ErrBusy] (O_EXCL and
-// somebody else holds it), [ErrPermission], or [ErrNotArray] for a node that is
-// no block device.
+// The error is an [*Error] that matches [ErrNotExist], [ErrBusy] (with O_EXCL,
+// if somebody else holds it), [ErrPermission], or [ErrNotArray] for a node that
+// is not a block device.
 func Open(path string, flags int) (*Device, error) {
 	f, err := os.OpenFile(path, flags, 0)
-	// The device of an array that was stopped goes away by itself some time
-	// after its last close, and cannot be opened meanwhile (md.c md_open).
+	// The device of a stopped array goes away by itself some time after its
+	// last close, and cannot be opened until then (md.c md_open).
 	for deadline := time.Now().Add(goingAway); errors.Is(err, unix.ENODEV) && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 		f, err = os.OpenFile(path, flags, 0)
@@ -60,9 +59,9 @@ func Open(path string, flags int) (*Device, error) {
 	return &Device{f: f, name: path, ioctl: sysIoctl}, nil
 }
 
-// OpenNumber opens the device with that number through a node of its own, made
-// for the purpose and removed at once, so that it works where /dev has no node
-// yet. Node and flags are as for [Open]. It needs CAP_MKNOD.
+// OpenNumber opens the device with that number through a temporary node, which
+// is removed at once, so it works even if /dev has no node yet. Number and
+// flags are as for [Open]. It needs CAP_MKNOD.
 func OpenNumber(major, minor uint32, flags int) (*Device, error) {
 	name := fmt.Sprintf("%d:%d", major, minor)
 	var first error
@@ -75,8 +74,8 @@ func OpenNumber(major, minor uint32, flags int) (*Device, error) {
 		if first == nil {
 			first = err
 		}
-		// Another folder helps only where this one refuses nodes: it is
-		// read-only, or mounted nodev.
+		// Another folder helps only if this one refuses nodes because it is
+		// read-only or mounted nodev.
 		if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EROFS) {
 			break
 		}
@@ -100,7 +99,7 @@ func openTemporary(parent string, dev uint64, flags int) (*Device, error) {
 // Name returns the path the device was opened by, or its major:minor.
 func (d *Device) Name() string { return d.name }
 
-// File returns the open node, for requests of other packages. It is closed
+// File returns the open node, for requests from other packages. It is closed
 // with the Device.
 func (d *Device) File() *os.File { return d.f }
 
@@ -128,8 +127,8 @@ func (d *Device) result(r request, err error, about string) error {
 	return &Error{Op: r.name, Device: d.name, Subject: about, Errno: no}
 }
 
-// sysIoctl is the real thing. It goes through SyscallConn so that a concurrent
-// Close cannot hand the descriptor number to somebody else meanwhile.
+// sysIoctl is the real ioctl(2). It goes through SyscallConn so that a
+// concurrent Close cannot hand the descriptor number to another file meanwhile.
 func sysIoctl(f *os.File, code uintptr, arg unsafe.Pointer, val uintptr) error {
 	rc, err := f.SyscallConn()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What went wrong, by class. An [*Error] matches one of them under errors.Is,
-// and the errno as well.
+// Classes of failure. An [*Error] matches one of them under errors.Is, and the
+// errno as well.
 var (
 	ErrBusy        = errors.New("busy")                         // EBUSY: in use, or in a state that forbids it
 	ErrNotExist    = errors.New("no such device or member")     // ENOENT, ENXIO
@@ -26,7 +26,7 @@ var (
 )
 
 // errNotSupp is the kernel's own ENOTSUPP (include/linux/errno.h), which is not
-// meant for userspace and yet reaches it from raid0.
+// meant for userspace but reaches it from raid0.
 const errNotSupp = syscall.Errno(524)
 
 // Error is a refused request. It prints as one line: the request, the device,
@@ -66,8 +66,9 @@ func (e *Error) Unwrap() error { return e.Errno }
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotArray:
-		// RAID_VERSION has no argument that could be wrong: drivers that are not
-		// md say ENOTTY, or EINVAL to whatever they do not know.
+		// RAID_VERSION has no argument that could be wrong, so EINVAL too comes
+		// from drivers that are not md: they return ENOTTY, or EINVAL for
+		// whatever they do not know.
 		return e.Errno == unix.ENOTBLK || e.Errno == unix.ENOTTY && knownSince24(e.Op) ||
 			e.Errno == unix.EINVAL && e.Op == reqRaidVersion.name
 	case ErrUnsupported:
@@ -96,7 +97,7 @@ func errnoName(no syscall.Errno) string {
 	return fmt.Sprintf("errno %d", int(no))
 }
 
-// openError wraps what os and unix gave when a node was opened.
+// openError wraps the error that os or unix returned when a node was opened.
 func openError(device string, err error) error {
 	var no syscall.Errno
 	if !errors.As(err, &no) {

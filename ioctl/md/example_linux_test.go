@@ -18,7 +18,7 @@ func ExampleError() {
 	// true
 }
 
-// What is no array is refused by name.
+// Something that is not an array is refused by name.
 func ExampleOpen() {
 	_, err := md.Open("/dev/null", os.O_RDONLY)
 	fmt.Println(err)

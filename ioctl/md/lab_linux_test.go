@@ -82,8 +82,9 @@ func run(t *testing.T, d *Device) {
 	}
 }
 
-// refused checks a refusal of a real kernel: its errno is one of those, it
-// belongs to the class, and there is more to say of it than of the errno alone.
+// refused checks a refusal of a real kernel: its errno is one of those given,
+// it belongs to the class, and there is a meaning beyond that of the errno
+// alone.
 func refused(t *testing.T, err error, class error, errnos ...syscall.Errno) {
 	t.Helper()
 	t.Log(err)
@@ -100,8 +101,8 @@ func refused(t *testing.T, err error, class error, errnos ...syscall.Errno) {
 	}
 }
 
-// TestLabRequests issues every request of md_u.h on a real kernel: those that
-// succeed with what they should change, and refusals with what they mean.
+// TestLabRequests issues every request of md_u.h on a real kernel: it checks
+// what successful ones change, and what refusals mean.
 func TestLabRequests(t *testing.T) {
 	lab.Run(
 		t,
@@ -144,7 +145,7 @@ func TestLabRequests(t *testing.T) {
 			} else {
 				refused(t, err, ErrNotExist, unix.ENOENT)
 			}
-			// An array without members can be named by its number of slots.
+			// An array without members can be described by its number of slots.
 			if err := d.SetArrayInfo(&ArrayInfo{RaidDisks: 2, Level: 1, NotPersistent: 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +178,7 @@ func labSetUp(t *testing.T, g *lab.Guest) {
 	if err := d.SetArrayInfo(&ArrayInfo{MajorVersion: 1, MinorVersion: 2}); err != nil {
 		t.Fatal(err)
 	}
-	// No metadata 1.2 on an empty disk, none on one of 1 MiB.
+	// An empty disk has no metadata 1.2, and one of 1 MiB is too small for it.
 	refused(t, d.AddNewDisk(disk(t, g.Disks[0], 0)), ErrInvalid, unix.EINVAL)
 	refused(t, d.AddNewDisk(disk(t, g.Disks[4], 0)), ErrInvalid, unix.EINVAL)
 	if err := d.StopArray(); err != nil {
@@ -201,7 +202,7 @@ func labSetUp(t *testing.T, g *lab.Guest) {
 	}
 	refused(t, d.AddNewDisk(disk(t, g.Disks[1], 1)), ErrBusy, unix.EBUSY)
 	f.Close()
-	// Another device by the same number of member.
+	// Another device with the same member number.
 	same := disk(t, g.Disks[1], 1)
 	same.Number = 0
 	refused(t, d.AddNewDisk(same), ErrBusy, unix.EBUSY)
@@ -320,7 +321,7 @@ func labSwitch(t *testing.T, g *lab.Guest) {
 	if err := d.StopArrayReadOnly(); err != nil {
 		t.Fatal(err)
 	}
-	// Kernels since 6.13 take a second one as done.
+	// Kernels since 6.13 accept a second one as already done.
 	if err := d.StopArrayReadOnly(); err != nil {
 		refused(t, err, ErrNotExist, unix.ENXIO)
 	}
@@ -347,7 +348,7 @@ func labMembers(t *testing.T, g *lab.Guest) {
 	absentMajor, absentMinor := num(t, g.Disks[4])
 	refused(t, d.HotRemoveDisk(absentMajor, absentMinor), ErrNotExist, unix.ENXIO)
 	refused(t, d.SetDiskFaulty(absentMajor, absentMinor), ErrNoArray, unix.ENODEV)
-	// 16 MiB are in use of each member; the fourth disk has 8.
+	// Each member has 16 MiB in use; the fourth disk has 8.
 	smallMajor, smallMinor := num(t, g.Disks[3])
 	refused(t, d.HotAddDisk(smallMajor, smallMinor), ErrNoSpace, unix.ENOSPC)
 	if err := d.SetDiskFaulty(major, minor); err != nil {
@@ -367,7 +368,7 @@ func labMembers(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// patiently makes a call until the kernel does not say busy any more.
+// patiently repeats a call while the kernel says busy.
 func patiently(t *testing.T, call func() error) (err error) {
 	t.Helper()
 	lab.Poll(t, func() string {
@@ -387,7 +388,7 @@ func labChange(t *testing.T, g *lab.Guest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The answer given back changes nothing.
+	// Writing back what was read changes nothing.
 	if err := d.SetArrayInfo(&info); err != nil {
 		t.Error(err)
 	}
@@ -407,8 +408,8 @@ func labChange(t *testing.T, g *lab.Guest) {
 	grown.Size, grown.Level = 8192, 5
 	refused(t, changed(), ErrInvalid, unix.EINVAL)
 
-	// Bitmap files: not regular, and where kernels have them, not open for
-	// writing.
+	// Bitmap files that are refused: one that is not regular and, on kernels
+	// with bitmap files, one that is not open for writing.
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -425,7 +426,7 @@ func labPrivilege(t *testing.T, g *lab.Guest) {
 	errs := map[string]error{}
 	done := make(chan error)
 	go func() {
-		// The thread ends with the goroutine, for it stays locked.
+		// The thread ends with the goroutine, because it stays locked.
 		runtime.LockOSThread()
 		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var data [2]unix.CapUserData

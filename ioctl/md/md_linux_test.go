@@ -45,7 +45,8 @@ func TestLayout(t *testing.T) {
 // The numbers are what a C compiler gives for md_u.h with the generic encoding.
 func TestRequestNumbers(t *testing.T) {
 	if dirShift != 30 {
-		// Where the encoding differs, x/sys/unix knows a request to compare with.
+		// On architectures with another encoding, x/sys/unix knows a request to
+		// compare with.
 		got := request{0x72, dirRead, unsafe.Sizeof(uintptr(0)), ""}.code() &^ 0xff00
 		if want := uintptr(unix.BLKGETSIZE64) &^ 0xff00; got != want {
 			t.Fatalf("_IOR encodes to %#x, want %#x", got, want)
@@ -150,8 +151,9 @@ func requests(d *Device) map[string]func() error {
 	}
 }
 
-// Every request times every errno: the error names request and device, says
-// something in words, matches the errno and exactly the class of that errno.
+// Every request combined with every errno: the error names request and device,
+// has a meaning in words, and matches the errno and exactly the class of that
+// errno.
 func TestErrorsOfEveryRequest(t *testing.T) {
 	all := []error{
 		ErrBusy, ErrNotExist, ErrNoArray, ErrExist, ErrPermission, ErrInvalid,
@@ -181,7 +183,7 @@ func TestErrorsOfEveryRequest(t *testing.T) {
 	}
 }
 
-// meanings is keyed by names: one that is no request would never be found.
+// meanings is keyed by names: one that is not a request would never be found.
 func TestMeaningsNameRequests(t *testing.T) {
 	d, _ := fakeDevice(t, 0)
 	known := requests(d)
@@ -199,7 +201,7 @@ func TestRequestsSucceed(t *testing.T) {
 	d, last := fakeDevice(t, 0)
 	seen := map[uintptr]string{}
 	for _, name := range slices.Sorted(maps.Keys(requests(d))) {
-		d, last := fakeDevice(t, 0) // a new one: after STOP_ARRAY not everything is asked for again
+		d, last := fakeDevice(t, 0) // a new one: after STOP_ARRAY some requests are refused without asking the kernel
 		if err := requests(d)[name](); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -220,7 +222,7 @@ func TestRequestsSucceed(t *testing.T) {
 	if err := d.StopArray(); err != nil {
 		t.Error(err)
 	}
-	// What could be set up now could not be stopped.
+	// If an array could be set up now, it could not be stopped.
 	last.code = 0
 	if err := d.SetArrayInfo(nil); !errors.Is(err, ErrNoArray) || last.code != 0 {
 		t.Errorf("SetArrayInfo after StopArray: %v, request %#x", err, last.code)
@@ -305,8 +307,8 @@ func TestOpenRefusesWhatIsNoArray(t *testing.T) {
 	}
 }
 
-// A real ioctl(2) on something that is not md: the transport is exercised, not
-// the fake.
+// A real ioctl(2) on something that is not md: this tests the transport instead
+// of the fake.
 func TestRealIoctlOnAPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

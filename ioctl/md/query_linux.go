@@ -13,17 +13,17 @@ func (d *Device) Version() (Version, error) {
 	return v, err
 }
 
-// ArrayInfo describes the array (GET_ARRAY_INFO). It fails with [ErrNoArray]
-// when none is set up on the device.
+// ArrayInfo describes the array (GET_ARRAY_INFO). It fails with [ErrNoArray] if
+// none is set up on the device.
 func (d *Device) ArrayInfo() (ArrayInfo, error) {
 	var info ArrayInfo
 	err := d.call(reqGetArrayInfo, unsafe.Pointer(&info), "")
 	return info, err
 }
 
-// DiskInfo describes the member with the kernel's number n (GET_DISK_INFO). A
-// number that no member has gives [DiskRemoved] and no error. It fails with
-// [ErrNoArray] when no array is set up.
+// DiskInfo describes the member with the kernel's number n (GET_DISK_INFO). For
+// a number that no member has, it returns [DiskRemoved] and no error. It fails
+// with [ErrNoArray] if no array is set up.
 func (d *Device) DiskInfo(n int) (DiskInfo, error) {
 	info := DiskInfo{Number: int32(n)}
 	err := d.call(reqGetDiskInfo, unsafe.Pointer(&info), "disk "+strconv.Itoa(n))
@@ -31,7 +31,7 @@ func (d *Device) DiskInfo(n int) (DiskInfo, error) {
 }
 
 // BitmapFile returns the path of the file that holds the array's bitmap, or ""
-// (GET_BITMAP_FILE).
+// if there is none (GET_BITMAP_FILE).
 func (d *Device) BitmapFile() (string, error) {
 	var file BitmapFile
 	err := d.call(reqGetBitmapFile, unsafe.Pointer(&file), "")

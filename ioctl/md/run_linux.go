@@ -2,8 +2,8 @@ package md
 
 import "unsafe"
 
-// RunArray starts the array (RUN_ARRAY). The kernel says in its log why it does
-// not: few errnos stand for many reasons.
+// RunArray starts the array (RUN_ARRAY). If it fails, the kernel's log has the
+// reason: a few errnos stand for many reasons.
 func (d *Device) RunArray() error {
 	var p Param
 	return d.call(reqRunArray, unsafe.Pointer(&p), "")
@@ -13,9 +13,9 @@ func (d *Device) RunArray() error {
 // [ErrBusy] while anything else has the device open: a mount, a device stacked
 // on it, a process.
 //
-// Close the Device afterwards, and open another for another array: Linux 6.12
-// and 7.2 would let it be set up again, and never let it be stopped then
-// (md.c MD_CLOSING).
+// Close the Device afterwards, and open another one for another array: Linux
+// 6.12 and 7.2 would let an array be set up again through this one, but would
+// then never let it be stopped (md.c MD_CLOSING).
 func (d *Device) StopArray() error {
 	err := d.callValue(reqStopArray, 0, "")
 	if err == nil {
@@ -29,13 +29,13 @@ func (d *Device) StopArray() error {
 func (d *Device) StopArrayReadOnly() error { return d.callValue(reqStopArrayRO, 0, "") }
 
 // RestartArrayReadWrite makes a read-only array writable (RESTART_ARRAY_RW). It
-// fails with [ErrBusy] when it is that already, with [ErrReadOnly] when one of
-// its members is read-only.
+// fails with [ErrBusy] if it is writable already, and with [ErrReadOnly] if one
+// of its members is read-only.
 func (d *Device) RestartArrayReadWrite() error { return d.callValue(reqRestartArrayRW, 0, "") }
 
-// RaidAutorun starts the arrays of metadata 0.90 that lie on partitions of type
-// 0xfd seen since boot (RAID_AUTORUN). Only kernels with md built in know it;
-// others refuse with [ErrUnsupported].
+// RaidAutorun starts the arrays of metadata 0.90 on partitions of type 0xfd
+// that were seen since boot (RAID_AUTORUN). Only kernels with md built in know
+// it; others refuse with [ErrUnsupported].
 func (d *Device) RaidAutorun() error { return d.callValue(reqRaidAutorun, 0, "") }
 
 // ClearArray is CLEAR_ARRAY, which no kernel since 2.4 implements: all refuse

@@ -29,17 +29,17 @@ type ArrayInfo struct {
 	PatchVersion  int32      // revision of the format
 	CTime         uint32     // creation, in seconds since 1970
 	Level         Level      // personality
-	Size          int32      // used of each member, in KiB; -1 when 32 bits do not hold it
-	NrDisks       int32      // devices bound to the array, failed ones and spares too
-	RaidDisks     int32      // slots of the array; 0 in SetArrayInfo announces members with metadata
+	Size          int32      // space used on each member, in KiB; -1 if it does not fit in 32 bits
+	NrDisks       int32      // devices bound to the array, including failed ones and spares
+	RaidDisks     int32      // slots of the array; in SetArrayInfo, 0 means that the members bring metadata
 	MDMinor       int32      // minor number of the device; ignored when set
-	NotPersistent int32      // 1 when the kernel keeps no metadata for it
+	NotPersistent int32      // 1 if the kernel keeps no metadata for it
 	UTime         uint32     // last metadata update, in seconds since 1970
 	State         ArrayState // clean, bitmap present, clustered
 	ActiveDisks   int32      // members in sync
 	WorkingDisks  int32      // members not failed
 	FailedDisks   int32      // members failed
-	SpareDisks    int32      // members neither failed nor in sync, journal excepted
+	SpareDisks    int32      // members neither failed nor in sync, except the journal
 	Layout        int32      // layout number of the personality
 	ChunkSize     int32      // chunk, in bytes
 }
@@ -47,9 +47,9 @@ type ArrayInfo struct {
 // DiskInfo describes one member (md_u.h mdu_disk_info_t).
 type DiskInfo struct {
 	_        structs.HostLayout
-	Number   int32     // the kernel's number of the member, as mdstat shows in brackets
-	Major    int32     // device number; 0 when no member has this Number
-	Minor    int32     // device number; 0 when no member has this Number
+	Number   int32     // the kernel's number of the member, as shown in brackets in mdstat
+	Major    int32     // device number; 0 if no member has this Number
+	Minor    int32     // device number; 0 if no member has this Number
 	RaidDisk int32     // slot in the array; -1 for a spare
 	State    DiskState // faulty, in sync, write-mostly and so on
 }
@@ -66,7 +66,7 @@ type Param struct {
 // BitmapFile is the answer of GET_BITMAP_FILE (md_u.h mdu_bitmap_file_t).
 type BitmapFile struct {
 	_        structs.HostLayout
-	Pathname [4096]byte // path that ends at the first 0; empty without a bitmap file
+	Pathname [4096]byte // path that ends at the first 0; empty if there is no bitmap file
 }
 
 // String gives the path.
@@ -81,8 +81,8 @@ type Level int32
 // Levels that are not plain RAID numbers. The others are 0, 1, 4, 5, 6 and 10.
 const (
 	LevelLinear    Level = -1       // members one after the other
-	LevelMultipath Level = -4       // several paths to one device; gone in Linux 6.8
-	LevelFaulty    Level = -5       // fault injection; gone in Linux 6.8
+	LevelMultipath Level = -4       // several paths to one device; removed in Linux 6.8
+	LevelFaulty    Level = -5       // fault injection; removed in Linux 6.8
 	LevelNone      Level = -1000000 // no level set
 )
 
@@ -124,8 +124,8 @@ var arrayStateNames = []bitName{
 	{uint32(ArrayBitmapPresent), "bitmap"},
 }
 
-// String names the bits, joined by commas; unknown ones as a number. No bits
-// give "-".
+// String names the bits, joined by commas, and prints unknown ones as a number.
+// If no bits are set it gives "-".
 func (s ArrayState) String() string { return bitString(uint32(s), arrayStateNames) }
 
 // DiskState is the state word of one member (md_p.h MD_DISK_*).
@@ -135,7 +135,7 @@ type DiskState uint32
 const (
 	DiskFaulty      DiskState = 1 << 0  // failed
 	DiskActive      DiskState = 1 << 1  // takes part in the array
-	DiskSync        DiskState = 1 << 2  // in sync; in AddNewDisk on a running array: put it back where it was
+	DiskSync        DiskState = 1 << 2  // in sync; in AddNewDisk on a running array: put it back in its old slot
 	DiskRemoved     DiskState = 1 << 3  // no member has this number
 	DiskClusterAdd  DiskState = 1 << 4  // AddNewDisk: begin to add it on every node
 	DiskCandidate   DiskState = 1 << 5  // AddNewDisk: spare on this node until the cluster agrees
@@ -156,8 +156,8 @@ var diskStateNames = []bitName{
 	{uint32(DiskJournal), "journal"},
 }
 
-// String names the bits, joined by commas; unknown ones as a number. No bits
-// give "-", which is what a spare shows.
+// String names the bits, joined by commas, and prints unknown ones as a number.
+// If no bits are set it gives "-", which is what a spare shows.
 func (s DiskState) String() string { return bitString(uint32(s), diskStateNames) }
 
 type bitName struct {
@@ -182,8 +182,9 @@ func bitString(v uint32, names []bitName) string {
 	return strings.Join(words, ",")
 }
 
-// encodeDev packs a device number as the kernel takes it in an ioctl argument
-// (include/linux/kdev_t.h new_encode_dev): 12 bits of major, 20 of minor.
+// encodeDev packs a device number the way the kernel takes it in an ioctl
+// argument (include/linux/kdev_t.h new_encode_dev): 12 bits of major, 20 of
+// minor.
 func encodeDev(major, minor uint32) uint32 {
 	return minor&0xff | major<<8 | minor&^0xff<<12
 }

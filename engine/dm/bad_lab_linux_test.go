@@ -74,7 +74,7 @@ func newMachine(t *testing.T, g *lab.Guest) *machine {
 	return m
 }
 
-// number gives the "major:minor" of a device node.
+// number returns the "major:minor" of a device node.
 func number(t *testing.T, path string) string {
 	t.Helper()
 	var st unix.Stat_t

@@ -87,7 +87,7 @@ func parseCache(c *ctr) (Args, error) {
 	return a, nil
 }
 
-// parseDevices gives the size of the cache device in sectors.
+// parseDevices returns the size of the cache device in sectors.
 func (a *Cache) parseDevices(c *ctr) (uint64, error) {
 	var size uint64
 	for i, d := range []struct {

@@ -22,9 +22,9 @@ type area struct {
 	start, length uint64 // sectors
 }
 
-// areaser is implemented by arguments whose target tells the kernel which
+// areaLister is implemented by arguments whose target tells the kernel which
 // sectors it uses (target_type.iterate_devices).
-type areaser interface {
+type areaLister interface {
 	areas(length uint64) []area
 }
 
@@ -117,7 +117,7 @@ func (tc *tableCheck) line(l Line) error {
 	if err != nil {
 		return err
 	}
-	if a, ok := args.(areaser); ok {
+	if a, ok := args.(areaLister); ok {
 		for _, ar := range a.areas(l.Length) {
 			tc.used = append(tc.used, usedArea{ar, tc.count + 1, l.Type})
 		}

@@ -122,7 +122,7 @@ func conciseDevice(f []string) (Device, error) {
 	if f[2] != "" {
 		n, ok := kstrtou(f[2], 20)
 		if !ok {
-			return d, conciseError("device %s: minor %q is no number below 1048576", d.Name, f[2])
+			return d, conciseError("device %s: minor %q is not a number below 1048576", d.Name, f[2])
 		}
 		d.Minor = int(n)
 	}

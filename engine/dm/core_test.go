@@ -34,7 +34,7 @@ var coreTables = []coreTable{
 		"target type multipath must appear alone in table", false,
 	},
 	{"too small", "0 65536 linear {a} 0", 1, "{a} too small for target: start=0, len=65536, dev_size=32768", true},
-	{"offset behind", "0 8 linear {a} 32768", 1, "{a} too small for target: start=32768, len=8, dev_size=32768", true},
+	{"offset after the end", "0 8 linear {a} 32768", 1, "{a} too small for target: start=32768, len=8, dev_size=32768", true},
 	{"start unaligned", "0 8 linear {k} 4", 1, "start=4 not aligned to h/w logical block size 4096 of {k}", true},
 	{"end unaligned", "0 4 linear {a} 0\n4 8 linear {a} 4\n12 8 linear {k} 0\n20 2 linear {a} 12", 3, "table line 2 (start sect 12 len 8) not aligned to h/w logical block size 4096", true},
 	{"length unaligned", "0 12 linear {k} 0", 1, "len=12 not aligned to h/w logical block size 4096 of {k}", true},

@@ -351,7 +351,7 @@ func (a Crypt) judgeKey(spec cipher, keySize int) string {
 		return ""
 	}
 	if per := keySize / int(spec.keys); keySize%int(spec.keys) != 0 || !slices.Contains(sizes, per) {
-		return strconv.Itoa(keySize) + " bytes is no key size of " + spec.api
+		return strconv.Itoa(keySize) + " bytes is not a key size of " + spec.api
 	}
 	return ""
 }

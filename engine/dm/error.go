@@ -31,7 +31,7 @@ type Error struct {
 	Err    error  // the class, or an error that wraps it; never nil
 }
 
-// Error gives one line, such as
+// Error returns one line, such as
 //
 //	table line 2: linear: offset: Invalid device sector
 func (e *Error) Error() string {
@@ -64,6 +64,6 @@ func (e *Error) cause() error {
 	return e.Err
 }
 
-// Unwrap gives the class or the error that wraps it, for errors.Is and
+// Unwrap returns the class or the error that wraps it, for errors.Is and
 // errors.As.
 func (e *Error) Unwrap() error { return e.Err }

@@ -188,7 +188,7 @@ func (d *device) showTable(l dm.Line) {
 	}
 }
 
-// status gives the typed status of the first line.
+// status returns the typed status of the first line.
 func (d *device) status() dm.Status {
 	d.t.Helper()
 	_, lines := d.show()

@@ -23,7 +23,7 @@ func NewLine(start, length uint64, a Args) Line {
 	return Line{Start: start, Length: length, Type: a.Type(), Params: a.Params()}
 }
 
-// String gives the line as dmsetup prints it: a target without arguments ends
+// String returns the line as dmsetup prints it: a target without arguments ends
 // with a blank.
 func (l Line) String() string {
 	return fmt.Sprintf("%d %d %s %s", l.Start, l.Length, l.Type, l.Params)
@@ -37,7 +37,7 @@ func EscapeParams(params string) string { return strings.ReplaceAll(params, `\`,
 // Table is a table: its lines in the order of their sectors.
 type Table []Line
 
-// String gives one line per target, each ended by a newline.
+// String returns one line per target, each ended by a newline.
 func (t Table) String() string {
 	var b strings.Builder
 	for _, l := range t {

@@ -137,7 +137,7 @@ func (p *raidParser) params(n int) error {
 			return p.fail("params", "Not enough raid parameters given")
 		}
 		key := strings.ToLower(p.c.next())
-		alone, err := p.lone(key)
+		alone, err := p.takeFlag(key)
 		if err != nil {
 			return err
 		}
@@ -152,11 +152,11 @@ func (p *raidParser) params(n int) error {
 			return err
 		}
 	}
-	return p.together()
+	return p.checkCombination()
 }
 
-// lone takes an option that has no value.
-func (p *raidParser) lone(key string) (bool, error) {
+// takeFlag takes an option that has no value.
+func (p *raidParser) takeFlag(key string) (bool, error) {
 	for _, o := range []struct {
 		name, reason string
 		set          *bool
@@ -318,8 +318,8 @@ func (p *raidParser) once(o raidNumber, n int) error {
 	return nil
 }
 
-// together checks the options against each other.
-func (p *raidParser) together() error {
+// checkCombination checks the options against each other.
+func (p *raidParser) checkCombination() error {
 	switch {
 	case p.Sync && p.NoSync:
 		return p.fail("sync", "sync and nosync are mutually exclusive")

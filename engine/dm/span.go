@@ -10,7 +10,7 @@ type Span struct {
 // words is the span as tables spell it.
 func (s Span) words() []string { return []string{s.Device, utoa(s.Offset)} }
 
-// spanRefs gives the devices of spans.
+// spanRefs returns the devices of spans.
 func spanRefs(spans []Span) []Ref {
 	var refs []Ref
 	for _, s := range spans {

@@ -99,13 +99,13 @@ func (r *Region) parseArea(line string) (a Area, reason string) {
 	}
 	start, length, ok := strings.Cut(f[0], "+")
 	if !ok {
-		return a, fmt.Sprintf("%q is no range", f[0])
+		return a, fmt.Sprintf("%q is not a range", f[0])
 	}
 	text := append([]string{start, length}, f[1:14]...)
 	for i, to := range append([]*uint64{&a.Start, &a.Length}, a.numbers()...) {
 		n, err := strconv.ParseUint(text[i], 10, 64)
 		if err != nil {
-			return a, fmt.Sprintf("%q is no number", text[i])
+			return a, fmt.Sprintf("%q is not a number", text[i])
 		}
 		*to = n
 	}

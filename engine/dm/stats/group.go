@@ -62,7 +62,7 @@ func ParseMembers(text string) ([]Run, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		r, empty, err := parseRun(part)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no list of regions: %w", text, err)
+			return nil, fmt.Errorf("%q is not a list of regions: %w", text, err)
 		}
 		if !empty {
 			runs = append(runs, r)
@@ -104,7 +104,7 @@ func parseID(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	switch {
 	case err != nil || text[0] == '+':
-		return 0, fmt.Errorf("%q is no number", text)
+		return 0, fmt.Errorf("%q is not a number", text)
 	case n > maxID:
 		return 0, fmt.Errorf("%d is more than the kernel counts", n)
 	}
@@ -144,7 +144,7 @@ func (r *Region) takeGroup() error {
 	fail := func(p GroupProblem, reason string) error { return &GroupError{r.ID, r.User, p, reason} }
 	alias, list, ok := strings.Cut(tag, ":")
 	if !ok {
-		return fail(NoAliasEnd, "there is no ':' behind the alias")
+		return fail(NoAliasEnd, "there is no ':' after the alias")
 	}
 	list, user, _ := strings.Cut(list, "#")
 	runs, err := ParseMembers(list)

@@ -73,7 +73,7 @@ func (c Create) NumAreas(length uint64) uint64 {
 func ParseCreated(reply string) (uint64, error) {
 	id, err := strconv.ParseUint(strings.TrimSpace(reply), 10, 64)
 	if err != nil {
-		return 0, &Error{Message: "@stats_create", Reason: fmt.Sprintf("%q is no region", reply)}
+		return 0, &Error{Message: "@stats_create", Reason: fmt.Sprintf("%q is not a region", reply)}
 	}
 	return id, nil
 }

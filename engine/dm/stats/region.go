@@ -101,7 +101,7 @@ func parseRegion(line string) (r *Region, reason string) {
 	}
 	start, length, ok := strings.Cut(f[1], "+")
 	if !ok {
-		return nil, fmt.Sprintf("%q is no range", f[1])
+		return nil, fmt.Sprintf("%q is not a range", f[1])
 	}
 	r = &Region{Program: f[3], User: f[4]}
 	for _, n := range []struct {
@@ -110,12 +110,12 @@ func parseRegion(line string) (r *Region, reason string) {
 	}{{&r.ID, strings.TrimSuffix(f[0], ":")}, {&r.Start, start}, {&r.Length, length}, {&r.Step, f[2]}} {
 		v, err := strconv.ParseUint(n.text, 10, 64)
 		if err != nil {
-			return nil, fmt.Sprintf("%q is no number", n.text)
+			return nil, fmt.Sprintf("%q is not a number", n.text)
 		}
 		*n.to = v
 	}
 	if r.Start+r.Length < r.Start {
-		return nil, fmt.Sprintf("the range %s ends behind the last sector there can be", f[1])
+		return nil, fmt.Sprintf("the range %s ends after the last possible sector", f[1])
 	}
 	// A text that begins with '-' means none.
 	if strings.HasPrefix(r.Program, "-") {
@@ -155,7 +155,7 @@ func parseBounds(text string, separator byte, scale uint64) ([]uint64, error) {
 	for word := range strings.SplitSeq(text, string(separator)) {
 		n, err := strconv.ParseUint(word, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no number of a histogram", word)
+			return nil, fmt.Errorf("%q is not a bound of a histogram", word)
 		}
 		list = append(list, n*scale)
 	}

@@ -53,12 +53,12 @@ func TestParseList(t *testing.T) {
 func TestParseListErrors(t *testing.T) {
 	for reply, want := range map[string]string{
 		"0: 0+8 8 a\n":                      "reply to @stats_list, line 1: 4 words, not five or more",
-		"x: 0+8 8 a b\n":                    `line 1: "x" is no number`,
-		"0: 8 8 a b\n":                      `"8" is no range`,
+		"x: 0+8 8 a b\n":                    `line 1: "x" is not a number`,
+		"0: 8 8 a b\n":                      `"8" is not a range`,
 		"0: 0+8 8 a b what\n":               `option "what" is not known`,
-		"0: 0+8 8 a b histogram:1,,2\n":     `"" is no number of a histogram`,
+		"0: 0+8 8 a b histogram:1,,2\n":     `"" is not a bound of a histogram`,
 		"1: 0+8 8 a b\n0: 0+8 8 a b\n":      "line 2: region 0 comes after region 1",
-		"0: 8+18446744073709551615 8 a b\n": "ends behind the last sector",
+		"0: 8+18446744073709551615 8 a b\n": "ends after the last possible sector",
 	} {
 		_, _, err := ParseList(reply)
 		var e *Error
@@ -67,7 +67,7 @@ func TestParseListErrors(t *testing.T) {
 		}
 	}
 	for user, want := range map[string]string{
-		"DMS_GROUP=x": "no ':'", "DMS_GROUP=x:1#-": "not its first member", "DMS_GROUP=x:#-": "not its first member", "DMS_GROUP=x:0-#-": "no list of regions",
+		"DMS_GROUP=x": "no ':'", "DMS_GROUP=x:1#-": "not its first member", "DMS_GROUP=x:#-": "not its first member", "DMS_GROUP=x:0-#-": "not a list of regions",
 	} {
 		regions, warnings, err := ParseList("0: 0+8 8 a " + user + "\n")
 		var e *GroupError

@@ -80,15 +80,15 @@ type MemberError struct {
 	Group   uint64
 }
 
-// Error gives the reason.
+// Error returns the reason.
 func (e *MemberError) Error() string {
 	switch e.Problem {
 	case NoRegions:
 		return "the device has no regions to group"
 	case BadList:
-		return strconv.Quote(e.Text) + " is no list of regions"
+		return strconv.Quote(e.Text) + " is not a list of regions"
 	case BeyondLast:
-		return fmt.Sprintf("region %d does not exist, nor does any behind it", e.Region)
+		return fmt.Sprintf("region %d does not exist, nor does any after it", e.Region)
 	case NoSuchRegion:
 		return fmt.Sprintf("region %d does not exist", e.Region)
 	case Grouped:

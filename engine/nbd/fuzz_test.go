@@ -12,19 +12,19 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// said is a connection whose client has sent everything beforehand, and accepts
-// every answer.
-type said struct {
+// scripted is a connection whose client has sent everything beforehand, and
+// accepts every answer.
+type scripted struct {
 	net.Conn
 	in      io.Reader
 	answers int
 }
 
-func (s *said) Read(p []byte) (int, error)       { return s.in.Read(p) }
-func (s *said) Write(p []byte) (int, error)      { s.answers += len(p); return len(p), nil }
-func (s *said) Close() error                     { return nil }
-func (s *said) SetReadDeadline(time.Time) error  { return nil }
-func (s *said) SetWriteDeadline(time.Time) error { return nil }
+func (s *scripted) Read(p []byte) (int, error)       { return s.in.Read(p) }
+func (s *scripted) Write(p []byte) (int, error)      { s.answers += len(p); return len(p), nil }
+func (s *scripted) Close() error                     { return nil }
+func (s *scripted) SetReadDeadline(time.Time) error  { return nil }
+func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzHandshake negotiates options. No option takes memory, or gets answers,
 // out of proportion to what was sent; and an export that is chosen is one of
@@ -44,7 +44,7 @@ func FuzzHandshake(f *testing.F) {
 	s := &Server{Exports: []Export{{Name: "disk", Description: "a disk", Device: block.NewMemory("disk", 1<<20)}}}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		fuzztest.Bounded(t, len(input), func() {
-			client := &said{in: bytes.NewReader(input)}
+			client := &scripted{in: bytes.NewReader(input)}
 			c := newConn(s, client)
 			e, err := c.handshake()
 			if e != nil && (err != nil || e != &s.Exports[0]) {
@@ -114,7 +114,7 @@ func FuzzRequest(f *testing.F) {
 			case err == nil && len(data) > 0 && (r.kind != cmdRead || len(data) != int(r.length)):
 				t.Fatalf("%d bytes of answer to %+v", len(data), r)
 			case err != nil && code(err) == 0:
-				t.Fatalf("%v is no failure to the client", err)
+				t.Fatalf("%v is not reported to the client as a failure", err)
 			}
 		})
 	})

@@ -279,9 +279,9 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopDeaf ends the server while a client is connected that accepts no
-// answers: the server must not wait for it for ever.
-func TestStopDeaf(t *testing.T) {
+// TestStopWithUnreadAnswers ends the server while a client is connected that
+// accepts no answers: the server must not wait for it for ever.
+func TestStopWithUnreadAnswers(t *testing.T) {
 	server, client := net.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
 	s := &nbd.Server{Exports: []nbd.Export{{Device: block.NewMemory("disk", 1<<20)}}}

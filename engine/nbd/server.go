@@ -98,7 +98,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	return nil
 }
 
-// find gives the export with a name, or nil.
+// find returns the export with a name, or nil.
 func (s *Server) find(name string) *Export {
 	for i := range s.Exports {
 		if s.Exports[i].Name == name {

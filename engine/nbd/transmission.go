@@ -197,7 +197,7 @@ func (w *worker) change(d block.Device, r *request) (err error) {
 	return err
 }
 
-// code gives the error number of a reply.
+// code returns the error number of a reply.
 func code(err error) uint32 {
 	switch {
 	case err == nil:

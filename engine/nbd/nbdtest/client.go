@@ -14,7 +14,7 @@ import (
 // Error is the error number of a reply; the numbers are those of Linux.
 type Error uint32
 
-// Error gives the number as text.
+// Error returns the number as text.
 func (e Error) Error() string { return fmt.Sprintf("the server answers with error %d", uint32(e)) }
 
 // Client is a connection to an export. Its methods may be called from many

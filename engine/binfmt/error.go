@@ -32,7 +32,7 @@ type Error struct {
 	Err    error  // the class; never nil
 }
 
-// Error gives one line, such as
+// Error returns one line, such as
 //
 //	/dev/sda: md1: sb_csum at 0x10d8: bad checksum: got 0x12, want 0x34
 func (e *Error) Error() string {
@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the class, for errors.Is.
+// Unwrap returns the class, for errors.Is.
 func (e *Error) Unwrap() error { return e.Err }
 
 // At returns err with the device's name set and its offset moved by base bytes,

@@ -174,8 +174,8 @@ func continues(pieces []Piece, i int) bool {
 	return ok && strings.HasPrefix(pieces[i-1].Name, group+".")
 }
 
-// zeroGroup gives the common name and the number of the pieces at the start of
-// the list that belong together and are zero; the number is 0 if there are
+// zeroGroup returns the common name and the number of the pieces at the start
+// of the list that belong together and are zero; the number is 0 if there are
 // none.
 func zeroGroup(pieces []Piece) (name string, n int) {
 	name, _, ok := strings.Cut(pieces[0].Name, ".")

@@ -223,8 +223,8 @@ func (c *Crash) ops() []int {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// die lets a seeded choice of what is pending land, and loses the rest.
-func (c *Crash) die() error {
+// losePower lets a seeded choice of what is pending land, and loses the rest.
+func (c *Crash) losePower() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.off = true
@@ -318,7 +318,7 @@ func (p *Power) Cut() error {
 	devices := slices.Clone(p.devices)
 	p.mu.Unlock()
 	for _, c := range devices {
-		if err := c.die(); err != nil {
+		if err := c.losePower(); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ type Error struct {
 	Err    error  // never nil; matches one of the classes above or an errno
 }
 
-// Error gives one line: operation, device, place, reason.
+// Error returns one line: operation, device, place, reason.
 func (e *Error) Error() string {
 	if e.Off < 0 {
 		return fmt.Sprintf("%s %s: %v", e.Op, e.Device, e.Err)
@@ -88,7 +88,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s %s: %d bytes at offset %d: %v", e.Op, e.Device, e.Len, e.Off, e.Err)
 }
 
-// Unwrap gives the reason, for errors.Is and errors.As.
+// Unwrap returns the reason, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 // CheckRange returns an *Error matching ErrOutOfRange unless [off, off+length)

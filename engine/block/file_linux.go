@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exclusiveOpenBit gives the open(2) flag that claims a block device. Without
+// exclusiveOpenBit returns the open(2) flag that claims a block device. Without
 // O_CREAT, O_EXCL means just that for block devices (block/fops.c,
 // blkdev_open), and nothing for files, which are locked after opening.
 func exclusiveOpenBit(special bool) (int, error) {

@@ -55,7 +55,7 @@ type ScriptError struct {
 	Why  string
 }
 
-// Error gives one line: line number, text, reason.
+// Error returns one line: line number, text, reason.
 func (e *ScriptError) Error() string {
 	return fmt.Sprintf("fault script line %d: %q: %s", e.Line, e.Text, e.Why)
 }
@@ -207,7 +207,7 @@ func parseBytes(s string) (int64, bool) {
 	return n * unit, ok && n <= math.MaxInt64/unit
 }
 
-// String gives the rule in the language that ParseScript reads.
+// String returns the rule in the language that ParseScript reads.
 func (r Rule) String() string {
 	var b strings.Builder
 	b.WriteString(string(r.Op))

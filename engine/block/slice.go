@@ -23,7 +23,7 @@ func NewSlice(base Device, off, size int64) (*Slice, error) {
 // Name returns the name of the underlying device.
 func (s *Slice) Name() string { return Name(s.base) }
 
-// String gives the name and the range of the slice, in bytes.
+// String returns the name and the range of the slice, in bytes.
 func (s *Slice) String() string { return fmt.Sprintf("%s[%d+%d]", s.Name(), s.off, s.size) }
 
 // Size returns the length in bytes.

@@ -24,7 +24,7 @@ const (
 	Fatal
 )
 
-// String gives the word used in text and JSON.
+// String returns the word used in text and JSON.
 func (s Severity) String() string {
 	switch s {
 	case Info:
@@ -39,7 +39,7 @@ func (s Severity) String() string {
 	return fmt.Sprintf("severity(%d)", uint8(s))
 }
 
-// MarshalText gives the same word to encoders.
+// MarshalText returns the same word to encoders.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Finding is one thing that verification found.
@@ -53,7 +53,7 @@ type Finding struct {
 	Message  string   `json:"message"`          // one line for people
 }
 
-// String gives one line: severity, device, place, message, rule.
+// String returns one line: severity, device, place, message, rule.
 func (f Finding) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", f.Severity)

@@ -30,7 +30,7 @@ func start(offs ...int64) []place {
 	return ps
 }
 
-// sectorsFromEnd gives places counted in 512-byte sectors before the end, as
+// sectorsFromEnd returns places counted in 512-byte sectors before the end, as
 // the formats of disk controllers count.
 func sectorsFromEnd(sectors ...int64) []place {
 	var ps []place

@@ -60,7 +60,7 @@ type Signature struct {
 	Detail   string   `json:"detail,omitempty"`  // one more line, for people
 }
 
-// String gives one line: type, version, place, identity.
+// String returns one line: type, version, place, identity.
 func (s Signature) String() string {
 	out := s.Type
 	if s.Version != "" {

@@ -44,7 +44,7 @@ func FindCulprit(blocks [][]byte) Culprit {
 	return c
 }
 
-// blame gives the block that explains one byte's differences, or Unknown.
+// blame returns the block that explains one byte's differences, or Unknown.
 func blame(dp, dq byte, data [][]byte, logs *[256]int) int {
 	switch {
 	case dq == 0:
@@ -59,7 +59,7 @@ func blame(dp, dq byte, data [][]byte, logs *[256]int) int {
 	return z
 }
 
-// gfLogs gives the logarithm to base 2 of each element except 0.
+// gfLogs returns the logarithm to base 2 of each element except 0.
 func gfLogs() (logs [256]int) {
 	power := byte(1)
 	for n := range 255 {

@@ -19,7 +19,7 @@ func gfMul(a, b byte) byte {
 	return product
 }
 
-// gfExp gives 2 to the power n, which may be negative or beyond 254.
+// gfExp returns 2 to the power n, which may be negative or beyond 254.
 func gfExp(n int) byte {
 	n = (n%255 + 255) % 255
 	power := byte(1)
@@ -29,7 +29,7 @@ func gfExp(n int) byte {
 	return power
 }
 
-// gfInv gives the inverse of a; a must not be 0.
+// gfInv returns the inverse of a; a must not be 0.
 func gfInv(a byte) byte {
 	// a^254 = a^-1, as the group has 255 elements.
 	inverse := byte(1)
@@ -39,8 +39,8 @@ func gfInv(a byte) byte {
 	return inverse
 }
 
-// gfNibbles gives the products of c with all low and with all high nibbles: c*x
-// is lo[x&15] ^ hi[x>>4]. This is the layout that byte shuffles take.
+// gfNibbles returns the products of c with all low and with all high nibbles:
+// c*x is lo[x&15] ^ hi[x>>4]. This is the layout that byte shuffles take.
 func gfNibbles(c byte) (lo, hi [16]byte) {
 	for i := range byte(16) {
 		lo[i] = gfMul(c, i)

@@ -110,9 +110,9 @@ func stripeOf(level, layout, slots, row int) (s Stripe, ok bool) {
 	return s, true
 }
 
-// stripe5 gives P and the data slots of a row of RAID5 over n slots. P walks
+// stripe5 returns P and the data slots of a row of RAID5 over n slots. P walks
 // left or right; data either restarts at the first slot in every row
-// (asymmetric) or continues behind P (symmetric).
+// (asymmetric) or continues after P (symmetric).
 func stripe5(layout, n, row int) (s Stripe, ok bool) {
 	s = Stripe{Q: -1}
 	left, right := n-1-row%n, row%n
@@ -135,9 +135,9 @@ func stripe5(layout, n, row int) (s Stripe, ok bool) {
 	return s, true
 }
 
-// stripe6 gives P, Q and the data slots of a row of RAID6 over n slots. Q is to
-// the right of P, wrapping around if need be; the layouts of converted RAID5s
-// have it on the last slot, and one DDF layout to the left of P.
+// stripe6 returns P, Q and the data slots of a row of RAID6 over n slots. Q is
+// to the right of P, wrapping around if need be; the layouts of converted
+// RAID5s have it on the last slot, and one DDF layout to the left of P.
 func stripe6(layout, n, row int) (s Stripe, ok bool) {
 	left, right := n-1-row%n, row%n
 	from := 0

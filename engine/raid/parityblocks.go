@@ -55,7 +55,7 @@ func RecoverPQ(blocks [][]byte, a, b int) {
 	}
 }
 
-// scratchFor gives p and q, with a buffer in place of one that is not lost.
+// scratchFor returns p and q, with a buffer in place of one that is not lost.
 func scratchFor(a, b, n int, p, q []byte) [2][]byte {
 	rest := [2][]byte{p, q}
 	if a == b {

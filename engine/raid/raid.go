@@ -24,7 +24,7 @@ type GeometryError struct {
 	Why   string
 }
 
-// Error gives one line: level, field, value, reason.
+// Error returns one line: level, field, value, reason.
 func (e *GeometryError) Error() string {
 	return fmt.Sprintf("%s: %s %d: %s", e.Level, e.Field, e.Value, e.Why)
 }

@@ -100,10 +100,10 @@ func (r *RAID10) Map(off int64, places []Place) []Place {
 	return places
 }
 
-// nextFar gives the slot of the next far copy after the one on slot: near slots
-// further, wrapping around within its set. Slots that do not fill a set belong
-// to the last one. The kernel looks at the slot it stepped to, so a step of
-// more than one across the edge before the last set stays in that last set;
+// nextFar returns the slot of the next far copy after the one on slot: near
+// slots further, wrapping around within its set. Slots that do not fill a set
+// belong to the last one. The kernel looks at the slot it stepped to, so a step
+// of more than one across the edge before the last set stays in that last set;
 // arrays have been written that way, so that is the right answer.
 func (r *RAID10) nextFar(slot int64) int64 {
 	set := slot / r.set

@@ -13,7 +13,7 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// superblocks gives the metadata that makes the candidate an array again: for
+// superblocks returns the metadata that makes the candidate an array again: for
 // each slot what has to be written to its member, nil for missing ones. It does
 // not touch data. Sizes are those of the members, in bytes.
 func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {

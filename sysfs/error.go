@@ -28,7 +28,7 @@ type Error struct {
 	Err     error  // the cause, an errno in most cases
 }
 
-// Error gives the one line.
+// Error returns the one line.
 func (e *Error) Error() string {
 	s := e.Op + " " + e.Path
 	if e.Op == "write" {
@@ -44,7 +44,7 @@ func (e *Error) Error() string {
 	return s + ": " + e.Meaning + " (" + cause + ")"
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is makes an absent file match [ErrNotSupported]. A write refused with ENOENT
@@ -66,7 +66,7 @@ type ParseError struct {
 	Want string // what was expected, in words
 }
 
-// Error gives one line with path, text and expectation.
+// Error returns one line with path, text and expectation.
 func (e *ParseError) Error() string {
 	text := e.Text
 	if len(text) > 120 {

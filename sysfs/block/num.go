@@ -15,7 +15,7 @@ type Num struct {
 	Minor uint32 // device within the driver, up to 1048575
 }
 
-// String gives major:minor, as sysfs spells it.
+// String returns major:minor, as sysfs spells it.
 func (n Num) String() string { return fmt.Sprintf("%d:%d", n.Major, n.Minor) }
 
 // ParseNum reads major:minor.

@@ -331,10 +331,10 @@ func TestSettings(t *testing.T) {
 		t.Errorf("nothing to go back to: %v", err)
 	}
 	if _, err := At("/nowhere", "md0").StateTo(Clear).Present(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("an array that is not there: %v", err)
+		t.Errorf("an array that does not exist: %v", err)
 	}
 	if err := At("/nowhere", "md0").StateTo(Clear).Write(); !errors.Is(err, sysfs.ErrNotSupported) {
-		t.Errorf("an array that is not there: %v", err)
+		t.Errorf("an array that does not exist: %v", err)
 	}
 }
 
@@ -359,7 +359,7 @@ func TestRefusedWriteSaysWhy(t *testing.T) {
 	}
 	for key := range refusals {
 		if !known[key.attr] {
-			t.Errorf("a refusal of %q, which is no attribute", key.attr)
+			t.Errorf("a refusal of %q, which is not an attribute", key.attr)
 		}
 	}
 }
@@ -387,13 +387,13 @@ func TestMembersAndSlots(t *testing.T) {
 		t.Errorf("block %q, %v", b, err)
 	}
 	if _, err := members[0].Block(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("block that is no link: %v", err)
+		t.Errorf("block that is not a link: %v", err)
 	}
 	if n, err := members[1].Number(); err != nil || n != (block.Num{Major: 8, Minor: 1}) || !members[1].Offline() {
 		t.Errorf("number %v, %v, offline %v", n, err, members[1].Offline())
 	}
 	if n, err := members[0].Number(); !errors.Is(err, fs.ErrNotExist) || members[0].Offline() {
-		t.Errorf("number %v, %v of what is no link", n, err)
+		t.Errorf("number %v, %v of something that is not a link", n, err)
 	}
 	unsorted, err := a.MembersUnsorted()
 	slices.SortFunc(unsorted, func(a, b *Member) int { return strings.Compare(a.Name(), b.Name()) })
@@ -436,7 +436,7 @@ func TestOpenAndNames(t *testing.T) {
 		t.Errorf("%v, %v", names, err)
 	}
 	if _, err := Open(fsys, "sda"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "no md array of that name") {
-		t.Errorf("a disk that is no array: %v", err)
+		t.Errorf("a disk that is not an array: %v", err)
 	}
 	m, err := ReadMdstat(fsys)
 	if err != nil || len(m.Personalities) != 1 {

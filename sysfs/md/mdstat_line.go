@@ -44,8 +44,8 @@ func (a *MdstatArray) parseState(words []string) {
 	}
 }
 
-// parseMember reads "sda1[0](W)(F)". The name may hold anything but a space, and
-// a flag that is not the kernel's, as a vendor's "(E)", is given back.
+// parseMember reads "sda1[0](W)(F)". The name may hold anything but a space.
+// Flags that are not the kernel's, such as a vendor's "(E)", are returned.
 func parseMember(w string) (m MdstatMember, flags []string, ok bool) {
 	rest := w
 	for strings.HasSuffix(rest, ")") {
@@ -292,7 +292,7 @@ func (a *MdstatArray) parseSizeWord(w []string) int {
 	return g.parseFault(w[0])
 }
 
-// parseSlots reads "[5/3]" and "[_UUU_]", in which a vendor's kernel may have
+// parseSlots reads "[5/3]" and "[_UUU_]", in which a vendor's kernel may use
 // letters of its own.
 func (a *MdstatArray) parseSlots(w string) int {
 	w, ok := strings.CutSuffix(w[1:], "]")

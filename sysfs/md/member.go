@@ -90,8 +90,8 @@ func (m *Member) SetErrors(n uint32) error { return attrErrors.set(m.dir, format
 // Slot returns the member's slot in the array (slot).
 func (m *Member) Slot() (Slot, error) { return attrSlot.get(m.dir) }
 
-// SetSlot gives the member a slot or, with [NoSlot], removes a failed or spare
-// one from its slot.
+// SetSlot gives the member a slot or, with [NoSlot], removes a failed or
+// spare one from its slot.
 func (m *Member) SetSlot(s Slot) error { return m.SlotTo(s).Write() }
 
 // Offset returns where the array's data begins on the member, in sectors of 512
@@ -165,7 +165,7 @@ const (
 	JournalSlot Slot = -2 // the write journal
 )
 
-// String gives the kernel's form: "3", "none", "journal".
+// String returns the kernel's form: "3", "none", "journal".
 func (s Slot) String() string {
 	switch s {
 	case NoSlot:
@@ -196,7 +196,7 @@ type BadBlocks struct {
 	Count  uint32 // length in sectors of 512 bytes; 512 at most in one entry
 }
 
-// String gives the kernel's form: "2048 8".
+// String returns the kernel's form: "2048 8".
 func (b BadBlocks) String() string { return fmt.Sprintf("%d %d", b.Sector, b.Count) }
 
 // parseBadBlocks reads lines "sector count" (block/badblocks.c badblocks_show).

@@ -29,7 +29,7 @@ var memberWords = []string{
 // Has reports whether all flags of f are set.
 func (s MemberState) Has(f MemberState) bool { return s&f == f }
 
-// String gives the kernel's form: "in_sync,write_mostly".
+// String returns the kernel's form: "in_sync,write_mostly".
 func (s MemberState) String() string {
 	var words []string
 	for i, w := range memberWords {

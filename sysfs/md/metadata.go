@@ -23,7 +23,7 @@ type Metadata struct {
 	External string // what follows "external:"; "imsm", "/md127/0" or "-md127/0"
 }
 
-// String gives the kernel's form: "none", "1.2", "external:imsm".
+// String returns the kernel's form: "none", "1.2", "external:imsm".
 func (m Metadata) String() string {
 	switch m.Kind {
 	case MetadataNative:
@@ -71,7 +71,7 @@ type BitmapPlace struct {
 	Offset int64 // otherwise: sectors of 512 bytes from the superblock, negative before it
 }
 
-// String gives the kernel's form: "none", "file", "+8".
+// String returns the kernel's form: "none", "file", "+8".
 func (p BitmapPlace) String() string {
 	switch {
 	case p.None:

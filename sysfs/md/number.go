@@ -22,7 +22,7 @@ var None = Number{}
 // Some is the [Number] n.
 func Some(n uint64) Number { return Number{N: n, Set: true} }
 
-// String gives the count, or "none".
+// String returns the count, or "none".
 func (n Number) String() string { return n.text("none") }
 
 func (n Number) text(word string) string {
@@ -32,7 +32,7 @@ func (n Number) text(word string) string {
 	return strconv.FormatUint(n.N, 10)
 }
 
-// MarshalJSON gives the count, or null.
+// MarshalJSON returns the count, or null.
 func (n Number) MarshalJSON() ([]byte, error) { return []byte(n.text("null")), nil }
 
 func parseNumber(s, word string) (Number, error) {
@@ -54,7 +54,7 @@ type Transition struct {
 	Reshaping bool  // both values are in use
 }
 
-// String gives the kernel's form: "5" or, while reshaping, "5 (4)".
+// String returns the kernel's form: "5" or, while reshaping, "5 (4)".
 func (t Transition) String() string {
 	if !t.Reshaping {
 		return strconv.FormatInt(t.Now, 10)
@@ -95,7 +95,7 @@ type Limit struct {
 	Local bool   // set for this array; false when it follows the system
 }
 
-// String gives the kernel's form: "1000 (system)".
+// String returns the kernel's form: "1000 (system)".
 func (l Limit) String() string {
 	from := "system"
 	if l.Local {
@@ -130,7 +130,7 @@ type Choice struct {
 	Available []string // all of them, in the kernel's order
 }
 
-// String gives the kernel's form: "[write-through] write-back".
+// String returns the kernel's form: "[write-through] write-back".
 func (c Choice) String() string {
 	words := make([]string, len(c.Available))
 	for i, w := range c.Available {
@@ -170,7 +170,7 @@ type Progress struct {
 	Total   uint64 // sectors of 512 bytes to do
 }
 
-// String gives the kernel's form: "none", "delayed" or "1024 / 4096".
+// String returns the kernel's form: "none", "delayed" or "1024 / 4096".
 func (p Progress) String() string {
 	switch {
 	case !p.Running:
@@ -231,7 +231,7 @@ func formatSeconds(d time.Duration, decimals int) string {
 // UUID is the identity of an array, in the order of its superblock 1.x.
 type UUID [16]byte
 
-// String gives the kernel's form: 818ca0a2-0e43-63e9-fe4f-f39101401bd4.
+// String returns the kernel's form: 818ca0a2-0e43-63e9-fe4f-f39101401bd4.
 func (u UUID) String() string {
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]

@@ -250,7 +250,7 @@ func writesInactive(t *testing.T, g *lab.Guest) {
 
 	must(t, a.AddDevice(diskNum(t, g.Disks[0])))
 	if err := a.AddDevice(diskNum(t, "/dev/null")); !errors.Is(err, unix.ENXIO) {
-		t.Errorf("a device that is none: %v", err)
+		t.Errorf("a device that does not exist: %v", err)
 	}
 	m := memberOf(t, a, g.Disks[0])
 	wrote(t, m.SetOffset(2048), m.Offset, 2048)

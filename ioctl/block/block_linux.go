@@ -36,7 +36,7 @@ type Error struct {
 	Errno  syscall.Errno // what the kernel returned
 }
 
-// Error gives the one line.
+// Error returns the one line.
 func (e *Error) Error() string {
 	name := unix.ErrnoName(e.Errno)
 	if name == "" {
@@ -88,7 +88,7 @@ func (e *Error) Meaning() string {
 	return e.Errno.Error()
 }
 
-// Unwrap gives the errno.
+// Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Errno }
 
 var classes = map[syscall.Errno]error{

@@ -88,7 +88,7 @@ func TestErrorClasses(t *testing.T) {
 	}
 	for key := range meanings {
 		if key.op != "" && key.op != "open" && requests[key.op] == nil {
-			t.Errorf("a meaning for %q, which is no request", key.op)
+			t.Errorf("a meaning for %q, which is not a request", key.op)
 		}
 	}
 }

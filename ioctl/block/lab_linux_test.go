@@ -89,7 +89,7 @@ func TestLabDisk(t *testing.T) {
 					t.Errorf("%s of half a block: %v", name, err)
 				}
 				if err := call(f, 0, size+512); !errors.Is(err, ErrInvalid) {
-					t.Errorf("%s behind the end: %v", name, err)
+					t.Errorf("%s after the end: %v", name, err)
 				}
 			}
 			if err := Discard(f, 0, 1<<20); err != nil && !errors.Is(err, ErrUnsupported) {

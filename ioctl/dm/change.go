@@ -23,7 +23,7 @@ const (
 	Happened                   // its targets have had events: EventNr has changed
 )
 
-// String gives the word for it: "appeared", "vanished", "renamed", "event".
+// String returns the word for it: "appeared", "vanished", "renamed", "event".
 func (k ChangeKind) String() string {
 	switch k {
 	case Appeared:

@@ -58,7 +58,7 @@ var commands = [numCommands]commandInfo{
 	CmdMpathProbePaths:  {"DM_MPATH_PROBE_PATHS", 50},
 }
 
-// String gives the kernel's name of the command, "DM_DEV_CREATE".
+// String returns the kernel's name of the command, "DM_DEV_CREATE".
 func (c Command) String() string {
 	if c < numCommands {
 		return commands[c].name
@@ -109,7 +109,7 @@ var flagNames = []string{
 	17: "deferred_remove", 18: "internal_suspend", 19: "ima_measurement",
 }
 
-// String gives the names of the bits, joined by "|", in the kernel's spelling
+// String returns the names of the bits, joined by "|", in the kernel's spelling
 // without the prefix DM_ and the suffix _FLAG.
 func (f Flags) String() string {
 	s := ""

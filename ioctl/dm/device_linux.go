@@ -138,9 +138,9 @@ func (c *Control) rename(name, what, text string, most int, flags Flags, o Renam
 	})
 }
 
-// Suspend makes new I/O to a device wait, once the I/O in flight has ended
-// (DM_DEV_SUSPEND with the flag SUSPEND). Suspending a suspended device does
-// nothing.
+// Suspend makes new I/O to a device wait, and returns when the I/O in flight has
+// ended (DM_DEV_SUSPEND with the flag SUSPEND). Suspending a suspended device
+// does nothing.
 func (c *Control) Suspend(dev Device, o SuspendOptions) (Info, error) {
 	return c.tell(request{cmd: CmdDevSuspend, dev: dev, flags: FlagSuspend | o.flags()})
 }

@@ -41,7 +41,7 @@ type Error struct {
 	Reason  string        // the kernel's own words from its log, if somebody has read it
 }
 
-// Error gives the one line.
+// Error returns the one line.
 func (e *Error) Error() string {
 	s := e.Command.String()
 	if e.Device != "" {
@@ -71,7 +71,7 @@ func (e *Error) Meaning() string {
 	return e.Errno.Error()
 }
 
-// Unwrap gives the errno, so that errors.Is(err, unix.EBUSY) holds.
+// Unwrap returns the errno, so that errors.Is(err, unix.EBUSY) holds.
 func (e *Error) Unwrap() []error {
 	var all []error
 	if e.Errno != 0 {

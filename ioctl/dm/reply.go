@@ -13,7 +13,7 @@ type ReplyError struct {
 	Reason string
 }
 
-// Error gives one line.
+// Error returns one line.
 func (e *ReplyError) Error() string {
 	return fmt.Sprintf("device-mapper reply: %s, byte %d: %s", e.What, e.Off, e.Reason)
 }

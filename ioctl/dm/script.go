@@ -35,7 +35,7 @@ type exchangeJSON struct {
 
 const pollWord = "poll"
 
-// MarshalJSON gives one line.
+// MarshalJSON returns one line.
 func (x Exchange) MarshalJSON() ([]byte, error) {
 	j := exchangeJSON{
 		Command: x.Command.String(), Request: hex.EncodeToString(x.Request), Reply: hex.EncodeToString(x.Reply),

@@ -21,7 +21,7 @@ type Number struct {
 	Minor uint32 // 20 bits
 }
 
-// String gives "major:minor".
+// String returns "major:minor".
 func (n Number) String() string { return fmt.Sprintf("%d:%d", n.Major, n.Minor) }
 
 // Dev returns the number in the form that the interface uses (huge_encode_dev
@@ -50,7 +50,7 @@ func ByUUID(uuid string) Device { return Device{uuid: uuid} }
 // ByNumber names a device by its number.
 func ByNumber(major, minor uint32) Device { return Device{num: Number{major, minor}} }
 
-// String gives the name, "uuid "+UUID, or "major:minor".
+// String returns the name, "uuid "+UUID, or "major:minor".
 func (d Device) String() string {
 	switch {
 	case d.uuid != "":
@@ -136,7 +136,7 @@ type TargetVersion struct {
 	Version [3]uint32 // major, minor, patch level
 }
 
-// String gives the name, a blank, and the version as "v1.4.0".
+// String returns the name, a blank, and the version as "v1.4.0".
 func (v TargetVersion) String() string {
 	return fmt.Sprintf("%s v%d.%d.%d", v.Name, v.Version[0], v.Version[1], v.Version[2])
 }
@@ -146,7 +146,7 @@ type Version struct {
 	Major, Minor, Patch uint32
 }
 
-// String gives the version as "4.47.0".
+// String returns the version as "4.47.0".
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
 
 // Geometry is the cylinders, heads and sectors that a device reports (struct

@@ -39,7 +39,7 @@ type Error struct {
 	Errno   syscall.Errno // what the kernel returned
 }
 
-// Error gives the one line.
+// Error returns the one line.
 func (e *Error) Error() string {
 	s := e.Op + " " + e.Device
 	if e.Subject != "" {
@@ -59,7 +59,7 @@ func (e *Error) Meaning() string {
 	return e.Errno.Error()
 }
 
-// Unwrap gives the errno, so that errors.Is(err, unix.EBUSY) holds.
+// Unwrap returns the errno, so that errors.Is(err, unix.EBUSY) holds.
 func (e *Error) Unwrap() error { return e.Errno }
 
 // Is matches the classes.

@@ -192,7 +192,7 @@ func TestMeaningsNameRequests(t *testing.T) {
 			continue
 		}
 		if known[key.op] == nil {
-			t.Errorf("a meaning for %q, which is no request", key.op)
+			t.Errorf("a meaning for %q, which is not a request", key.op)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type Version struct {
 	Patchlevel int32 // newer and older are compatible
 }
 
-// String gives major.minor.patchlevel.
+// String returns major.minor.patchlevel.
 func (v Version) String() string {
 	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patchlevel)
 }
@@ -69,7 +69,7 @@ type BitmapFile struct {
 	Pathname [4096]byte // path that ends at the first 0; empty if there is no bitmap file
 }
 
-// String gives the path.
+// String returns the path.
 func (f *BitmapFile) String() string {
 	s, _, _ := strings.Cut(string(f.Pathname[:]), "\x00")
 	return s
@@ -86,7 +86,7 @@ const (
 	LevelNone      Level = -1000000 // no level set
 )
 
-// String gives the personality's name as the kernel spells it, "raid5" or
+// String returns the personality's name as the kernel spells it, "raid5" or
 // "linear".
 func (l Level) String() string {
 	switch l {

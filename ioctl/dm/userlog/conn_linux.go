@@ -55,7 +55,7 @@ func (c *Conn) Receive(ctx context.Context) (*Request, error) {
 		case errors.Is(err, unix.ENOBUFS):
 			continue // some were lost; the kernel repeats them
 		case err != nil:
-			return nil, fmt.Errorf("hear of mirror logs: %w", err)
+			return nil, fmt.Errorf("receive requests of mirror logs: %w", err)
 		}
 		if req, err := ParseRequest(buf[:n]); err == nil {
 			return req, nil

@@ -46,7 +46,7 @@ var typeNames = []string{
 	"IS_REMOTE_RECOVERING",
 }
 
-// String gives the kernel's name without DM_ULOG_.
+// String returns the kernel's name without DM_ULOG_.
 func (t Type) String() string {
 	if t > 0 && int(t) < len(typeNames) {
 		return typeNames[t]

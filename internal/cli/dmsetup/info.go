@@ -124,32 +124,13 @@ func reported(err error) error {
 // splitName is a name in its parts.
 type splitName struct{ subsystem, group, volume, layer string }
 
-// split takes the name of a device of LVM apart.
+// split takes a name apart, if it is of a subsystem whose names have parts.
 func split(subsystem, name string) *splitName {
 	n := &splitName{subsystem: subsystem}
 	if subsystem == "LVM" {
-		n.group, name = cutComponent(name)
-		n.volume, name = cutComponent(name)
-		n.layer, _ = cutComponent(name)
+		n.group, n.volume, n.layer = mapper.SplitLVM(name)
 	}
 	return n
-}
-
-// cutComponent takes a component from the front of a name: up to a hyphen that
-// is not doubled, with doubled ones made single. A hyphen at the very end
-// belongs to the component.
-func cutComponent(name string) (component, rest string) {
-	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		if name[i] == '-' && i+1 < len(name) {
-			if name[i+1] != '-' {
-				return b.String(), name[i+1:]
-			}
-			i++
-		}
-		b.WriteByte(name[i])
-	}
-	return b.String(), ""
 }
 
 // splitName is the command splitname.

@@ -22,21 +22,3 @@ func FuzzConcise(f *testing.F) {
 		}
 	})
 }
-
-// TestCut holds splitting of names against what libdevmapper documents.
-func TestCut(t *testing.T) {
-	for name, want := range map[string][3]string{
-		"vg-lv":          {"vg", "lv", ""},
-		"v--g-l--v-ly":   {"v-g", "l-v", "ly"},
-		"vg":             {"vg", "", ""},
-		"":               {"", "", ""},
-		"vg-lv-":         {"vg", "lv-", ""},
-		"a-b-c-d":        {"a", "b", "c"},
-		"vg0-thin_tmeta": {"vg0", "thin_tmeta", ""},
-	} {
-		n := split("LVM", name)
-		if got := [3]string{n.group, n.volume, n.layer}; got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-}

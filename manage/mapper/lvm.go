@@ -1,0 +1,29 @@
+package mapper
+
+import "strings"
+
+// SplitLVM takes the name of a device of LVM apart: volume group, logical volume
+// and layer, each empty if it is not there.
+func SplitLVM(name string) (group, volume, layer string) {
+	group, name = cutComponent(name)
+	volume, name = cutComponent(name)
+	layer, _ = cutComponent(name)
+	return group, volume, layer
+}
+
+// cutComponent takes a component from the front of a name: up to a hyphen that
+// is not doubled, with doubled ones made single. A hyphen at the very end
+// belongs to the component.
+func cutComponent(name string) (component, rest string) {
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] == '-' && i+1 < len(name) {
+			if name[i+1] != '-' {
+				return b.String(), name[i+1:]
+			}
+			i++
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String(), ""
+}

@@ -75,16 +75,16 @@ func TestManglingWords(t *testing.T) {
 	}
 }
 
+// TestReadAheadWords shows how plans name what is to be read ahead.
 func TestReadAheadWords(t *testing.T) {
-	for _, s := range []string{"auto", "none", "256", "+64"} {
-		r, err := ParseReadAhead(s)
-		if err != nil || r.String() != s {
-			t.Errorf("%s is %+v, which is %s, %v", s, r, r, err)
-		}
-	}
-	for _, s := range []string{"", "-1", "12k", "+", "4294967296"} {
-		if r, err := ParseReadAhead(s); err == nil {
-			t.Errorf("%q is %+v", s, r)
+	for want, r := range map[string]ReadAhead{
+		"auto": {},
+		"none": {Set: true},
+		"256":  {Set: true, Sectors: 256},
+		"+64":  {Set: true, Sectors: 64, AtLeast: true},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%+v is %s, want %s", r, got, want)
 		}
 	}
 }

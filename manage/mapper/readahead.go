@@ -1,10 +1,8 @@
 package mapper
 
 import (
-	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -20,24 +18,8 @@ type ReadAhead struct {
 	AtLeast bool   // leave it alone where it is as much already
 }
 
-// ParseReadAhead reads "auto", "none", a number of sectors, or "+" and the
-// number that it is to be at least.
-func ParseReadAhead(s string) (ReadAhead, error) {
-	switch strings.ToLower(s) {
-	case "auto":
-		return ReadAhead{}, nil
-	case "none":
-		return ReadAhead{Set: true}, nil
-	}
-	digits, least := strings.CutPrefix(s, "+")
-	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil {
-		return ReadAhead{}, fmt.Errorf("read ahead %q: want auto, none, or a number of sectors", s)
-	}
-	return ReadAhead{Set: true, Sectors: uint32(n), AtLeast: least}, nil
-}
-
-// String gives what ParseReadAhead reads.
+// String is auto, none, a number of sectors, or "+" and the number that it is to
+// be at least.
 func (r ReadAhead) String() string {
 	switch {
 	case !r.Set:

@@ -11,9 +11,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
 
-// Fetch brings what is named into the cache: kernels as in Spec.Kernel by
-// their roles, peers as in Peer, "qemu". Without names it fetches all kernels
-// and peers. Progress goes to log.
+// Fetch downloads what is named into the cache: kernels by their roles (see
+// Spec.Kernel), peers (see Peer), or "qemu". Without names it fetches all
+// kernels and peers. Progress goes to log.
 func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 	if err := supported(); err != nil {
 		return err

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// Coverage of what runs in guests. A test binary built with -cover writes its
-// counters at exit as files of package runtime/coverage: into the folder of
-// -test.gocoverdir, or into a temporary one. It then makes its profile and its
-// percentage from all counter files there that belong to it. So the counters
-// of a guest, which runs the same binary, are merged by being put there too.
+// coverFlag names the folder for coverage counters. A test binary built with
+// -cover writes its counters there at exit, or into a temporary folder, as files
+// of package runtime/coverage, and makes its profile and its percentage from all
+// counter files in that folder that belong to it. So the counters of a guest,
+// which runs the same binary, are merged by putting them there too.
 const coverFlag = "test.gocoverdir"
 
-// covering says whether guests should send their counters.
+// covering reports whether guests should send their counters.
 func covering() bool { return testing.CoverMode() != "" && coverDir() != "" }
 
 func coverDir() string {
@@ -26,8 +26,8 @@ func coverDir() string {
 	return ""
 }
 
-// prepareCover names a folder for the counters if nobody else did, before the
-// tests start. The returned function removes it after the profile was made.
+// prepareCover chooses a folder for the counters before the tests start, unless
+// one is set already. The returned function removes it once the profile is made.
 func prepareCover() (func(), error) {
 	if testing.CoverMode() == "" || coverDir() != "" {
 		return func() {}, nil
@@ -42,8 +42,9 @@ func prepareCover() (func(), error) {
 	return func() { os.RemoveAll(dir) }, nil
 }
 
-// saveCover puts one counter file of a guest where the profile is made from.
-// The host writes the meta-data file itself: it is the same binary.
+// saveCover stores one counter file of a guest in the folder from which the
+// profile is made. The host writes the meta-data file itself: it is the same
+// binary.
 func saveCover(name string, data []byte) error {
 	if name != filepath.Base(name) || !strings.HasPrefix(name, "covcounters.") {
 		return nil

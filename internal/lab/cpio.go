@@ -79,7 +79,7 @@ func (c *cpioWriter) file(name, host string) {
 	c.entry(name, 0o100000|uint32(st.Mode().Perm()), st.Size(), f)
 }
 
-// writeInitramfs writes what plant would plant, as an archive.
+// writeInitramfs writes the files that plant would write, as an archive.
 func writeInitramfs(w io.Writer, tr tree, o orders) error {
 	c := &cpioWriter{w: w, done: map[string]bool{}}
 	for _, d := range guestDirs {

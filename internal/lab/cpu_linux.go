@@ -11,10 +11,10 @@ import (
 // pin keeps what the calling thread starts on one processor that no other
 // machine has, until release. User-mode Linux is one thread of control that
 // moves between processes with every system call and page fault of the guest:
-// on one processor that is a switch, across two it is an interrupt and a wait
-// for a processor that may sleep. Where all processors are taken it does
-// nothing. The caller has locked its goroutine to its thread; restore gives the
-// thread its processors back.
+// on one processor that is a context switch; across two it is an interrupt, and
+// a wait for a processor that may be asleep. If all processors are taken, pin
+// does nothing. The caller must have locked its goroutine to its thread; restore
+// lets the thread run on all its processors again.
 func pin() (restore, release func()) {
 	nothing := func() {}
 	var own unix.CPUSet
@@ -42,7 +42,7 @@ func pin() (restore, release func()) {
 }
 
 // holdCPU takes the lock of a processor, which other test processes of this
-// user respect, or gives nil.
+// user respect. It returns nil if the lock is taken.
 func holdCPU(cpu int) *os.File {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("mdkit-lab-cpu-%d-%d", os.Getuid(), cpu))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestData sends much both ways over the channel.
+// TestData sends a lot of data both ways over the channel.
 func TestData(t *testing.T) {
 	set := Cases(t, Case{Name: "echo", Run: func(t *testing.T, g *Guest) {
 		big := make([]byte, 2<<20)

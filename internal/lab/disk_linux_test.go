@@ -49,7 +49,7 @@ func aligned(b []byte) []byte {
 	return mem
 }
 
-// image makes an image of 1 MiB whose first block holds that byte.
+// image makes an image of 1 MiB whose first block is filled with one byte.
 func image(t *testing.T, name string, first byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -59,7 +59,7 @@ func image(t *testing.T, name string, first byte) string {
 	return path
 }
 
-// hostBlock is the block at off of an image, seen from the host.
+// hostBlock is the block at off in an image, as the host sees it.
 func hostBlock(t *testing.T, path string, off int64) []byte {
 	t.Helper()
 	f, err := os.Open(path)
@@ -74,7 +74,8 @@ func hostBlock(t *testing.T, path string, off int64) []byte {
 	return b
 }
 
-// TestDisks is each kind of disk, seen from the guest and afterwards.
+// TestDisks looks at each kind of disk from inside the guest, and at its image
+// afterwards.
 func TestDisks(t *testing.T) {
 	set := Cases(t, Case{Name: "use", Run: func(t *testing.T, g *Guest) {
 		for i, want := range []byte{'w', 'r', 'c', 0} {
@@ -103,7 +104,7 @@ func TestDisks(t *testing.T) {
 	}
 }
 
-// TestShared has two kernels use one image at the same time.
+// TestShared lets two kernels use one image at the same time.
 func TestShared(t *testing.T) {
 	set := Cases(t,
 		Case{Name: "writer", Run: func(t *testing.T, g *Guest) {
@@ -134,8 +135,8 @@ func TestShared(t *testing.T) {
 	reader.Wait()
 }
 
-// TestKill cuts the power: what was synced is there, what lay in the guest's
-// page cache is not, and the machine's unfinished case is no failure.
+// TestKill cuts the power: what was synced is there, what was only in the
+// guest's page cache is not, and the unfinished case does not count as a failure.
 func TestKill(t *testing.T) {
 	set := Cases(t, Case{Name: "write", Run: func(t *testing.T, g *Guest) {
 		f, err := os.OpenFile(g.Disks[0], os.O_RDWR, 0)

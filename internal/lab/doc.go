@@ -1,9 +1,9 @@
 // Package lab boots real kernels for tests, as ordinary processes: no root, no
 // KVM, nothing installed.
 //
-// The test binary itself is the payload. A test names its cases; on the host
-// Run boots a user-mode Linux kernel whose init is this very binary, and in the
-// guest the same test runs again and calls the cases for real. Their results
+// The test binary itself is the payload. A test names its cases; on the host,
+// Run boots a user-mode Linux kernel with this same binary as init; in the
+// guest, the same test runs again and calls the cases for real. Their results
 // and logs become subtests on the host.
 //
 //	func TestMain(m *testing.M) { lab.Main(m) }
@@ -25,9 +25,9 @@
 // in the middle) declares its cases with Cases and boots with CaseSet.Start;
 // host and guest then talk by Publish and Await, Tell and Await.
 //
-// The kernels come from the user's cache folder, see package fetch. Where they
-// are missing the test is skipped, loudly. MDKIT_LAB changes that: "require"
-// makes it a failure, "require" and "fetch" download what is missing, "off"
-// skips without looking. MDKIT_LAB_KERNEL picks the default kernel,
-// by its role: oldest, stable, newest.
+// The kernels come from the user's cache folder, see package fetch. If they are
+// missing, the test is skipped, loudly. MDKIT_LAB changes that: "require" makes
+// it a failure, "require" and "fetch" download what is missing, "off" skips
+// without looking. MDKIT_LAB_KERNEL picks the default kernel by its role:
+// oldest, stable, newest.
 package lab

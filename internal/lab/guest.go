@@ -10,10 +10,10 @@ import (
 // guestEnv is set in the test process of a guest, and nowhere else.
 const guestEnv = "MDKIT_LAB_GUEST"
 
-// InGuest says whether this process runs inside a lab machine.
+// InGuest reports whether this process runs inside a lab machine.
 func InGuest() bool { return os.Getenv(guestEnv) != "" }
 
-// Guest is the machine, seen from inside, as the cases get it.
+// Guest is the machine as its cases see it, from inside.
 type Guest struct {
 	Kernel  string            // Oldest, Stable or Newest
 	Backend string            // "uml" or "qemu"
@@ -23,15 +23,15 @@ type Guest struct {
 	Env     map[string]string // Spec.Env
 
 	builtin map[string]bool
-	kmsg    *os.File // at the first record nobody has asked for yet
+	kmsg    *os.File // at the first record that has not been asked for yet
 
 	mu      sync.Mutex
 	told    map[string][]byte // from Machine.Tell
-	changed chan struct{}     // closed and renewed when told changes
+	changed chan struct{}     // closed and replaced when told changes
 }
 
-// runCases is Run's guest side. The testing package itself leaves out those
-// that were not asked for.
+// runCases is the guest's side of Run. The testing package itself leaves out the
+// cases that were not asked for.
 func runCases(t *testing.T, cases []Case) {
 	t.Helper()
 	g, err := thisGuest()
@@ -66,15 +66,15 @@ func send(n note) {
 	os.Stdout.Write(n.encode())
 }
 
-// Publish hands a value to the host: Machine.Await and Result.Published. A
-// later value of the same name replaces the earlier.
+// Publish hands a value to the host, where Machine.Await and Result.Published
+// have it. A later value of the same name replaces an earlier one.
 func (g *Guest) Publish(name string, data []byte) {
 	send(note{Kind: notePublish, Name: name, Data: data})
 }
 
-// Await returns what the host hands over under that name with Machine.Tell,
-// waiting for it if need be. If the host never does, the machine's time limit
-// ends the wait.
+// Await returns the value that the host sends under that name with Machine.Tell,
+// waiting for it if need be. If the host never sends one, the machine's time
+// limit ends the wait.
 func (g *Guest) Await(name string) []byte {
 	for {
 		g.mu.Lock()
@@ -88,7 +88,7 @@ func (g *Guest) Await(name string) []byte {
 	}
 }
 
-// listen takes in what the host tells, for ever.
+// listen receives what the host sends, for ever.
 func (g *Guest) listen(in *os.File) {
 	s := stream{onNote: func(n note) {
 		g.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thisGuest is the machine this process runs in; one for all its cases.
+// thisGuest is the machine this process runs in, the same for all cases.
 var thisGuest = sync.OnceValues(func() (*Guest, error) {
 	o, err := readOrders()
 	if err != nil {
@@ -53,7 +53,7 @@ func release() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// HasModule says whether the kernel has this module, loaded or built in.
+// HasModule reports whether the kernel has this module, loaded or built in.
 func (g *Guest) HasModule(name string) bool {
 	_, err := os.Stat("/sys/module/" + moduleName(name))
 	return err == nil || g.builtin[moduleName(name)]
@@ -64,16 +64,16 @@ func (g *Guest) skipLog() {
 	g.kmsg.Seek(0, unix.SEEK_END)
 }
 
-// KernelLog returns what the kernel said since the last call, or since the
-// case began: one line per message, without level and time. A test that wants
-// no complaint asks for it last and looks.
+// KernelLog returns what the kernel has logged since the last call, or since the
+// case began: one line per message, without level and time. A test that expects
+// no complaints checks it at the end.
 func (g *Guest) KernelLog(t testing.TB) []string {
 	t.Helper()
 	var lines []string
 	buf := make([]byte, 8192)
 	for {
-		// Not through os.File.Read: kmsg is no pollable file, and an empty log
-		// says EAGAIN.
+		// Not through os.File.Read: kmsg is not pollable, and reading an empty
+		// log fails with EAGAIN.
 		n, err := unix.Read(int(g.kmsg.Fd()), buf)
 		switch {
 		case err == nil:
@@ -93,8 +93,8 @@ func (g *Guest) KernelLog(t testing.TB) []string {
 	}
 }
 
-// KernelSays waits until the kernel's log holds a line with that text since
-// the last KernelLog, and returns all lines up to then. The test fails at the
+// KernelSays waits until the kernel has logged a line with that text since the
+// last KernelLog, and returns all lines up to then. The test fails at the
 // deadline of Until.
 func (g *Guest) KernelSays(t testing.TB, text string) []string {
 	t.Helper()

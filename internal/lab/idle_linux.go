@@ -9,9 +9,9 @@ import (
 )
 
 // kernelBusy names a kernel thread that has something to do: one in state R or
-// D (fs/proc/array.c:task_state_array). Threads that sleep for good are in S
-// or I. There are some sixty of them, and system calls are what takes time in
-// user-mode Linux: so three for each, and none of package os.
+// D (fs/proc/array.c:task_state_array). Threads with nothing to do are in S or
+// I. There are some sixty of them, and system calls are slow in user-mode Linux,
+// so there are only three for each thread, and package os is not used.
 func kernelBusy() string {
 	tasks, err := os.ReadDir("/proc")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isInit says whether this process is init of a lab machine.
+// isInit reports whether this process is the init of a lab machine.
 func isInit() bool {
 	if os.Getpid() != 1 {
 		return false
@@ -25,8 +25,8 @@ func isInit() bool {
 	return err == nil
 }
 
-// guestMounts is what init mounts, in order. devtmpfs is on /dev already where
-// the kernel does that itself.
+// guestMounts is what init mounts, in order. Some kernels have already mounted
+// devtmpfs on /dev themselves.
 var guestMounts = []struct{ kind, on, options string }{
 	{"proc", "/proc", ""},
 	{"sysfs", "/sys", ""},
@@ -39,7 +39,7 @@ var guestMounts = []struct{ kind, on, options string }{
 	{"tmpfs", "/dev/shm", "mode=1777"},
 }
 
-// lateMounts need a module or an option of the kernel, and may fail.
+// lateMounts need a module or a kernel option, and may fail.
 var lateMounts = []struct{ kind, on string }{
 	{"configfs", "/sys/kernel/config"},
 	{"debugfs", "/sys/kernel/debug"},
@@ -65,7 +65,7 @@ func runInit() {
 	select {}
 }
 
-// setUp makes a machine fit for tests out of a bare kernel.
+// setUp turns a bare kernel into a machine fit for tests.
 func setUp() (*os.File, error) {
 	for _, m := range guestMounts {
 		if err := os.MkdirAll(m.on, 0o755); err != nil && !errors.Is(err, unix.EROFS) {
@@ -84,8 +84,8 @@ func setUp() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The channel may need modules (QEMU), so these come first; a failure among
-	// them is then told on the console only.
+	// The channel may need modules (QEMU), so these come first; if one fails to
+	// load, only the console shows it.
 	loadErr := loadModules(o.Modules)
 	channel, err := openChannel(o.Channel)
 	if err != nil {
@@ -108,7 +108,7 @@ func settle(o orders) error {
 			unix.Mount(m.kind, m.on, m.kind, 0, "") //nolint:errcheck // not every kernel has it
 		}
 	}
-	// A kernel that stumbles has failed the test, also if it could go on.
+	// A kernel oops fails the test, even if the kernel could carry on.
 	os.WriteFile("/proc/sys/kernel/panic_on_oops", []byte("1"), 0) //nolint:errcheck
 	if err := unix.Sethostname([]byte("lab")); err != nil {
 		return fmt.Errorf("set host name: %w", err)
@@ -195,7 +195,7 @@ func openChannel(dev string) (*os.File, error) {
 }
 
 // runChild runs the tests in a process of their own, so that a panic, a crash
-// or os.Exit is a result and not the end of the machine.
+// or os.Exit is a test result and not the end of the machine.
 func runChild(channel *os.File) {
 	o, err := readOrders()
 	if err != nil {
@@ -237,15 +237,15 @@ func runChild(channel *os.File) {
 	channel.Write(note{Kind: noteExit, Text: text}.encode())
 }
 
-// showBlocked has the kernel print the stacks of all tasks that wait where no
-// signal reaches them: what a driver that hangs looks like from inside.
+// showBlocked makes the kernel print the stacks of all tasks in uninterruptible
+// sleep: what a hanging driver looks like from inside.
 func showBlocked() {
 	os.WriteFile("/proc/sys/kernel/printk", []byte("8"), 0) //nolint:errcheck // an aid only
 	os.WriteFile("/proc/sysrq-trigger", []byte("w"), 0)     //nolint:errcheck
 }
 
-// runPattern is the -test.run that selects just these tests: all of them are
-// cases of one test, so they share all but the last element.
+// runPattern is the -test.run pattern that selects exactly these tests: all of
+// them are cases of one test, so they share all but the last element.
 func runPattern(cases []string) string {
 	if len(cases) == 0 {
 		return "^$"
@@ -262,7 +262,7 @@ func runPattern(cases []string) string {
 	return b.String() + "^(" + strings.Join(last, "|") + ")$"
 }
 
-// sendCover hands the coverage counters over.
+// sendCover sends the coverage counters to the host.
 func sendCover(channel *os.File) {
 	files, _ := filepath.Glob(filepath.Join(guestCover, "covcounters.*"))
 	for _, f := range files {
@@ -272,8 +272,8 @@ func sendCover(channel *os.File) {
 	}
 }
 
-// waitFor polls until ok. A device that does not come is an error before the
-// host gives the machine up.
+// waitFor polls until ok. A device that does not appear becomes an error before
+// the host gives up on the machine.
 func waitFor(what string, ok func() bool) error {
 	const limit = bootLimit / 2
 	deadline := time.Now().Add(limit)

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// innerEnv is set where TestInner is to run: its cases fail on purpose, each in
-// its own way, and TestFailures looks at how that shows.
+// innerEnv is set when TestInner is to run: its cases fail on purpose, each in
+// its own way, and TestFailures checks how that is reported.
 const innerEnv = "LAB_INNER"
 
 func TestInner(t *testing.T) {
@@ -56,13 +56,13 @@ func TestInner(t *testing.T) {
 		Case{Name: "hangs", Run: func(*testing.T, *Guest) { time.Sleep(time.Hour) }},
 		Case{Name: "stops", Run: func(*testing.T, *Guest) {
 			unix.Kill(unix.Getpid(), unix.SIGSTOP)
-			time.Sleep(time.Hour) // should another thread have taken the signal
+			time.Sleep(time.Hour) // in case another thread takes the signal
 		}},
 		Case{Name: "after", Run: func(*testing.T, *Guest) {}},
 	)
 }
 
-// inner runs one selection of TestInner as a test process of its own.
+// inner runs the selected cases of TestInner as a test process of its own.
 func inner(t *testing.T, pattern, setting string) (out string, failed bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestInner$/"+pattern, "-test.v", "-test.count=1")
@@ -75,8 +75,8 @@ func inner(t *testing.T, pattern, setting string) (out string, failed bool) {
 	return string(b), err != nil
 }
 
-// TestFailures wants every way to fail in a guest to be a failure of the right
-// test on the host, with what is needed to understand it.
+// TestFailures checks that every way to fail in a guest fails the right test on
+// the host, with all that is needed to understand it.
 func TestFailures(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
@@ -132,7 +132,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestCoverage wants what ran only in the guest in the host's profile.
+// TestCoverage checks that the host's profile includes what ran only in the
+// guest.
 func TestCoverage(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
@@ -162,8 +163,8 @@ func TestCoverage(t *testing.T) {
 	t.Errorf("no Publish in\n%s", out)
 }
 
-// TestGuard kills a test process like a crash would, and wants nothing of its
-// machine to stay.
+// TestGuard kills a test process as a crash would, and checks that nothing of
+// its machine is left.
 func TestGuard(t *testing.T) {
 	if InGuest() {
 		t.Skip("a host test")
@@ -177,7 +178,7 @@ func TestGuard(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// The root of the machine in its command line tells its processes.
+	// The machine's processes have its root in their command lines.
 	running := func() (n int) {
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range all {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// withInterpreter writes a copy of the 64-bit little-endian program src to dst
-// that is started by another ELF interpreter.
+// withInterpreter writes to dst a copy of the 64-bit little-endian program src
+// that another ELF interpreter starts.
 //
 // The kernel reads the interpreter's path from the file offset in PT_INTERP
 // (fs/binfmt_elf.c, load_elf_binary), so the path goes to the end of the file

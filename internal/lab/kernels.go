@@ -14,35 +14,36 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
 
-// The lab's kernels have the names of the parts they play, not of releases:
-// what release a suite of Debian carries changes, in sid every few weeks, and a
-// test must not fail for that. Their releases are read from the packages.
+// The lab's kernels are named after their roles, not their releases: the release
+// in a Debian suite changes, in sid every few weeks, and no test must fail
+// because of that. Their releases are read from the packages.
 const (
 	Oldest = "oldest"
 	Stable = "stable"
 	Newest = "newest"
 )
 
-// Kernels are the kernels there are, from the oldest to the newest.
+// Kernels lists the kernels, from the oldest to the newest.
 func Kernels() []string { return []string{Oldest, Stable, Newest} }
 
-// umlSuites says from which suite each kernel is.
+// umlSuites says which suite each kernel comes from.
 var umlSuites = map[string]string{Oldest: "bookworm", Stable: "trixie", Newest: "sid"}
 
-// isSeries says whether a name is a release or the beginning of one, as 6.12.
+// isSeries reports whether a name is a release or the beginning of one, such as
+// 6.12.
 func isSeries(name string) bool {
 	_, err := strconv.Atoi(strings.SplitN(name, ".", 2)[0])
 	return err == nil
 }
 
-// inSeries says whether a release is of a series: 6.12.113 is of 6.12 and of 6,
-// not of 6.1.
+// inSeries reports whether a release belongs to a series: 6.12.113 belongs to
+// 6.12 and to 6, but not to 6.1.
 func inSeries(release, series string) bool {
 	rest, ok := strings.CutPrefix(release, series)
 	return ok && (rest == "" || strings.ContainsAny(rest[:1], ".-"))
 }
 
-// numbers are the numbers that a release begins with: 6, 12, 113 of
+// numbers returns the numbers that a release begins with: 6, 12, 113 for
 // "6.12.113-rc1".
 func numbers(release string) []int {
 	var list []int
@@ -63,26 +64,26 @@ func numbers(release string) []int {
 	}
 }
 
-// AtLeast says whether a release is that one or a later one, by their numbers:
-// 6.12.3 is at least 6.12, 6.1.176 is not.
+// AtLeast reports whether a release is least or later, by their numbers: 6.12.3
+// is at least 6.12, 6.1.176 is not.
 func AtLeast(release, least string) bool {
 	return slices.Compare(numbers(release), numbers(least)) >= 0
 }
 
-// AtLeast says whether the machine's kernel is of that release or a later one.
+// AtLeast reports whether the machine's kernel is of that release or a later one.
 // It is for what a kernel does not show by itself: whether it has a module, an
-// attribute or a target is better asked than concluded.
+// attribute or a target is better looked up than inferred.
 func (g *Guest) AtLeast(release string) bool { return AtLeast(g.Release, release) }
 
 // umlUnpacked is the kernel package of a suite in the cache.
 type umlUnpacked struct {
 	role, suite string
 	dir         string
-	modules     string // folder of the modules
-	release     string // which that folder is named after
+	modules     string // folder of modules
+	release     string // after which that folder is named
 }
 
-// lookUML finds a kernel in the cache; ok is false where it is not there.
+// lookUML finds a kernel in the cache; ok is false if it is not there.
 func lookUML(store *fetch.Store, role string) (u umlUnpacked, ok bool, err error) {
 	u = umlUnpacked{role: role, suite: umlSuites[role]}
 	if u.dir, ok = store.Lookup(u.suite, umlPackage); !ok {
@@ -120,8 +121,8 @@ func needUML(ctx context.Context, store *fetch.Store, role string) (umlUnpacked,
 	return u, err
 }
 
-// namedUML finds the kernel of that name: a role, or the series of a release
-// for as long as a suite carries one of it.
+// namedUML finds the kernel of that name: a role, or a release series for as
+// long as a suite has a kernel of that series.
 func namedUML(ctx context.Context, store *fetch.Store, name string) (umlUnpacked, error) {
 	if umlSuites[name] != "" {
 		return needUML(ctx, store, name)
@@ -149,9 +150,9 @@ func namedUML(ctx context.Context, store *fetch.Store, name string) (umlUnpacked
 	return umlUnpacked{}, errors.Join(err, missing)
 }
 
-// FindKernel gives the role and the release of a user-mode kernel by its role,
-// or by the series of its release. Like a test it fetches the kernel if
-// MDKIT_LAB allows that.
+// FindKernel finds a user-mode kernel by its role, or by the series of its
+// release, and returns both. Like a test it fetches the kernel if MDKIT_LAB
+// allows that.
 func FindKernel(ctx context.Context, name string) (role, release string, err error) {
 	store, err := fetch.Open()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// cacheOf makes a cache folder with a kernel package of these releases, by suite.
+// cacheOf makes a cache folder with kernel packages of these releases, by suite.
 func cacheOf(t *testing.T, releases map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func cacheOf(t *testing.T, releases map[string]string) {
 	t.Setenv(labEnv, "")
 }
 
-// TestRollingKernel has suites carry other releases than they do today.
+// TestRollingKernel gives suites other releases than they have today.
 func TestRollingKernel(t *testing.T) {
 	cacheOf(t, map[string]string{"bookworm": "6.1.999", "trixie": "6.12.3", "sid": "9.9.1"})
 	for _, c := range []struct{ name, role, release string }{
@@ -58,7 +58,7 @@ func TestRollingKernel(t *testing.T) {
 	}
 }
 
-// TestKernelMissing wants what is there to be found where the rest is not.
+// TestKernelMissing checks that a kernel is found even if the others are missing.
 func TestKernelMissing(t *testing.T) {
 	cacheOf(t, map[string]string{"sid": "9.9.1-rc2"})
 	if role, release, err := FindKernel(t.Context(), "9.9"); err != nil || role != Newest || release != "9.9.1-rc2" {
@@ -72,7 +72,7 @@ func TestKernelMissing(t *testing.T) {
 }
 
 func TestReleases(t *testing.T) {
-	// Each is at least all before it, and none after it.
+	// Each is at least as new as those before it, and older than those after it.
 	order := []string{"5", "6.1", "6.1.0-9-amd64", "6.1.176", "6.8", "6.12", "6.12.113", "7.2.7", "7.3-rc1", "8.0", "10.0.0"}
 	for i, a := range order {
 		for j, b := range order {

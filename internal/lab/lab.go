@@ -14,12 +14,13 @@ import (
 // Spec describes one machine. The zero value is a machine with 512 MiB, no
 // disks, and the default kernel.
 type Spec struct {
-	// Kernel is Oldest, Stable or Newest, or the series of a release, such as
-	// "6.12", while one of those is of it. Empty means $MDKIT_LAB_KERNEL, and
-	// where that is empty too, Oldest.
+	// Kernel is Oldest, Stable or Newest, or a release series such as "6.12",
+	// while one of the three belongs to it. Empty means $MDKIT_LAB_KERNEL, and if
+	// that is empty too, Oldest.
 	Kernel string
 	// Backend is "uml" (user-mode Linux, the default) or "qemu" (Debian's stock
-	// kernel of the oldest suite in QEMU without KVM: SMP, BTF, kprobes, and 5 times slower).
+	// kernel of the oldest suite in QEMU without KVM: SMP, BTF, kprobes, and 5
+	// times slower).
 	Backend string
 	// Memory is the machine's RAM in bytes; 0 means 512 MiB.
 	Memory int64
@@ -28,10 +29,10 @@ type Spec struct {
 	// Disks become Guest.Disks, in this order. At most 16.
 	Disks []Disk
 	// Modules are loaded before the tests, each with what it depends on, e.g.
-	// "raid456" or, with parameters, "brd rd_nr=4 rd_size=65536". A module this
-	// kernel does not have is no error: Guest.HasModule says so.
+	// "raid456" or, with parameters, "brd rd_nr=4 rd_size=65536". A module that
+	// the kernel does not have is not an error: Guest.HasModule tells.
 	Modules []string
-	// Files are visible in the guest: guest path to host path, of a file or a
+	// Files are visible in the guest: guest path to the host path of a file or a
 	// folder. They are copies; the guest cannot write to them. A relative host
 	// path is relative to the package's folder. Peer makes such maps.
 	Files map[string]string
@@ -40,9 +41,9 @@ type Spec struct {
 	Env map[string]string
 	// Timeout is how long the cases may take, from when the machine is up; 0
 	// means 20 minutes. It is four times that in a soak, and $MDKIT_SLOW
-	// stretches it. Then the machine is killed and the test fails with the end
-	// of the console. It is there for machines that hang, not for hosts that
-	// are slow: leave it alone.
+	// stretches it. When it is over, the machine is killed and the test fails
+	// with the end of the console. It is there for machines that hang, not for
+	// slow hosts: leave it alone.
 	Timeout time.Duration
 	// boot is how long the machine may take until it is up.
 	boot time.Duration
@@ -54,7 +55,7 @@ type Spec struct {
 type Disk struct {
 	Size     int64  // bytes of a new, private, empty image; ignored with Path
 	Path     string // an image of the caller's
-	Shared   bool   // other machines have it too: no lock, every write at once
+	Shared   bool   // other machines use it too: no lock, no write is delayed
 	ReadOnly bool   // the guest cannot write
 	COW      bool   // writes go to a private overlay and are dropped at the end
 	Sync     bool   // every write is in the image before the guest hears of it
@@ -73,7 +74,7 @@ const (
 	labEnv    = "MDKIT_LAB"
 )
 
-// errNoLab marks the reasons for which a test cannot have a machine here.
+// errNoLab marks the reasons why a test cannot have a machine here.
 var errNoLab = errors.New("no lab")
 
 // withDefaults fills in what the caller left open.
@@ -94,7 +95,7 @@ func (s Spec) withDefaults() (Spec, error) {
 		s.Timeout = Stretched(20 * time.Minute)
 	}
 	if Soak() {
-		s.Timeout *= 4 // all cases, and nobody waits
+		s.Timeout *= 4 // all cases run, and nobody is waiting
 	}
 	if s.boot == 0 {
 		s.boot = Stretched(bootLimit)
@@ -120,8 +121,8 @@ const bootLimit = 3 * time.Minute
 // maxDisks is MAX_DEV of arch/um/drivers/ubd_kern.c.
 const maxDisks = 16
 
-// noLab ends the test: a skip that says what to do, or a failure where the lab
-// is required.
+// noLab ends the test: with a skip that says what to do, or with a failure if the
+// lab is required.
 func noLab(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv(labEnv) == "require" {
@@ -130,7 +131,7 @@ func noLab(t testing.TB, err error) {
 	t.Skipf("lab: NOT TESTED: %v", err)
 }
 
-// supported says whether this system can run lab kernels at all.
+// supported returns an error if this system cannot run lab kernels at all.
 func supported() error {
 	if os.Getenv(labEnv) == "off" {
 		return fmt.Errorf("%w: MDKIT_LAB=off", errNoLab)
@@ -141,7 +142,7 @@ func supported() error {
 	return nil
 }
 
-// mayFetch says whether a test may download what it misses.
+// mayFetch reports whether a test may download what is missing.
 func mayFetch() bool {
 	v := os.Getenv(labEnv)
 	return v == "require" || v == "fetch"
@@ -151,7 +152,7 @@ func mayFetch() bool {
 //
 // On the host every selected case (-run TestX/case works) becomes a subtest
 // with the result and the log of its twin in the guest. In the guest Run calls
-// the cases for real. What a test does before Run it does in both places.
+// the cases for real. What a test does before Run is done in both places.
 func Run(t *testing.T, spec Spec, cases ...Case) {
 	t.Helper()
 	if InGuest() {
@@ -161,8 +162,8 @@ func Run(t *testing.T, spec Spec, cases ...Case) {
 	var names []string
 	var result *Result
 	// Only the testing package knows which cases -run and -skip select. So each
-	// subtest starts and waits in a goroutine of its own: those that did start
-	// were selected, and the machine is booted for just these.
+	// subtest starts and waits in a goroutine of its own: those that started were
+	// selected, and the machine is booted for exactly these.
 	type twin struct{ begin, ended chan struct{} }
 	var twins []twin
 	for _, c := range cases {
@@ -209,9 +210,9 @@ type CaseSet struct {
 	names []string
 }
 
-// Cases declares what machines of this test can run, for tests that drive
-// their machines with Start. In the guest it runs the cases asked for and ends
-// the test; on the host it only checks the names and returns.
+// Cases declares what the machines of a test can run, for tests that drive their
+// machines with Start. In the guest it runs the cases asked for and ends the
+// test; on the host it only checks the names and returns.
 func Cases(t *testing.T, cases ...Case) *CaseSet {
 	t.Helper()
 	if InGuest() {
@@ -228,9 +229,9 @@ func Cases(t *testing.T, cases ...Case) *CaseSet {
 	return set
 }
 
-// Start boots a machine that runs the named cases of the set, in the order of
-// their declaration. It returns as soon as the kernel is started. The machine
-// is killed when t ends, if not before. Host only.
+// Start boots a machine that runs the named cases of the set, in the order in
+// which they were declared. It returns as soon as the kernel has been started.
+// The machine is killed when t ends, if not before. Host only.
 func (s *CaseSet) Start(t *testing.T, spec Spec, caseNames ...string) *Machine {
 	t.Helper()
 	var names []string
@@ -243,5 +244,5 @@ func (s *CaseSet) Start(t *testing.T, spec Spec, caseNames ...string) *Machine {
 	return start(t, spec, names)
 }
 
-// rewrite gives a name the form testing gives it: blanks become underscores.
+// rewrite changes a name as package testing does: blanks become underscores.
 func rewrite(name string) string { return strings.ReplaceAll(name, " ", "_") }

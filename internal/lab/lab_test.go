@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-// TestBoot is a machine with all it offers to an ordinary test.
+// TestBoot tries everything that a machine offers to an ordinary test.
 func TestBoot(t *testing.T) {
 	spec := Spec{
 		Modules: []string{"raid456", "no-such-module", "brd rd_nr=2 rd_size=4096"},
@@ -72,8 +72,8 @@ func TestBoot(t *testing.T) {
 	)
 }
 
-// TestKernels boots each kernel there is. That it is of the release its package
-// says is checked with every machine.
+// TestKernels boots each kernel there is. Every machine checks that its release
+// is the one that the package promises.
 func TestKernels(t *testing.T) {
 	for _, k := range Kernels() {
 		t.Run(k, func(t *testing.T) {

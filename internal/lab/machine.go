@@ -17,8 +17,8 @@ import (
 
 // Machine is one running (or ended) lab machine, seen from the host.
 type Machine struct {
-	// Disks are the host paths of the images, in the order of Spec.Disks.
-	// While the machine runs it writes to them.
+	// Disks are the host paths of the images, in the order of Spec.Disks. The
+	// machine writes to them while it runs.
 	Disks []string
 
 	t     testing.TB
@@ -28,7 +28,7 @@ type Machine struct {
 	until time.Time // when the guest's tests must have ended; zero: never
 	cmd   *exec.Cmd
 	link  *os.File   // the channel, host end
-	lend  []*os.File // for the process only: closed here once it has them
+	lend  []*os.File // only for the process: closed here once it has them
 
 	out     stream
 	console tail
@@ -37,20 +37,20 @@ type Machine struct {
 	done chan struct{} // closed when the process is gone and all is read
 
 	mu        sync.Mutex
-	changed   chan struct{} // closed and renewed at every publication
+	changed   chan struct{} // closed and replaced at every publication
 	published map[string][]byte
-	expected  string // the release that the kernel's package says
+	expected  string // the release that the kernel's package promises
 	release   string
 	exited    bool // the guest's test process ended by itself
 	fatal     string
 	killed    bool
-	expired   string // which limit it went over, "" if none
+	expired   string // which limit it exceeded, "" if none
 	reported  bool
 }
 
-// Between the end of one time limit and the next outer one there is room for
-// what is to be said: a hanging test shows its goroutines, then init has the
-// kernel show what is blocked, then the machine is killed and its console shown.
+// Each time limit ends some time before the next outer one, so that there is time
+// to say what hangs: a hanging test shows its goroutines, then init has the kernel
+// show what is blocked, then the machine is killed and its console shown.
 const (
 	sayGrace  = 5 * time.Second  // the guest's test process
 	killGrace = 30 * time.Second // the guest
@@ -89,7 +89,7 @@ func start(t *testing.T, spec Spec, names []string) *Machine {
 
 // boot stages the machine's folder and starts its process.
 func (m *Machine) boot(t *testing.T, k kernel) error {
-	// Not t.TempDir: its long names do not fit into the path of the socket that
+	// Not t.TempDir: its names are too long for the path of the socket that
 	// user-mode Linux makes for its management console.
 	dir, err := os.MkdirTemp("", "mdkit-lab-")
 	if err != nil {
@@ -144,7 +144,7 @@ func (m *Machine) boot(t *testing.T, k kernel) error {
 	group(cmd)
 	started := make(chan error)
 	go func() {
-		// The machine is tied to the life of the thread that starts it.
+		// The machine dies with the thread that starts it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		restore, release := func() {}, func() {}
@@ -190,8 +190,8 @@ func makeImage(path string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
-// limit kills the machine if it does not come up, and if it goes on for longer
-// than its tests may. It gives up when the machine is gone.
+// limit kills the machine if it does not come up, or runs for longer than its
+// tests may. It returns when the machine is gone.
 func (m *Machine) limit() {
 	expire := func(why string) {
 		m.mu.Lock()
@@ -213,7 +213,7 @@ func (m *Machine) limit() {
 		return
 	case <-m.up:
 	}
-	// The guest ends its tests by itself at that time, and says what hung.
+	// The guest itself ends its tests at that time, and says what hung.
 	tests := left(m.spec.Timeout)
 	select {
 	case <-m.done:
@@ -234,10 +234,10 @@ func (m *Machine) run(console *os.File) {
 		defer close(linkDone)
 		io.Copy(&m.out, m.link) //nolint:errcheck // likewise
 	}()
-	m.cmd.Wait()     //nolint:errcheck // how it ended is in its notes and console
+	m.cmd.Wait()     //nolint:errcheck // its notes and console tell how it ended
 	killGroup(m.cmd) // helpers of the dead kernel, if any are left
-	// What the kernel wrote last is still in the sockets; a helper that kept
-	// them open for a moment must not keep us.
+	// What the kernel wrote last is still in the sockets; a helper process that
+	// keeps them open a little longer must not hold us up.
 	late := time.AfterFunc(Stretched(5*time.Second), func() {
 		console.SetReadDeadline(time.Now())
 		m.link.SetReadDeadline(time.Now())
@@ -250,7 +250,7 @@ func (m *Machine) run(console *os.File) {
 	m.out.flush()
 }
 
-// onNote is called for every note of the guest.
+// onNote is called for every note from the guest.
 func (m *Machine) onNote(n note) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -286,9 +286,9 @@ func (m *Machine) stop() {
 	}
 }
 
-// Kill is a power cut: the machine ends at once, and the images hold what it
-// had written to them until then. The result tells of the cases that had ended;
-// the unfinished ones are no failure, the failed ones are.
+// Kill is a power cut: the machine ends at once, and the images hold what it had
+// written to them until then. The result has the cases that had ended;
+// unfinished ones do not count as failures, failed ones do.
 func (m *Machine) Kill() *Result {
 	m.t.Helper()
 	m.mu.Lock()
@@ -355,8 +355,8 @@ func (m *Machine) wait() *Result {
 	return r
 }
 
-// Await returns what the guest publishes under that name, waiting for it if
-// need be. The test fails at once if the machine ends without it.
+// Await returns what the guest publishes under that name, waiting for it if need
+// be. The test fails at once if the machine ends without publishing it.
 func (m *Machine) Await(name string) []byte {
 	m.t.Helper()
 	for {
@@ -382,10 +382,10 @@ func (m *Machine) Await(name string) []byte {
 	}
 }
 
-// Tell hands a value to the guest, where Guest.Await waits for it.
+// Tell sends a value to the guest, where Guest.Await waits for it.
 //
-// It waits until the guest listens: before that its end of the channel is a
-// terminal, which would swallow or change what comes.
+// It first waits until the guest listens: before that, the guest's end of the
+// channel is a terminal, which would swallow or change what is sent.
 func (m *Machine) Tell(name string, data []byte) {
 	m.t.Helper()
 	select {

@@ -12,9 +12,9 @@ import (
 //
 //	func TestMain(m *testing.M) { lab.Main(m) }
 //
-// In a lab machine, where this binary is init, it sets the machine up, runs
-// the test asked for in a child, and switches the machine off. Else it runs the
-// package's tests as usual and exits.
+// In a lab machine, where this binary is init, it sets the machine up, runs the
+// requested test in a child process, and switches the machine off. Otherwise it
+// runs the package's tests as usual and exits.
 func Main(m *testing.M) {
 	if isInit() {
 		runInit()
@@ -36,7 +36,7 @@ func Main(m *testing.M) {
 }
 
 // seedRapid makes property tests (pgregory.net/rapid) follow the seed as well,
-// unless the user has given them one of their own.
+// unless the user has given them a seed of their own.
 func seedRapid() {
 	const name = "rapid.seed"
 	f := flag.Lookup(name)
@@ -44,7 +44,7 @@ func seedRapid() {
 		return
 	}
 	if n, err := seed(); err == nil {
-		flag.Set(name, strconv.FormatUint(max(n, 1), 10)) //nolint:errcheck // a number
+		flag.Set(name, strconv.FormatUint(max(n, 1), 10)) //nolint:errcheck // it is a number
 	}
 }
 

@@ -64,8 +64,8 @@ func modinfo(file string) (map[string][]string, error) {
 	return info, nil
 }
 
-// order resolves what is wanted, "name param=value ...", into load order. What
-// the kernel does not have, or has built in, is left out.
+// order resolves the modules wanted, as "name param=value ...", into load order.
+// Those that the kernel does not have, or has built in, are left out.
 func (ms moduleSet) order(wanted []string) ([]hostModule, error) {
 	var list []hostModule
 	seen := map[string]bool{}
@@ -145,7 +145,8 @@ type hostModule struct {
 	name, file, param string
 }
 
-// stage puts the modules into the tree and returns them as the guest sees them.
+// stageModules puts the modules into the tree and returns them as the guest sees
+// them.
 func stageModules(tr tree, list []hostModule) []stagedModule {
 	var staged []stagedModule
 	for _, h := range list {

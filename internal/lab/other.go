@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Elsewhere than on Linux there is no lab: supported says so before any of
-// these is called. They let packages with lab tests build and run the others.
+// On systems other than Linux there is no lab: supported says so before any of
+// these is called. They let packages with lab tests build, and run their other
+// tests.
 
 func isInit() bool { return false }
 

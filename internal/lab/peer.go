@@ -24,7 +24,7 @@ const peerSuite = "bookworm"
 type peerDef struct {
 	packages []string // what to unpack, with what it depends on
 	programs []string // globs of the programs wanted; the first is the main one
-	opened   []string // libraries opened at run time, which no ELF header names
+	opened   []string // libraries loaded at run time, which no ELF header names
 }
 
 // peers are the tools mdkit is compared with, and what they need around them.
@@ -56,8 +56,8 @@ var peers = map[string]peerDef{
 // Tool is a peer, unpacked from its Debian packages with every library it
 // needs, so that it runs the same on any host and in any guest.
 type Tool struct {
-	// Files are its programs and libraries for Spec.Files, at the guest paths
-	// where Debian has them: guest path to host path.
+	// Files are its programs and libraries for Spec.Files: guest path, where
+	// Debian has them, to host path.
 	Files map[string]string
 
 	root string // the unpacked tree
@@ -66,8 +66,8 @@ type Tool struct {
 
 // Peer returns the named peer ("mdadm", "dmsetup", "blkdeactivate", "thin",
 // "bcache", "cryptsetup", "lvm2", "e2fsprogs", "busybox", "cluster") from the
-// cache. If it is not there, the test ends as it does without a kernel: see the package
-// comment.
+// cache. If it is not there, the test ends as it does without a kernel: see the
+// package comment.
 func Peer(t testing.TB, name string) *Tool {
 	t.Helper()
 	if InGuest() {
@@ -138,8 +138,8 @@ func (def peerDef) open(root string) (*Tool, error) {
 	return tool, nil
 }
 
-// Command is the peer's main program, to be run on the host. It runs by its
-// own ld.so with its own libraries: the host need not have them.
+// Command is the peer's main program, to be run on the host. It runs with its
+// own ld.so and its own libraries: the host need not have them.
 func (tool *Tool) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return tool.Program(ctx, filepath.Base(tool.main), args...)
 }
@@ -165,7 +165,7 @@ func (tool *Tool) Program(ctx context.Context, name string, args ...string) *exe
 // guestLoader is the ELF interpreter of amd64.
 const guestLoader = "/lib64/ld-linux-x86-64.so.2"
 
-// sysroot is a folder that holds (part of) a Debian system.
+// sysroot is a folder that holds a Debian system, or a part of one.
 type sysroot string
 
 // libPath is LD_LIBRARY_PATH for the system's libraries.
@@ -173,8 +173,8 @@ func (s sysroot) libPath() string {
 	return filepath.Join(string(s), "lib/x86_64-linux-gnu") + ":" + filepath.Join(string(s), "usr/lib/x86_64-linux-gnu")
 }
 
-// resolve returns the host path of a file of the system, with symbolic links
-// taken as the system itself would: absolute ones begin at its own root.
+// resolve returns the host path of a file of the system, following symbolic links
+// as the system itself would: absolute ones begin at its own root.
 func (s sysroot) resolve(name string) (string, error) {
 	name = path.Clean("/" + name)
 	for range 10 {
@@ -192,7 +192,8 @@ func (s sysroot) resolve(name string) (string, error) {
 	return "", fmt.Errorf("%s in %s: too many links", name, s)
 }
 
-// addLibs adds what the program at the host path needs, to the bottom.
+// addLibs adds all libraries that the program at the host path needs, directly
+// or indirectly.
 func (s sysroot) addLibs(files map[string]string, prog string) error {
 	f, err := elf.Open(prog)
 	if err != nil {

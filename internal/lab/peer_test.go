@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestPeer runs Debian's mdadm on the host, and in a guest on an array.
+// TestPeer runs Debian's mdadm on the host, and on an array in a guest.
 func TestPeer(t *testing.T) {
 	mdadm := Peer(t, "mdadm")
 	if !InGuest() {

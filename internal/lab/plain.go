@@ -11,9 +11,9 @@ import (
 )
 
 // plainBinary is the test binary for a user-mode Linux guest: this one, or, if
-// this one was built with the race detector, one built without. The detector's
-// shadow memory lies beyond the end of user-mode Linux's address space. What
-// the host does is still under the detector, and so are guests in QEMU.
+// this one was built with the race detector, one built without it. The detector's
+// shadow memory lies beyond the end of user-mode Linux's address space. What runs
+// on the host is still under the detector, and so are guests in QEMU.
 var plainBinary = sync.OnceValues(func() (string, error) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || setting(info, "-race") != "true" {

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// group puts the command into a process group of its own, and ties its life to
-// ours: user-mode Linux is several processes, and none may outlive the test.
+// group puts the command into a process group of its own and has it die with us:
+// user-mode Linux is several processes, and none may outlive the test.
 func group(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// guard starts a process that outlives us if we are killed, and then takes the
-// machine's group and folder away: the parts of a user-mode Linux whose main
-// process alone died would stay for ever. The returned function ends the guard.
+// guard starts a process that outlives us if we are killed, and then kills the
+// machine's group and removes its folder: if only the main process of a user-mode
+// Linux dies, the others stay for ever. The returned function ends the guard.
 func guard(pgid int, dir string) (dismiss func(), err error) {
 	cmd := exec.Command("/bin/sh", "-c", `read -r _; kill -KILL "-$1"; rm -rf -- "$2"`, "lab-guard", strconv.Itoa(pgid), dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -41,8 +41,8 @@ func killGroup(cmd *exec.Cmd) {
 	unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 }
 
-// streamPair is a connected pair of stream sockets: ours, which can wait with
-// deadlines, and the one to be inherited by the machine.
+// streamPair is a connected pair of stream sockets: ours, on which deadlines
+// work, and the one that the machine inherits.
 func streamPair(name string) (host, guest *os.File, err error) {
 	return socketPair(name, unix.SOCK_STREAM)
 }
@@ -65,9 +65,9 @@ func socketPair(name string, kind int) (host, guest *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+"-guest"), nil
 }
 
-// memoryDir chooses where user-mode Linux keeps its memory: in an unlinked file
-// that it maps executable. RAM is best; a container's /dev/shm, however, is
-// often tiny or mounted noexec. The last resort is the machine's own folder.
+// memoryDir chooses the folder for user-mode Linux's memory, an unlinked file that
+// it maps executable. RAM is best; a container's /dev/shm, however, is often tiny
+// or mounted noexec. The last resort is the machine's own folder.
 func memoryDir(own string, size int64) (string, error) {
 	dirs := []string{"/dev/shm", os.TempDir(), own}
 	for _, d := range dirs {

@@ -17,12 +17,12 @@ import (
 )
 
 // The second backend: Debian's stock kernel in QEMU, by emulation (TCG). KVM is
-// never used: a /dev/kvm may be there and still not boot such a kernel.
+// never used: /dev/kvm may exist and still fail to boot such a kernel.
 const (
 	qemuName    = "qemu"
 	qemuPackage = "qemu-system-x86"
 	qemuSuite   = "bookworm"
-	stockMeta   = "linux-image-amd64" // depends on the image of the day
+	stockMeta   = "linux-image-amd64" // depends on the current image
 	stockPrefix = "linux-image-"
 )
 
@@ -30,7 +30,7 @@ const (
 // all of virtio is modular there.
 var qemuModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "virtio_net"}
 
-// qemuKernel is an unpacked QEMU and stock kernel.
+// qemuKernel is an unpacked QEMU and a stock kernel.
 type qemuKernel struct {
 	qemu    *Tool
 	image   string
@@ -179,8 +179,8 @@ func packInitramfs(path string, tr tree, o orders) error {
 	if err != nil {
 		return err
 	}
-	// Compressed at the least cost, it boots faster than plain: it goes through
-	// an emulated device.
+	// It is read through an emulated device, so it boots faster if compressed,
+	// even at the fastest level.
 	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
 	if err == nil {
 		err = writeInitramfs(z, tr, o)

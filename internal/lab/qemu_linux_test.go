@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestQEMU is what user-mode Linux lacks: several processors and BTF, on
+// TestQEMU checks what user-mode Linux lacks: several processors and BTF, on
 // Debian's stock kernel, behind the same Run.
 func TestQEMU(t *testing.T) {
 	Run(t, Spec{

@@ -18,9 +18,9 @@ type CaseResult struct {
 
 // Result is what a machine left behind.
 type Result struct {
-	// Err is nil if the machine ran its cases (well or ill) and switched itself
-	// off, or was killed by Kill. Else it says what ended it: a panic of the
-	// kernel, a time limit, a failed boot.
+	// Err is nil if the machine ran its cases, passed or failed, and switched
+	// itself off, or if Kill ended it. Otherwise it says what ended the machine: a
+	// kernel panic, a time limit, a failed boot.
 	Err error
 	// Killed is true after Kill.
 	Killed bool
@@ -32,7 +32,7 @@ type Result struct {
 	Published map[string][]byte
 	// Console is the last part of what the kernel printed.
 	Console []string
-	// Loose is what was printed outside any case: a panic's trace, mostly.
+	// Loose is what was printed outside any case: mostly the trace of a panic.
 	Loose string
 }
 
@@ -56,7 +56,7 @@ func (r *Result) consoleTail() string {
 	return b.String()
 }
 
-// mirror gives t the fate of the case of that full name.
+// mirror makes t end as the case with that full name did.
 func (r *Result) mirror(t *testing.T, name string) {
 	t.Helper()
 	for _, c := range r.Cases {
@@ -88,7 +88,7 @@ func (c CaseResult) mirror(t *testing.T) {
 	}
 }
 
-// failures lists the cases that did not pass, deepest first mention of why.
+// failures lists the cases that did not pass, down to the subtests that say why.
 func (r *Result) failures() []CaseResult {
 	var bad []CaseResult
 	var walk func(cs []CaseResult)
@@ -104,5 +104,5 @@ func (r *Result) failures() []CaseResult {
 	return bad
 }
 
-// clonePublished is a copy that the machine no longer touches.
+// clonePublished returns a copy that the machine no longer touches.
 func clonePublished(m map[string][]byte) map[string][]byte { return maps.Clone(m) }

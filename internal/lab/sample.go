@@ -11,20 +11,20 @@ import (
 	"testing"
 )
 
-// seedEnv and soakEnv say what a run takes of the tests that cannot all be run
-// every time. A guest has them from its host.
+// seedEnv and soakEnv choose, from the tests that cannot all be run every time,
+// those of this run. A guest gets them from its host.
 const (
 	seedEnv = "MDKIT_SEED"
 	soakEnv = "MDKIT_SOAK"
 )
 
-// drawnSeed is the seed of a run that was given none.
+// drawnSeed is the seed of a run for which none is set.
 var drawnSeed = sync.OnceValue(func() uint64 { return rand.Uint64() >> 32 })
 
-// Seed is the number on which all that a test leaves to chance depends:
-// $MDKIT_SEED, or where that is not set, one drawn for this process. The
-// Makefile sets it from the commit. It is logged, so that a failure can be
-// repeated, and it is the same in the guest as on the host.
+// Seed is the number on which everything depends that a test leaves to chance:
+// $MDKIT_SEED, or if that is not set, one drawn for this process. The Makefile
+// sets it from the commit. It is logged, so that a failure can be repeated, and
+// it is the same in the guest as on the host.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	seed := mustSeed(t)
@@ -48,8 +48,8 @@ func seed() (uint64, error) {
 	return drawnSeed(), nil
 }
 
-// Rand is a source of numbers that depends on nothing but Seed and the test's
-// name: the same in a case in the guest whichever other cases run before it.
+// Rand is a source of random numbers that depends only on Seed and the test's
+// name: it is the same for a case in the guest whatever cases run before it.
 func Rand(t testing.TB) *rand.Rand {
 	t.Helper()
 	return source(t, Seed(t))
@@ -61,13 +61,13 @@ func source(t testing.TB, seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// Soak says whether a test is to run all it has instead of a sample: whether
-// $MDKIT_SOAK is set, as `make soak` does. It is the same in the guest.
+// Soak reports whether tests are to run all they have instead of a sample, that
+// is, whether $MDKIT_SOAK is set, as by `make soak`. It is the same in the guest.
 func Soak() bool { return os.Getenv(soakEnv) != "" }
 
-// Sample is n of the list in their order, picked by Seed and the test's name,
-// or the whole list if it is no longer or if Soak. A guest always has the whole
-// list: it runs what the host has picked.
+// Sample returns n elements of the list in their order, picked by Seed and the
+// test's name. It returns the whole list if that is no longer than n, in a soak,
+// and always in a guest, which runs what the host has picked.
 //
 //	lab.Run(t, spec, lab.Sample(t, cases, 8)...)
 func Sample[T any](t testing.TB, list []T, n int) []T {
@@ -86,8 +86,8 @@ func Sample[T any](t testing.TB, list []T, n int) []T {
 	return out
 }
 
-// guestEnviron is what a guest's test process gets: env, and the settings of
-// the run where env has none.
+// guestEnviron is the environment of a guest's test process: env, and the run's
+// settings that are not in env.
 func guestEnviron(env map[string]string) (map[string]string, error) {
 	seed, err := seed()
 	if err != nil {

@@ -40,8 +40,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// Every part of the sample must be met in time: over many seeds each element is
-// picked about equally often.
+// TestSampleIsFair checks that every element gets its turn: over many seeds each
+// is picked about equally often.
 func TestSampleIsFair(t *testing.T) {
 	t.Setenv(soakEnv, "")
 	var count [10]int

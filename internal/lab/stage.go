@@ -23,7 +23,7 @@ const (
 	guestCover   = "/run/lab-cover"
 )
 
-// orders is what init reads: everything the guest has to know.
+// orders is what init reads: everything that the guest must know.
 type orders struct {
 	Kernel  string            // Oldest, Stable or Newest
 	Backend string            // as asked for in Spec
@@ -39,7 +39,7 @@ type orders struct {
 	Short   bool              // -short on the host
 	Timeout time.Duration     // for the test process
 	Grace   time.Duration     // for what it says after that
-	Until   time.Time         // when it must have ended anyhow; zero: never
+	Until   time.Time         // when it must have ended at the latest; zero: no limit
 }
 
 func (o orders) encode() ([]byte, error) { return json.MarshalIndent(o, "", "\t") }
@@ -60,7 +60,7 @@ type orderedNIC struct {
 // tree collects what is to be visible in the guest: guest path to host path.
 type tree map[string]string
 
-// add puts a file, or a folder with all in it, at the guest path.
+// add puts a file, or a folder with everything in it, at the guest path.
 func (tr tree) add(guest, host string) error {
 	guest = path.Clean("/" + guest)
 	st, err := os.Stat(host)
@@ -90,7 +90,7 @@ func (tr tree) add(guest, host string) error {
 // guestDirs are the empty folders every guest has.
 var guestDirs = []string{"dev", "etc", "lab", "mnt", "proc", "root", "run", "sys", "tmp", "var"}
 
-// guestEtc are the few files libraries look for.
+// guestEtc are the few files that libraries look for.
 var guestEtc = map[string]string{
 	"passwd":        "root:x:0:0:root:/root:/bin/sh\n",
 	"group":         "root:x:0:\ndisk:x:6:\n",
@@ -98,8 +98,8 @@ var guestEtc = map[string]string{
 	"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 
-// payload is the tree of a guest but for its modules and orders: the test
-// binary as init, and the caller's files.
+// payload is the tree of a guest without its modules and orders: the test binary
+// as init, and the caller's files.
 func (m *Machine) payload(binary string) (tree, error) {
 	tr := tree{"/init": binary}
 	libs, err := neededLibs(binary)
@@ -117,8 +117,8 @@ func (m *Machine) payload(binary string) (tree, error) {
 	return tr, nil
 }
 
-// orders are the orders for this machine's guest, less what only the backend
-// knows.
+// orders returns the orders for this machine's guest, except for what only the
+// backend knows.
 func (m *Machine) orders() orders {
 	return orders{
 		Kernel: m.spec.Kernel, Backend: m.spec.Backend, Cases: m.cases, Env: m.spec.Env,
@@ -155,8 +155,8 @@ func plant(root string, tr tree, o orders) error {
 	return os.WriteFile(filepath.Join(root, guestOrders), b, 0o644)
 }
 
-// linkOrCopy makes dst the same file as src, or where that cannot be (another
-// file system, a symbolic link, somebody else's file) a copy.
+// linkOrCopy makes dst the same file as src, or, if that is not possible (another
+// file system, a symbolic link, another user's file), a copy of it.
 func linkOrCopy(src, dst string) error {
 	src, err := filepath.EvalSymlinks(src)
 	if err != nil {
@@ -189,8 +189,8 @@ func linkOrCopy(src, dst string) error {
 // others keep their libraries.
 var libDirs = []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
 
-// neededLibs lists the interpreter and the libraries of a dynamic program, as
-// a test binary built with -race is; a static one needs none.
+// neededLibs lists the interpreter and the libraries of a dynamic program, such
+// as a test binary built with -race; a static one needs none.
 func neededLibs(prog string) ([]string, error) {
 	var all []string
 	queue := []string{prog}

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// The guest's channel carries what the test binary prints, as it is, with our
-// own notes between. A note is a line of its own: mark, JSON, newline. mark
-// begins with the byte that -test.v=test2json puts before its own lines, which
-// nothing else prints.
+// The guest's channel carries what the test binary prints, unchanged, and our own
+// notes in between. A note is a line of its own: mark, JSON, newline. mark begins
+// with the byte that -test.v=test2json puts before its own lines, which nothing
+// else prints.
 const (
 	verdictMark = "\x16"
 	noteMark    = "\x16@lab "
 )
 
-// note is one message between guest and host, either way.
+// note is one message between guest and host, in either direction.
 type note struct {
 	Kind string `json:"k"`
 	Name string `json:"n,omitempty"` // full test name, key, ...
@@ -36,7 +36,7 @@ const (
 	noteTell    = "tell"    // host to guest: Machine.Tell
 )
 
-// encode is the note as it goes over the channel.
+// encode returns the note as it goes over the channel.
 func (n note) encode() []byte {
 	b, err := json.Marshal(n)
 	if err != nil {
@@ -72,8 +72,8 @@ type stream struct {
 	mu    sync.Mutex
 	rest  []byte     // an unfinished line
 	tests []*testLog // in order of their start
-	cur   *testLog   // whom output belongs to
-	loose testLog    // output of nobody
+	cur   *testLog   // the test that output belongs to
+	loose testLog    // output that belongs to no test
 }
 
 var (
@@ -104,7 +104,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// line takes one line, and returns the note that it was, if it was one.
+// line takes one line, and returns the note that it carries, if any.
 func (s *stream) line(text string) (note, bool) {
 	before, after, marked := strings.Cut(text, verdictMark)
 	if !marked {
@@ -148,7 +148,7 @@ func (s *stream) output(line string) {
 	dst.out.WriteByte('\n')
 }
 
-// test finds the record of a test, or makes it.
+// test finds the record of a test, or creates it.
 func (s *stream) test(name string) *testLog {
 	for _, t := range s.tests {
 		if t.name == name {
@@ -160,7 +160,7 @@ func (s *stream) test(name string) *testLog {
 	return t
 }
 
-// flush ends an unfinished last line: the machine says nothing more.
+// flush ends an unfinished last line: nothing more comes from the machine.
 func (s *stream) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *stream) looseText() string {
 }
 
 // snapshot returns the case of that name and the tests below it, as results.
-// begun cases without a status are unfinished.
+// Cases that have begun and have no status are unfinished.
 func (s *stream) snapshot(name string) CaseResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +198,7 @@ func (s *stream) snapshot(name string) CaseResult {
 	return root
 }
 
-// add puts a subtest where its name says.
+// add adds a subtest below the tests that its name says.
 func (r *CaseResult) add(sub CaseResult) {
 	for i := range r.Sub {
 		if strings.HasPrefix(sub.Name, r.Sub[i].Name+"/") {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestStream feeds the channel in pieces of every size: no cut may matter.
+// TestStream feeds the channel in pieces of every size: where it is cut must not
+// matter.
 func TestStream(t *testing.T) {
 	text := "loose\n\x16=== RUN   TestA\n\x16=== RUN   TestA/x\n    a_test.go:1: hello\nhalf\x16=== RUN   TestA/x/in\n    deep\n\x16=== NAME  TestA/x\nback\n" +
 		string(note{Kind: noteCase, Name: "TestA/x", Text: "FAIL"}.encode()) +
@@ -91,7 +92,7 @@ func TestModuleOrder(t *testing.T) {
 	}
 }
 
-// koFile is the least ELF file that has a .modinfo section.
+// koFile is the smallest ELF file that has a .modinfo section.
 func koFile(info string) []byte {
 	names := "\x00.modinfo\x00.shstrtab\x00"
 	b := make([]byte, 64)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Switch is an Ethernet switch between machines, held by the test. It learns
-// where which address is, as a real one does, and it drops, delays and records
-// what the test says.
+// Switch is an Ethernet switch between machines, run by the test. It learns which
+// address is at which port, as a real one does, and it drops, delays and records
+// frames as the test says.
 type Switch struct {
 	mu      sync.Mutex
 	ports   []*Port
@@ -61,15 +61,15 @@ type delivery struct {
 // dropped, as a switch would.
 const queueLength = 1024
 
-// NewSwitch makes a switch without ports. It ends with the test.
+// NewSwitch makes a switch without ports. It is closed when the test ends.
 func NewSwitch(t testing.TB) *Switch {
 	sw := &Switch{where: map[[6]byte]*Port{}}
 	t.Cleanup(sw.close)
 	return sw
 }
 
-// Port adds a socket. With an address such as "10.9.0.1/24" the guest's card
-// has it when the cases begin; without, the card is up and has none.
+// Port adds a socket. If an address such as "10.9.0.1/24" is given, the guest's
+// card has it when the cases begin; otherwise the card is up without one.
 func (sw *Switch) Port(addr ...string) *Port {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
@@ -81,8 +81,8 @@ func (sw *Switch) Port(addr ...string) *Port {
 	return p
 }
 
-// Partition cuts the network: from now on frames pass only between ports of
-// the same group. A port in no group is alone.
+// Partition splits the network: from now on frames pass only between ports of the
+// same group. A port that is in no group is alone.
 func (sw *Switch) Partition(groups ...[]*Port) {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
@@ -99,9 +99,9 @@ func (sw *Switch) Heal() {
 	sw.groups = nil
 }
 
-// Filter has f judge every frame, once for each port it would go to, and after
-// any partition. It is called from one goroutine at a time and must not call
-// the switch. nil ends filtering.
+// Filter makes f judge every frame, once for each port it would go to, after
+// partitions have been applied. f is called from one goroutine at a time and must
+// not call the switch. nil ends filtering.
 func (sw *Switch) Filter(f func(Frame) Verdict) {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
@@ -109,7 +109,7 @@ func (sw *Switch) Filter(f func(Frame) Verdict) {
 }
 
 // Record writes every frame that enters the switch to w in pcap format, for
-// tcpdump -r and its like. nil ends it.
+// tcpdump -r and the like. nil ends it.
 func (sw *Switch) Record(w io.Writer) error {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
@@ -141,7 +141,7 @@ func (sw *Switch) record(now time.Time, data []byte) {
 	_, sw.pcapErr = sw.pcap.Write(append(b, data...))
 }
 
-// forward takes one frame from a port to where it belongs.
+// forward sends one frame from a port to where it belongs.
 func (sw *Switch) forward(from *Port, data []byte) {
 	if len(data) < 14 {
 		return
@@ -190,8 +190,8 @@ func (sw *Switch) close() {
 	sw.wg.Wait()
 }
 
-// plug makes a cable and returns its machine end. What was plugged in before
-// is unplugged: it is a machine that is gone.
+// plug makes a cable and returns the machine's end. What was plugged in before is
+// unplugged: that machine is gone.
 func (p *Port) plug() (*os.File, error) {
 	p.unplug()
 	host, guest, err := packetPair(fmt.Sprintf("lab-port%d", p.index))
@@ -232,11 +232,11 @@ func (p *Port) enqueue(d delivery) {
 	}
 	select {
 	case p.queue <- d:
-	default: // full: a switch drops
+	default: // the queue is full: a switch drops the frame
 	}
 }
 
-// receive takes in what the machine sends, until unplug closes the cable.
+// receive takes what the machine sends, until unplug closes the cable.
 func (p *Port) receive(conn *os.File) {
 	buf := make([]byte, 65536)
 	for {
@@ -257,13 +257,14 @@ func (p *Port) receive(conn *os.File) {
 func transmit(conn *os.File, queue <-chan delivery) {
 	for d := range queue {
 		time.Sleep(time.Until(d.due))
-		// A machine that takes nothing for so long is hung or dead.
+		// A machine that takes nothing for that long has hung or died.
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
-		conn.Write(d.data) //nolint:errcheck // lost frames are Ethernet's way
+		conn.Write(d.data) //nolint:errcheck // Ethernet may lose frames
 	}
 }
 
-// mac is the card's address: a locally administered one, made of the port.
+// mac is the card's address: a locally administered one, made from the port's
+// number.
 func (p *Port) mac() string {
 	return fmt.Sprintf("02:6d:64:00:%02x:%02x", p.index>>8&0xff, p.index&0xff)
 }

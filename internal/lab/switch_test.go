@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestSwitch lets two kernels talk, cuts the cable between them, and mends it.
+// TestSwitch lets two kernels talk, cuts the network between them, and mends it.
 func TestSwitch(t *testing.T) {
 	set := Cases(t,
 		Case{Name: "server", Run: func(t *testing.T, g *Guest) {
@@ -47,8 +47,8 @@ func TestSwitch(t *testing.T) {
 			g.Await("go")
 			g.Publish("joined", []byte(get(Patient(t))))
 			g.Await("cut")
-			// Nothing is to come however long one waits. A second lets the
-			// kernel try twice.
+			// Nothing must arrive, however long one waits. In a second the
+			// kernel tries twice.
 			brief, stop := context.WithTimeout(t.Context(), time.Second)
 			defer stop()
 			g.Publish("parted", []byte(get(brief)))
@@ -106,7 +106,7 @@ func plugIn(t *testing.T, p *Port) cable {
 	return cable{t, f}
 }
 
-// frame is the least there can be: two addresses, a type, a letter.
+// frame is the smallest possible frame: two addresses, a type, a letter.
 func frame(to, from, letter byte) []byte {
 	return []byte{2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 0x88, 0xb5, letter}
 }
@@ -138,10 +138,10 @@ func TestSwitchRules(t *testing.T) {
 	ports := []*Port{sw.Port(), sw.Port(), sw.Port()}
 	a, b, c := plugIn(t, ports[0]), plugIn(t, ports[1]), plugIn(t, ports[2])
 
-	a.send(frame(9, 1, 'A')) // to nobody known: to all
+	a.send(frame(9, 1, 'A')) // to an unknown address: to all
 	b.want('A')
 	c.want('A')
-	b.send(frame(1, 2, 'B')) // a is known now: to a alone
+	b.send(frame(1, 2, 'B')) // a is known now: only to a
 	a.want('B')
 	c.send(frame(1, 3, 'C'))
 	a.want('C')

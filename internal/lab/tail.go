@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// tailSize is how much of a console is kept, in bytes: a kernel's whole
-// complaint with its stack, and the messages before it.
+// tailSize is how much of a console is kept, in bytes: enough for a whole kernel
+// oops with its stack, and the messages before it.
 const tailSize = 64 << 10
 
 // tail keeps the last part of what is written to it.

@@ -24,12 +24,12 @@ type umlKernel struct {
 	role    string
 	release string // as the package says
 	binary  string
-	env     []string // how to find its C library, where the system's is too old
+	env     []string // how to find its C library, if the system's is too old
 	modules moduleSet
 }
 
-// findUML returns the kernel of that name from the cache, fetching it if that
-// is allowed.
+// findUML returns the kernel of that name from the cache, fetching it if that is
+// allowed.
 func findUML(ctx context.Context, name string) (*umlKernel, error) {
 	store, err := fetch.Open()
 	if err != nil {
@@ -53,8 +53,8 @@ func findUML(ctx context.Context, name string) (*umlKernel, error) {
 
 func (k *umlKernel) identity() (role, release string) { return k.role, k.release }
 
-// ownLibc is the suite whose kernel is content with the C library of any
-// system the lab supports. The later ones get the library of their own suite.
+// ownLibc is the suite whose kernel works with the C library of any system that
+// the lab supports. The later ones get the library of their own suite.
 const ownLibc = "bookworm"
 
 // libcPackage is Debian's C library.
@@ -69,9 +69,9 @@ func fetchUML(ctx context.Context, store *fetch.Store, suite string) error {
 	return err
 }
 
-// fitLibc has the kernel run with the C library in that tree: it makes a copy
-// of the binary that names that tree's interpreter. Starting it as an argument
-// of ld.so does not do: it maps its memory where ld.so would put it.
+// fitLibc makes the kernel run with the C library in that tree, by a copy of the
+// binary that names the tree's interpreter. Starting the kernel as an argument of
+// ld.so does not work: it maps its memory where ld.so would put the kernel.
 func (k *umlKernel) fitLibc(fitted string, libc sysroot) error {
 	loader, err := libc.resolve(guestLoader)
 	if err != nil {
@@ -100,7 +100,7 @@ func (k *umlKernel) use(fitted string, libc sysroot) {
 	k.env = []string{"LD_LIBRARY_PATH=" + libc.libPath()}
 }
 
-// newer says whether file a was changed after file b.
+// newer reports whether file a was changed after file b.
 func newer(a, b string) bool {
 	sa, errA := os.Stat(a)
 	sb, errB := os.Stat(b)

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// slowEnv is the one setting for machines on which everything takes longer: it
+// slowEnv names the one setting for machines on which everything takes longer: it
 // stretches every deadline of the tests and the lab.
 const slowEnv = "MDKIT_SLOW"
 
-// slowness is $MDKIT_SLOW, 1 where it is not set or no positive number.
+// slowness is $MDKIT_SLOW, or 1 if it is not set or not a positive number.
 var slowness = sync.OnceValue(func() float64 {
 	n, err := strconv.ParseFloat(os.Getenv(slowEnv), 64)
 	if err != nil || n <= 0 {
@@ -22,19 +22,19 @@ var slowness = sync.OnceValue(func() float64 {
 	return n
 })
 
-// patience is how long a test waits for one thing. What is waited for takes no
-// more than twenty seconds on an idle machine with two cores, and nearly always
-// a fraction of one.
+// patience is how long a test waits for one thing. On an idle machine with two
+// cores nothing takes more than twenty seconds, and almost everything takes a
+// fraction of one.
 const patience = 200 * time.Second
 
-// Stretched is d times $MDKIT_SLOW: the deadline of something that hangs if it
+// Stretched is d times $MDKIT_SLOW: the deadline for something that has hung if it
 // takes d on the slowest machine one can think of.
 func Stretched(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * slowness())
 }
 
-// Until polls until ok says yes. At the deadline the test fails and says what
-// it still waited for.
+// Until polls until ok says yes. At the deadline the test fails and says what it
+// was still waiting for.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	Poll(t, func() string {
@@ -45,14 +45,15 @@ func Until(t testing.TB, what string, ok func() bool) {
 	})
 }
 
-// Poll polls until still says "". At the deadline the test fails with what it
-// said last: what the test still waited for, and perhaps what was there instead.
+// Poll polls until still returns "". At the deadline the test fails with what it
+// returned last: what the test was still waiting for, and perhaps what was there
+// instead.
 func Poll(t testing.TB, still func() string) {
 	t.Helper()
 	limit := Stretched(patience)
 	deadline := time.Now().Add(limit)
-	// What is quick is seen at once, and what is slow is not slowed down by
-	// being watched: a guest has one processor.
+	// What is quick is seen at once, and what is slow is not slowed down
+	// further by polling: a guest has one processor.
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		why := still()
 		if why == "" {
@@ -66,7 +67,7 @@ func Poll(t testing.TB, still func() string) {
 }
 
 // Receive takes a value from c. At the deadline the test fails and says what it
-// still waited for; a channel that is closed gives the zero value.
+// was still waiting for; a closed channel gives the zero value.
 func Receive[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	limit := Stretched(patience)

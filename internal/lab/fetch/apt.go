@@ -19,7 +19,7 @@ type apt struct {
 	suite string
 	dir   string // state, cache and configuration
 	conf  string // configuration file, read last, so that it wins
-	fresh bool   // the lists were renewed by this process
+	fresh bool   // this process has renewed the lists
 }
 
 // apt prepares the private folder of a suite.
@@ -50,7 +50,7 @@ func (s *Store) apt(ctx context.Context, suite string) (*apt, error) {
 	list := filepath.Join(a.dir, "sources.list")
 	line := src.line(suite)
 	if old, err := os.ReadFile(list); err != nil || string(old) != line {
-		// Lists of another mirror are of no use any more.
+		// Lists from another mirror are no longer of use.
 		os.Remove(a.stamp())
 		if err := os.WriteFile(list, []byte(line), 0o644); err != nil {
 			return nil, err
@@ -64,9 +64,9 @@ func (s *Store) apt(ctx context.Context, suite string) (*apt, error) {
 
 // config is the private configuration. Sandbox::User root means "stay who you
 // are": apt would otherwise try to become _apt, which cannot read the cache of
-// an ordinary user. Lists past their date will do, as long as they are signed:
-// a mirror that lags behind has kernels all the same. The hooks are cleared because images of Debian for
-// containers carry some that work on the system's own folders.
+// an ordinary user. Expired lists will do, as long as they are signed: a mirror
+// that lags behind still has kernels. The hooks are cleared because Debian's
+// container images come with hooks that work on the system's own folders.
 func (a *apt) config(list string) string {
 	return fmt.Sprintf(`Dir::State %q;
 Dir::State::status %q;
@@ -90,8 +90,8 @@ Acquire::GzipIndexes "true";
 `, filepath.Join(a.dir, "state"), a.status(), filepath.Join(a.dir, "cache"), list, a.dir)
 }
 
-// status is dpkg's list of what is installed: nothing. It lies in a folder of
-// its own because apt-get install puts its locks beside it.
+// status is dpkg's list of installed packages, which is empty. It has a folder
+// of its own because apt-get install puts its locks beside it.
 func (a *apt) status() string { return filepath.Join(a.dir, "dpkg", "status") }
 
 func (a *apt) stamp() string { return filepath.Join(a.dir, "updated") }
@@ -112,8 +112,8 @@ func (a *apt) renew(ctx context.Context, force bool) error {
 	return os.WriteFile(a.stamp(), nil, 0o644)
 }
 
-// retry runs get, and once more with fresh lists if it failed: a package may
-// have been replaced on the mirror since the lists were read.
+// retry runs get, and runs it once more with fresh lists if it fails: a package
+// may have been replaced on the mirror since the lists were read.
 func (a *apt) retry(ctx context.Context, get func() ([]byte, error)) ([]byte, error) {
 	out, err := get()
 	if err == nil || a.fresh {
@@ -141,8 +141,9 @@ func (a *apt) download(ctx context.Context, work, name string) ([]string, error)
 	return debs, err
 }
 
-// downloadAll puts the archives of the packages and all they depend on into
-// apt's private cache. The status file is empty, so nothing counts as there.
+// downloadAll puts the archives of the packages and of all they depend on into
+// apt's private cache. The status file is empty, so that nothing counts as
+// installed.
 func (a *apt) downloadAll(ctx context.Context, names []string) ([]string, error) {
 	a.store.logf("downloading %s of %s with what they depend on", strings.Join(names, " "), a.suite)
 	archives := filepath.Join(a.dir, "cache", "archives")
@@ -164,7 +165,7 @@ func (a *apt) downloadAll(ctx context.Context, names []string) ([]string, error)
 }
 
 // run runs one apt tool in work and returns its standard output. The error
-// carries apt's own last complaint, which names the host or the file.
+// includes apt's own last complaint, which names the host or the file.
 func (a *apt) run(ctx context.Context, work, tool string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, tool, append([]string{"-c=" + a.conf}, args...)...)
 	cmd.Dir = work
@@ -183,15 +184,15 @@ func (a *apt) run(ctx context.Context, work, tool string, args ...string) ([]byt
 		}
 		return nil, fmt.Errorf("%s: %w", tool, complaint(errs.String(), err))
 	}
-	// apt-get update ends well even when it reached nobody.
+	// apt-get update succeeds even if it could not reach any mirror.
 	if strings.Contains(errs.String(), "Failed to fetch") {
 		return nil, fmt.Errorf("%s: %w", tool, complaint(errs.String(), nil))
 	}
 	return out.Bytes(), nil
 }
 
-// complaint is the line of apt's messages that says most: which file of which
-// host could not be had, or else the first error.
+// complaint is the most informative line of apt's messages: which file could not
+// be fetched from which host, or else the first error.
 func complaint(text string, err error) error {
 	var first string
 	for line := range strings.Lines(text) {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// compilerSuite is the suite the compiler comes from where the system has none.
+// compilerSuite is the suite from which the compiler comes if the system has none.
 const compilerSuite = "bookworm"
 
 // Compiler returns the path of a C compiler, which Go's race detector needs to
@@ -26,8 +26,8 @@ func (s *Store) Compiler(ctx context.Context) (string, error) {
 	return wrapCompiler(root)
 }
 
-// wrapper runs the unpacked gcc with its own libraries, headers and linker. It
-// finds the rest of itself from where it lies.
+// wrapper runs the unpacked gcc with its own libraries, headers and linker, which
+// it finds relative to its own path.
 const wrapper = `#!/bin/sh
 root=%[1]q
 export LD_LIBRARY_PATH="$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu"

@@ -1,4 +1,4 @@
-// Package fetch brings Debian packages into the user's own cache folder and
+// Package fetch downloads Debian packages into the user's own cache folder and
 // unpacks them there: lab kernels, the tools mdkit is compared with, QEMU.
 //
 // Nothing is installed and no root is needed. apt-get runs with private state
@@ -31,7 +31,7 @@ const listsAge = 12 * time.Hour
 // fetch holds a lock file, and a finished tree appears by rename.
 type Store struct {
 	Dir string    // the cache folder
-	Apt string    // where apt's own configuration lies; "" means /etc/apt
+	Apt string    // folder of apt's own configuration; "" means /etc/apt
 	Log io.Writer // progress, one line per step; nil means none
 }
 
@@ -67,7 +67,7 @@ func (s *Store) Lookup(suite, name string) (string, bool) {
 	return dir, err == nil && st.IsDir()
 }
 
-// LookupTree is Lookup for what Tree made.
+// LookupTree is Lookup for the folders that Tree makes.
 func (s *Store) LookupTree(suite, key string) (string, bool) {
 	dir := s.path("tree", suite, key)
 	st, err := os.Stat(dir)
@@ -78,8 +78,9 @@ func (s *Store) path(kind, suite, name string) string {
 	return filepath.Join(s.Dir, kind, suite, name)
 }
 
-// nameOK is what Debian Policy 5.6.7 allows in a package name; the same
-// letters serve for suites. It keeps file names and apt arguments honest.
+// nameOK is what Debian Policy 5.6.7 allows in a package name; the same letters
+// are used for suites. It keeps anything else out of file names and apt's
+// arguments.
 var nameOK = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*$`)
 
 func checkNames(suite string, names ...string) error {
@@ -103,7 +104,7 @@ func (s *Store) Package(ctx context.Context, suite, name string) (string, error)
 	dir := s.path("pkg", suite, name)
 	err := s.locked(suite, func() error {
 		if _, ok := s.Lookup(suite, name); ok {
-			return nil // somebody else fetched it while we waited
+			return nil // another process fetched it while we waited
 		}
 		a, err := s.apt(ctx, suite)
 		if err != nil {
@@ -142,9 +143,9 @@ func (s *Store) Tree(ctx context.Context, suite, key string, names ...string) (s
 	return dir, err
 }
 
-// Resolve returns the name of the package that meta depends on first whose
-// name begins with prefix: how a metapackage such as linux-image-amd64 leads
-// to the image of the day.
+// Resolve returns the name of the first package that meta depends on and whose
+// name begins with prefix: this is how a metapackage such as linux-image-amd64
+// leads to the current image.
 func (s *Store) Resolve(ctx context.Context, suite, meta, prefix string) (string, error) {
 	if err := checkNames(suite, meta); err != nil {
 		return "", err

@@ -2,5 +2,5 @@
 
 package fetch
 
-// locked refuses: packages for the lab are of use on Linux only.
+// locked refuses: packages for the lab are useful only on Linux.
 func (*Store) locked(string, func() error) error { return ErrUnsupported }

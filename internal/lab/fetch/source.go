@@ -25,11 +25,11 @@ func (s source) line(suite string) string {
 }
 
 // mainSuite matches a release of Debian itself: a bare code name, not
-// "-updates", "-security" or somebody's own suite with a slash.
+// "-updates", "-security" or a private suite with a slash.
 var mainSuite = regexp.MustCompile(`^[a-z]+$`)
 
-// debianKeys is the key ring of package debian-archive-keyring. It signs every
-// suite that the lab asks for, whatever suite the system runs.
+// debianKeys is the key ring of package debian-archive-keyring. Its keys sign
+// every suite that the lab asks for, whatever suite the system runs.
 const debianKeys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // systemSource finds the first source of Debian under etc, which is /etc/apt,
@@ -63,12 +63,12 @@ func systemSource(etc string) (source, error) {
 	return source{}, fmt.Errorf("%w: %s names no Debian mirror", ErrUnsupported, etc)
 }
 
-// archivePath matches a mirror, also one that serves the archive of some day
-// under a path of its own.
+// archivePath matches a mirror, including one that serves the archive of a
+// certain day under a longer path.
 var archivePath = regexp.MustCompile(`/debian(/|$)`)
 
-// isDebian tells the distribution's own archive from other sources by what
-// every mirror of it shares: a path with /debian, and component main.
+// isDebian tells the distribution's own archive from other sources by what all
+// its mirrors have in common: a path with /debian, and component main.
 func isDebian(uri string, suites, components []string) bool {
 	return archivePath.MatchString(uri) &&
 		slices.ContainsFunc(suites, mainSuite.MatchString) &&

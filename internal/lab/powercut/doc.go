@@ -1,15 +1,15 @@
 // Package powercut finds out what a power cut would have left behind.
 //
 // An operation runs once in a lab machine, on disks that are slices of one
-// dm-log-writes device, so that the log holds every write to any of them in
-// one order, together with marks for what the operation had been promised. From
-// the log every state is rebuilt in which the disks could have been found after
-// the power failed at some moment, and given to a judge.
+// dm-log-writes device, so that the log holds the writes to all of them in one
+// order, together with marks for what the operation had been promised. From the
+// log, the states are rebuilt in which the disks could have been found after a
+// power cut at some moment, and each is given to a judge.
 //
 // # What was run
 //
-// These operations were run with MDKIT_SOAK=1 on Linux 6.1, with no state that
-// lost what had been acknowledged by the judgement of the engine:
+// These operations were run with MDKIT_SOAK=1 on Linux 6.1. By the engine's
+// judgement, no state lost what had been acknowledged:
 //
 //	operation        log entries  states  in a reshape  without the new shape
 //	raid1 to raid5           182    1956             0                      0

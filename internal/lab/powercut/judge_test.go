@@ -22,7 +22,7 @@ import (
 // promise is what had been promised before a cut.
 type promise struct {
 	ready bool // the array had been created
-	acked int  // the last generation of the load that was safe
+	acked int  // the last generation of the load that is known to be safe
 }
 
 func promisedBy(marks []string) (p promise) {
@@ -59,16 +59,15 @@ func (p promise) kept(read func(b []byte, off int64) error) error {
 	return nil
 }
 
-// errNeedsForce marks a state whose data is all there, which the kernel does not
-// start by itself: the member that is missing holds nothing but parity, and the
-// array was not clean. It is so between a takeover that adds parity, which the
-// kernel does under load as at any other time, and the moment when the spare has
-// its slot.
+// errNeedsForce marks a state whose data is all there, but which the kernel does
+// not start by itself: the missing member holds only parity, and the array was
+// not clean. This is so between a takeover that adds parity, which the kernel
+// does even under load, and the moment when the spare has its slot.
 var errNeedsForce = errors.New("only a parity member is missing, but the array was not clean")
 
-// byEngine assembles a state without a kernel and looks at the data. It tells
-// whether the power failed in the middle of a reshape.
-// events is the highest event count in its superblocks.
+// byEngine assembles a state without a kernel and looks at the data. It reports
+// whether the power failed in the middle of a reshape, and the highest event
+// count in the superblocks.
 func byEngine(s *State, p promise) (reshaping bool, events uint64, err error) {
 	members, devs, _, err := membersOf(s.Device)
 	if err != nil {
@@ -86,16 +85,16 @@ func byEngine(s *State, p promise) (reshaping bool, events uint64, err error) {
 	return reshaping, events, err
 }
 
-// errUnfinished marks a state that can be read only by who knows that a reshape
+// errUnfinished marks a state that can be read only if one knows that a reshape
 // has ended, as the superblocks say neither that there is one nor what the array
 // has become. md writes such superblocks at the end of every reshape that changes
-// layout or chunk size, and right after them those that are right: md_do_sync
-// asks for an update when raid5's end_reshape has taken the position away, and
-// layout and chunk size change only later, in raid5_finish_reshape.
+// layout or chunk size, and the correct ones right after them: md_do_sync asks
+// for an update when raid5's end_reshape has reset the position, and layout and
+// chunk size change only later, in raid5_finish_reshape.
 var errUnfinished = errors.New("the reshape has ended, but layout and chunk size are the old ones")
 
-// finish gives members the shape that the reshape, whose words are still in their
-// superblocks, has brought them to. It tells whether there was anything to do.
+// finish gives members the new shape of the reshape that is still described in
+// their superblocks. It reports whether there was anything to do.
 func finish(members []*md.Member) (changed bool) {
 	for _, m := range members {
 		s := m.Super1
@@ -129,8 +128,8 @@ func judgeMembers(members []*md.Member, devs map[*md.Member]block.Device, p prom
 	return reshaping, err
 }
 
-// membersOf reads the superblocks on the slices of a disk. devs and numbers are
-// which slice each is on.
+// membersOf reads the superblocks on the slices of a disk. devs and numbers say
+// which slice each member is on.
 func membersOf(d block.Device) (members []*md.Member, devs map[*md.Member]block.Device, numbers map[*md.Member]int, err error) {
 	devs, numbers = make(map[*md.Member]block.Device), make(map[*md.Member]int)
 	for i := range int64(disks) {
@@ -140,7 +139,7 @@ func membersOf(d block.Device) (members []*md.Member, devs map[*md.Member]block.
 		}
 		m, err := md.ReadMember(slice)
 		if err != nil {
-			continue // not, or not yet, a member
+			continue // not a member, or not yet
 		}
 		members = append(members, m)
 		devs[m], numbers[m] = slice, int(i)
@@ -148,7 +147,7 @@ func membersOf(d block.Device) (members []*md.Member, devs map[*md.Member]block.
 	return members, devs, numbers, nil
 }
 
-// judgeAll judges that many states, and has the kernel judge a few.
+// judgeAll judges count states, and has the kernel judge a few of them.
 func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, count int, rng *rand.Rand) {
 	t.Helper()
 	log, err := block.OpenFile(logPath, block.ForReading)
@@ -178,7 +177,7 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 	var forKernel []kernelState
 	for n, at := range cuts {
 		var chance *rand.Rand
-		if n%4 != 0 { // every fourth loses nothing but what came after
+		if n%4 != 0 { // every fourth state loses only what came after the cut
 			chance = rng
 		}
 		s, err := r.Cut(at, chance)
@@ -187,7 +186,7 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		}
 		p := promisedBy(s.Marks)
 		if !p.ready {
-			_, _, _ = byEngine(s, promise{}) // need not be an array, but must not be a trap
+			_, _, _ = byEngine(s, promise{}) // need not be an array, but must not make it panic
 			continue
 		}
 		moving, events, err := byEngine(s, p)
@@ -221,7 +220,7 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 	t.Logf("%s: %d log entries; %d states judged by the engine, %d writes lost in them; %d of them in a reshape, %d to be forced, %d at whose end the kernel says nothing of the new shape",
 		op.name, last, judged, lost, reshaping, forced, unfinished)
 	t.Logf("%s: event counts of states to be forced %v, without the new shape %v", op.name, forcedAt, unfinishedAt)
-	if len(unfinishedAt) > 2 { // the update at the end, and one more if the array goes idle right then
+	if len(unfinishedAt) > 2 { // the update at the end, and one more if the array becomes idle just then
 		t.Errorf("%s: states without the new shape at %d event counts, where only the end of the reshape explains them", op.name, len(unfinishedAt))
 	}
 	if judged == 0 {

@@ -31,8 +31,8 @@ func byKernel(t *testing.T, set *lab.CaseSet, op operation, states []kernelState
 }
 
 // TestKill ends real machines in the middle of operations, as a power cut does,
-// and boots the next on the same disks. The soak does so
-// twenty times for each operation.
+// and boots others on the same disks. The soak does so twenty times for each
+// operation.
 func TestKill(t *testing.T) {
 	rng := lab.Rand(t)
 	set := lab.Cases(t, guestCases()...)
@@ -49,8 +49,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// kill ends a machine that runs the operation some time after the array is
-// there, and lets the next find out what is left.
+// kill ends a machine that runs the operation, some time after it has created
+// the array, and lets another one find out what is left.
 func (op operation) kill(t *testing.T, set *lab.CaseSet, after time.Duration) {
 	t.Helper()
 	m := set.Start(t, spec(t, lab.Disk{Size: diskSize}), "killed_"+caseName(op))
@@ -77,7 +77,7 @@ func kernelCase() lab.Case {
 	}}
 }
 
-// assembled puts the array on the slices of a disk together and looks at it.
+// assembled assembles the array on the slices of a disk and looks at its data.
 func assembled(t *testing.T, disk string, p promise) error {
 	cutUp(t, disk, "s")
 	defer func() {

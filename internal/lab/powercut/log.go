@@ -10,7 +10,7 @@ import (
 
 // Flags of an entry (drivers/md/dm-log-writes.c, LOG_*_FLAG).
 const (
-	flagFlush   = 1 << 0 // everything that was complete before it is durable
+	flagFlush   = 1 << 0 // everything that completed before it is durable
 	flagFUA     = 1 << 1 // is durable itself once it is complete
 	flagDiscard = 1 << 2
 	flagMark    = 1 << 3

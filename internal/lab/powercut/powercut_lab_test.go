@@ -20,8 +20,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestMain is mdadm if it is called so: --grow carries on in a process of its
-// own.
+// TestMain is mdadm if the binary is called by that name: --grow carries on in a
+// process of its own.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "mdadm" {
 		os.Exit(mdadm.Main(context.Background(), os.Args, ui.Process()))
@@ -29,10 +29,9 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// operation is something during which the power may fail. Lines are run by
-// ours; s0 to s5 are the disks. "await ATTRIBUTE VALUE" waits for the array,
-// "pause" lets the load go on for a while, "unload" ends it, and "load" goes on
-// with it.
+// operation is something during which the power may fail. Its lines are run by
+// our mdadm; s0 to s5 are the disks. "await ATTRIBUTE VALUE" waits for the array,
+// "pause" lets the load run for a while, "unload" ends it, and "load" resumes it.
 type operation struct {
 	name   string
 	create string
@@ -81,7 +80,7 @@ func operations() []operation {
 	}
 }
 
-// guestCases are what the machines of this package can run.
+// guestCases are the cases that the machines of this package can run.
 func guestCases() []lab.Case {
 	cases := []lab.Case{kernelCase()}
 	for _, op := range operations() {
@@ -129,7 +128,7 @@ func spec(t *testing.T, disks ...lab.Disk) lab.Spec {
 	}
 }
 
-// dmsetup runs Debian's.
+// dmsetup runs Debian's dmsetup.
 func dmsetup(t *testing.T, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("dmsetup", append([]string{"--noudevsync", "--noudevrules"}, args...)...).CombinedOutput(); err != nil {
@@ -137,7 +136,7 @@ func dmsetup(t *testing.T, args ...string) {
 	}
 }
 
-// node is the device of a mapped device; nobody makes /dev/mapper here.
+// node is the path of a mapped device; nothing creates /dev/mapper here.
 func node(t *testing.T, name string) string {
 	t.Helper()
 	out, err := exec.Command("dmsetup", "info", "-c", "--noheadings", "-o", "blkdevname", name).CombinedOutput()
@@ -147,7 +146,7 @@ func node(t *testing.T, name string) string {
 	return "/dev/" + strings.TrimSpace(string(out))
 }
 
-// cutUp makes slices of a device.
+// cutUp divides a device into slices.
 func cutUp(t *testing.T, dev, prefix string) {
 	t.Helper()
 	for i := range disks {
@@ -156,7 +155,7 @@ func cutUp(t *testing.T, dev, prefix string) {
 	}
 }
 
-// run runs a command line by ours.
+// run runs a command line with our mdadm.
 func run(t *testing.T, line string) {
 	t.Helper()
 	w := strings.Fields(line)
@@ -202,8 +201,8 @@ func (op operation) record(t *testing.T, disk, log string) {
 	dmsetup(t, "remove", "logged")
 }
 
-// run runs the operation on slices of a disk, under write load, and says by
-// mark what it has been promised.
+// run runs the operation on slices of a disk, under write load, and calls mark
+// for what it has been promised.
 func (op operation) run(t *testing.T, disk string, mark func(string) error) {
 	cutUp(t, disk, "s")
 	say := func(text string) {
@@ -237,8 +236,8 @@ func (op operation) run(t *testing.T, disk string, mark func(string) error) {
 	say("stopped")
 }
 
-// The load: generation after generation writes a few blocks of the array, and
-// marks that they are safe.
+// The load: each generation writes a few blocks of the array, and then marks that
+// they are safe.
 const (
 	loadBlocks = 256
 	loadStride = 64 << 10
@@ -246,7 +245,7 @@ const (
 	loadAtOnce = 4
 )
 
-// blocksOf gives the blocks that a generation writes.
+// blocksOf returns the blocks that a generation writes.
 func blocksOf(generation int) (list [loadAtOnce]int) {
 	for k := range list {
 		list[k] = (generation*loadAtOnce + k) % loadBlocks
@@ -317,7 +316,7 @@ func (w *writer) count() int {
 	return w.done
 }
 
-// await waits until so many generations are written.
+// await waits until n generations have been written.
 func (w *writer) await(t *testing.T, n int) {
 	t.Helper()
 	lab.Poll(t, func() string {

@@ -11,12 +11,12 @@ import (
 type Replay struct {
 	entries []Entry
 	log     block.Device
-	base    *block.Memory // everything durable by the last flush before next
+	base    *block.Memory // everything made durable by the last flush before next
 	next    int           // the first entry that is not in base
 }
 
-// NewReplay begins with a device of size bytes that is all zeroes, as the
-// logged one has to have been.
+// NewReplay begins with a device of size bytes that is all zeroes, as the logged
+// one must have been.
 func NewReplay(log block.Device, size int64) (*Replay, error) {
 	entries, err := ReadLog(log)
 	if err != nil {
@@ -25,28 +25,27 @@ func NewReplay(log block.Device, size int64) (*Replay, error) {
 	return &Replay{entries: entries, log: log, base: block.NewMemory("power cut", size)}, nil
 }
 
-// Entries gives the log.
+// Entries returns the log.
 func (r *Replay) Entries() []Entry { return r.entries }
 
 // State is what a power cut could have left.
 type State struct {
 	Cut    int            // entries of the log before the cut
-	Lost   int            // of those, how many writes did not make it
+	Lost   int            // how many of those writes did not make it
 	Device block.Device   // the device as it would be found; writes to it are dropped
 	Marks  []string       // the marks before the cut, in order
 	rng    *rand.Rand     // chooses what is lost
 	over   *block.Overlay // what is there beyond the last flush
 }
 
-// String says where the cut was.
+// String describes the cut.
 func (s *State) String() string {
 	return fmt.Sprintf("cut after entry %d, %d writes lost", s.Cut, s.Lost)
 }
 
-// Cut rebuilds a state after the given number of entries. What had been
-// flushed by then, or was written through, is there; of the other writes each
-// is there or not, as rng decides, or all if it is nil. Cuts have to be asked
-// for in ascending order.
+// Cut rebuilds a state after the given number of entries. What had been flushed
+// by then, or was written through, is there; rng decides which of the other
+// writes are, or all are if it is nil. Cuts must be asked for in ascending order.
 func (r *Replay) Cut(at int, rng *rand.Rand) (*State, error) {
 	if at < r.next || at > len(r.entries) {
 		return nil, fmt.Errorf("cut at %d: the log is at %d of %d", at, r.next, len(r.entries))

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// Arrays are the benchmarks on live arrays: 64 of them with four members each,
-// in a lab machine, beside Debian's mdadm in the same machine. The test of the
-// package arrays does them all in one go; module is the folder of this module.
+// Arrays returns the benchmarks on live arrays: 64 of them with four members each,
+// in a lab machine, beside Debian's mdadm in the same machine. The test of package
+// arrays runs them all in one go; module is the folder of this module.
 func Arrays(module string) []Benchmark {
 	all := sync.OnceValues(func() (map[string][2]float64, error) {
 		return raceInLab(module, "./internal/bench/arrays", "MDKIT_BENCH_ARRAYS=64")
@@ -37,8 +37,8 @@ func Arrays(module string) []Benchmark {
 	return list
 }
 
-// raceInLab runs the test of a package in full size, which setting asks for, and
-// reads what it has measured: ours and the peer's.
+// raceInLab runs the test of a package at full size, which setting asks for, and
+// reads what it has measured: our time and the peer's.
 func raceInLab(module, pkg, setting string) (map[string][2]float64, error) {
 	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=20m", pkg)
 	cmd.Dir = module

@@ -1,6 +1,5 @@
-// Package bench runs our programs and their peers side by side, in one go on
-// one machine, and reports ratios. It proves nothing about correctness; the
-// tests do that.
+// Package bench runs our programs and their peers side by side, in one go on one
+// machine, and reports ratios. It proves nothing about correctness: tests do that.
 package bench
 
 import (
@@ -35,8 +34,8 @@ type Result struct {
 	Load    float64 `json:"load"`    // of the minute before it was measured
 }
 
-// All are the benchmarks, in the order of the page. bin is the folder with our
-// programs, module that of this module.
+// All returns the benchmarks, in the order of the page. bin is the folder with our
+// programs, module the folder of this module.
 func All(bin, module string) []Benchmark {
 	mdadm, mdkit := filepath.Join(bin, "mdadm"), filepath.Join(bin, "mdkit")
 	return slices.Concat(
@@ -81,9 +80,9 @@ func (b Benchmark) Measure(ctx context.Context) (Result, error) {
 	}, nil
 }
 
-// speed is how fast ours is beside the peer: 2 is twice as fast, 0.5 half as
-// fast, whether the unit counts time, of which less is better, or work done in
-// a time. Floors are in terms of it.
+// speed is how fast ours is compared with the peer: 2 is twice as fast, 0.5 half
+// as fast, whether the unit is a time, of which less is better, or work done in a
+// given time. Floors are speeds.
 func speed(better string, ours, peer float64) float64 {
 	if better == "lower" {
 		return peer / ours
@@ -94,14 +93,14 @@ func speed(better string, ours, peer float64) float64 {
 // Header names the columns of Print.
 const Header = "name                          ours        peer  unit     speed  peer is\n"
 
-// Print writes one row for people who watch.
+// Print writes one row for people to read.
 func (r Result) Print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "%-26s %10.3f  %10.3f  %-5s %7.2fx  %s\n", r.Name, r.Ours, r.Peer, r.Unit, r.Speed, r.PeerName)
 	return err
 }
 
-// Merge returns the rows of old with those of news in their place, in the order
-// of names; rows of other names are gone.
+// Merge returns the rows of old, replaced by those of news with the same names, in
+// the order of names; rows with other names are dropped.
 func Merge(names []string, old, news []Result) []Result {
 	rows := make(map[string]Result)
 	for _, r := range slices.Concat(old, news) {
@@ -116,7 +115,7 @@ func Merge(names []string, old, news []Result) []Result {
 	return merged
 }
 
-// Load reads what Save has written; a missing file has no results.
+// Load reads what Save has written; if there is no file, there are no results.
 func Load(path string) ([]Result, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,8 +165,8 @@ func (c Command) time(ctx context.Context) (float64, error) {
 	return float64(took.Microseconds()) / 1000, nil
 }
 
-// Race runs both commands n times, taking turns so that whatever else the
-// machine does hits both, and returns the median wall times in milliseconds.
+// Race runs both commands n times, in turn so that whatever else the machine does
+// affects both, and returns the median wall times in milliseconds.
 func Race(ctx context.Context, n int, ours, peer Command) (float64, float64, error) {
 	times := [2][]float64{}
 	for range n {

@@ -65,8 +65,8 @@ func TestSaveWritesTheDocumentedFields(t *testing.T) {
 	}
 }
 
-// TestPageKeepsRows shows that a page comes back as it was written, and that a
-// renewed row takes the place of the one before.
+// TestPageKeepsRows checks that a page is read as it was written, and that a new
+// row takes the place of the old one.
 func TestPageKeepsRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.md")
 	want := []Result{
@@ -103,8 +103,8 @@ func TestCPUModel(t *testing.T) {
 	}
 }
 
-// TestFloors: every floor is that of a row, and a row below it is named with its
-// speed and the floor.
+// TestFloors checks that every floor belongs to a row, and that a row below its
+// floor is named, with its speed and the floor.
 func TestFloors(t *testing.T) {
 	rows := map[string]bool{}
 	for _, b := range All("bin", "module") {

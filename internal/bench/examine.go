@@ -15,8 +15,8 @@ import (
 // rounds is how often each command of a pair is run.
 const rounds = 300
 
-// ExamineOne times `mdadm --examine IMG` on one image: how fast the tool
-// starts. mdadm is the path of ours.
+// ExamineOne times `mdadm --examine IMG` on one image, which shows how fast the
+// tool starts. mdadm is the path of our program.
 func ExamineOne(mdadm string) Benchmark {
 	return Benchmark{
 		Name: "examine.one", PeerName: "mdadm 4.2", Unit: "ms", Better: "lower",

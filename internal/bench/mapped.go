@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Mapped are the benchmarks on mapped devices: 1,000 of them are made, listed
-// and removed in a lab machine, by one process for each command beside
-// Debian's dmsetup in the same machine, and by one program through package
-// manage/mapper. module is the folder of this module.
+// Mapped returns the benchmarks on mapped devices: 1,000 of them are made, listed
+// and removed in a lab machine, by one process for each command beside Debian's
+// dmsetup in the same machine, and by one program through package manage/mapper.
+// module is the folder of this module.
 func Mapped(module string) []Benchmark {
 	all := sync.OnceValues(func() (map[string][2]float64, error) {
 		return raceInLab(module, "./internal/bench/mapped", "MDKIT_BENCH_MAPPED=1000")

@@ -25,9 +25,9 @@ const (
 	nbdTurns       = 3
 )
 
-// NBDRandRead measures random reads of 4 KiB from a RAID5 that mdkit serves,
-// and from one of its members as a plain file, which nbdkit serves: requests a
-// second over unix sockets, from the same client. mdkit is the path of ours.
+// NBDRandRead measures random reads of 4 KiB, in requests a second over unix
+// sockets from the same client: from a RAID5 that mdkit serves, and from one of
+// its members that nbdkit serves as a plain file. mdkit is the path of our program.
 func NBDRandRead(mdkit string) Benchmark {
 	return Benchmark{
 		Name: "nbd.randread4k", PeerName: "nbdkit file (plain file)", Unit: "1/s", Better: "higher",
@@ -41,7 +41,7 @@ func NBDRandRead(mdkit string) Benchmark {
 				return 0, 0, err
 			}
 			plugin := kit.Files["/usr/lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-file-plugin.so"]
-			for range nbdTurns { // turn about
+			for range nbdTurns { // both in turn
 				socket := filepath.Join(dir, "ours")
 				n, err := served(ctx, exec.CommandContext(ctx, mdkit, append([]string{"open", "--quiet", "--nbd", "unix:" + socket}, paths...)...), socket)
 				if err != nil {
@@ -60,7 +60,7 @@ func NBDRandRead(mdkit string) Benchmark {
 	}
 }
 
-// served runs a server until it has been measured.
+// served runs a server while it is being measured.
 func served(ctx context.Context, server *exec.Cmd, socket string) (perSecond float64, err error) {
 	if err := server.Start(); err != nil {
 		return 0, err
@@ -68,7 +68,7 @@ func served(ctx context.Context, server *exec.Cmd, socket string) (perSecond flo
 	defer func() {
 		err = errors.Join(err, server.Process.Kill())
 		_ = server.Wait()     // it was killed
-		_ = os.Remove(socket) // and has left this behind
+		_ = os.Remove(socket) // and has left its socket behind
 	}()
 	var clients []*nbdtest.Client
 	for range nbdConnections {

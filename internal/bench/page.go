@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// place is where something is measured. It has no host name, which would tell a
-// reader nothing.
+// place is the machine that something was measured on, without its host name,
+// which would tell a reader nothing.
 type place struct {
 	name string
 	load float64
@@ -67,8 +67,8 @@ const (
 	pageRule    = "|---|---:|---:|---|---|---:|---:|---|---|---:|\n"
 )
 
-// Page is docs/performance.md: a table for each machine that something has been
-// measured on.
+// Page returns the text of docs/performance.md: a table for each machine that
+// something has been measured on.
 func Page(results []Result) string {
 	var page strings.Builder
 	page.WriteString(pageHead)
@@ -95,7 +95,7 @@ func Page(results []Result) string {
 	return page.String()
 }
 
-// ReadPage returns the rows of a page, so that one of them can be renewed where
+// ReadPage returns the rows of a page, so that one of them can be replaced even if
 // nothing else has been measured; a missing page has none.
 func ReadPage(path string) ([]Result, error) {
 	text, err := os.ReadFile(path)

@@ -81,8 +81,8 @@ func genPQ(blocks [][]byte) error {
 	return nil
 }
 
-// throughput runs do over and over and returns the best of several turns, in
-// MB of data a second: what disturbs a turn only ever makes it slower.
+// throughput runs do repeatedly and returns the best of several turns, in MB of
+// data a second: disturbances only ever make a turn slower.
 func throughput(do func(blocks [][]byte) error) (best float64, err error) {
 	blocks := make([][]byte, parityBlocks+2)
 	for i := range blocks {
@@ -104,8 +104,8 @@ func throughput(do func(blocks [][]byte) error) (best float64, err error) {
 	return best, nil
 }
 
-// snapraid runs `snapraid -T` and returns the fastest way it finds of the named
-// function, in MB/s.
+// snapraid runs `snapraid -T` and returns the speed of the fastest implementation
+// of the named function that it finds, in MB/s.
 func snapraid(ctx context.Context, function string) (best float64, err error) {
 	tool, err := lab.OpenTool(ctx, "snapraid")
 	if err != nil {

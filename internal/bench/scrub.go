@@ -16,16 +16,16 @@ import (
 	"github.com/mdkit/mdkit/engine/md/array"
 )
 
-// The arrays that are read have this many members with so much data each.
+// The number of members of the arrays that are read, and the data on each.
 const (
 	readMembers = 6
 	readData    = 256 << 20 // bytes
 	readRounds  = 7
 )
 
-// ScrubRAID6 measures `mdkit verify --scrub` of a RAID6 in page cache, against
-// cat of all members to /dev/null with as many processors. mdkit is the path of
-// ours.
+// ScrubRAID6 measures `mdkit verify --scrub` of a RAID6 in the page cache, against
+// cat of all members to /dev/null on as many processors. mdkit is the path of our
+// program.
 func ScrubRAID6(mdkit string) Benchmark {
 	return Benchmark{
 		Name: "scrub.raid6", PeerName: "cat of all members", Unit: "MB/s", Better: "higher",
@@ -56,8 +56,8 @@ func ReadDegraded(mdkit string) Benchmark {
 	}
 }
 
-// raceRead runs ours and cat, and returns how many MB of members' data they
-// get through in a second.
+// raceRead runs ours and cat, and returns how many MB of members' data each of
+// them reads in a second.
 func raceRead(ctx context.Context, ours Command, paths []string) (float64, float64, error) {
 	if _, err := exec.LookPath("xargs"); err != nil {
 		return 0, 0, err

@@ -1,6 +1,6 @@
-// Package arrays times mdadm's face on live arrays beside Debian's mdadm: on
-// one lab machine, in one go. As a test it takes few arrays and asks only that
-// both do the work; `make bench` sets MDKIT_BENCH_ARRAYS and reads the times.
+// Package arrays times our mdadm on live arrays beside Debian's: on one lab
+// machine, in one go. As a test it uses few arrays and checks only that both do
+// the work; `make bench` sets MDKIT_BENCH_ARRAYS and reads the times.
 package arrays
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// face makes this program mdadm's face, so that what is timed starts as a
-// process of its own, like its peer.
+// face makes this program behave as mdadm, so that what is timed is a process of
+// its own, like its peer.
 const face = "MDKIT_BENCH_FACE"
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// Arrays have so many members each.
+// members is how many members each array has.
 const members = 4
 
 func TestArrays(t *testing.T) {
@@ -51,7 +51,7 @@ func TestArrays(t *testing.T) {
 		Files:   peer.Files,
 		Memory:  1 << 30,
 	}, lab.Case{Name: "race", Run: func(t *testing.T, _ *lab.Guest) {
-		// The guest learns how many by the disks it has.
+		// The guest learns the number of arrays from the disks it has.
 		disks, _ := filepath.Glob("/dev/ram*")
 		arrays = len(disks) / members
 		if arrays > 3 {
@@ -69,7 +69,7 @@ type race struct {
 	arrays, rounds int
 }
 
-// run runs one of the two, and says how long that took.
+// run runs one of the two programs and returns how long that took.
 func (r *race) run(t *testing.T, ours bool, args ...string) time.Duration {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "mdadm", args...)
@@ -101,7 +101,7 @@ func (r *race) make(t *testing.T) {
 	}
 }
 
-// assemble stops everything and puts it together again, both in turn.
+// assemble stops all arrays and assembles them again, with each program in turn.
 func (r *race) assemble(t *testing.T) {
 	var times [2][]time.Duration
 	for range r.rounds {

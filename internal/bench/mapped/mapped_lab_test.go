@@ -1,7 +1,7 @@
-// Package mapped times dmsetup's face and the library on many mapped devices
-// beside Debian's dmsetup: on one lab machine, in one go. As a test it takes few
-// devices and asks only that all do the work; `make bench` sets
-// MDKIT_BENCH_MAPPED and reads the times.
+// Package mapped times our dmsetup and our library on many mapped devices beside
+// Debian's dmsetup: on one lab machine, in one go. As a test it uses few devices
+// and checks only that all do the work; `make bench` sets MDKIT_BENCH_MAPPED and
+// reads the times.
 package mapped
 
 import (
@@ -23,11 +23,11 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// face makes this program dmsetup's face, so that what is timed starts as a
-// process of its own, like its peer.
+// face makes this program behave as dmsetup, so that what is timed is a process of
+// its own, like its peer.
 const face = "MDKIT_BENCH_FACE"
 
-// wanted says how many devices are made.
+// wanted names the setting for how many devices are made.
 const wanted = "MDKIT_BENCH_MAPPED"
 
 func TestMain(m *testing.M) {
@@ -61,8 +61,8 @@ func TestMapped(t *testing.T) {
 
 const sectors = 8
 
-// commands makes, lists and removes n devices by one process each, and says how
-// many milliseconds that took.
+// commands makes, lists and removes n devices, with one process for each command,
+// and returns how many milliseconds that took.
 func commands(t *testing.T, n int, ours bool) float64 {
 	t.Helper()
 	run := func(args ...string) string {

@@ -1,6 +1,6 @@
 // Bench runs the benchmarks, ours and the peer's in one go. Each row is printed
-// and saved when it has been measured, so that an interrupted run keeps what it
-// has.
+// and saved as soon as it has been measured, so that an interrupted run keeps what
+// it has.
 //
 //	go run ./internal/bench/cmd/bench -bin bin -o bench/results.json
 //	go run ./internal/bench/cmd/bench -only examine.one -page docs/performance.md
@@ -43,8 +43,8 @@ type runner struct {
 	check     bool
 }
 
-// run goes on after a row that could not be measured: the others are worth
-// having.
+// run measures the rows. It goes on after one that could not be measured: the
+// others are still worth having.
 func (r runner) run(ctx context.Context, all []bench.Benchmark, only string) error {
 	var names []string
 	for _, b := range all {
@@ -83,7 +83,7 @@ func (r runner) run(ctx context.Context, all []bench.Benchmark, only string) err
 	return errors.Join(failures...)
 }
 
-// save puts one row in the place of the one before.
+// save replaces one row in the results.
 func (r runner) save(names []string, row bench.Result) error {
 	old, err := bench.Load(r.out)
 	if err != nil {

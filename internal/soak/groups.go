@@ -7,7 +7,8 @@ import (
 )
 
 // groups are the parts of a soak that can be asked for by name, each with the
-// folders of its packages. A package is of the group with the longest folder.
+// folders of its packages. A package belongs to the group whose folder matches the
+// longest part of its path.
 var groups = map[string][]string{
 	"md":      {"ioctl/md", "sysfs/md", "manage/array", "manage/watch", "internal/cli/mdadm", "internal/demo"},
 	"engine":  {"engine", "internal/bench/arrays", "internal/lab/powercut"},
@@ -17,7 +18,7 @@ var groups = map[string][]string{
 	"formats": {"engine/probe", "engine/recover", "engine/persistent", "engine/bcache", "ioctl/block", "sysfs/block", "manage/cacheset", "internal/cli/native", "internal/cli/thintools", "internal/cli/bcachetools"},
 }
 
-// Group says of which group a package is, "" if of none.
+// Group returns the group that a package belongs to, "" if there is none.
 func Group(pkg string) string {
 	pkg = strings.TrimPrefix(pkg, "./")
 	best, name := "", ""
@@ -31,7 +32,7 @@ func Group(pkg string) string {
 	return name
 }
 
-// CheckGroup refuses names of groups that there are not; "" is all of them.
+// CheckGroup refuses names of groups that do not exist; "" stands for all groups.
 func CheckGroup(name string) error {
 	if _, ok := groups[name]; ok || name == "" {
 		return nil

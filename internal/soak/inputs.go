@@ -20,8 +20,8 @@ import (
 	"strings"
 )
 
-// Tree is a module as `go list` describes it: what the packages are made of,
-// for telling whether a test that passed once would still be the same test.
+// Tree is a module as `go list` describes it: what its packages are made of, to
+// tell whether a test that passed once would still be the same test.
 type Tree struct {
 	root     string
 	packages map[string]*listed // by import path, "p.test" and "q [p.test]" among them
@@ -29,7 +29,7 @@ type Tree struct {
 	sums     map[string]string  // of files, by path
 }
 
-// listed is what is asked of go list.
+// listed is what go list is asked about a package.
 type listed struct {
 	ImportPath, Dir, Name, ForTest    string
 	Standard                          bool
@@ -42,18 +42,19 @@ type listed struct {
 	Error                             *struct{ Err string }
 }
 
-// own says whether the package is of this module, and written by people.
+// own reports whether the package belongs to this module and was written by
+// people.
 func (p *listed) own() bool {
 	return !p.Standard && p.Module != nil && p.Module.Main && !strings.HasSuffix(p.ImportPath, ".test")
 }
 
-// files are the names of the files in the package's folder that make it up. In
-// the variant of a package that go test builds its test files are among them.
+// files lists the files in the package's folder that it consists of. For the
+// variant of a package that go test builds, they include its test files.
 func (p *listed) files() []string {
 	return slices.Concat(p.GoFiles, p.CgoFiles, p.CFiles, p.HFiles, p.SFiles, p.SysoFiles, p.EmbedFiles)
 }
 
-// ReadTree asks go list about the whole module whose root folder that is.
+// ReadTree asks go list about the whole module whose root folder is root.
 func ReadTree(ctx context.Context, root string) (*Tree, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -82,7 +83,7 @@ func ReadTree(ctx context.Context, root string) (*Tree, error) {
 	}
 }
 
-// find gives the package of a folder as the command line names it: ./engine/md.
+// find returns the package in a folder, as named on the command line: ./engine/md.
 func (t *Tree) find(pkg string) (*listed, error) {
 	p := t.byDir[filepath.Join(t.root, pkg)]
 	if p == nil {
@@ -94,10 +95,10 @@ func (t *Tree) find(pkg string) (*listed, error) {
 	return p, nil
 }
 
-// Inputs is a hash over all that a package's tests depend on: the files of the
-// package and of all packages of the module that it or its tests import, their
-// embedded files and testdata, what the tests name by a relative path outside
-// of their folder, and go.mod and go.sum, which stand for the rest.
+// Inputs returns a hash of everything that a package's tests depend on: the files
+// of the package and of all packages of the module that it or its tests import,
+// their embedded files and testdata, what the tests name by a relative path
+// outside their folder, and go.mod and go.sum, which stand for the rest.
 func (t *Tree) Inputs(pkg string) (string, error) {
 	p, err := t.find(pkg)
 	if err != nil {
@@ -130,7 +131,7 @@ func (t *Tree) Inputs(pkg string) (string, error) {
 	for path := range files {
 		sum, err := t.sum(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // go.sum of a module without dependencies
+			continue // a module without dependencies has no go.sum
 		}
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", pkg, err)
@@ -172,8 +173,8 @@ func (t *Tree) addTests(files map[string]bool, p *listed) {
 	}
 }
 
-// addAll adds a file, or all files below a folder but hidden ones. What is not
-// there is no input.
+// addAll adds a file, or all files below a folder except hidden ones. What does
+// not exist is not an input.
 func addAll(files map[string]bool, path string) {
 	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { //nolint:errcheck // see above
 		switch {
@@ -238,7 +239,7 @@ func testFiles(p *listed) ([]testFile, error) {
 	return list, nil
 }
 
-// namedPaths are the files and folders outside of the package's folder that its
+// namedPaths lists the files and folders outside the package's folder that its
 // tests name.
 func namedPaths(p *listed) ([]string, error) {
 	files, err := testFiles(p)
@@ -251,7 +252,7 @@ func namedPaths(p *listed) ([]string, error) {
 	return list, err
 }
 
-// LabTests are the top-level tests of a package in files that use the lab: those
+// LabTests lists the top-level tests of a package in files that use the lab: those
 // that may take long.
 func (t *Tree) LabTests(pkg string) ([]string, error) {
 	p, err := t.find(pkg)

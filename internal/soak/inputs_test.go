@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// module is a module of four packages: a imports b and its tests d and what is
-// in a folder beside it; c stands alone.
+// module is a module of four packages: a imports b, and its tests import d and use
+// files in a folder beside it; c stands alone.
 var module = map[string]string{
 	"go.mod":                "module example.org/m\n\ngo 1.26\n",
 	"go.sum":                "",

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// row is what the page says of a package on a kernel.
+// row is what the page says about a package on a kernel.
 type row struct {
 	steps, done int
 	runs        []Done
 }
 
-// Report renders docs/soak.md: what counts of the steps on that day, what failed,
-// and what was done once and does not count any more.
+// Report renders docs/soak.md: which results of the steps count on that day, what
+// failed, and which results no longer count.
 func Report(date string, steps []Step, st State) string {
 	var b strings.Builder
 	b.WriteString("# Soak\n\n")
@@ -86,8 +86,8 @@ func collect(steps []Step, st State) (rows map[Step]*row, order []Step) {
 	return rows, order
 }
 
-// failed lists the failures of runs that are not stale. One that passed when it
-// was run again is a failure all the same.
+// failed lists the failures of runs that are not stale. A failure remains one even
+// if the test passed when it was run again.
 func failed(st State) string {
 	var b strings.Builder
 	for _, d := range st.Log {
@@ -108,7 +108,7 @@ func failed(st State) string {
 	return b.String()
 }
 
-// stale lists the last of the stale runs of each step that has no other, one
+// stale lists the last stale run of each step that has only stale ones, in one
 // line for each kernel, release, package and reason.
 func stale(st State) string {
 	type key struct{ kernel, release, pkg, why string }

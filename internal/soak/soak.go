@@ -1,10 +1,10 @@
-// Package soak runs the kernel tests of which `make test` runs a sample: all of
-// them, on every lab kernel, step by step, and writes down what ran and what
-// came of it: docs/soak.jsonl, and docs/soak.md for people.
+// Package soak runs all of the kernel tests of which `make test` runs a sample, on
+// every lab kernel, step by step, and records what ran and with what result: in
+// docs/soak.jsonl, and in docs/soak.md for people.
 //
 // A pass counts in any checkout, as long as nothing has changed that the tests
 // depend on (Tree.Inputs) and the kernels are of the same releases. So a soak
-// goes on wherever it stopped, and loses one step at most.
+// continues where it was stopped, and loses one step at most.
 package soak
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/mdkit/mdkit/internal/coverage"
 )
 
-// Rest is the Test of the step that runs what a package has beside the tests
-// that are steps of their own.
+// Rest is the Test of the step that runs the tests of a package that are not steps
+// of their own.
 const Rest = "rest"
 
 // Step is one package's tests on one kernel, or a part of them.
@@ -36,7 +36,7 @@ func (s Step) String() string {
 	return strings.TrimSpace(strings.TrimPrefix(s.Package, "./") + " " + s.Test)
 }
 
-// Done is a step with what came of it.
+// Done is a step with its result.
 type Done struct {
 	Step
 	Release  string   // of the kernel
@@ -52,7 +52,7 @@ type Done struct {
 	Broken   string   `json:",omitempty"` // why there are no results, e.g. it did not build
 }
 
-// Failed says whether the step has anything to be looked at.
+// Failed reports whether the step has anything that needs to be looked at.
 func (d Done) Failed() bool { return len(d.Failures) > 0 || d.Broken != "" }
 
 // Take counts the results of a step.
@@ -73,8 +73,8 @@ func (d *Done) Take(results coverage.Results) {
 	}
 }
 
-// Plan lists every step: the kernels in turn, and the packages on each. split
-// gives the tests of a package that are steps of their own, none for most.
+// Plan lists every step: the packages on each kernel in turn. split has the tests
+// of a package that are steps of their own; most packages have none.
 func Plan(kernels, packages []string, split map[string][]string) []Step {
 	var list []Step
 	for _, kernel := range kernels {
@@ -93,7 +93,7 @@ func Plan(kernels, packages []string, split map[string][]string) []Step {
 	return list
 }
 
-// Selection is the arguments of go test that select the step's tests.
+// Selection returns the arguments of go test that select the step's tests.
 func (s Step) Selection(split map[string][]string) []string {
 	switch s.Test {
 	case "":
@@ -104,8 +104,8 @@ func (s Step) Selection(split map[string][]string) []string {
 	return []string{"-run=^" + s.Test + "$"}
 }
 
-// Load reads the steps that earlier runs have written to the file with Append.
-// Where there is no file there were none.
+// Load reads the steps that earlier runs have written to the file with Append. No
+// file means that there were none.
 func Load(path string) ([]Done, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func Load(path string) ([]Done, error) {
 	var list []Done
 	for line := range bytes.Lines(text) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
-			break // of a step that was cut off while it was written down
+			break // of a step that was interrupted while it was being written
 		}
 		var d Done
 		if err := json.Unmarshal(line, &d); err != nil {
@@ -128,8 +128,8 @@ func Load(path string) ([]Done, error) {
 	return list, nil
 }
 
-// Append adds a step to the file, in the place of an unfinished line if there
-// is one.
+// Append adds a step to the file, replacing an unfinished last line if there is
+// one.
 func Append(path string, d Done) error {
 	line, err := json.Marshal(d)
 	if err != nil {
@@ -151,15 +151,15 @@ func Append(path string, d Done) error {
 	return errors.Join(err, f.Close())
 }
 
-// State is what runs are held against: the log, and what they would have to be
-// of to count now.
+// State is what decides whether runs count: the log, and the inputs and releases
+// that a run must have had to count now.
 type State struct {
 	Log      []Done
 	Inputs   map[string]string // by package
 	Releases map[string]string // by kernel
 }
 
-// Stale says why a run does not count any more, "" if it does.
+// Stale says why a run no longer counts, "" if it does.
 func (st State) Stale(d Done) string {
 	inputs, ok := st.Inputs[d.Package]
 	switch {
@@ -180,9 +180,8 @@ func (st State) Stale(d Done) string {
 	return ""
 }
 
-// Runs are the runs of a step that count, by their seeds: for each the last.
-// That it failed before with the same seed and passed when it was run again is
-// in the log for everybody to see, and on the page.
+// Runs returns the runs of a step that count, by their seeds: the last for each
+// seed. If an earlier one with the same seed failed, the log and the page show it.
 func (st State) Runs(s Step) map[uint64]Done {
 	runs := map[uint64]Done{}
 	for _, d := range st.Log {
@@ -193,8 +192,8 @@ func (st State) Runs(s Step) map[uint64]Done {
 	return runs
 }
 
-// Seeds are those that a step is to be run with until it has so many runs that
-// count: first, and what follows. With retry failed runs do not count.
+// Seeds lists the seeds to run a step with until it has n runs that count: first,
+// and the numbers after it. With retry, failed runs do not count.
 func (st State) Seeds(s Step, first uint64, n int, retry bool) []uint64 {
 	runs := st.Runs(s)
 	var list []uint64

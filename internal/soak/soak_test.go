@@ -20,7 +20,7 @@ func now() State {
 	}
 }
 
-// passed is a run that counts in it.
+// passed is a run that counts in that state.
 func passed(s Step, seed uint64) Done {
 	st := now()
 	return Done{Step: s, Release: st.Releases[s.Kernel], Seed: seed, Inputs: st.Inputs[s.Package], Date: "2026-11-30", Minutes: 2, Passed: 3}
@@ -87,7 +87,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestLogOfACutOffRun has a run killed while it wrote, and another go on.
+// TestLogOfACutOffRun has one run killed while it writes, and another continue.
 func TestLogOfACutOffRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	if list, err := Load(path); err != nil || list != nil {
@@ -167,7 +167,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestEveryLabPackageHasAGroup keeps `make soak GROUP=...` complete.
+// TestEveryLabPackageHasAGroup checks that `make soak GROUP=...` misses no package.
 func TestEveryLabPackageHasAGroup(t *testing.T) {
 	found := 0
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {

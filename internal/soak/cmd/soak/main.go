@@ -1,12 +1,12 @@
-// Soak runs all kernel tests, step by step, on every lab kernel. What it has
-// done it appends to docs/soak.jsonl after every step, and renders docs/soak.md
-// from that; both are to be committed. What counts already is not repeated. It
-// exits 1 if a step that counts has failed.
+// Soak runs all kernel tests, step by step, on every lab kernel. After every step
+// it appends the result to docs/soak.jsonl and renders docs/soak.md from that;
+// both are to be committed. Steps with a result that still counts are not
+// repeated. It exits 1 if a step that counts has failed.
 //
 //	go run ./internal/soak/cmd/soak [-group md] [-for 30m] PACKAGE...
 //
-// The packages are all that have kernel tests: the page is about them all,
-// whatever is selected to run.
+// The packages must be all those that have kernel tests: the page is about all of
+// them, whatever is selected to run.
 package main
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/mdkit/mdkit/internal/soak"
 )
 
-// long are the packages that take more than 20 minutes on two processors: each
-// of their tests that use the lab is a step.
+// long are the packages that take more than 20 minutes on two processors: each of
+// their tests that uses the lab is a step.
 var long = []string{"./engine/md", "./internal/cli/mdadm", "./internal/lab/powercut"}
 
 // options are the command line.
@@ -127,7 +127,7 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// look finds out what there is to do and what is done.
+// look finds out what there is to do and what has been done.
 func (s *soaking) look(ctx context.Context) error {
 	var err error
 	if s.commit, err = commit(ctx, s.page, s.log); err != nil {
@@ -166,7 +166,7 @@ func (s *soaking) look(ctx context.Context) error {
 	return nil
 }
 
-// selected says whether this run is about the step.
+// selected reports whether this run includes the step.
 func (s *soaking) selected(step soak.Step) bool {
 	return slices.Contains(s.kernels, step.Kernel) &&
 		(s.group == "" || soak.Group(step.Package) == s.group) &&
@@ -178,8 +178,8 @@ func (s *soaking) writePage() error {
 	return os.WriteFile(s.page, []byte(soak.Report(today(), s.steps, s.state)), 0o644)
 }
 
-// runStep runs a step's tests and follows their JSON stream. Only an
-// interruption is an error: all else is a result, and is written down.
+// runStep runs a step's tests and follows their JSON stream. Only an interruption
+// is an error: everything else is a result, and is recorded.
 func (s *soaking) runStep(ctx context.Context, step soak.Step, seed uint64) error {
 	fmt.Printf("== kernel %s, %s, seed %d\n", step.Kernel, step, seed)
 	start := time.Now()
@@ -226,11 +226,11 @@ func (s *soaking) runStep(ctx context.Context, step soak.Step, seed uint64) erro
 	return s.writePage()
 }
 
-// today is the date as the log has it.
+// today is the date in the form of the log.
 func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
-// commit names what is tested: the commit, and whether files were changed since,
-// those that a soak writes left out.
+// commit names what is tested: the commit, and whether files have changed since,
+// not counting those that a soak writes.
 func commit(ctx context.Context, written ...string) (string, error) {
 	id, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
@@ -250,7 +250,8 @@ func commit(ctx context.Context, written ...string) (string, error) {
 	return strings.TrimSpace(string(id)), nil
 }
 
-// firstSeed is $MDKIT_SEED, which the Makefile sets from the commit, or drawn.
+// firstSeed is $MDKIT_SEED, which the Makefile sets from the commit, or else a
+// random number.
 func firstSeed() (uint64, error) {
 	s := os.Getenv("MDKIT_SEED")
 	if s == "" {

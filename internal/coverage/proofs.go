@@ -10,7 +10,8 @@ import (
 //go:embed proofs.txt
 var proofsText string
 
-// Column is one of the four ways the house must master a source file.
+// Column is one of the four ways in which a source file of the kernel must be
+// covered.
 type Column string
 
 // The columns of the table, in its order.
@@ -21,11 +22,11 @@ const (
 	Equal Column = "equal" // shown equal to a real kernel, byte for byte
 )
 
-// Columns lists them in the table's order.
+// Columns lists the columns in the table's order.
 func Columns() []Column { return []Column{Drive, Read, RunIt, Equal} }
 
-// Row is what proofs.txt says of one source file and the headers that belong
-// to it.
+// Row is what proofs.txt says about one source file and the headers that belong to
+// it.
 type Row struct {
 	Section string
 	Files   []string // relative to drivers/md

@@ -1,6 +1,6 @@
 // Package coverage turns test results into docs/coverage.md: one row for every
 // source file of linux/drivers/md v4.11, each cell backed by named tests that
-// passed in the run the table was made from.
+// passed in the run from which the table was made.
 package coverage
 
 import (
@@ -19,7 +19,7 @@ import (
 // Outcome is how a test ended.
 type Outcome string
 
-// Outcomes, by test2json's words.
+// Outcomes, in test2json's words.
 const (
 	Passed  Outcome = "pass"
 	Failed  Outcome = "fail"
@@ -30,7 +30,7 @@ const (
 // package without the module's path.
 type Results map[string]Outcome
 
-// event is what `go test -json` prints a line of (cmd/test2json).
+// event is one line of what `go test -json` prints (cmd/test2json).
 type event struct {
 	Action  string
 	Package string
@@ -39,7 +39,7 @@ type event struct {
 	Elapsed float64
 }
 
-// Run follows a `go test -json` stream while it happens.
+// Run follows a `go test -json` stream as it comes.
 type Run struct {
 	Results Results
 	Failed  bool   // a test or a package failed
@@ -52,14 +52,14 @@ type Run struct {
 	booted  map[string]int           // lab machines, by package
 }
 
-// NewRun returns a Run that tells people what happens on out: a line a
-// package, the whole output of what failed, a line for each skip.
+// NewRun returns a Run that prints what happens to out, for people: a line for
+// each package, the whole output of what failed, a line for each skip.
 func NewRun(out io.Writer) *Run {
 	return &Run{Results: make(Results), out: out, pending: make(map[string]*bytes.Buffer), skips: make(map[string][]string), booted: make(map[string]int), kernels: make(map[string]bool)}
 }
 
 // Read consumes a stream to its end. Lines that are not JSON, such as a
-// compiler's, are passed on and count as failure of nothing by themselves.
+// compiler's, are passed on, and do not count as a failure by themselves.
 func (r *Run) Read(in io.Reader) error {
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, 1<<20)
@@ -99,10 +99,10 @@ func (r *Run) take(e event) {
 	}
 }
 
-// machine is what the lab logs of every machine it boots.
+// machine matches what the lab logs for every machine that it boots.
 var machine = regexp.MustCompile(`: ` + Booted + `Linux (\S+ \(\w+, \w+\))\n$`)
 
-// Machines are the kernels of the run's machines, in order.
+// Machines lists the kernels of the run's machines, sorted.
 func (r *Run) Machines() []string { return slices.Sorted(maps.Keys(r.kernels)) }
 
 func (r *Run) buffer(key string) *bytes.Buffer {
@@ -137,8 +137,8 @@ func (r *Run) end(key string, e event) {
 	}
 }
 
-// unended shows the tests of a failed package that never ended, with what they
-// said: a package that runs out of time prints its stacks as theirs.
+// unended shows the tests of a failed package that never ended, with their output:
+// when a package runs out of time, its stacks are printed as output of a test.
 func (r *Run) unended(pkg string) {
 	for _, key := range slices.Sorted(maps.Keys(r.pending)) {
 		if strings.HasPrefix(key, pkg+" ") {
@@ -153,8 +153,9 @@ func (r *Run) show(key string) {
 	fmt.Fprintf(r.out, "--- %s\n%s", key, r.buffer(key).String())
 }
 
-// Summary prints how many tests ended how, every reason for a skip with the
-// tests it stopped, as a skip must not hide, and last the names of what failed.
+// Summary prints how many tests ended how, then every reason for a skip with the
+// tests that were skipped for it, so that no skip goes unnoticed, and last the
+// names of what failed.
 func (r *Run) Summary() {
 	count := map[Outcome]int{}
 	for _, o := range r.Results {
@@ -175,8 +176,8 @@ func (r *Run) Summary() {
 // place is the file and line that testing puts before a message.
 var place = regexp.MustCompile(`^\S+\.go:\d+: `)
 
-// reasonOf gives the reason of a skip: the last line of a test's output that is
-// not testing's frame, without its place.
+// reasonOf returns the reason for a skip: the last line of a test's output that
+// package testing did not add, without file and line.
 func reasonOf(output string) string {
 	reason := "no reason given"
 	for line := range strings.Lines(output) {

@@ -39,7 +39,7 @@ func TestRunShowsFailuresAndSkips(t *testing.T) {
 	}
 }
 
-// TestRunShowsWhatHung has a package whose time is over before its test ends.
+// TestRunShowsWhatHung has a package that runs out of time before its test ends.
 func TestRunShowsWhatHung(t *testing.T) {
 	run, out := readStream(t, `{"Action":"run","Package":"github.com/mdkit/mdkit/engine/nbd","Test":"TestHangs"}
 {"Action":"output","Package":"github.com/mdkit/mdkit/engine/nbd","Test":"TestHangs","Output":"panic: test timed out\n"}
@@ -92,8 +92,8 @@ func TestProofsAreParsed(t *testing.T) {
 	}
 }
 
-// TestPageNamesKernels wants the releases on the page, and a page that differs
-// in nothing else to be up to date.
+// TestPageNamesKernels checks that the page has the kernels' releases, and that a
+// page that differs in nothing else is up to date.
 func TestPageNamesKernels(t *testing.T) {
 	run, _ := readStream(t, `{"Action":"output","Package":"p","Test":"TestA","Output":"    machine.go:76: lab: booted Linux 9.9.1 (newest, uml)\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"    machine.go:76: lab: booted Linux 6.1.176 (oldest, uml)\n"}

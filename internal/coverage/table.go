@@ -49,7 +49,7 @@ func Render(rows []Row, results Results, kernels []string) string {
 	return b.String()
 }
 
-// SameProofs says whether two pages prove the same. They may be of different
+// SameProofs reports whether two pages prove the same. They may be from different
 // kernels: a suite's next kernel does not make a page out of date.
 func SameProofs(a, b string) bool {
 	return withoutKernels(a) == withoutKernels(b)
@@ -64,7 +64,7 @@ func withoutKernels(page string) string {
 	return before + after
 }
 
-// cell is "yes" if all proofs hold, and empty if one does not or there are none.
+// cell is "yes" if all proofs hold, and empty if one does not or if there are none.
 // A pattern that starts with "part:" proves only a part.
 func cell(patterns []string, results Results) string {
 	if len(patterns) == 0 {

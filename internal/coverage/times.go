@@ -21,7 +21,8 @@ type Time struct {
 	Machines int     `json:"machines"` // lab machines booted
 }
 
-// Booted is how a test's log tells of a lab machine that has been started.
+// Booted begins the line with which a test's log records that a lab machine has
+// been started.
 const Booted = "lab: booted "
 
 // SaveTimes adds lines to a file of JSON lines, which it makes if need be.
@@ -37,7 +38,7 @@ func SaveTimes(path string, times []Time) error {
 	return errors.Join(err, f.Close())
 }
 
-// LoadTimes reads what SaveTimes has written; where there is no file, nothing.
+// LoadTimes reads what SaveTimes has written; without a file there are no times.
 func LoadTimes(path string) ([]Time, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,11 +60,11 @@ func LoadTimes(path string) ([]Time, error) {
 	return list, sc.Err()
 }
 
-// briefly is how many seconds a package may take without a line of its own.
+// briefly is how many seconds a package may take without getting a line of its own.
 const briefly = 2
 
-// PrintTimes prints the stages in their order, each with its packages, the
-// longest first; those that take no time share a line.
+// PrintTimes prints the stages in their order, each with its packages, the longest
+// first; those that take almost no time share a line.
 func PrintTimes(w io.Writer, times []Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "stage\tpackage\tseconds\tmachines")

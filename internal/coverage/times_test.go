@@ -43,7 +43,7 @@ func TestTimesAddUp(t *testing.T) {
 	}
 }
 
-// TestRunCountsMachines has a package whose tests boot two.
+// TestRunCountsMachines has a package whose tests boot two machines.
 func TestRunCountsMachines(t *testing.T) {
 	run, _ := readStream(t, `{"Action":"output","Package":"github.com/mdkit/mdkit/engine/md","Test":"TestA","Output":"    x_test.go:3: lab: booted 6.1 (uml)\n"}
 {"Action":"output","Package":"github.com/mdkit/mdkit/engine/md","Test":"TestA/b","Output":"    x_test.go:9: lab: booted 6.1 (uml)\n"}

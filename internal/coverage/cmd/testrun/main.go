@@ -4,8 +4,8 @@
 //	go test -json ./... | go run ./internal/coverage/cmd/testrun -coverage docs/coverage.md
 //	go run ./internal/coverage/cmd/testrun -times bin/times.jsonl -table
 //
-// With -stage and -times it adds what each package took to that file, of which
-// the second form prints a table.
+// With -stage and -times it adds the time that each package took to that file,
+// from which the second form prints a table.
 //
 // It exits 1 if a test failed, a proof named in proofs.txt did not pass, or the
 // page is out of date; with -write it writes the page instead.

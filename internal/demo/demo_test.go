@@ -28,8 +28,8 @@ const (
 
 func lineKey(n int) string { return fmt.Sprintf("line %d", n) }
 
-// TestDemo boots the kernel that lives the story's first half, and lives the
-// second on the host.
+// TestDemo plays the first half of the story under a real kernel, and the second
+// on the host.
 func TestDemo(t *testing.T) {
 	cases := lab.Cases(t, lab.Case{Name: "array", Run: guestStory})
 	e2fsprogs := lab.Peer(t, "e2fsprogs")
@@ -56,7 +56,7 @@ func TestDemo(t *testing.T) {
 	say("\nWhichever member is missing, the data is what was written.")
 }
 
-// images makes the story's disks.
+// images makes the disks of the story.
 func images(t *testing.T) []lab.Disk {
 	t.Helper()
 	dir := t.TempDir()
@@ -104,7 +104,7 @@ func retell(m *lab.Machine) {
 // showVerify runs mdkit verify, which must find nothing wrong.
 func showVerify(t *testing.T, mdkit string, images []string) {
 	t.Helper()
-	t.Chdir(filepath.Dir(images[0])) // so that the story need not tell of paths
+	t.Chdir(filepath.Dir(images[0])) // so that the story shows no long paths
 	short := strings.Fields(names(images))
 	out := run(t, mdkit, append([]string{"verify"}, short...)...)
 	say("  $ mdkit verify %s\n%s", names(images), indent(out))
@@ -149,7 +149,7 @@ func run(t *testing.T, path string, args ...string) string {
 		t.Fatalf("%s %s: %v\n%s%s", filepath.Base(path), strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
 	if stdout.Len() == 0 {
-		return stderr.String() // mdadm talks there
+		return stderr.String() // mdadm writes its messages there
 	}
 	return stdout.String()
 }
@@ -158,7 +158,7 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
 }
 
-// names are the files without their folder, for the story.
+// names returns the files without their folder, for the story.
 func names(paths []string) string {
 	var short []string
 	for _, p := range paths {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// digest is the sha256 of everything r gives.
+// digest is the sha256 of everything that can be read from r.
 func digest(t *testing.T, r io.Reader) string {
 	t.Helper()
 	h := sha256.New()

@@ -1,5 +1,5 @@
-// Package demo is the main job from end to end, told as a short story by
-// `make demo`: our mdadm makes, breaks, rebuilds and stops a RAID5 under a real
-// kernel; then, with no md driver in sight, mdkit reads the data back from the
-// images with any one member missing.
+// Package demo shows the main job from end to end, told as a short story by `make
+// demo`: our mdadm makes, breaks, rebuilds and stops a RAID5 under a real kernel;
+// then, without any md driver, mdkit reads the data back from the images with any
+// one member missing.
 package demo

@@ -29,7 +29,7 @@ func (s *storyteller) tell(format string, args ...any) {
 // end tells the host that no more lines come.
 func (s *storyteller) end() { s.g.Publish(lineKey(s.n), nil) }
 
-// mdadm runs our mdadm and tells what it was asked and what it said.
+// mdadm runs our mdadm and tells what it was asked to do and what it printed.
 func (s *storyteller) mdadm(args ...string) {
 	s.t.Helper()
 	out := run(s.t, "/sbin/mdadm", args...)

@@ -5,8 +5,8 @@ package main
 import "github.com/mdkit/mdkit/internal/cli/ui"
 
 // faces returns the tools that mdkit stands in for on Linux. They are about
-// devices that only its kernel has, so that here they say no more than that;
-// the verbs read the same arrays from images.
+// devices that only the Linux kernel has, so that here they only say so; the verbs
+// read the same arrays from images.
 func faces() []ui.Face {
 	return []ui.Face{
 		ui.NeedsLinux("mdadm"),

@@ -1,6 +1,6 @@
-// Mdkit is the Linux md/dm stack in one program. Called by the name of a tool
-// that it replaces, such as mdadm, it is that tool; called by its own name it
-// has verbs of its own and all of the tools as subcommands.
+// Mdkit is the Linux md/dm stack in one program. If it is called by the name of a
+// tool that it replaces, such as mdadm, it is that tool; under its own name it has
+// verbs of its own, and all of the tools as subcommands.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 
 func main() { os.Exit(run(os.Args, ui.Process())) }
 
-// run looks at the name it was called by and hands over.
+// run runs the tool or the verbs, by the name the program was called by.
 func run(argv []string, std ui.IO) int {
 	ctx := context.Background()
 	if len(argv) == 0 {

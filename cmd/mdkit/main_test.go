@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestManPage shows that the manual page is that of this program; with
-// UPDATE_SCRIPTS it is written anew.
+// TestManPage checks that the manual page describes this program; with
+// UPDATE_SCRIPTS it rewrites the page.
 func TestManPage(t *testing.T) {
 	const path = "../../docs/mdkit.8"
 	want, err := native.ManPage(faces()...)
@@ -49,8 +49,8 @@ func TestManPage(t *testing.T) {
 	}
 }
 
-// TestFacesOfOtherSystems: a tool that answers here answers everywhere, if only
-// that it needs Linux.
+// TestFacesOfOtherSystems checks that a tool that exists here exists everywhere,
+// if only to say that it needs Linux.
 func TestFacesOfOtherSystems(t *testing.T) {
 	src, err := os.ReadFile("faces_other.go")
 	if err != nil {
@@ -63,8 +63,8 @@ func TestFacesOfOtherSystems(t *testing.T) {
 	}
 }
 
-// TestScripts runs the program as people do. Besides the usual commands,
-// scripts have:
+// TestScripts runs the program as people do. Besides the usual commands, scripts
+// have:
 //
 //	fixture NAME OUT    write the image NAME of the shared ones, /testdata/images, to OUT
 //	array NAME          write the members of the array NAME, of our testdata/images,

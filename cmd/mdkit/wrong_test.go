@@ -18,25 +18,25 @@ import (
 )
 
 // A wrong is a command line with something wrong in it, and the exit code that
-// docs/exit-codes.md has for it.
+// docs/exit-codes.md gives for it.
 type wrong struct {
 	line  string
 	code  int
 	names string // what the one line on standard error names
 }
 
-// wrongs is the matrix: every native verb with every thing that is not what it
-// asks for. five.* are the members of an array, short.img is one cut short,
-// head.img one cut inside of its superblock, other.img is a member of another
-// array, and tiny.img is smaller than any superblock.
+// wrongs is the matrix: every native verb with every kind of wrong argument.
+// five.* are the members of an array, short.img is one cut short, head.img one cut
+// inside its superblock, other.img is a member of another array, and tiny.img is
+// smaller than any superblock.
 func wrongs() []wrong {
 	var list []wrong
 	for _, verb := range []struct {
 		line      string // %s is the wrong thing
-		nothing   int    // the code for a file that carries nothing
+		nothing   int    // the code for a file without any format in it
 		cut       int    // for a member cut short
 		foreign   int    // for a member of another array
-		forgiving bool   // standard error says nothing of what carries nothing
+		forgiving bool   // standard error is silent about a file without any format
 	}{
 		{"probe %s", 2, 0, 0, true},
 		{"probe --json %s", 2, 0, 0, true},
@@ -101,12 +101,12 @@ func wrongs() []wrong {
 	)
 }
 
-// bareErrno are error texts that only a programmer can read.
+// bareErrno matches error texts that only a programmer understands.
 var bareErrno = regexp.MustCompile(`\b(E[A-Z]{3,}|0x[0-9a-f]{8,})\b|[Ee]rrno|goroutine|panic|runtime error|%!|<nil>`)
 
-// TestWrongInput holds every native verb against everything it should refuse:
-// one line that names the thing, the documented exit code, no file changed and
-// none left behind.
+// TestWrongInput gives every native verb everything that it should refuse, and
+// wants one line that names the thing, the documented exit code, no file changed
+// and none left behind.
 func TestWrongInput(t *testing.T) {
 	images, err := filepath.Abs("testdata/images")
 	if err != nil {
@@ -123,7 +123,7 @@ func TestWrongInput(t *testing.T) {
 				t.Errorf("exit code %d, want %d", code, w.code)
 			}
 			lines := 1
-			if strings.Contains(w.line, "--json") { // all there is to say is in the document
+			if strings.Contains(w.line, "--json") { // everything is in the document
 				lines, errs = 0, out
 			}
 			if n := strings.Count(errs, "\n"); lines == 1 && (w.names != "" && n != 1 || w.names == "" && n != 0) {
@@ -149,7 +149,7 @@ func TestWrongInput(t *testing.T) {
 	}
 }
 
-// wrongThings fills the working directory.
+// wrongThings makes the files in the working directory.
 func wrongThings(t *testing.T, images string) {
 	t.Helper()
 	read := func(name string) []byte {
@@ -208,7 +208,7 @@ func quickly(t *testing.T, line string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// folder gives what is in the working directory, with sizes and times.
+// folder returns what is in the working directory, with sizes and times.
 func folder(t *testing.T) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -230,7 +230,7 @@ func folder(t *testing.T) map[string]string {
 	return all
 }
 
-// sums gives hashes of the images.
+// sums returns hashes of the images.
 func sums(t *testing.T, seed maphash.Seed) map[string]uint64 {
 	t.Helper()
 	paths, err := filepath.Glob("*.img")

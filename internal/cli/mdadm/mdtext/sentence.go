@@ -16,7 +16,7 @@ import (
 // plainText are the sentences without words of their own.
 var plainText = map[note.ID]string{note.Reason: "%v", note.About: "%v %v", note.In: "%v: %v"}
 
-// Sentences are mdadm's words by id: what package fmt wants, and its arguments
+// Sentences are mdadm's words by id: formats of package fmt, with their arguments
 // in the order in which a note has them.
 var Sentences = sync.OnceValue(func() map[note.ID]string {
 	all := maps.Clone(plainText)
@@ -28,8 +28,8 @@ var Sentences = sync.OnceValue(func() map[note.ID]string {
 	return all
 })
 
-// Of puts a sentence in mdadm's words. One that has none shows its id: a test
-// sees to it that there is none.
+// Of puts a sentence into mdadm's words. A sentence without words would show its id;
+// a test makes sure that there is none.
 func Of(s note.Sentence) string {
 	if s.None() {
 		return ""
@@ -54,9 +54,9 @@ func Of(s note.Sentence) string {
 	return fmt.Sprintf(text, args...)
 }
 
-// Errno gives the C library's text for the errno in err, which is how mdadm
-// prints reasons: "Device or resource busy". An error without an errno gives
-// its own text.
+// Errno returns the C library's text for the errno in err, which is how mdadm
+// prints reasons: "Device or resource busy". For an error without an errno it
+// returns the error's own text.
 func Errno(err error) string {
 	var no unix.Errno
 	if !errors.As(err, &no) {

@@ -39,10 +39,10 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// idText is what an id looks like.
+// idText matches ids.
 var idText = regexp.MustCompile(`^(assemble|create|incremental|live|member|metadata|node|note|reshape)\.[a-z0-9-]+$`)
 
-// TestEverySentenceHasWords compares the ids in the packages that say something
+// TestEverySentenceHasWords compares the ids in the packages that report something
 // with those that have words here, in both directions.
 func TestEverySentenceHasWords(t *testing.T) {
 	used := map[note.ID]string{}

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// Limits at which mdadm changes the unit it writes sizes in (util.c,
-// human_size): no size in words below the first, MiB below the second, GiB
-// below the third and TiB from there on. All in bytes.
+// The sizes, in bytes, at which mdadm changes the unit of sizes (util.c,
+// human_size): none is printed below the first, MiB below the second, GiB below the
+// third and TiB from there on.
 const (
 	humanFrom = 5000 * 1024
 	humanGiB  = 2 << 30
 	humanTiB  = 2 << 40
 )
 
-// HumanSize is the size in words that mdadm puts behind a number of sectors
-// or KiB: " (254.00 MiB 266.34 MB)" with its leading blank, or nothing for
-// sizes that are easily read as they are. bytes may be negative where the
-// superblock holds nonsense; that too gives nothing.
+// HumanSize is the readable size that mdadm puts after a number of sectors or KiB:
+// " (254.00 MiB 266.34 MB)" with its leading blank, or nothing for sizes that are
+// easily read as they are. bytes may be negative if a superblock holds nonsense;
+// then it is empty, too.
 func HumanSize(bytes int64) string {
 	if bytes < humanFrom {
 		return ""
@@ -28,7 +28,7 @@ func HumanSize(bytes int64) string {
 	return fmt.Sprintf(" (%s %siB %s %sB)", hundredths(binary), unit, hundredths(decimal), unit)
 }
 
-// HumanSizeIEC is the size in words that --query prints: "762.00MiB".
+// HumanSizeIEC is the readable size that --query prints: "762.00MiB".
 func HumanSizeIEC(bytes int64) string {
 	if bytes < humanFrom {
 		return ""
@@ -37,8 +37,7 @@ func HumanSizeIEC(bytes int64) string {
 	return hundredths(binary) + unit + "iB"
 }
 
-// HumanSizeJEDEC is the size in words that --examine --export prints:
-// "799.01MB".
+// HumanSizeJEDEC is the readable size that --examine --export prints: "799.01MB".
 func HumanSizeJEDEC(bytes int64) string {
 	if bytes < humanFrom {
 		return ""
@@ -47,9 +46,9 @@ func HumanSizeJEDEC(bytes int64) string {
 	return hundredths(decimal) + unit + "B"
 }
 
-// humanUnit scales bytes to hundredths of the unit that suits, once in powers
-// of 1024 and once in powers of 1000, rounded as mdadm rounds: half up, by way
-// of two-hundredths.
+// humanUnit scales bytes to hundredths of a suitable unit, once in powers of 1024
+// and once in powers of 1000, rounded as mdadm rounds: half up, by way of
+// two-hundredths.
 func humanUnit(bytes int64) (unit string, binary, decimal int64) {
 	switch {
 	case bytes < humanGiB:
@@ -57,8 +56,8 @@ func humanUnit(bytes int64) (unit string, binary, decimal int64) {
 	case bytes < humanTiB:
 		return "G", (bytes*200>>30 + 1) / 2, (bytes/(1e9/200) + 1) / 2
 	}
-	// mdadm multiplies before it divides and overflows above 40 PiB; dividing
-	// first keeps the hundredths and does not.
+	// mdadm multiplies before it divides, and overflows above 40 PiB; dividing
+	// first keeps the hundredths without overflowing.
 	tebi := bytes >> 40
 	rest := bytes & (1<<40 - 1)
 	return "T", (tebi*200 + rest*200>>40 + 1) / 2, (bytes/(1e12/200) + 1) / 2
@@ -76,8 +75,8 @@ func Ctime(sec int64) string {
 	return s[:min(len(s), 24)]
 }
 
-// Raid10Layout describes a raid10 layout as mdadm does behind "Layout :"
-// (util.c, print_r10_layout): " near=2", " far=2", " near=2, offset=2".
+// Raid10Layout describes a raid10 layout as mdadm does after "Layout :" (util.c,
+// print_r10_layout): " near=2", " far=2", " near=2, offset=2".
 func Raid10Layout(layout int32) string {
 	near, far := layout&0xff, layout>>8&0xff
 	var b strings.Builder
@@ -160,9 +159,8 @@ func EscapeName(s string) string {
 	return string(b)
 }
 
-// HumanChunk writes a chunk size as --examine-bitmap does: "64 MB". The unit
-// grows while any whole unit of the next size fits, and what does not fill
-// one is dropped.
+// HumanChunk writes a chunk size as --examine-bitmap does: "64 MB". It uses the
+// largest unit of which at least one fits, and drops the remainder.
 func HumanChunk(bytes uint32) string {
 	units := [...]string{"B", "KB", "MB", "GB"}
 	i := 0

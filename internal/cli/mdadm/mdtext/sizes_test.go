@@ -2,7 +2,7 @@ package mdtext
 
 import "testing"
 
-// Expected texts are what mdadm 4.2 prints for sizes of these many bytes.
+// TestHumanSize expects what mdadm 4.2 prints for sizes of so many bytes.
 func TestHumanSize(t *testing.T) {
 	for _, tc := range []struct {
 		bytes            int64

@@ -7,7 +7,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// Writer is what text is put together on: the end of it checks for errors.
+// Writer is what text is written to; errors are checked at the end.
 type Writer interface {
 	io.Writer
 	io.StringWriter
@@ -41,7 +41,7 @@ func CleanWord(clean bool) string {
 	return "active"
 }
 
-// ChecksumText prints what the checksum is, and what it should be if it is not.
+// ChecksumText prints the checksum, and if it is wrong, what it should be.
 func ChecksumText(w Writer, got, want uint32) {
 	if got == want {
 		fmt.Fprintf(w, "       Checksum : %x - correct\n", got)

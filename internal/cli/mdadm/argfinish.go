@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// finish checks what only the whole line shows, and fills in what it implies.
+// finish checks what can be known only from the whole line, and fills in what the
+// line implies.
 func (p *parser) finish() error {
 	c := &p.cmd
 	switch p.help {
@@ -92,8 +93,8 @@ func (p *parser) checkArray() error {
 	return nil
 }
 
-// check holds the rules that mdadm applies after it has looked at the array
-// device, and before it asks who the user is.
+// check applies the rules that mdadm applies after it has looked at the array
+// device and before it asks who the user is.
 func (c *Command) check() error {
 	switch {
 	case c.Shape.RaidDisks == 1 && !c.Force && c.Shape.Level != levelFaulty:

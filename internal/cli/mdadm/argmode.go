@@ -9,7 +9,7 @@ import (
 // maxName is how many bytes an array's name may have.
 const maxName = 32
 
-// identity takes the options that name an array or say whose it is.
+// identity takes the options that name an array or say which host it belongs to.
 func (p *parser) identity(opt getopt.Option) (bool, error) {
 	c := &p.cmd
 	switch p.at(opt) {
@@ -127,7 +127,7 @@ func (p *parser) assembly(opt getopt.Option) (bool, error) {
 	return true, nil
 }
 
-// updateWords lists what --update understands when assembling.
+// updateWords lists the words that --update takes when assembling.
 func updateWords() []string {
 	return []string{
 		"sparc2.2", "super-minor", "summaries", "resync", "uuid", "name", "homehost", "home-cluster",
@@ -220,8 +220,8 @@ func (p *parser) monitor(opt getopt.Option) (bool, error) {
 	return true, nil
 }
 
-// manage takes the actions of manage mode and the settings that stick to the
-// devices behind them.
+// manage takes the actions of manage mode and the settings that apply to the
+// devices after them.
 func (p *parser) manage(opt getopt.Option) (bool, error) {
 	c := &p.cmd
 	switch p.at(opt) {
@@ -381,8 +381,8 @@ func (p *parser) miscArgument(op Op, arg string) error {
 	return nil
 }
 
-// examineAlone holds the rule that --examine goes with no other action: it may
-// only replace a --query.
+// examineAlone applies the rule that --examine goes with no other action: it may
+// only replace --query.
 func (p *parser) examineAlone(op Op, opt getopt.Option) error {
 	old := p.cmd.Op
 	if old == NoOp || old == op || (old != Examine && (op != Examine || old == Query)) {

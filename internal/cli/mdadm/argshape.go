@@ -23,7 +23,7 @@ const (
 // at is the value the groups switch on.
 func (p *parser) at(opt getopt.Option) int { return int(p.cmd.Mode)<<16 | opt.Val }
 
-// geometry takes the options that shape an array.
+// geometry takes the options for an array's shape.
 func (p *parser) geometry(opt getopt.Option) (bool, error) {
 	s := &p.cmd.Shape
 	switch p.at(opt) {
@@ -244,8 +244,8 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 		}
 		s.BitmapChunk = int64(int32(sectors * 512))
 	case inGrow | optWriteBehind, inBuild | optWriteBehind, inCreate | optWriteBehind:
-		// mdadm reads the number even where the argument is absent, and then
-		// complains about it.
+		// mdadm reads the number even if there is no argument, and then complains
+		// about it.
 		n, ok := parseNum(opt.Arg)
 		if !ok || n > 16383 {
 			shown := opt.Arg

@@ -10,9 +10,9 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// exit ends the reading of a command line: with text for one of the streams
-// and an exit code. As an error it means that there is nothing more to do,
-// which for --help and --version is no failure.
+// exit ends the parsing of a command line, with text for one of the streams and an
+// exit code. As an error it means that there is nothing more to do, which is not a
+// failure for --help and --version.
 type exit struct {
 	code int
 	out  string
@@ -21,8 +21,8 @@ type exit struct {
 
 func (e *exit) Error() string { return e.err + e.out }
 
-// usage is the exit for a wrong command line: one message as mdadm words it,
-// exit code 2.
+// usage is the exit for a wrong command line: one message in mdadm's words, exit
+// code 2.
 func usage(format string, args ...any) *exit {
 	return &exit{code: 2, err: "mdadm: " + fmt.Sprintf(format, args...) + "\n"}
 }
@@ -33,9 +33,8 @@ const usageText = "Usage: mdadm --help\n  for help\n"
 // comes first, because scripts look for it.
 const versionText = "mdadm - v4.2 - 2021-12-30 - mdkit\n"
 
-// parser is the state of reading one command line. The rules and the words of
-// the complaints are those of mdadm 4.2; what it only warns about goes to warn
-// as it is met.
+// parser is the state of parsing one command line. The rules and the wording of
+// complaints are those of mdadm 4.2; mere warnings go to warn as they occur.
 type parser struct {
 	cmd  Command
 	warn io.Writer
@@ -109,7 +108,7 @@ func (p *parser) option(opt getopt.Option) error {
 	return p.inMode(opt)
 }
 
-// spelled is how mdadm's complaints name an option.
+// spelled is an option as mdadm's complaints write it.
 func spelled(opt getopt.Option) string {
 	if opt.Name != "" {
 		return "--" + opt.Name
@@ -164,8 +163,8 @@ func (p *parser) anywhere(opt getopt.Option) (done bool, err error) {
 	return true, nil
 }
 
-// modeOf says which mode the option wants, and chooses the option string that
-// goes with it. Options without a wish want the mode there is.
+// modeOf says which mode the option implies, and chooses the option string that
+// goes with it. Other options keep the current mode.
 func (p *parser) modeOf(opt int) Mode {
 	switch opt {
 	case optManage:
@@ -207,7 +206,7 @@ func (p *parser) modeOf(opt int) Mode {
 	return p.cmd.Mode
 }
 
-// beforeMode handles what comes before the mode is known: one device may.
+// beforeMode handles what comes before the mode is known, which may be one device.
 func (p *parser) beforeMode(opt getopt.Option) error {
 	switch {
 	case (opt.Val == 'c' || opt.Val == optConfig) &&
@@ -245,7 +244,7 @@ func (p *parser) addDevice(name string, op Op) {
 	})
 }
 
-// warnf prints what mdadm complains about without giving up.
+// warnf prints a complaint after which mdadm carries on.
 func (p *parser) warnf(format string, args ...any) {
 	fmt.Fprintf(p.warn, "mdadm: "+format+"\n", args...)
 }

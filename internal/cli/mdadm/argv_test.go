@@ -28,8 +28,8 @@ func TestRefuseConfirm(t *testing.T) {
 	}
 }
 
-// TestArgv holds the grammar: one command line a case, quoted as a shell
-// would have it, and what becomes of it.
+// TestArgv checks the grammar: each case is one command line, quoted as for a
+// shell, and what it is parsed into.
 func TestArgv(t *testing.T) {
 	datadriven.RunTest(t, "testdata/argv.txt", func(t *testing.T, d *datadriven.TestData) string {
 		t.Helper()
@@ -75,7 +75,7 @@ func describe(b *strings.Builder, c *Command) {
 func diff(b *strings.Builder, prefix string, zero, v reflect.Value) {
 	for i := range v.NumField() {
 		if !v.Type().Field(i).IsExported() {
-			continue // what a run keeps, not what the line says
+			continue // the state of a run, not of the line
 		}
 		name := prefix + v.Type().Field(i).Name
 		f := v.Field(i)
@@ -92,7 +92,7 @@ func diff(b *strings.Builder, prefix string, zero, v reflect.Value) {
 	}
 }
 
-// FuzzParse: no command line makes the parser fail in a way of its own.
+// FuzzParse checks that the parser rejects command lines only by an *exit.
 func FuzzParse(f *testing.F) {
 	for _, line := range []string{
 		"--create /dev/md0 -l5 -n3 /dev/a /dev/b missing",

@@ -18,8 +18,8 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// assemble is --assemble: of one array from the devices listed, or of arrays
-// that the configuration knows or that are found (mdadm.c, main).
+// assemble is --assemble: of one array from the devices listed, or of arrays that
+// are in the configuration or found by scanning (mdadm.c, main).
 func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 	t := c.messages(std)
 	cf := c.readConf(std)
@@ -41,7 +41,7 @@ func assembleCode(t *messages, err error) int {
 	t.failed(err)
 	switch {
 	case errors.Is(err, assemble.ErrNoMembers):
-		return 2 // nothing matched: mdadm's own code for it, which no text goes with
+		return 2 // nothing matched: mdadm has a code for this, but no text
 	case err != nil:
 		return 1
 	}
@@ -52,8 +52,7 @@ func assembleCode(t *messages, err error) int {
 // more than a name in /dev.
 func (c *Command) identified() bool { return c.UUID != "" || c.Name != "" || c.SuperMinor != Unset }
 
-// assembleListed puts together the arrays named, as the configuration
-// describes them.
+// assembleListed assembles the named arrays as the configuration describes them.
 func (c *Command) assembleListed(ctx context.Context, t *messages, cf *mdconf.Config, req assemble.AssembleRequest) int {
 	code := 0
 	scan := &assemble.ScanResult{}
@@ -84,7 +83,7 @@ func (c *Command) assembleListed(ctx context.Context, t *messages, cf *mdconf.Co
 	return c.scanned(t, scan)
 }
 
-// assembleScan puts together whatever there is.
+// assembleScan assembles all arrays that can be found.
 func (c *Command) assembleScan(ctx context.Context, t *messages, req assemble.AssembleRequest) int {
 	return c.scanned(t, assemble.AssembleScan(ctx, req))
 }
@@ -104,7 +103,7 @@ type assembledArray struct {
 	Members []assembledMember `json:"members"`
 }
 
-// assembledMember is a member with the reason why it is not in.
+// assembledMember is a member, and if it is not in the array, the reason.
 type assembledMember struct {
 	assemble.AssembleMember
 	Why string `json:"why,omitempty"`
@@ -139,8 +138,8 @@ func (c *Command) scanned(t *messages, r *assemble.ScanResult) int {
 	return r.Code
 }
 
-// assembleRequest turns the command line into a request. It returns nil and an
-// exit code for those that are refused.
+// assembleRequest turns the command line into a request. For a line that is refused
+// it returns nil and an exit code.
 func (c *Command) assembleRequest(t *messages, cf *mdconf.Config) (*assemble.AssembleRequest, int) {
 	refuse := func(what string) (*assemble.AssembleRequest, int) { return nil, c.notBuilt(t.std, what) }
 	if code := c.assembleCheck(t); code != 0 {
@@ -184,7 +183,7 @@ func (c *Command) assembleRequest(t *messages, cf *mdconf.Config) (*assemble.Ass
 	return req, c.assembleIdentity(t, req)
 }
 
-// assembleCheck refuses what cannot be asked for.
+// assembleCheck refuses options that do not go together.
 func (c *Command) assembleCheck(t *messages) int {
 	refuse := func(format string, args ...any) int {
 		t.say(format, args...)
@@ -246,8 +245,8 @@ func (c *Command) cluster(cf *mdconf.Config) string {
 	return name
 }
 
-// arrayNode looks at the array's node, which need not exist, and gives its
-// minor number, or -1.
+// arrayNode looks at the array's node, which need not exist, and returns its minor
+// number, or -1.
 func (c *Command) arrayNode(t *messages) (minor int, err error) {
 	name := c.Devices[0].Name
 	dev, err := mdctl.Open(name, os.O_RDONLY)
@@ -270,8 +269,8 @@ func (c *Command) arrayNode(t *messages) (minor int, err error) {
 	return int(unix.Minor(st.Rdev)), nil
 }
 
-// formatOf reads --metadata as it is meant outside of --create, where "1" is
-// any version of format 1.
+// formatOf reads --metadata as it is meant outside --create: "1" is any version of
+// format 1.
 func formatOf(word string) (v md.Version, versioned, ok bool) {
 	if word == "" || word == "1" {
 		return v, false, true

@@ -16,15 +16,15 @@ import (
 )
 
 // interrupted is a reshape in place that is interrupted, and the assembly that
-// takes it up again, each by ours or by mdadm 4.2.
+// resumes it, each by our mdadm or by mdadm 4.2.
 type interrupted struct {
 	name         string
 	begun, ended tool
-	killed       bool // whoever keeps the sections is killed first
+	killed       bool // the process that backs up the sections is killed first
 	create, grow string
 }
 
-// tool is one of the two.
+// tool is one of the two programs.
 type tool bool
 
 const (
@@ -32,7 +32,7 @@ const (
 	theirTool tool = false
 )
 
-// run does not wait for what goes on in the background.
+// run runs a command line, and does not wait for processes in the background.
 func (tl tool) run(t *testing.T, line string) {
 	t.Helper()
 	stat := func() []byte { b, _ := os.ReadFile("/proc/mdstat"); return b }
@@ -49,8 +49,8 @@ func (tl tool) run(t *testing.T, line string) {
 	defer out.Close()
 	cmd := exec.Command("mdadm", devWords(line)...)
 	cmd.Stdout, cmd.Stderr = out, out
-	// Once somebody sees the reshape through, mdadm 4.2 ends an assembly with
-	// a fault of its own; what counts is what becomes of the data.
+	// If a process is already completing the reshape, mdadm 4.2 ends an
+	// assembly with a fault of its own; what counts is what becomes of the data.
 	err = cmd.Run()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGSEGV {
 		t.Logf("mdadm 4.2 %s: %v", line, err)
@@ -91,7 +91,7 @@ func interruptions() []interrupted {
 		}{{"ours", ourTool, ourTool}, {"mdadm_ours", theirTool, ourTool}, {"ours_mdadm", ourTool, theirTool}} {
 			for _, how := range []string{"stopped", "killed"} {
 				if s.name == "raid5_down" && who.ended == theirTool {
-					continue // mdadm 4.2 takes it for one to more devices than there are
+					continue // mdadm 4.2 takes it for a reshape to more devices than there are
 				}
 				list = append(list, interrupted{
 					name: s.name + "_" + who.name + "_" + how, begun: who.begun, ended: who.ended, killed: how == "killed",
@@ -169,8 +169,8 @@ func (in interrupted) moved(t *testing.T) {
 	})
 }
 
-// slowly holds the array's syncs at a speed at which they can be interrupted,
-// also against a program that raises it.
+// slowly keeps the array's syncs slow enough to be interrupted, even if a program
+// raises the speed.
 func slowly(t *testing.T, do func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -192,7 +192,7 @@ func slowly(t *testing.T, do func()) {
 	do()
 }
 
-// killGrowers kills whoever sees a reshape through.
+// killGrowers kills the processes that complete reshapes.
 func killGrowers(t *testing.T) {
 	t.Helper()
 	patiently(t, func() string {

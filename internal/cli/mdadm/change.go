@@ -9,8 +9,8 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// messages passes on what the library has to say: as mdadm words it, to the
-// error stream, or into the one document that --json prints.
+// messages passes on what the library has to say: in mdadm's words to the error
+// stream, or into the one document that --json prints.
 type messages struct {
 	*notes
 	std  ui.IO
@@ -30,19 +30,20 @@ func (t *messages) report(n note.Note) {
 	}
 }
 
-// say is an error message of the face itself.
+// say prints an error message of the face itself.
 func (t *messages) say(format string, args ...any) {
 	note.Reporter(t.report).Say(note.Always, note.Reason, fmt.Sprintf(format, args...))
 }
 
-// failed reports an error, unless it has been said in notes.
+// failed reports an error, unless notes have reported it already.
 func (t *messages) failed(err error) {
 	if err != nil && !note.WasReported(err) {
 		note.Reporter(t.report).Say(note.Always, note.Reason, err)
 	}
 }
 
-// change is what the documents of changing commands have in common.
+// change is what the documents of all commands that change something have in
+// common.
 type change struct {
 	Schema string          `json:"schema"`
 	Exit   int             `json:"exit"`    // the exit code

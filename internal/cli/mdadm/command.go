@@ -1,6 +1,6 @@
 package mdadm
 
-// Mode is one of mdadm's modes of operation, the zero value none yet.
+// Mode is one of mdadm's modes of operation; the zero value means none yet.
 type Mode int
 
 // Modes, in the order mdadm(8) explains them.
@@ -63,7 +63,7 @@ const (
 	SetAction
 )
 
-// Flag is a per-device setting that was given, taken back, or left alone.
+// Flag is a per-device setting that was set, cleared, or left alone.
 type Flag int8
 
 // The values of a Flag.

@@ -12,9 +12,9 @@ import (
 	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
-// readConf reads the file or folder that --config names, or mdadm.conf if it
-// names none, and complains about what it does not understand: in mdadm's
-// words, and with -v about where that is.
+// readConf reads the file or folder that --config names, or else mdadm.conf, and
+// complains about what it does not understand: in mdadm's words, and with -v also
+// about where it stands.
 func (c *Command) readConf(std ui.IO) *mdconf.Config {
 	cf := mdconf.Load(c.Config, strings.Fields(os.Getenv("MDADM_CONF_AUTO"))...)
 	for _, w := range cf.Warnings {
@@ -32,7 +32,7 @@ func isWord(s, word string) bool { return strings.EqualFold(s, word) }
 // names, or else everything the kernel knows (config.c, conf_get_devs).
 func scanDevices(cf *mdconf.Config, nodes *node.Nodes, std ui.IO) []string {
 	words := slices.Clone(cf.Devices)
-	slices.Reverse(words) // mdadm keeps them last first
+	slices.Reverse(words) // mdadm keeps the last one first
 	if len(words) == 0 {
 		words = []string{"partitions"}
 	}
@@ -54,9 +54,8 @@ func scanDevices(cf *mdconf.Config, nodes *node.Nodes, std ui.IO) []string {
 	return append(globbed, list...)
 }
 
-// homeHost is the name of this host in the names and uuids of arrays: the one
-// of the command line, of the configuration, or of the system; "" if there is
-// to be none.
+// homeHost is the name of this host in the names and uuids of arrays: from the
+// command line, the configuration, or the system; "" if there is to be none.
 func (c *Command) homeHost(cf *mdconf.Config) string { return c.home(cf).Host }
 
 // home is the host that arrays may belong to.
@@ -66,7 +65,7 @@ func (c *Command) home(cf *mdconf.Config) node.Home {
 		home.Host, home.Ignored = cf.HomeHost, cf.AnyHomeHost
 	}
 	if home.Host == "" || isWord(home.Host, "<system>") {
-		home.Host, _ = os.Hostname() // without a name no array is this host's
+		home.Host, _ = os.Hostname() // without a name no array belongs to this host
 	}
 	if home.Host == "" || isWord(home.Host, "<none>") {
 		return node.Home{Ignored: true}

@@ -20,14 +20,14 @@ import (
 	"github.com/mdkit/mdkit/manage/array/report"
 )
 
-// capture writes testdata/reports anew from a lab machine: members and arrays
-// in many states, with what Debian's mdadm says of them.
+// capture rewrites testdata/reports from a lab machine: members and arrays in many
+// states, with what Debian's mdadm prints about them.
 var capture = flag.Bool("capture", false, "write testdata/reports anew")
 
 const corpusDir = "testdata/reports"
 
-// corpusMember are the options of the reports kept of a member, corpusArray of
-// an array.
+// corpusMember lists the options of the reports that are kept for a member,
+// corpusArray those for an array.
 func corpusMember() []string {
 	return []string{"-E", "-Eb", "-Ebv", "-EY", "-X", "-Xb", "--examine-badblocks", "-E -e 1.2", "-E -e 0.90"}
 }
@@ -36,7 +36,7 @@ func corpusArray() []string {
 	return []string{"-D", "-Db", "-Dbv", "-DY", "-D --no-devices", "-Dt"}
 }
 
-// keep takes a member's metadata into the corpus.
+// keepMember takes a member's metadata into the corpus.
 func keepMember(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	d, err := block.OpenFile(dev, block.Direct)
 	if err != nil {
@@ -56,7 +56,7 @@ func keepMember(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	g.Publish(fmt.Sprintf("member-%s-%s", fileName(s.name), filepath.Base(dev)), img.Text())
 }
 
-// keepArray takes what is known of an array into the corpus: as our own code
+// keepArray takes what is known about an array into the corpus: as our own code
 // gathers it from the kernel, and as mdadm reports it.
 func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	r := report.NewReports()
@@ -72,8 +72,9 @@ func keepArray(t *testing.T, g *lab.Guest, s scenario, dev string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var super *report.Examined
-	before.Super, after.Super, super = nil, nil, after.Super
+	super := after.Super // kept by itself
+	before.Super = nil
+	after.Super = nil
 	a, _ := json.Marshal(before)
 	b, _ := json.MarshalIndent(after, "", " ")
 	if c, _ := json.Marshal(after); !bytes.Equal(a, c) {
@@ -104,8 +105,8 @@ func noteOf(g *lab.Guest, s scenario) string {
 
 func fileName(s string) string { return strings.ReplaceAll(s, " ", "-") }
 
-// kept says which scenarios are in the corpus: one for each thing that reports
-// have to say.
+// kept reports whether a scenario is in the corpus, which has one for each thing
+// that reports can show.
 func kept(name string) bool {
 	return slices.Contains([]string{
 		"linear 1.2", "raid0 1.0", "raid1 1.1", "raid5 0.90 bitmap", "raid6 1.2", "raid10 near", "build raid1",
@@ -148,8 +149,8 @@ func captureCorpus(t *testing.T) {
 	}
 }
 
-// TestCorpus holds our text against what Debian's mdadm printed in the lab, on
-// systems without a lab too.
+// TestCorpus compares our text with what Debian's mdadm printed in the lab. It runs
+// on systems without a lab, too.
 func TestCorpus(t *testing.T) {
 	if *capture || lab.InGuest() {
 		captureCorpus(t)
@@ -175,9 +176,9 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// checkMember lets ours report on a file with the member's metadata. Names of
-// the lab's devices are not known here: the path is put back into the text, and
-// the names in a 0.90 superblock's table are left out.
+// checkMember lets our mdadm report on a file with the member's metadata. The lab's
+// devices do not exist here, so their path is put back into the text, and the names
+// in the table of a 0.90 superblock are left out.
 func checkMember(t *testing.T, img *fixture.Image) {
 	path := filepath.Join(t.TempDir(), "member")
 	if err := img.WriteFile(path); err != nil {
@@ -189,7 +190,7 @@ func checkMember(t *testing.T, img *fixture.Image) {
 		args := append(strings.Fields(opts), "--homehost=labhost", "-c", "none", path)
 		got := ours(args...)
 		if os.Geteuid() != 0 && !strings.HasPrefix(opts, "-E") && !strings.HasPrefix(opts, "--examine ") {
-			// Like mdadm, which was asked by root.
+			// Ours must refuse like mdadm; the corpus was made by root.
 			if got.code != 1 || got.err != "mdadm: must be super-user to perform this action\n" {
 				t.Errorf("mdadm %s, asked by an ordinary user: %v", opts, got)
 			}
@@ -203,7 +204,7 @@ func checkMember(t *testing.T, img *fixture.Image) {
 	}
 }
 
-// checkMemberJSON wants the document to know what mdadm's text says.
+// checkMemberJSON checks that the JSON document has what mdadm's text says.
 func checkMemberJSON(t *testing.T, path, text string) {
 	var doc struct {
 		Devices []struct {
@@ -222,7 +223,7 @@ func checkMemberJSON(t *testing.T, path, text string) {
 		t.Fatalf("%v in %v", err, got)
 	}
 	if !strings.Contains(text, " : a92b4efc\n") {
-		return // no member
+		return // not a member
 	}
 	d := doc.Devices[0]
 	for _, line := range []string{
@@ -243,7 +244,7 @@ func checkMemberJSON(t *testing.T, path, text string) {
 	}
 }
 
-// noBitmapHere is saysClearly for a kept answer.
+// noBitmapHere is saysClearly for a report in the corpus.
 func noBitmapHere(opts, want string, got outcome) bool {
 	bogus := strings.Contains(want, "invalid bitmap magic") || strings.Contains(want, "failed to read superblock of bitmap file")
 	return strings.HasPrefix(opts, "-X") && bogus && got.code == 1 && got.out == "" && strings.Count(got.err, "\n") == 1
@@ -261,7 +262,7 @@ func withoutNodes(text string) string {
 	return b.String()
 }
 
-// checkArray lets ours report from the facts that the kernel gave.
+// checkArray lets our mdadm report from the facts that came from the kernel.
 func checkArray(t *testing.T, img *fixture.Image) {
 	d := new(report.Detail)
 	if err := json.Unmarshal([]byte(img.Said["facts"]), d); err != nil {

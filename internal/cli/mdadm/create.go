@@ -70,7 +70,7 @@ type planDoc struct {
 	Version string `json:"metadata,omitempty"`
 }
 
-// finishPlan prints the document, or the steps of a dry run.
+// finishPlan ends the command: it prints the document, or the steps of a dry run.
 func (c *Command) finishPlan(t *messages, verb string, code int, doc planDoc, steps []plan.StepInfo) int {
 	doc.change = t.change(c, verb, code, steps)
 	switch {
@@ -87,7 +87,7 @@ func failure(format string, args ...any) *exit {
 	return &exit{code: 1, err: "mdadm: " + fmt.Sprintf(format, args...) + "\n"}
 }
 
-// checkCreate holds the rules mdadm applies before it creates.
+// checkCreate applies the rules that mdadm applies before it creates.
 func (c *Command) checkCreate() error {
 	s := &c.Shape
 	switch {

@@ -18,7 +18,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// failure lines cannot be carried out, each for a reason of its own. The
+// failing is a line that cannot be carried out, each for a reason of its own. The
 // machine has no raid456.
 type failing struct {
 	name   string
@@ -107,8 +107,8 @@ func failings() []failing {
 	}
 }
 
-// TestFailedCreateLeavesMembersAlone: whatever goes wrong, the devices are as
-// they were, byte for byte, and no half-made array is left.
+// TestFailedCreateLeavesMembersAlone checks that, whatever goes wrong, the devices
+// are as they were, byte for byte, and no half-made array is left.
 func TestFailedCreateLeavesMembersAlone(t *testing.T) {
 	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
@@ -128,8 +128,8 @@ func TestFailedCreateLeavesMembersAlone(t *testing.T) {
 	}, cases...)
 }
 
-// partitions: the kernel forgets those of a device that becomes a member, and
-// finds them again when nothing comes of it.
+// partitions checks that the kernel forgets the partitions of a device that becomes
+// a member, and finds them again if the create fails.
 func partitions(t *testing.T) {
 	f, err := os.OpenFile("/dev/ubda", os.O_RDWR, 0)
 	if err != nil {
@@ -168,8 +168,8 @@ func partitions(t *testing.T) {
 	peers(t, "--stop", "/dev/md9")
 }
 
-// fillDisks puts something everywhere: a pattern, and on the first two disks
-// members of old arrays, one inside of the other.
+// fillDisks fills the disks with a pattern, and puts members of old arrays on the
+// first two, one inside the other.
 func fillDisks(t *testing.T) {
 	t.Helper()
 	pattern := bytes.Repeat([]byte("anything but zeroes, "), 16<<20/21+1)[:16<<20]
@@ -245,7 +245,8 @@ func (f failing) try(t *testing.T) {
 	switch {
 	case strings.Contains(f.line, "--json"):
 		var doc planDoc
-		if err := json.Unmarshal([]byte(o.out), &doc); err != nil || doc.Schema != "mdkit.create/1" || len(doc.Steps) == 0 || o.err != "" {
+		err := json.Unmarshal([]byte(o.out), &doc)
+		if err != nil || doc.Schema != "mdkit.create/1" || len(doc.Steps) == 0 || o.err != "" {
 			t.Errorf("%v: %v", err, o)
 		}
 	case strings.Contains(f.line, "--dry-run"):
@@ -260,7 +261,7 @@ func (f failing) try(t *testing.T) {
 	}
 }
 
-// cancelled: out of time before anything was done.
+// cancelled runs out of time before anything has been done.
 func cancelled(t *testing.T) {
 	before := hashes(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -15,7 +15,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// image is what was written to a device, besides zeroes.
+// image is what was written to a device, except for zeroes.
 type image map[int64][]byte
 
 const piece = 4096
@@ -39,7 +39,7 @@ func readImage(t *testing.T, path string) image {
 	}
 }
 
-// openDirect opens a device to be read past the cache, which takes a fraction of
+// openDirect opens a device for reading past the cache, which takes a fraction of
 // the time; buffers must be aligned, as those of a mebibyte are.
 func openDirect(t *testing.T, path string) *os.File {
 	t.Helper()
@@ -52,10 +52,10 @@ func openDirect(t *testing.T, path string) *os.File {
 
 var zeroes [1 << 20]byte
 
-// blank reports whether up to a mebibyte is all zeroes.
+// blank reports whether b, at most a mebibyte, is all zeroes.
 func blank(b []byte) bool { return bytes.Equal(b, zeroes[:len(b)]) }
 
-// blankOut takes the image off the device again.
+// blankOut zeroes on the device what the image has.
 func (img image) blankOut(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -111,7 +111,7 @@ func (img image) forgetChance(what string, off int64) {
 	}
 }
 
-// diffImages names the first place where two images differ.
+// diffImages describes the first place where two images differ.
 func diffImages(want, got image) string {
 	seen := map[int64]bool{}
 	for _, img := range []image{want, got} {
@@ -155,10 +155,10 @@ func planned(t *testing.T, args ...string) planDoc {
 	return doc
 }
 
-// layouts are command lines of --create, the devices left out. They are run
-// where no personality is loaded, so that mdadm writes its metadata and the
-// kernel then refuses to start the array: what is on the devices afterwards is
-// mdadm's work alone.
+// layouts are command lines of --create, without the devices. They are run where no
+// personality is loaded, so that mdadm writes its metadata and the kernel then
+// refuses to start the array: what is on the devices afterwards is mdadm's work
+// alone.
 func layouts() []string {
 	var lines []string
 	for _, e := range []string{"0.90", "1.0", "1.1", "1.2"} {
@@ -206,7 +206,7 @@ func devicesOf(line string) []string {
 	return list
 }
 
-// sameLayout lets mdadm write, and compares with what ours plans to write.
+// sameLayout lets mdadm write, and compares that with what ours plans to write.
 func sameLayout(t *testing.T, line string, devices []string) {
 	t.Helper()
 	args := append([]string{"--create", "/dev/md0", "--run", "--uuid=" + testUUID}, strings.Fields(line)...)

@@ -15,8 +15,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestCreateOnLargeDevicesLikeMdadm compares what --create writes on devices
-// so large that the reserve, the place and the chunk of the bitmap change.
+// TestCreateOnLargeDevicesLikeMdadm compares what --create writes on devices so
+// large that the reserved space, the place and the chunk of the bitmap change.
 func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
@@ -37,7 +37,7 @@ func TestCreateOnLargeDevicesLikeMdadm(t *testing.T) {
 	}, lab.Sample(t, cases, 5)...)
 }
 
-// sparseDisk makes a loop device of a file that is all hole.
+// sparseDisk makes a loop device of a file that is one hole.
 func sparseDisk(t *testing.T, n int, size int64) (device, backing string) {
 	t.Helper()
 	backing = fmt.Sprintf("/tmp/disk%d", n)
@@ -73,7 +73,7 @@ func sparseDisk(t *testing.T, n int, size int64) (device, backing string) {
 	return device, backing
 }
 
-// readSparse is readImage of a file with holes.
+// readSparse is readImage for a file with holes.
 func readSparse(t *testing.T, path string) image {
 	t.Helper()
 	f, err := os.Open(path)
@@ -114,7 +114,7 @@ func largeLayout(t *testing.T, size int64, line string) {
 	}
 	want := peers(t, args...)
 	if !strings.Contains(want.err, "RUN_ARRAY failed") {
-		// Not every format goes that far: then ours must refuse alike.
+		// Not every format can be that large: then ours must refuse in the same way.
 		if doc.Exit != want.code || said.String() != strings.ReplaceAll(want.err, "mdadm: ", "") {
 			t.Errorf("mdadm %s: %v\nours: exit %d, %s", line, want, doc.Exit, &said)
 		}

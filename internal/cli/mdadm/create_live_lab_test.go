@@ -58,7 +58,8 @@ func TestCreateLikeMdadm(t *testing.T) {
 	}, cases...)
 }
 
-// state is what the kernel shows of an array, as far as it does not move.
+// state is what the kernel shows of an array, as far as it does not change by
+// itself.
 func state(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -66,7 +67,7 @@ func state(t *testing.T) string {
 		"level", "layout", "raid_disks", "chunk_size", "component_size", "metadata_version",
 		"consistency_policy", "bitmap/location", "bitmap/chunksize", "array_size",
 	} {
-		// An array that failed to start is left behind, empty, by mdadm alone.
+		// Only mdadm leaves an array behind, empty, that failed to start.
 		text, err := os.ReadFile("/sys/block/md9/md/" + attr)
 		if err != nil || !slices.Contains(arraysUp(t), "/dev/md9") {
 			text = []byte("-\n")
@@ -82,7 +83,7 @@ func state(t *testing.T) string {
 		return strings.Contains(string(stat), "unused devices")
 	})
 	for line := range strings.Lines(string(stat)) {
-		// A rebuild begins some time after the start.
+		// How soon after the start a rebuild begins is chance.
 		if !strings.Contains(line, "finish=") && !strings.Contains(line, "PENDING") && !strings.Contains(line, "DELAYED") {
 			b.WriteString(strings.ReplaceAll(line, "(S)", ""))
 		}
@@ -136,7 +137,7 @@ func withoutExtras(o outcome) outcome {
 
 var ctimes = regexp.MustCompile(`ctime=.*`)
 
-// settle waits until the kernel has let go of arrays that were stopped.
+// settle waits until the kernel has removed arrays that were stopped.
 func settle(t *testing.T) {
 	t.Helper()
 	tries := 0
@@ -167,7 +168,7 @@ func emptyArray(t *testing.T) string {
 	return ""
 }
 
-// extraLine tells the lines of array.Note.Extra by their words.
+// extraLine recognizes the lines of note.Note.Extra by their words.
 func extraLine(l string) bool {
 	for _, words := range []string{"       kernel: ", " is held by ", " are the same device", " is open in ", " is mounted on ", "       not taken back: ", "       No such file or directory", "       Is a directory", "mdadm: cannot write ", "       everything is as it was before"} {
 		if strings.Contains(l, words) {

@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestKnownDefects shows defects of mdadm 4.2, and that they stayed out. Of
-// each there is what mdadm does, so that the test tells when it is mended.
+// TestKnownDefects shows that ours does not have certain defects of mdadm 4.2. It
+// also checks what mdadm does, so that the test shows when a defect is fixed.
 func TestKnownDefects(t *testing.T) {
 	beside(t)
 	lab.Run(t, lab.Spec{
@@ -30,8 +30,8 @@ func TestKnownDefects(t *testing.T) {
 	)
 }
 
-// lastMember fails the last member that a raid5 needs, called by every name it
-// has. mdadm takes only some of them for that member.
+// lastMember tries to fail a member that a raid5 cannot do without, under each of
+// its names. mdadm recognizes it by only some of them.
 func lastMember(t *testing.T) {
 	link := "/dev/disk/by-id/lab-ram2"
 	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
@@ -69,7 +69,7 @@ func lastMember(t *testing.T) {
 	reset(t)
 }
 
-// bitmapOfAnything asks for the bitmap of what has none.
+// bitmapOfAnything asks for the bitmap of things that have none.
 func bitmapOfAnything(t *testing.T) {
 	reset(t)
 	noise := filepath.Join(t.TempDir(), "noise")
@@ -89,7 +89,9 @@ func bitmapOfAnything(t *testing.T) {
 		if o.code != 0 && strings.Count(o.err, "\n") != 1 {
 			t.Errorf("-X %s: %v", name, o)
 		}
-		if p := peers(t, "--examine-bitmap", name); p.code < 0 || p.code > 2 || strings.Contains(p.err, "is an md array") || strings.Contains(p.out, "Magic : 00000000") {
+		p := peers(t, "--examine-bitmap", name)
+		if p.code < 0 || p.code > 2 || strings.Contains(p.err, "is an md array") ||
+			strings.Contains(p.out, "Magic : 00000000") {
 			misled++
 		}
 	}
@@ -98,8 +100,8 @@ func bitmapOfAnything(t *testing.T) {
 	}
 }
 
-// zeroBlank wipes what has nothing to be wiped. mdadm does not tell the two
-// apart by anything but text; ours has "found".
+// zeroBlank wipes a device without a superblock. In mdadm only the text tells the
+// two cases apart; ours has "found".
 func zeroBlank(t *testing.T) {
 	reset(t)
 	o, json := ours("--zero-superblock", "/dev/ram9"), ours("--zero-superblock", "--json", "/dev/ram9")
@@ -117,8 +119,8 @@ func zeroBlank(t *testing.T) {
 	}
 }
 
-// externalMetadata has a member of an IMSM container met by what would damage
-// it. mdadm adds it to another array without a word.
+// externalMetadata tries what would damage a member of an IMSM container. mdadm
+// adds it to another array without a word.
 func externalMetadata(t *testing.T) {
 	reset(t)
 	const name = "/dev/ram9"

@@ -79,7 +79,7 @@ func (t *detailer) finish() int {
 	return code
 }
 
-// array reports one array and returns its part of the exit code.
+// array reports on one named array and returns its part of the exit code.
 func (t *detailer) array(name string) int {
 	d, err := t.reports.Detail(name)
 	if err != nil {
@@ -111,7 +111,7 @@ func (t *detailer) report(d *report.Detail) int {
 	return t.verdict(d)
 }
 
-// verdict is the exit code: with --test it tells how the array is.
+// verdict is the exit code: with --test it tells the state of the array.
 func (t *detailer) verdict(d *report.Detail) int {
 	switch {
 	case !t.cmd.Test:
@@ -147,8 +147,8 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// level is the word for the array's level, "" for none: where the array does
-// not run, only the superblock knows it.
+// detailLevel is the word for the array's level, "" for none: if the array does not
+// run, only the superblock knows it.
 func detailLevel(d *report.Detail) string {
 	l := md.Level(d.Info.Level)
 	if d.Inactive() && d.Super != nil {
@@ -168,7 +168,7 @@ func metadataText(d *report.Detail) string {
 	return fmt.Sprintf("%d.%d", d.Info.MajorVersion, d.Info.MinorVersion)
 }
 
-// container names the container that the array is made in, if it is.
+// container names the container that the array belongs to, if any.
 func (t *detailer) container(d *report.Detail) (device, member string, ok bool) {
 	name, member, _, ok := d.Metadata.Subarray()
 	if !ok {
@@ -220,7 +220,7 @@ func (t *detailer) briefLine(d *report.Detail) {
 	w.WriteByte('\n')
 }
 
-// briefDevices names the devices of an array and counts its spares.
+// briefDevices lists the devices of an array and counts its spares.
 func (t *detailer) briefDevices(d *report.Detail) (names []string, spares int) {
 	for _, r := range tableRows(d) {
 		if r.State == 0 {
@@ -247,8 +247,8 @@ func (t *detailer) briefSuper(d *report.Detail) {
 	}
 }
 
-// tableRows are the rows that --detail shows, slots first: a slot shows one
-// row even if it is empty, and a second one for a replacement.
+// tableRows are the rows that --detail shows, slots first: a slot has one row even
+// if it is empty, and a second one for a replacement.
 func tableRows(d *report.Detail) []report.Row {
 	var rows []report.Row
 	slots, others := d.Rows()
@@ -320,7 +320,7 @@ func (t *detailer) exportDevices(d *report.Detail) {
 	}
 }
 
-// keyName makes a kernel name fit for the key of a variable: "dev_dm_0".
+// keyName makes a kernel name fit for a variable's name: "dev_dm_0".
 func keyName(s string) string {
 	b := []byte(s)
 	for i, c := range b {

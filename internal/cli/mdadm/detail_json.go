@@ -29,7 +29,7 @@ type arrayDetailJSON struct {
 	State      string `json:"array_state"`
 	Clean      bool   `json:"clean"`
 	Degraded   bool   `json:"degraded"`
-	Failed     bool   `json:"failed"` // has lost more devices than it can bear
+	Failed     bool   `json:"failed"` // has lost more devices than its redundancy covers
 	Clustered  bool   `json:"clustered"`
 	Persistent bool   `json:"persistent"`
 
@@ -72,7 +72,7 @@ type syncJSON struct {
 	Action        string   `json:"action"` // "resync", "recovery", "reshape", "check"
 	State         string   `json:"state"`  // "running", "delayed", "pending", "remote"
 	Percent       *float64 `json:"percent,omitempty"`
-	Done          *int64   `json:"done,omitempty"` // of what is to do, per member
+	Done          *int64   `json:"done,omitempty"` // of the work to be done, per member
 	Total         *int64   `json:"total,omitempty"`
 	Speed         *int64   `json:"speed,omitempty"` // bytes a second
 	FinishSeconds *int64   `json:"finish_seconds,omitempty"`

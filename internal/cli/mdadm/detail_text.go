@@ -107,8 +107,8 @@ func (t *detailer) bitmapLine(d *report.Detail) {
 	}
 }
 
-// state prints the line of the array's state, with its blank at the end, and
-// the counts of devices.
+// state prints the line with the array's state, which ends in a blank, and the
+// counts of devices.
 func (t *detailer) state(d *report.Detail) {
 	w := t.w
 	running := d.Info.RaidDisks != 0
@@ -140,7 +140,7 @@ func (t *detailer) stateWord(d *report.Detail) string {
 	case d.Info.State&mdctl.ArrayClean != 0:
 		return "clean"
 	case d.Info.State&mdctl.ArrayClustered != 0 && !t.reports.BitmapDirty(d):
-		// This node does not know what the others are writing; the bitmap does.
+		// This node does not know what the others are writing, but the bitmap does.
 		return "clean"
 	}
 	return "active"
@@ -159,7 +159,7 @@ func redundancy(d *report.Detail) string {
 	return ""
 }
 
-// syncKinds gives the words for what mdstat calls an array's action.
+// syncKind returns mdadm's words for an action by its name in mdstat.
 func syncKind(action string) (doing, noun string) {
 	switch action {
 	case "resync":
@@ -228,7 +228,7 @@ func (t *detailer) geometry(d *report.Detail) {
 	}
 }
 
-// progress prints how far a sync has got, and what a reshape leads to.
+// progress prints how far a sync has got, and the new shape of a reshape.
 func (t *detailer) progress(d *report.Detail) {
 	w := t.w
 	moving := d.Sync != nil && d.Sync.Running()
@@ -287,8 +287,7 @@ func (t *detailer) super(d *report.Detail) {
 	}
 }
 
-// table prints the devices. An empty line comes before those that are in no
-// slot.
+// table prints the devices. An empty line precedes those that are in no slot.
 func (t *detailer) table(d *report.Detail) {
 	slots, others := d.Rows()
 	for _, pair := range slots {
@@ -331,7 +330,7 @@ func (t *detailer) row(d *report.Detail, r report.Row) {
 	w.WriteByte('\n')
 }
 
-// rowWords are the words for a device's state, in mdadm's order.
+// rowWords lists the words for a device's state, in mdadm's order.
 func rowWords(d *report.Detail, r report.Row) []string {
 	var words []string
 	for _, w := range []struct {
@@ -366,8 +365,8 @@ func rowWords(d *report.Detail, r report.Row) []string {
 	return words
 }
 
-// copySet names the set of mirrors that a raid10's device belongs to, where
-// the devices divide into sets.
+// copySet names the set of mirrors that a raid10's device belongs to, if the
+// devices divide into sets.
 func copySet(d *report.Detail, r report.Row) string {
 	layout := d.Info.Layout
 	if md.Level(d.Info.Level) != md.LevelRAID10 || layout&^0x1ffff != 0 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDocumented: the manual page and the completion know every option.
+// TestDocumented checks that the manual page and the completion have every option.
 func TestDocumented(t *testing.T) {
 	for path, dash := range map[string]string{
 		"../../../docs/mdadm.8": `\-`, "../../../dist/completion/mdadm.bash": "-",

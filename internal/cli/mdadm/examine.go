@@ -20,7 +20,7 @@ import (
 )
 
 // examine is --examine: it reports the metadata of devices, each by itself
-// (Examine.c). It needs no rights but those to read them.
+// (Examine.c). It needs only the right to read them.
 func (c *Command) examine(_ context.Context, std ui.IO) int {
 	cf := c.readConf(std)
 	w := bufio.NewWriter(std.Out)
@@ -70,7 +70,7 @@ type examiner struct {
 	brief    bool         // --brief, also by way of --scan
 	want     []md.Version // of --metadata; empty for any
 	nodes    node.Nodes
-	arrays   []*briefArray // with brief: what was found, first first
+	arrays   []*briefArray // with brief: what was found, in that order
 	docs     []examinedDevice
 }
 
@@ -111,7 +111,7 @@ func (e *examiner) device(name string) int {
 		return e.nothing(d, err)
 	}
 	if len(e.want) > 1 && !e.brief && !e.cmd.Scan {
-		// mdadm says what it missed on its way, found or not.
+		// mdadm says which formats it did not find, even if it found another one.
 		why, _ := report.WhyNoSuper(d, e.want...)
 		e.complain(why)
 	}
@@ -136,15 +136,15 @@ func (e *examiner) device(name string) int {
 	return 0
 }
 
-// complain prints lines of mdadm's on the error stream.
+// complain prints mdadm's lines on the error stream.
 func (e *examiner) complain(why []*md.LoadError) {
 	for _, err := range why {
 		fmt.Fprintf(e.std.Err, "mdadm: %s\n", mdtext.Of(note.Unloaded(err)))
 	}
 }
 
-// openReason says in the C library's words why a device could not be opened;
-// where Linux itself is vague, in ours.
+// openReason says why a device could not be opened, in the C library's words, or in
+// ours if those are vague.
 func openReason(err error) string {
 	var no unix.Errno
 	switch {
@@ -160,7 +160,7 @@ func openReason(err error) string {
 	return err.Error()
 }
 
-// errnoText is strerror(3): Go's own texts begin with a small letter.
+// errnoText is strerror(3): Go's own texts begin with a lower-case letter.
 func errnoText(no unix.Errno) string {
 	s := no.Error()
 	return strings.ToUpper(s[:1]) + s[1:]

@@ -12,7 +12,7 @@ import (
 )
 
 // examineText0 prints a 0.90 superblock as --examine does (super0.c,
-// examine_super0). nodes gives the names of the devices in its table.
+// examine_super0). nodes knows the names of the devices in its table.
 func examineText0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes) {
 	s := x.Super0
 	fmt.Fprintf(w, "          Magic : %08x\n", s.MDMagic)
@@ -63,8 +63,8 @@ func uuid0(s *md.Super0) string {
 	return fmt.Sprintf("%08x", s.SetUUID0)
 }
 
-// localTo0 is mdadm's remark behind uuids that were made on this host: their
-// last half is the start of the host name's SHA-1.
+// localTo0 is mdadm's remark after uuids that were made on this host: their second
+// half is the start of the host name's SHA-1.
 func localTo0(s *md.Super0, homeHost string) string {
 	if homeHost == "" {
 		return ""
@@ -95,8 +95,8 @@ func examineReshape0(w mdtext.Writer, s *md.Super0) {
 	})
 }
 
-// examineDisks0 prints the table of devices: first the device itself, then
-// all that the superblock counts.
+// examineDisks0 prints the table of devices: first the device itself, then all that
+// the superblock lists.
 func examineDisks0(w mdtext.Writer, s *md.Super0, nodes *node.Nodes) {
 	w.WriteString("      Number   Major   Minor   RaidDevice State\n")
 	examineDisk0(w, "this", &s.ThisDisk, nodes)

@@ -66,8 +66,8 @@ func examineText1(w mdtext.Writer, x *report.Examined, homeHost string) {
 	examineRoles1(w, s)
 }
 
-// version1 is the version by the superblock's own word for its place, which is
-// how mdadm tells the three apart when it prints them.
+// version1 is the version according to the superblock's own field for its place,
+// which is how mdadm tells the three apart when it prints them.
 func version1(s *md.Super1) string {
 	switch {
 	case s.SuperOffset <= 4:
@@ -78,7 +78,7 @@ func version1(s *md.Super1) string {
 	return "1.0"
 }
 
-// localTo1 is mdadm's remark behind names that begin with this host's.
+// localTo1 is mdadm's remark after names that begin with this host's name.
 func localTo1(s *md.Super1, homeHost string) string {
 	if homeHost != "" && len(homeHost) < len(s.SetName) && strings.HasPrefix(s.Name(), homeHost+":") {
 		return "  (local to host " + homeHost + ")"
@@ -90,9 +90,9 @@ func localTo1(s *md.Super1, homeHost string) string {
 // MD_SUPERBLOCK_1_TIME_SEC_MASK).
 func seconds1(v uint64) int64 { return int64(v & (1<<40 - 1)) }
 
-// arraySize1 is the size of the array in bytes, as far as one member can tell
-// it: ok is false for levels at which it cannot. The arithmetic wraps as C's
-// does, so that nonsense in a superblock prints as mdadm prints it.
+// arraySize1 is the size of the array in bytes, if one member can tell it: ok is
+// false for levels at which it cannot. The arithmetic wraps as in C, so that
+// nonsense in a superblock prints as mdadm prints it.
 func arraySize1(s *md.Super1) (bytes int64, ok bool) {
 	disks := dataDisks(s.Level, int32(s.RaidDisks))
 	if disks == 0 {
@@ -121,8 +121,8 @@ func dataDisks(level md.Level, raidDisks int32) int32 {
 	return 0
 }
 
-// layoutCopies is how often a raid10 keeps each chunk; 1 for other levels, and
-// 0 for a layout that makes no sense.
+// layoutCopies is how many copies of each chunk a raid10 keeps; 1 for other levels,
+// and 0 for a layout that makes no sense.
 func layoutCopies(level md.Level, layout int32) int32 {
 	if level != md.LevelRAID10 {
 		return 1
@@ -161,14 +161,14 @@ func examineReshape1(w mdtext.Writer, s *md.Super1) {
 	})
 }
 
-// reshapeText is what --examine says of a reshape, whichever the format.
+// reshapeText is what --examine says about a reshape, whatever the format.
 type reshapeText struct {
 	position          uint64 // in sectors of the array
 	delta, disks      int32
 	level, newLevel   md.Level
 	layout, newLayout int32
-	raid10            string // the new layout, where it is one of raid10
-	newChunk          string // the formats have units of their own
+	raid10            string // the new layout, if it is one of raid10
+	newChunk          string // the formats differ in its unit
 	sameChunk         bool
 }
 
@@ -194,8 +194,8 @@ func examineReshape(w mdtext.Writer, r reshapeText) {
 	w.WriteByte('\n')
 }
 
-// examineGeometry prints the block of layout and chunk size, with the empty
-// line behind it that is there even if the block is empty.
+// examineGeometry prints the lines of layout and chunk size, followed by an empty
+// line even if there are none.
 func examineGeometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uint32, raid0Layout bool) {
 	switch level {
 	case md.LevelRAID0:
@@ -216,8 +216,8 @@ func examineGeometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uin
 	w.WriteByte('\n')
 }
 
-// examineRoles1 prints what the device is, and which slots its role table
-// knows to be filled.
+// examineRoles1 prints the role of the device, and which slots are filled according
+// to its role table.
 func examineRoles1(w mdtext.Writer, s *md.Super1) {
 	w.WriteString("   Device Role : ")
 	switch role := s.Role(); {
@@ -246,13 +246,13 @@ func examineRoles1(w mdtext.Writer, s *md.Super1) {
 	w.WriteByte('\n')
 }
 
-// maxSlots bounds the letters of an array state: no superblock has room for
-// more devices, so a count above it is damage, not geometry.
+// maxSlots bounds the letters of an array state: no superblock has room for more
+// devices, so a higher count is damage, not geometry.
 const maxSlots = md.Super1MaxDevs
 
-// arrayState1 gives one letter for each slot: A for one device in it, R for
-// two, '.' for none. It is inconsistent if a slot holds more, or if a device
-// has a slot the array does not have.
+// arrayState1 returns one letter for each slot: A for one device in it, R for two,
+// '.' for none. It is inconsistent if a slot holds more, or if a device has a slot
+// that the array does not have.
 func arrayState1(s *md.Super1) (state string, consistent bool) {
 	consistent = true
 	slots := uint64(s.RaidDisks)

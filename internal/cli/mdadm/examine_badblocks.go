@@ -35,8 +35,8 @@ func (c *Command) examineBadBlocks(std ui.IO, names ...string) int {
 	})
 }
 
-// examineEach has one examine each of the named devices and gives the sum of
-// the exit codes. With --json the document, to which one adds, is printed last.
+// examineEach calls one for each of the named devices and returns the sum of the
+// exit codes. With --json it prints the document, to which one adds, at the end.
 func (c *Command) examineEach(std ui.IO, names []string, doc any, one func(w mdtext.Writer, name string, want []md.Version) int) int {
 	want, err := wantedVersions(c.Shape.Metadata)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Command) examineEach(std ui.IO, names []string, doc any, one func(w mdt
 	return code
 }
 
-// complaint is what is to be said of a device, and its part of the exit code.
+// complaint is what to say about a device, and its part of the exit code.
 type complaint struct {
 	lines []string
 	code  int
@@ -88,9 +88,9 @@ func (c *Command) readBadBlocks(name string, want []md.Version) (*md.Member, []m
 	return m, list, complaint{}
 }
 
-// whyNoBadBlocks says why there is no superblock to find a list by. Where one
-// of a certain version was asked for, mdadm's exit code tells a device that
-// has none from one that cannot have any.
+// whyNoBadBlocks says why there is no superblock that could lead to a list. If a
+// certain version was asked for, mdadm's exit code tells a device that has none
+// from one that cannot have any.
 func (c *Command) whyNoBadBlocks(d block.Device, want []md.Version) complaint {
 	_, noTable := node.Partitioned(d)
 	var f complaint

@@ -33,8 +33,7 @@ func (c *Command) examineBitmap(std ui.IO, names ...string) int {
 	})
 }
 
-// readBitmap reads the bitmap of one device. Its errors are the whole line to
-// print.
+// readBitmap reads the bitmap of one device. Its errors are whole lines to print.
 func (c *Command) readBitmap(name string, want []md.Version) (*report.BitmapReport, error) {
 	d, err := block.OpenFile(name, block.Direct)
 	if err != nil {
@@ -56,8 +55,8 @@ func (c *Command) readBitmap(name string, want []md.Version) (*report.BitmapRepo
 	return x, nil
 }
 
-// ofArray is what mdadm says of every device without a bitmap, and what is true
-// only of an array.
+// ofArray prints what mdadm says about every device without a bitmap, although it
+// is true only of an array.
 func ofArray(w mdtext.Writer, std ui.IO, name string, none *report.NoBitmapError) {
 	for _, line := range []string{
 		"This is an md array.  To view a bitmap you need to examine",

@@ -17,7 +17,7 @@ type briefArray struct {
 	devices []string
 }
 
-// collect puts a member to the others of its array.
+// collect adds a member to the others of its array.
 func (e *examiner) collect(name string, x *report.Examined) {
 	var to *briefArray
 	for _, a := range e.arrays {
@@ -36,7 +36,7 @@ func (e *examiner) collect(name string, x *report.Examined) {
 }
 
 // inSync reports whether the superblock calls its device an active member; all
-// others count as spares in a listing, replacements too.
+// others count as spares in a listing, including replacements.
 func inSync(x *report.Examined) bool {
 	if x.Super0 != nil {
 		return x.Super0.ThisDisk.State&md.DiskSync != 0
@@ -127,7 +127,7 @@ func briefLine1(s *md.Super1, verbose bool) string {
 func exportMember(w mdtext.Writer, x *report.Examined) {
 	if s := x.Super0; s != nil {
 		fmt.Fprintf(w, "MD_LEVEL=%s\nMD_DEVICES=%d\nMD_UUID=%s\n", exportLevel(s.Level), int32(s.RaidDisks), uuid0(s))
-		// mdadm gives the creation time under this name.
+		// mdadm prints the creation time under this name.
 		fmt.Fprintf(w, "MD_UPDATE_TIME=%d\nMD_EVENTS=%d\n", s.CTime, s.Events)
 		return
 	}
@@ -145,7 +145,7 @@ func exportMember(w mdtext.Writer, x *report.Examined) {
 		s.SetUUID, seconds1(s.UTime), s.DeviceUUID, s.Events)
 }
 
-// exportLevel is the level's word; mdadm prints what C prints for a missing one.
+// exportLevel is the level's word, or what C prints for a missing one, as in mdadm.
 func exportLevel(l md.Level) string {
 	if l.Known() {
 		return l.String()

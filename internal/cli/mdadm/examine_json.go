@@ -31,8 +31,8 @@ type examineDocument struct {
 	Devices []examinedDevice `json:"devices"`
 }
 
-// examinedDevice is one device of it. Either Error, or Partitions, or the rest
-// is there.
+// examinedDevice is one device of the document. It has Error, or Partitions, or the
+// rest.
 type examinedDevice struct {
 	Device   string `json:"device"`
 	Size     int64  `json:"size"` // -1 if it could not be opened
@@ -91,7 +91,7 @@ type arrayJSON struct {
 	LayoutNumber int32     `json:"layout_number"`
 	RaidDevices  int       `json:"raid_devices"`
 	ChunkSize    int64     `json:"chunk_size"`
-	Size         *int64    `json:"size,omitempty"` // where one member can tell
+	Size         *int64    `json:"size,omitempty"` // if one member can tell
 	UsedSize     int64     `json:"used_size"`      // of each member
 	Minor        *uint32   `json:"preferred_minor,omitempty"`
 }
@@ -168,8 +168,8 @@ func (e *examiner) printJSON() int {
 	return printDocument(e.std, doc)
 }
 
-// bytesOf turns sectors into bytes. Sectors that bytes have no number for are
-// the largest there is.
+// bytesOf turns sectors into bytes. If they are too many, it returns the largest
+// number there is.
 func bytesOf(sectors uint64) int64 {
 	if sectors > 1<<63/md.SectorSize-1 {
 		return 1<<63 - 1
@@ -277,7 +277,7 @@ func selfDocument(x *report.Examined) selfJSON {
 	return d
 }
 
-// roleText is a role as JSON has it: a word, and the slot where there is one.
+// roleText is a role as JSON shows it: a word, and the slot if there is one.
 func roleText(r md.Role, replacement bool) (word string, slot *int) {
 	n, ok := r.Slot()
 	switch {
@@ -357,7 +357,8 @@ func (m *memberJSON) fill0(s *md.Super0, nodes *node.Nodes) {
 	m.SlotState = string(letters)
 }
 
-// diskWords are the state bits of a disk descriptor as words; none make a spare.
+// diskWords are the state bits of a disk descriptor as words; without any it is a
+// spare.
 func diskWords(st md.DiskState) []string {
 	words := []string{}
 	for _, w := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/manage/array/report"
 )
 
-// nothing reports a device without md metadata, and returns its part of the
-// exit code: none where a version was asked for, as mdadm has it.
+// nothing reports a device without md metadata, and returns its part of the exit
+// code, which, as in mdadm, is 0 if a version was asked for.
 func (e *examiner) nothing(d *block.File, err error) int {
 	name := d.Name()
 	if _, tableErr := node.Partitioned(d); !e.cmd.Scan && (tableErr != nil || len(e.want) > 0) {
@@ -22,8 +22,8 @@ func (e *examiner) nothing(d *block.File, err error) int {
 	}
 	switch {
 	case !errors.Is(err, md.ErrNoSuper) && !e.cmd.Scan && !report.IsArray(name):
-		// An array with too few members left cannot be read either, but is no
-		// device that is about to die.
+		// An array with too few members left cannot be read either, but is not a
+		// failing device.
 		fmt.Fprintf(e.std.Err, "mdadm: cannot read metadata of %s: %v\n", name, err)
 		return 1
 	case len(e.want) > 0:
@@ -32,7 +32,7 @@ func (e *examiner) nothing(d *block.File, err error) int {
 			e.complain(why)
 		}
 	case e.partitions(d):
-	case report.IsIdleArray(name): // whose members are known; mdadm says nothing
+	case report.IsIdleArray(name): // its members are known; mdadm says nothing
 	case !e.brief:
 		fmt.Fprintf(e.std.Err, "mdadm: No md superblock detected on %s.\n", name)
 		if format := member.ExternalMetadata(d); format != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/array/reshape"
 )
 
-// defaultBitmapDelay is after how many seconds a bitmap is updated.
+// defaultBitmapDelay is the number of seconds after which a bitmap is updated.
 const defaultBitmapDelay = 5
 
 // grow is grow mode: changes to the shape of a running array.
@@ -39,7 +39,7 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 	code := 0
 	switch t.failed(err); {
 	case errors.Is(err, reshape.ErrNoPPL):
-		code = 254 // mdadm passes an internal -2 on
+		code = 254 // mdadm exits with an internal -2
 	case errors.Is(err, member.ErrOccupied):
 		code = 2
 	case err != nil:

@@ -16,9 +16,9 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// growth is a chain of changes to one array, by ours: after each the data has
-// to be what it was, and redundancy what it should be. Lines that begin with
-// "mdadm" are ours; all others are steps as scenario knows them.
+// growth is a chain of changes to one array by our mdadm: after each, the data must
+// be what it was, and redundancy what it should be. Lines that begin with "mdadm"
+// are run by ours; all others are steps as in scenario.
 type growth struct {
 	name   string
 	create string
@@ -159,8 +159,8 @@ func TestGrowStopKeepsData(t *testing.T) {
 	runSome(t, 1, cases)
 }
 
-// stopped begins a restripe, stops it half way, lets it end, and wants the data
-// to be what it was.
+// stopped begins a restripe, stops it half way, lets it finish, and checks that the
+// data is what it was.
 func (gr growth) stopped(t *testing.T) {
 	t.Helper()
 	defer reset(t)
@@ -207,8 +207,8 @@ func gone(t *testing.T, path string) {
 	})
 }
 
-// reshaped waits until the array does nothing: in place and under load a
-// reshape takes its time.
+// reshaped waits until the array does nothing, however long a reshape takes: those
+// in place are slow under load.
 func reshaped(t *testing.T) {
 	t.Helper()
 	patiently(t, func() string {
@@ -221,7 +221,7 @@ func reshaped(t *testing.T) {
 	lab.ArraysIdle(t)
 }
 
-// patiently waits until busy has nothing to say.
+// patiently waits until busy returns "".
 func patiently(t *testing.T, busy func() string) {
 	t.Helper()
 	lab.Poll(t, func() string {
@@ -234,7 +234,7 @@ func patiently(t *testing.T, busy func() string) {
 	})
 }
 
-// prefix sums the first n bytes of a device, not from the cache.
+// prefix is the checksum of the first n bytes of a device, read past the cache.
 func prefix(t *testing.T, path string, n int64) [32]byte {
 	t.Helper()
 	flush(t, path)

@@ -23,8 +23,8 @@ type incrementalDocument struct {
 	Started incremental.Started `json:"started,omitempty"` // "no", "unsafe", "yes" or "already"
 }
 
-// incremental is --incremental: a device has come or goes, the map of arrays
-// is to be written anew, or what is incomplete is to start (mdadm.c, main).
+// incremental is --incremental: a device has appeared or is to be removed, the map
+// of arrays is to be rebuilt, or incomplete arrays are to start (mdadm.c, main).
 func (c *Command) incremental(ctx context.Context, std ui.IO) int {
 	t := c.messages(std)
 	if !c.superUser(std) {
@@ -95,8 +95,8 @@ func (c *Command) incrementalScan(ctx context.Context, t *messages, cf *mdconf.C
 	return 0
 }
 
-// incrementalAdd puts the first device named into its array; the others are
-// further names of it.
+// incrementalAdd adds the first named device to its array; the other words are
+// further names of that device.
 func (c *Command) incrementalAdd(ctx context.Context, t *messages, cf *mdconf.Config,
 	doc *incrementalDocument, steps *[]plan.StepInfo,
 ) int {

@@ -2,8 +2,8 @@ package mdadm
 
 import "testing"
 
-// TestIncrementalLikeMdadm lets Debian's mdadm and ours get devices one by
-// one, and lose them.
+// TestIncrementalLikeMdadm gives devices to Debian's mdadm and to ours one by one,
+// and takes them away again.
 func TestIncrementalLikeMdadm(t *testing.T) {
 	runSomeTwins(t, 1, incrementalTwins())
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// oursLine runs a command line by ours.
+// oursLine runs a command line with our mdadm.
 func oursLine(line string) outcome {
 	w := strings.Fields(line)
 	for i := range w {
@@ -28,7 +28,7 @@ func oursLine(line string) outcome {
 	return ours(w...)
 }
 
-// must runs one that has to succeed.
+// must runs a command line with our mdadm that has to succeed.
 func must(t *testing.T, line string) {
 	t.Helper()
 	if got := oursLine(line); got.code != 0 {
@@ -38,7 +38,7 @@ func must(t *testing.T, line string) {
 	lab.ArraysIdle(t)
 }
 
-// sum reads the whole of a device, not from the cache.
+// sum is the checksum of a whole device, read past the cache.
 func sum(t *testing.T, path string) [32]byte {
 	t.Helper()
 	flush(t, path)
@@ -111,10 +111,10 @@ func putHead(t *testing.T, path string, b []byte) {
 
 func ram(i int) string { return fmt.Sprintf("/dev/ram%d", i) }
 
-// kernelComplaint is what a kernel log says when something about metadata is wrong.
+// kernelComplaint matches what the kernel logs if something is wrong with metadata.
 var kernelComplaint = regexp.MustCompile(`(?i)invalid|error|fail|kick|mismatch|different|bad |not clean|not in-sync|cannot|out of date`)
 
-// complaints looks for them.
+// complaints fails the test if the kernel has logged any.
 func complaints(t *testing.T, g *lab.Guest) {
 	t.Helper()
 	for _, line := range g.KernelLog(t) {
@@ -124,8 +124,8 @@ func complaints(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// TestAssembleEveryKind: what Debian's mdadm creates ours assembles, and the
-// other way round, with the same data in it and no kernelComplaint of the kernel.
+// TestAssembleEveryKind checks that ours assembles what Debian's mdadm creates, and
+// the other way round, with the same data in it and no kernelComplaint.
 func TestAssembleEveryKind(t *testing.T) {
 	var cases []lab.Case
 	for _, k := range []struct{ level, n string }{
@@ -133,10 +133,10 @@ func TestAssembleEveryKind(t *testing.T) {
 	} {
 		for _, version := range []string{"0.90", "1.0", "1.1", "1.2"} {
 			if k.level == "0" && version == "0.90" {
-				continue // mdadm 4.2 no longer creates it: the layout has no place there
+				continue // mdadm 4.2 no longer creates it: the format has no place for the layout
 			}
 			if k.level == "faulty" && (version == "1.1" || version == "1.2") {
-				continue // it adds no data offset (md-faulty.c, faulty_make_request): data lands on the superblock
+				continue // faulty adds no data offset (md-faulty.c, faulty_make_request): data would overwrite the superblock
 			}
 			name := fmt.Sprintf("%s %s", k.level, version)
 			cases = append(cases, lab.Case{Name: strings.ReplaceAll(name, " ", "_"), Run: func(t *testing.T, g *lab.Guest) {
@@ -158,8 +158,8 @@ func TestAssembleEveryKind(t *testing.T) {
 	runSome(t, 3, cases)
 }
 
-// both writes to the array that is there, stops it, and has each of the two
-// programs assemble it.
+// both writes to the running array, stops it, and lets each of the two programs
+// assemble it.
 func both(t *testing.T, g *lab.Guest, start, creator string) {
 	t.Helper()
 	lab.ArraysIdle(t)
@@ -181,9 +181,9 @@ func both(t *testing.T, g *lab.Guest, start, creator string) {
 	complaints(t, g)
 }
 
-// TestForceOnTheKernel is TestForceInEveryOrder on real superblocks: a raid5
-// that lost one member, was rewritten, and then lost a second. It also shows
-// that Debian's mdadm takes the stale one in.
+// TestForceOnTheKernel is TestForceInEveryOrder on real superblocks: a raid5 that
+// lost one member, was written to, and then lost a second. It also shows that
+// Debian's mdadm accepts the stale member.
 func TestForceOnTheKernel(t *testing.T) {
 	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
@@ -194,7 +194,7 @@ func TestForceOnTheKernel(t *testing.T) {
 		want := sum(t, "/dev/md0")
 		do(t, "mdadm? md0 --fail r2")
 		do(t, "mdadm --stop md0")
-		for _, i := range []int{1, 3} { // they went on for a while
+		for _, i := range []int{1, 3} { // as if these had been used for longer
 			edit(t, ram(i), func(s *md.Super1) { s.Events += 8 })
 		}
 		heads := make([][]byte, 4)
@@ -233,8 +233,8 @@ func TestForceOnTheKernel(t *testing.T) {
 	}}})
 }
 
-// TestFailedStart: the kernel refuses an array whose members --force has
-// changed. They must be as before, and nothing half-assembled be left.
+// TestFailedStart lets the kernel refuse an array whose members --force has
+// changed. They must be as before, and nothing half-assembled must be left.
 func TestFailedStart(t *testing.T) {
 	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
@@ -290,8 +290,8 @@ func edit(t *testing.T, path string, change func(*md.Super1)) {
 	}
 }
 
-// TestLastMember: whatever name it goes by, the member that an array needs is
-// not failed, unless one insists.
+// TestLastMember checks that a member that an array cannot do without is not
+// failed without --force, whatever name it is called by.
 func TestLastMember(t *testing.T) {
 	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
@@ -323,7 +323,8 @@ func TestLastMember(t *testing.T) {
 	}}})
 }
 
-// TestRefusedAdd: what the kernel, or ours, does not take is as before.
+// TestRefusedAdd checks that a device which the kernel, or ours, refuses to add is
+// as before.
 func TestRefusedAdd(t *testing.T) {
 	runSome(t, 1, []lab.Case{{Name: "raid0", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
@@ -360,7 +361,8 @@ func TestRefusedAdd(t *testing.T) {
 	}}})
 }
 
-// TestDryRun: nothing changes, and what was announced is what then happens.
+// TestDryRun checks that a dry run changes nothing, and that what it announces is
+// what then happens.
 func TestDryRun(t *testing.T) {
 	runSome(t, 1, []lab.Case{{Name: "raid5", Run: func(t *testing.T, g *lab.Guest) {
 		defer reset(t)
@@ -411,7 +413,7 @@ func TestDryRun(t *testing.T) {
 	}}})
 }
 
-// TestLife takes one array through everything, and looks at the data each time.
+// TestLife takes one array through everything, and checks the data each time.
 func TestLife(t *testing.T) {
 	var cases []lab.Case
 	for _, kind := range []string{
@@ -466,7 +468,7 @@ func life(t *testing.T, kind string) {
 	now := slices.Concat([]string{"r9", "r8"}, members[2:])
 	step("--assemble md0 " + strings.Join(now, " "))
 	whole(t)
-	// Without the one that was rebuilt from the others.
+	// Without the member that was rebuilt from the others.
 	step("md0 --fail r8")
 	do(t, "mdadm --stop md0")
 	step("--assemble md0 " + strings.Join(now, " "))

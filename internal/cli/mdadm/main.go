@@ -23,7 +23,7 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 	return cmd.run(ctx, std)
 }
 
-// leave prints what an *exit has to say and returns its code.
+// leave prints the text of an *exit and returns its code.
 func leave(err error, std ui.IO) int {
 	var e *exit
 	if !errors.As(err, &e) {
@@ -35,7 +35,7 @@ func leave(err error, std ui.IO) int {
 	return e.code
 }
 
-// run hands the command to the verb it asks for, each in a file of its name.
+// run hands the command to its verb; each verb has a file of that name.
 func (c *Command) run(ctx context.Context, std ui.IO) int {
 	switch c.Mode {
 	case Create:
@@ -99,9 +99,9 @@ func (c *Command) misc(ctx context.Context, std ui.IO) int {
 	return code
 }
 
-// jsonReport is the report that --json asks for: one document for all devices
-// of the command line. It is nil without --json, and where the line asks for
-// different actions.
+// jsonReport is the report that --json asks for: one document for all devices of
+// the command line. It is nil without --json, and if the line asks for different
+// actions.
 func (c *Command) jsonReport() func(std ui.IO, names ...string) int {
 	if !c.JSON {
 		return nil
@@ -124,8 +124,8 @@ func (c *Command) jsonReport() func(std ui.IO, names ...string) int {
 	return nil
 }
 
-// badDirectory is the bit of the exit code with which --dump and --restore
-// end the walk over the devices.
+// badDirectory is the bit of the exit code at which --dump and --restore stop
+// going through the devices.
 const badDirectory = 16
 
 // miscScan runs the actions that may come without a device.
@@ -181,9 +181,9 @@ func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 	return c.notBuilt(std, "--misc without an action")
 }
 
-// preflight is what mdadm does before it makes an array: the device named may
-// exist only as an md device, the options must make sense, and the user must
-// be root. It returns the exit code, 0 to go on.
+// preflight is what mdadm checks before it makes an array: if the named device
+// exists it must be an md device, the options must make sense, and the user must be
+// root. It returns the exit code, 0 to go on.
 func (c *Command) preflight(std ui.IO) int {
 	name := c.Devices[0].Name
 	if node.IsOther(name) {
@@ -198,7 +198,7 @@ func (c *Command) preflight(std ui.IO) int {
 	return 0
 }
 
-// superUser refuses everyone else, as mdadm does for all but --examine.
+// superUser refuses all users except root, as mdadm does for all but --examine.
 func (c *Command) superUser(std ui.IO) bool {
 	if os.Geteuid() == 0 {
 		return true
@@ -207,7 +207,7 @@ func (c *Command) superUser(std ui.IO) bool {
 	return false
 }
 
-// notBuilt refuses, by name, what mdadm has and this face does not have yet.
+// notBuilt refuses, by name, what mdadm can do and this face cannot do yet.
 func (c *Command) notBuilt(std ui.IO, what string) int {
 	fmt.Fprintf(std.Err, "mdadm: %s is not supported by this build of mdkit\n", what)
 	return 1

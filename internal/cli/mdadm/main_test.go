@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// beside lets a test that has a machine of its own run beside others: one
+// beside lets a test that has a machine of its own run in parallel with others: one
 // machine does not keep a processor busy.
 func beside(t *testing.T) {
 	t.Helper()
@@ -29,8 +29,8 @@ func beside(t *testing.T) {
 	}
 }
 
-// parts are the programs that the test binary plays in a guest, by the name it
-// is called by.
+// parts are the programs that the test binary stands in for in a guest, by the name
+// it is called by.
 var parts = map[string]func() int{
 	"mdadm":    func() int { return Main(context.Background(), os.Args, ui.Process()) },
 	"alert":    recordAlert,
@@ -38,7 +38,7 @@ var parts = map[string]func() int{
 	"sendmail": recordMail,
 }
 
-// Files in which the parts record what they were told.
+// The files in which the parts record what they were given.
 const (
 	alertRecord = "/run/told.alerts"
 	mailRecord  = "/run/told.mails"

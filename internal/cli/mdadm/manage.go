@@ -15,7 +15,7 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// verbs are the actions on members that the library knows.
+// verbs maps actions on members to the library's verbs.
 var verbs = map[Op]member.Verb{
 	Add:      member.VerbAdd,
 	AddSpare: member.VerbAddSpare,
@@ -106,8 +106,8 @@ func (c *Command) manageCode(r *member.ManageResult, err error) int {
 	return 0
 }
 
-// openManaged checks that the array is one, and reports whether it is shared
-// by a cluster.
+// openManaged checks that the name is that of an array, and reports whether a
+// cluster shares it.
 func (c *Command) openManaged(t *messages, name string) (clustered bool, err error) {
 	dev, err := mdctl.Open(name, os.O_RDONLY)
 	var refused *mdctl.Error
@@ -132,8 +132,8 @@ func (c *Command) openManaged(t *messages, name string) (clustered bool, err err
 	return err == nil && info.State&mdctl.ArrayClustered != 0, nil
 }
 
-// refuseConfirm answers --cluster-confirm for an array that no cluster shares.
-// mdadm 4.2 adds the device then, as with --add.
+// refuseConfirm refuses --cluster-confirm for an array that no cluster shares.
+// mdadm 4.2 adds the device in that case, as with --add.
 func refuseConfirm(t *messages, name, device string) int {
 	slot, _, found := strings.Cut(device, ":")
 	if _, err := strconv.ParseUint(slot, 10, 31); err != nil || !found {

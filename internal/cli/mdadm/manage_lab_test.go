@@ -17,20 +17,20 @@ import (
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
 )
 
-// twin is a story told twice from the same start: once by Debian's mdadm, once
-// by ours. Lines that begin with "mdadm" are the ones compared, by what they
-// print, how they exit, and in which state they leave the kernel and the
-// members; all others are steps as scenario knows them.
+// twin is a story that is run twice from the same start: once with Debian's mdadm,
+// once with ours. Lines that begin with "mdadm" are compared: what they print, how
+// they exit, and in what state they leave the kernel and the members. All others are
+// steps as in scenario.
 type twin struct {
 	name  string
 	setup []string
 	lines []string
-	// words compares only what is said: ours puts back what a refused change
-	// has written, and does not ask the kernel to fail the last member.
+	// words compares only what is printed: ours undoes what a refused change has
+	// written, and does not ask the kernel to fail the last member.
 	words bool
 }
 
-// told is what is kept of one line.
+// told is what is kept about one line.
 type told struct {
 	line  string
 	said  outcome
@@ -75,7 +75,7 @@ func (tw twin) tell(t *testing.T, mdadm func(args ...string) outcome) (story []t
 	return story
 }
 
-// changes shows the lines that only one of two states has.
+// changes shows the lines that are in only one of two states.
 func changes(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	var b strings.Builder
@@ -90,12 +90,12 @@ func changes(want, got string) string {
 		}
 	}
 	if b.Len() == 0 {
-		return lineDiff(want, got) // the same lines in another order
+		return lineDiff(want, got) // they are the same, in another order
 	}
 	return b.String()
 }
 
-// reset stops everything and blanks the places of superblocks.
+// reset stops all arrays and blanks the places of superblocks.
 func reset(t *testing.T) {
 	t.Helper()
 	for range 3 {
@@ -131,9 +131,8 @@ func trim(o outcome) outcome {
 	return o
 }
 
-// arrayState describes all arrays and what the members say, without what differs
-// between two runs of the same story: times, uuids, and how far the event
-// counts have come.
+// arrayState describes all arrays and the metadata of their members, without what
+// differs between two runs of the same story: times, uuids, and event counts.
 func arrayState(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -160,7 +159,7 @@ func arrayState(t *testing.T) string {
 	return b.String()
 }
 
-// describeNames lists the names of the arrays of mdstat.
+// describeNames lists the names of the arrays in mdstat.
 func describeNames(b *strings.Builder, stat string) {
 	links, _ := filepath.Glob("/dev/md/*")
 	for _, link := range links {
@@ -171,7 +170,7 @@ func describeNames(b *strings.Builder, stat string) {
 	lines := strings.Split(string(text), "\n")
 	slices.Sort(lines)
 	for _, line := range lines {
-		// mdadm leaves lines of arrays behind that did not start.
+		// mdadm leaves lines behind for arrays that did not start.
 		if w := strings.Fields(line); len(w) == 4 && strings.Contains(stat, "\n"+w[0]+" : ") {
 			fmt.Fprintf(b, "map: %s %s %s\n", w[0], w[1], w[3])
 		}
@@ -249,14 +248,14 @@ func readMember(t *testing.T, path string) (*md.Member, string) {
 		bitmap.Version, bitmap.ChunkSize, bitmap.SyncSize, count, err, countErr)
 }
 
-// TestManageLikeMdadm lets Debian's mdadm and ours do the same to the same
+// TestManageLikeMdadm lets Debian's mdadm and ours do the same things to the same
 // arrays.
 func TestManageLikeMdadm(t *testing.T) {
 	runTwins(t, manageTwins())
 }
 
-// TestAssembleLikeMdadm does the same for putting arrays together and wiping
-// their members.
+// TestAssembleLikeMdadm does the same for assembling arrays and wiping their
+// members.
 func TestAssembleLikeMdadm(t *testing.T) {
 	runTwins(t, assembleTwins())
 }
@@ -490,8 +489,8 @@ func names(list []twin) (out []string) {
 	return out
 }
 
-// TestTwinNames keeps the names of one test apart: lab cases are looked up by
-// them.
+// TestTwinNames checks that names are unique within a test: lab cases are looked up
+// by name.
 func TestTwinNames(t *testing.T) {
 	for _, twins := range [][]twin{manageTwins(), assembleTwins(), growTwins()} {
 		list := names(twins)
@@ -501,7 +500,7 @@ func TestTwinNames(t *testing.T) {
 	}
 }
 
-// flush drops what is cached of a device: md writes past the cache.
+// flush drops the cache of a device: md writes past it.
 func flush(t *testing.T, path string) {
 	t.Helper()
 	f, err := blockctl.Open(path, os.O_RDONLY)
@@ -514,8 +513,7 @@ func flush(t *testing.T, path string) {
 	}
 }
 
-// fill writes to an array from its start, so that members which are not there
-// miss something.
+// fill writes to an array from its start, so that missing members become stale.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -67,8 +67,8 @@ POLICY path=pci-6* path=pci-7* action=spare action=force-spare type=part
 AUTO +1.x -all
 `
 
-// TestMiscLikeMdadm tells stories, a sample of them, about what misc mode does
-// beside reporting.
+// TestMiscLikeMdadm runs a sample of stories about what misc mode does besides
+// reporting.
 func TestMiscLikeMdadm(t *testing.T) {
 	beside(t)
 	cases := []lab.Case{{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
@@ -91,14 +91,14 @@ func TestMiscLikeMdadm(t *testing.T) {
 	}, cases...)
 }
 
-// waiting lets --wait wait for a rebuild that is held up, then let go.
+// waiting lets --wait wait for a check that is first held up and then released.
 func waiting(t *testing.T) {
 	reset(t)
 	defer reset(t)
 	do(t, quickCreate+"md9 -l1 -n2 r0 r1")
 	do(t, "write /sys/block/md9/md/sync_max 2048")
 	do(t, "write /sys/block/md9/md/sync_action check")
-	// Before md's thread has begun, there is nothing to tell of.
+	// Until md's thread has begun the check, there is nothing to wait for.
 	until(t, "the start of the check", func() bool {
 		return strings.HasPrefix(readText(t, "/sys/block/md9/md/sync_completed"), "2048 / ")
 	})
@@ -110,7 +110,7 @@ func waiting(t *testing.T) {
 	select {
 	case c := <-code:
 		t.Fatalf("it has not waited: exit %d, %s%s", c, &out, &errs)
-	case <-time.After(500 * time.Millisecond): // it is to wait, however long
+	case <-time.After(500 * time.Millisecond): // it must wait, however long
 	}
 	do(t, "write /sys/block/md9/md/sync_max max")
 	if c := <-code; c != 0 || errs.Len() > 0 {
@@ -128,7 +128,8 @@ func waiting(t *testing.T) {
 		t.Fatalf("%d lines: %s", len(lines), &out)
 	}
 	first, last := lines[0], lines[len(lines)-1]
-	if first.Schema != "mdkit.wait/1" || first.Action != "check" || first.State != "running" || first.Name != "md9" || first.Done || first.Total <= 0 {
+	if first.Schema != "mdkit.wait/1" || first.Action != "check" || first.State != "running" ||
+		first.Name != "md9" || first.Done || first.Total <= 0 {
 		t.Errorf("first: %+v", first)
 	}
 	if !last.Done || !last.Waited || last.Action != "" {

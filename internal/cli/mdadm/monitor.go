@@ -14,8 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/watch"
 )
 
-// monitorDelay is how many seconds --monitor lets pass between two looks if
-// nobody says.
+// monitorDelay is the default number of seconds between two checks of --monitor.
 const monitorDelay = 60
 
 // monitor is --monitor (Monitor.c).
@@ -101,8 +100,8 @@ func (c *Command) fromConf(cf *mdconf.Config, std ui.IO) {
 	}
 }
 
-// watch follows the arrays until there is nothing left to follow, or somebody
-// interrupts it.
+// watch follows the arrays until there is nothing left to follow, or until it is
+// interrupted.
 func (c *Command) watch(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
 	ctx, stop := std.Cancellable(ctx)
 	defer stop()
@@ -130,7 +129,7 @@ func (c *Command) watch(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
 			return leave(err, std)
 		default:
 			if err := out.alert(ctx, e); err != nil {
-				return 0 // whoever read our output has gone
+				return 0 // the reader of our output has gone
 			}
 		}
 	}

@@ -36,9 +36,9 @@ func (c *Command) newAlerts(std ui.IO, cf *mdconf.Config) *alerts {
 	return a
 }
 
-// alert passes one event on: to standard output if there is nobody else. It
-// fails if that has no reader any more; who else cannot be reached is only
-// complained about.
+// alert passes one event on, to standard output if there is no other destination.
+// It fails if standard output has lost its reader; if another destination cannot be
+// reached, it only complains.
 func (a *alerts) alert(ctx context.Context, e watch.Event) error {
 	var err error
 	switch {

@@ -22,11 +22,11 @@ const sharerFile = node.MapDir + "/autorebuild.pid"
 func (c *Command) onlySharer(std ui.IO) error {
 	b, err := os.ReadFile(sharerFile)
 	if err != nil {
-		return nil //nolint:nilerr // nobody has begun to
+		return nil //nolint:nilerr // no process has begun to
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	if err != nil {
-		return nil //nolint:nilerr // nobody that can be found
+		return nil //nolint:nilerr // no process can be found by that
 	}
 	comm, err := os.ReadFile(path.Join("/proc", strconv.Itoa(pid), "comm"))
 	if err != nil || !strings.HasPrefix(string(comm), "mdadm") && !strings.HasPrefix(string(comm), "mdkit") {
@@ -39,8 +39,8 @@ func (c *Command) onlySharer(std ui.IO) error {
 	return nil
 }
 
-// writeSharer makes this the process that moves spares, by the name that
-// mdadm looks for.
+// writeSharer records this process as the one that moves spares, under the name
+// that mdadm looks for.
 func writeSharer(std ui.IO) {
 	err := os.Mkdir(node.MapDir, 0o700)
 	if err == nil || errors.Is(err, fs.ErrExist) {
@@ -50,15 +50,15 @@ func writeSharer(std ui.IO) {
 		fmt.Fprintln(std.Err, "mdadm: Can't create autorebuild.pid file")
 		return
 	}
-	// Only a name: where it cannot be set, mdadm does not know us by it.
+	// This is only a name: if it cannot be set, mdadm does not recognize us.
 	_ = os.WriteFile("/proc/self/comm", []byte("mdadm"), 0)
 }
 
 // backgroundEnv marks the process that --daemonise has started.
 const backgroundEnv = "MDKIT_MONITOR_BACKGROUND"
 
-// daemonise starts the same command line in the background, and says or writes
-// down which process that is.
+// daemonise starts the same command line in the background, and prints its process
+// number or writes it to a file.
 func (c *Command) daemonise(std ui.IO) int {
 	program, err := os.Executable()
 	if err != nil {

@@ -26,12 +26,12 @@ type watched struct {
 	conf  string   // of mdadm.conf; GROUP:md9 stands for its ARRAY line with that spare group
 	args  []string // of the monitor, "--scan" if there are none
 	steps []string
-	// full has mail sent and a program run as well, which takes its time. All
-	// stories are told by way of the system log.
+	// full also has mail sent and a program run, which takes longer. The system
+	// log is used in all stories.
 	full bool
-	// steps of progress are compared, as the story stops in each of them.
+	// progress compares steps of progress, too: the story stops at each of them.
 	progress bool
-	want     []string // events that must be among those of mdadm, so that a story tells something
+	want     []string // events that mdadm must report, so that a story proves something
 }
 
 const quickCreate = "mdadm --create --run --quiet --assume-clean "
@@ -137,9 +137,8 @@ func watchedStories() map[string]watched {
 	}
 }
 
-// TestMonitorLikeMdadm tells each story to mdadm's monitor and to ours, and
-// compares what they hand to a program, the mails they send, and what they
-// log.
+// TestMonitorLikeMdadm runs each story under mdadm's monitor and under ours, and
+// compares what they pass to a program, the mails they send, and what they log.
 func TestMonitorLikeMdadm(t *testing.T) {
 	beside(t)
 	all := watchedStories()
@@ -174,10 +173,10 @@ func (s watched) compare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A monitor looks when the kernel wakes it, and what it then sees of a
-	// change that takes several steps is chance; mdadm, moreover, forgets to
-	// report an array whose device lingers when it is looked at. So a story that
-	// is heard differently is told again, to both, until two turns agree.
+	// A monitor looks when the kernel wakes it, and what it then sees of a change
+	// in several steps is chance; moreover, mdadm does not report an array as gone
+	// if its device lingers when it looks. So if a story is reported differently,
+	// it is run again, under both, until two turns agree.
 	var wants, gots []heard
 	var want, got heard
 	for range tellings {
@@ -206,11 +205,11 @@ func (s watched) compare(t *testing.T) {
 	}
 }
 
-// tellings is how often a story is told at most.
+// tellings is how often a story is run at most.
 const tellings = 4
 
-// alike finds two of the turns that are the same, and in which mdadm says what
-// the story is about; without such two it is the last ones.
+// alike finds two turns that are the same, and in which mdadm reports what the
+// story is about; if there are none it returns the last ones.
 func (s watched) alike(wants, gots []heard) (want, got heard, same bool) {
 	for _, want = range wants {
 		if slices.ContainsFunc(s.want, func(event string) bool { return !want.says(event) }) {
@@ -225,7 +224,7 @@ func (s watched) alike(wants, gots []heard) (want, got heard, same bool) {
 	return wants[len(wants)-1], gots[len(gots)-1], false
 }
 
-// heard is what a monitor has told the world, by array.
+// heard is everything that a monitor has reported.
 type heard struct{ alerts, mails, log []string }
 
 // says reports whether an event has been logged.
@@ -321,7 +320,7 @@ func (s watched) step(t *testing.T, step string) {
 }
 
 // barrier makes an array and stops it again, and waits until the monitor has
-// told of both: then it has seen all that was before.
+// reported both: then it has seen everything before that.
 func (m *monitorProcess) barrier(t *testing.T) {
 	t.Helper()
 	for range 10 {
@@ -338,7 +337,7 @@ func (m *monitorProcess) barrier(t *testing.T) {
 	t.Fatalf("the monitor has not told of md8\n%s\n%v\nended: %v", strings.Join(m.log.lines(), "\n"), recorded("/proc/mdstat"), m.exited())
 }
 
-// tells waits for the event of md8 that the change leads to.
+// tells makes a change and reports whether the monitor reports the event for md8.
 func (m *monitorProcess) tells(event string, change func()) bool {
 	text := event + " event detected on md device /dev/md8"
 	limit := lab.Stretched(3 * time.Minute)
@@ -347,7 +346,7 @@ func (m *monitorProcess) tells(event string, change func()) bool {
 	}
 	before := m.log.count(text)
 	change()
-	for deadline := time.Now().Add(limit); m.log.count(text) == before; time.Sleep(10 * time.Millisecond) { // to change it once more
+	for deadline := time.Now().Add(limit); m.log.count(text) == before; time.Sleep(10 * time.Millisecond) { // the caller then makes the change once more
 		if time.Now().After(deadline) || m.exited() {
 			return false
 		}
@@ -375,23 +374,23 @@ func readText(t *testing.T, path string) string {
 	return string(b)
 }
 
-// recorded is what one of the parts has written down, "" for nothing yet.
+// recorded is what one of the parts has recorded, "" for nothing yet.
 func recorded(path string) string {
 	b, _ := os.ReadFile(path)
 	return string(b)
 }
 
-// rebuildStep is an event for a step of progress; where in a step a monitor
-// looks is chance.
+// rebuildStep matches an event for a step of progress; at which point of a step a
+// monitor looks is chance.
 var rebuildStep = regexp.MustCompile(`Rebuild(\d+)\b`)
 
 // arrayPath finds the array that a text is about.
 var arrayPath = regexp.MustCompile(`/dev/md[/\w]+`)
 
-// mine leaves out what is about the arrays of the test itself, and what is
-// chance: how far a rebuild was when somebody looked, and whether its end is
-// seen before what it did to the members. It sorts the rest by array; within
-// one the order stays.
+// mine leaves out what is about arrays that the test itself uses, and what is
+// chance: how far a rebuild was when the monitor looked, and whether its end is
+// seen before what it did to the members. It sorts the rest by array, keeping the
+// order within each.
 func (s watched) mine(lines []string) []string {
 	lines = slices.DeleteFunc(lines, func(l string) bool {
 		m := rebuildStep.FindStringSubmatch(l)
@@ -416,7 +415,7 @@ func (s watched) mine(lines []string) []string {
 		sooner := strings.Contains(lines[i-1], "SpareActive") || strings.Contains(lines[i-1], " Fail|")
 		if sooner && strings.Contains(lines[i], "RebuildFinished") {
 			lines[i-1], lines[i] = lines[i], lines[i-1]
-			i -= 2 // it may have to go further up
+			i -= 2 // it may have to move further up
 		}
 	}
 	return lines
@@ -427,8 +426,8 @@ func alertsHeard() []string {
 	return strings.FieldsFunc(recorded(alertRecord), func(r rune) bool { return r == '\n' })
 }
 
-// mailsHeard are the mails, without the part that shows mdstat: that has moved
-// on. It must be there, though.
+// mailsHeard are the mails, without the part that quotes mdstat, which changes. It
+// must be there, though.
 func mailsHeard(t *testing.T) []string {
 	t.Helper()
 	var mails []string
@@ -476,7 +475,7 @@ func listenLog(t *testing.T) *logListener {
 	return l
 }
 
-// logHead is priority, time, program and process.
+// logHead matches priority, time, program and process.
 var logHead = regexp.MustCompile(`^(<\d+>)[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (\w+)\[\d+\]: `)
 
 // lines are the lines so far.
@@ -497,7 +496,7 @@ func (l *logListener) count(text string) int {
 	return n
 }
 
-// logText is the rest of a line.
+// logText matches the rest of a line.
 var logText = regexp.MustCompile(`^(\w+) event detected on md device (\S+?)(?:, component device (.*)|:( .*))?$`)
 
 // events ends the log and gives its lines as priority and event, in the form
@@ -522,7 +521,7 @@ func (l *logListener) events(t *testing.T) []string {
 	return events
 }
 
-// monitorProcess is a monitor that runs.
+// monitorProcess is a running monitor.
 type monitorProcess struct {
 	cmd     *exec.Cmd
 	log     *logListener

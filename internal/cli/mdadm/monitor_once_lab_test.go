@@ -17,8 +17,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestMonitorOnce compares what both print and exit with when they look once,
-// or refuse to look at all.
+// TestMonitorOnce compares the output and the exit codes of both monitors if they
+// look once, or refuse to look at all.
 func TestMonitorOnce(t *testing.T) {
 	beside(t)
 	lab.Run(t, monitorSpec(t),
@@ -114,7 +114,10 @@ func monitorJSON(t *testing.T) {
 		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &e) != nil {
 			t.Fatalf("no %s: %q", event, lines.Text())
 		}
-		if e.Event != event || e.Schema != "mdkit.monitor/1" || e.Array != "/dev/md9" || e.Name != "md9" || e.Component != component || e.State.RaidDevices != 2 {
+		if e.Event != event || e.Component != component {
+			t.Fatalf("not %s of %s: %s", event, component, lines.Text())
+		}
+		if e.Schema != "mdkit.monitor/1" || e.Array != "/dev/md9" || e.Name != "md9" || e.State.RaidDevices != 2 {
 			t.Fatalf("not %s of %s: %s", event, component, lines.Text())
 		}
 		if when, err := time.Parse(time.RFC3339Nano, e.Time); err != nil || time.Since(when) > time.Hour {
@@ -190,8 +193,8 @@ func monitorDryRun(t *testing.T) {
 	}
 }
 
-// monitorDaemon puts both in the background, and lets the second find the
-// first.
+// monitorDaemon puts both monitors into the background, and lets the second find
+// the first.
 func monitorDaemon(t *testing.T) {
 	reset(t)
 	defer reset(t)

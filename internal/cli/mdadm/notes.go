@@ -12,8 +12,8 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// notes prints what the library has to say as mdadm prints it, and keeps it
-// for --json.
+// notes prints what the library reports as mdadm prints it, and keeps it for
+// --json.
 type notes struct {
 	verbose int
 	out     io.Writer
@@ -52,7 +52,7 @@ func (n *notes) report(about note.Note) {
 	fmt.Fprintln(n.err, lead+said.Text)
 }
 
-// ask is mdadm's way to ask: five times at most, and no answer is a no.
+// ask asks a question as mdadm does: at most five times, and no answer means no.
 func ask(std ui.IO, question string) bool {
 	in := bufio.NewReader(std.In)
 	hint := ""

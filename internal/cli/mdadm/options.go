@@ -11,7 +11,7 @@ const (
 	shortAuto   = "ABCDEFGIQhVXYWZ:vqb:c:i:l:p:m:r:n:x:u:c:d:z:U:N:sa:rfRSow1tye:k:"
 )
 
-// Options without a letter, or whose long form is told apart from its letter.
+// Options that have no letter, or whose long form must be told apart from it.
 const (
 	optAssumeClean = 300 + iota
 	optBitmapChunk

@@ -19,8 +19,8 @@ const (
 	platformNone        = 2 // no controller was found
 )
 
-// detailPlatform is --detail-platform. mdkit knows no RAID controllers: there
-// are none to be described, as on a machine that has none (Detail.c,
+// detailPlatform is --detail-platform. mdkit does not support RAID controllers, and
+// reports none, as mdadm does on a machine that has none (Detail.c,
 // Detail_Platform; super-intel.c, detail_platform_imsm).
 func (c *Command) detailPlatform(std ui.IO) int {
 	say := func(format string, args ...any) {
@@ -74,8 +74,8 @@ const (
 	ruleLine  = `ACTION=="add", SUBSYSTEM=="block", %sENV{ID_PATH}=="%s", RUN+="/sbin/mdadm --incremental $env{DEVNAME}"` + "\n"
 )
 
-// udevRules is --udev-rules: rules that hand bare devices to --incremental, for
-// each place that a POLICY line opens to them (policy.c, generate_entries).
+// udevRules is --udev-rules: rules that hand bare devices to --incremental, for each
+// path for which a POLICY line allows that (policy.c, generate_entries).
 func (c *Command) udevRules(ctx context.Context, std ui.IO) int {
 	var b bytes.Buffer
 	b.WriteString(rulesHead)
@@ -137,8 +137,8 @@ func writeUdevRules(w io.Writer, rules []mdconf.Rule) {
 	}
 }
 
-// bareAction reports whether an action takes devices that belong to no array
-// yet. mdadm takes words that it does not know for such.
+// bareAction reports whether an action takes devices that belong to no array yet.
+// mdadm treats unknown words as such actions.
 func bareAction(word string) bool {
 	return !slices.Contains([]string{"include", "re-add", "spare"}, word)
 }

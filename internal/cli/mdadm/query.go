@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/manage/array/report"
 )
 
-// query is --query for the named devices: a line on each for what it is, and
-// one for what it is a member of (Query.c).
+// query is --query for the named devices: for each a line that says what it is, and
+// one that says what it is a member of (Query.c).
 func (c *Command) query(std ui.IO, names ...string) int {
 	reports := report.NewReports()
 	doc := queryDocument{Document: ui.Schema("query"), Devices: []queriedJSON{}}

@@ -18,7 +18,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// outcome is everything a command line leaves behind.
+// outcome is everything that a command line prints, and its exit code.
 type outcome struct {
 	code     int
 	out, err string
@@ -28,23 +28,23 @@ func (o outcome) String() string {
 	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", o.code, o.out, o.err)
 }
 
-// ours runs a command line by this package.
+// ours runs a command line with this package.
 func ours(args ...string) outcome { return answered("", args...) }
 
-// answered is ours with something to read.
+// answered is ours with an answer on standard input.
 func answered(answer string, args ...string) outcome {
 	var out, err bytes.Buffer
 	code := Main(context.Background(), append([]string{"mdadm"}, args...), ui.IO{In: strings.NewReader(answer), Out: &out, Err: &err})
 	return outcome{code, out.String(), err.String()}
 }
 
-// peers runs a command line by Debian's mdadm.
+// peers runs a command line with Debian's mdadm.
 func peers(t *testing.T, args ...string) outcome {
 	t.Helper()
 	return peersAnswered(t, "", args...)
 }
 
-// peersAnswered is peers with something to read.
+// peersAnswered is peers with an answer on standard input.
 func peersAnswered(t *testing.T, answer string, args ...string) outcome {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -58,9 +58,9 @@ func peersAnswered(t *testing.T, answer string, args ...string) outcome {
 	return outcome{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-// sameReport runs a reporting command line by both programs, and lets nothing
-// differ. Where they do, the peer is asked once more: if its own two answers
-// differ the array has moved on meanwhile, and all is done again.
+// sameReport runs a reporting command line with both programs, and lets nothing
+// differ. If something does, the peer is run once more: if its own two reports
+// differ, the array has changed meanwhile, and everything is done again.
 func sameReport(t *testing.T, args ...string) {
 	t.Helper()
 	for range 20 {
@@ -77,18 +77,18 @@ func sameReport(t *testing.T, args ...string) {
 	t.Errorf("mdadm %s: no two equal answers of Debian's mdadm", strings.Join(args, " "))
 }
 
-// saysClearly reports whether this is the one case in which ours differs on
-// purpose: --examine-bitmap where there is none. mdadm then takes whatever is
-// there for the bitmap of an array, or prints the reason of an earlier error;
-// ours says in one line that there is none, with the same exit code.
+// saysClearly reports whether this is the one case in which ours differs on purpose:
+// --examine-bitmap of something without a bitmap. mdadm then takes whatever is there
+// for a bitmap, or prints the reason for an earlier error; ours says in one line
+// that there is none, with the same exit code.
 func saysClearly(want, got outcome, args []string) bool {
 	bogus := strings.Contains(want.err, "invalid bitmap magic") || strings.Contains(want.err, "failed to read superblock of bitmap file")
 	return bogus && want.code == 1 && got.code == 1 && got.out == "" &&
 		strings.Count(got.err, "\n") == 1 && strings.Contains(got.err, args[len(args)-1])
 }
 
-// lineDiff shows the lines in which got differs from want, with the last line
-// before them that does not.
+// lineDiff shows the lines in which got differs from want, and the last line before
+// them that is the same.
 func lineDiff(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	head := 0
@@ -112,8 +112,8 @@ func lineDiff(want, got string) string {
 	return b.String()
 }
 
-// scenario is arrays in some state. Words r0, r1, ... are RAM disks, md0, md1,
-// ... arrays.
+// scenario puts arrays into some state. The words r0, r1, ... are RAM disks, and
+// md0, md1, ... are arrays.
 type scenario struct {
 	name  string
 	steps []string
@@ -192,7 +192,7 @@ func do(t *testing.T, step string) {
 		if err := os.WriteFile(labConf, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	case "tidy": // stops all arrays, and leaves no names
+	case "tidy": // stops all arrays, and removes their names
 		for range 3 {
 			for _, md := range arraysUp(t) {
 				peers(t, "--stop", md)
@@ -201,7 +201,7 @@ func do(t *testing.T, step string) {
 		os.Remove("/run/mdadm/map")
 		os.RemoveAll("/dev/md")
 	case "sleep":
-		time.Sleep(1100 * time.Millisecond) // times in superblocks are seconds
+		time.Sleep(1100 * time.Millisecond) // times in superblocks are in seconds
 	default:
 		t.Fatalf("unknown step %q", step)
 	}
@@ -210,7 +210,7 @@ func do(t *testing.T, step string) {
 // labConf is the configuration that steps write.
 const labConf = "/run/lab.conf"
 
-// wipe blanks both ends of a disk, where all metadata is.
+// wipe blanks both ends of a disk, where metadata is.
 func wipe(t *testing.T, dev string) {
 	t.Helper()
 	f, err := os.OpenFile(dev, os.O_WRONLY, 0)
@@ -243,8 +243,8 @@ func poke(t *testing.T, dev string, off int64, b byte) {
 	}
 }
 
-// ramSize is the size of a RAM disk in bytes, wiped how much of each end is
-// made blank between scenarios.
+// ramSize is the size of a RAM disk in bytes; wiped is how much of each end is
+// blanked between scenarios.
 const (
 	ramSize = 48 << 20
 	wiped   = 256 << 10
@@ -266,7 +266,7 @@ func arraysUp(t *testing.T) []string {
 	return names
 }
 
-// members lists the RAM disks that steps speak of.
+// members lists the RAM disks that the steps mention.
 func (s scenario) members() []string {
 	var list []string
 	for i := range devs {
@@ -281,8 +281,8 @@ func (s scenario) members() []string {
 	return list
 }
 
-// memberReports and arrayReports are the options of the reports that are
-// compared, on members and on arrays; anyReports stand by themselves.
+// memberReports and arrayReports are the options of the reports that are compared,
+// on members and on arrays; anyReports need no device.
 func memberReports() [][]string {
 	return [][]string{
 		{"--examine"},
@@ -367,8 +367,8 @@ func (s scenario) reports(t *testing.T) (always, others [][]string) {
 	return always, others
 }
 
-// run sets the scenario up and compares reports on it: in a soak all, else the
-// main ones and a few of the others.
+// run sets up the scenario and compares reports on it: all of them in a soak,
+// otherwise the main ones and a few of the others.
 func (s scenario) run(t *testing.T) {
 	t.Cleanup(func() { clear(t) })
 	for _, step := range s.steps {
@@ -404,8 +404,8 @@ func clear(t *testing.T) {
 	os.Remove("/dev/md/home")
 }
 
-// TestReportsLikeMdadm puts arrays into many states and lets Debian's mdadm and
-// ours report on each. Of states and command lines it takes a sample.
+// TestReportsLikeMdadm puts arrays into many states and lets Debian's mdadm and ours
+// report on each. It takes a sample of the states and of the command lines.
 func TestReportsLikeMdadm(t *testing.T) {
 	beside(t)
 	spec := reportSpec(t)

@@ -11,7 +11,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// Wrong inputs get one line that names the thing, and mdadm's exit code.
+// TestExamineWrongInputs checks that wrong inputs get one line that names the thing,
+// and mdadm's exit code.
 func TestExamineWrongInputs(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
@@ -49,7 +50,7 @@ func TestExamineWrongInputs(t *testing.T) {
 		{[]string{"-Dt"}, 4, "mdadm: % does not appear to be an md device\n"},
 	} {
 		if tc.args[0] != "-E" && os.Geteuid() != 0 {
-			continue // mdadm, and ours, refuse all but --examine to others
+			continue // mdadm and ours refuse all but --examine to ordinary users
 		}
 		want := outcome{code: tc.code, err: strings.ReplaceAll(tc.err, "%", blank)}
 		if got := ours(append(tc.args, "-c", "none", blank)...); got != want {
@@ -58,7 +59,8 @@ func TestExamineWrongInputs(t *testing.T) {
 	}
 }
 
-// A JSON document is one document whatever is asked for, and says which.
+// TestReportDocuments checks that --json prints one document whatever is asked for,
+// and that its schema says which.
 func TestReportDocuments(t *testing.T) {
 	blank := filepath.Join(t.TempDir(), "blank")
 	if err := os.WriteFile(blank, make([]byte, 1<<20), 0o600); err != nil {
@@ -89,7 +91,8 @@ func TestReportDocuments(t *testing.T) {
 	}
 }
 
-// The host's name comes from the command line, the configuration, or the system.
+// TestReadConf checks that the host's name comes from the command line, the
+// configuration, or the system.
 func TestReadConf(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -41,8 +41,8 @@ func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
 	return code
 }
 
-// autoDetect is --auto-detect: the kernel looks for arrays itself, among 0.90
-// members in partitions of type 0xfd. mdadm says nothing of the outcome, and
+// autoDetect is --auto-detect: the kernel itself looks for arrays, among 0.90
+// members in partitions of type 0xfd. mdadm says nothing about the outcome, and
 // neither does the exit code.
 func (c *Command) autoDetect(ctx context.Context, std ui.IO) int {
 	if !c.superUser(std) {

@@ -12,9 +12,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// story is a list of command lines to run one after the other, first by
-// Debian's mdadm and then, from the same blank disks, by ours. "?" runs by
-// mdadm in both rounds, to set the stage. Text, exit codes and what the kernel
+// story is a list of command lines to run one after the other, first with Debian's
+// mdadm and then, from the same blank disks, with ours. Lines with "?" are run with
+// Debian's in both rounds, to set the stage. Text, exit codes and what the kernel
 // shows have to be the same after every line.
 type story []string
 
@@ -99,7 +99,7 @@ const tiny = 64 << 10
 // dumps is a folder that is empty when a story begins.
 const dumps = "/run/dump"
 
-// TestRunningLikeMdadm tells each story to both programs.
+// TestRunningLikeMdadm runs each story with both programs.
 func TestRunningLikeMdadm(t *testing.T) {
 	beside(t)
 	mdadm := lab.Peer(t, "mdadm")

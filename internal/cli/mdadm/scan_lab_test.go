@@ -2,8 +2,8 @@ package mdadm
 
 import "testing"
 
-// TestScanLikeMdadm lets Debian's mdadm and ours find arrays: by configuration,
-// by identity, and by themselves.
+// TestScanLikeMdadm lets Debian's mdadm and ours find arrays: by configuration, by
+// identity, and by scanning.
 func TestScanLikeMdadm(t *testing.T) {
 	runSomeTwins(t, 1, scanTwins())
 }
@@ -82,7 +82,7 @@ func scanTwins() []twin {
 			"conf " + only, scan + " --no-degraded", stop, scan, stop, scan + " --run", stop,
 			"conf " + only + " | ARRAY /dev/md/home uuid=" + twinUUID + " | ARRAY /dev/md/data uuid=" + otherUUID, scan + " --no-degraded", scan, stop, scan, stop,
 		}},
-		// mdadm leaves the names of what it could not start.
+		// mdadm leaves behind the names of arrays that it could not start.
 		{name: "scan too few", words: true, setup: []string{raid5 + "-N data r2 r3 r4", stop, "blank r2", "blank r3"}, lines: []string{
 			"conf " + only, scan, stop, scan + " --run", stop, scan + " --force", stop, scan + " --no-degraded", stop,
 		}},
@@ -148,11 +148,11 @@ func updateTwins() []twin {
 		update("metadata", "r0 r1"), update("bitmap", "r0 r1"), update("layout-original", "r0 r1"), update("revert-reshape", "r0 r1"),
 		update("byteorder", "r0 r1"), update("nodes --nodes=3 --home-cluster=c", "r0 r1"))
 	add("uuid with a bitmap", create+"md0 -l1 -n2 -b internal r0 r1", update("uuid -u"+twinUUID, "r0 r1"), update("uuid", "r0 r1"))
-	// How far a sync has come when it is looked at is no matter of the program.
+	// How far a sync has come when it is looked at does not depend on the program.
 	twins = append(twins, twin{name: "update resync", words: true, setup: []string{create + "md0 -l1 -n2 r0 r1", create + "md1 -e0.90 -l5 -n3 r2 r3 r4", stop}, lines: []string{
 		"mdadm -A md0 --update=resync r0 r1", "mdadm -A md1 --update=resync r2 r3 r4", stop,
 	}})
-	// Ours writes nothing to an array that then does not start.
+	// Ours writes nothing if the array then does not start.
 	twins = append(twins, twin{name: "update in vain", words: true, setup: []string{create + "md0 -l5 -n3 r0 r1 missing", stop}, lines: []string{
 		"mdadm -A md0 --update=name -N y r0", stop,
 	}})

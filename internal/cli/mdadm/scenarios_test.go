@@ -1,8 +1,7 @@
 package mdadm
 
-// scenarios are the arrays that reports are compared on: every level, every
-// metadata format, and the states in which the two together say something of
-// their own.
+// scenarios are the arrays on which reports are compared: every level, every
+// metadata format, and the states that show something different in reports.
 func scenarios() []scenario {
 	const (
 		create = "mdadm --create --run --quiet "

@@ -11,7 +11,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// act finds the array, has its plan made, and has it run. It gives the array, nil if there is none, the steps, and the exit code.
+// act finds the array, makes the plan, and runs it. It returns the array, nil if
+// there is none, the steps, and the exit code.
 func (c *Command) act(ctx context.Context, t *messages, device string,
 	pl func(*live.Running) (*plan.Plan, error),
 ) (found *live.Running, steps []plan.StepInfo, code int) {
@@ -29,7 +30,7 @@ func (c *Command) act(ctx context.Context, t *messages, device string,
 	return found, steps, code
 }
 
-// carryOut is act with its report; verb names the document.
+// carryOut is act followed by the report; verb names the document.
 func (c *Command) carryOut(ctx context.Context, t *messages, verb, device string,
 	plan func(*live.Running) (*plan.Plan, error),
 ) int {
@@ -58,8 +59,8 @@ func (c *Command) stopTelling(ctx context.Context, t *messages, device string) i
 
 func planStop(r *live.Running) (*plan.Plan, error) { return r.PlanStop(), nil }
 
-// stopScan is --stop --scan: all arrays, again and again until no more can be
-// stopped, as one may stand on another. Only the last round complains.
+// stopScan is --stop --scan: it stops all arrays, repeatedly until no more can be
+// stopped, as one may be built on another. Only the last round complains.
 func (c *Command) stopScan(ctx context.Context, std ui.IO) int {
 	for progress, last := true, false; ; {
 		last = !progress

@@ -20,13 +20,13 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// waitLine is one line of --wait --json: at every change of progress, and at
-// the end.
+// waitLine is one line of --wait --json: one is printed at every change of progress,
+// and at the end.
 type waitLine struct {
 	ui.Document
 	Device string `json:"device"`
 	Name   string `json:"name,omitempty"` // the kernel's
-	Done   bool   `json:"done"`           // there is nothing to wait for any more
+	Done   bool   `json:"done"`           // there is nothing left to wait for
 	Waited bool   `json:"waited"`         // there was something
 	Action string `json:"action,omitempty"`
 	State  string `json:"state,omitempty"` // of the action: "running", "delayed", "pending", "remote"
@@ -48,7 +48,7 @@ func (c *Command) wait(ctx context.Context, std ui.IO, device string) int {
 	waited, err := watch.AwaitSync(ctx, sysfs.Host, name, func(s sysmd.MdstatSync) {
 		if c.JSON {
 			line.progress(s)
-			_ = std.JSONLine(line) // the exit code tells all the same
+			_ = std.JSONLine(line) // the exit code tells it as well
 			return
 		}
 		if drawn == nil && s.Running() {
@@ -90,8 +90,8 @@ func (l *waitLine) progress(s sysmd.MdstatSync) {
 	l.Synced, l.Total, l.Speed = int64(s.Done)<<10, int64(s.Total)<<10, s.SpeedKiB<<10
 }
 
-// blockName finds the kernel's name of a block device; what is none ends with
-// exit code 2.
+// blockName finds the kernel's name of a block device; for anything else the exit
+// code is 2.
 func blockName(std ui.IO, device string) (name string, code int) {
 	num, code := blockNumber(std, device)
 	if code != 0 {
@@ -118,8 +118,8 @@ func blockNumber(std ui.IO, dev string) (num sysblock.Num, code int) {
 	return num, 2
 }
 
-// waitClean is --wait-clean of one array: of those whose metadata the kernel
-// keeps it makes sure itself that they are marked clean.
+// waitClean is --wait-clean of one array. If the kernel keeps the array's metadata,
+// the kernel itself makes sure that the array is marked clean.
 func (c *Command) waitClean(std ui.IO, device string) int {
 	if _, code := blockNumber(std, device); code != 0 {
 		return code

@@ -16,8 +16,8 @@ const (
 	levelContainer = int(md.LevelContainer)
 )
 
-// levelText names a level in messages; mdadm prints "(null)" for one it does
-// not know, which is also what it prints for a level that was not given.
+// levelText names a level in messages; mdadm prints "(null)" for one that it does
+// not know, and also for a level that was not given.
 func levelText(level int) string {
 	if l := md.Level(level); l.Known() {
 		return l.String()
@@ -25,8 +25,8 @@ func levelText(level int) string {
 	return "(null)"
 }
 
-// parsePolicy reads a consistency policy; false is what mdadm refuses: words
-// it does not know, and those that are no wish.
+// parsePolicy reads a consistency policy. It returns false for what mdadm refuses:
+// words that it does not know, and policies that one cannot ask for.
 func parsePolicy(s string) (Policy, bool) {
 	for p := PolicyResync; p <= PolicyPPL; p++ {
 		if p.String() == s {
@@ -36,8 +36,8 @@ func parsePolicy(s string) (Policy, bool) {
 	return PolicyUnknown, false
 }
 
-// leadingInt is strtoll(3) in base 10: blanks, a sign, digits; out of range
-// values stick at the limits. rest is all of s if there is no number.
+// leadingInt is strtoll(3) in base 10: blanks, a sign, digits; values out of range
+// become the limits. rest is all of s if there is no number.
 func leadingInt(s string) (n int64, rest string) {
 	i := 0
 	for i < len(s) && strings.IndexByte(" \t\n\v\f\r", s[i]) >= 0 {
@@ -58,8 +58,8 @@ func leadingInt(s string) (n int64, rest string) {
 	return n, s[i:]
 }
 
-// parseSize reads a number of KiB, or of what its suffix says (K, M, G, T, s
-// for sectors), and returns 512-byte sectors.
+// parseSize reads a number of KiB, or of the unit that its suffix names (K, M, G, T,
+// or s for sectors), and returns 512-byte sectors.
 func parseSize(s string) (sectors int64, ok bool) {
 	n, rest := leadingInt(s)
 	if n <= 0 {
@@ -84,7 +84,7 @@ func parseSize(s string) (sectors int64, ok bool) {
 	return n * unit, true
 }
 
-// parseNum reads a number from 0 to the largest C int, with nothing behind it.
+// parseNum reads a number from 0 to the largest C int, with nothing after it.
 func parseNum(s string) (int, bool) {
 	n, rest := leadingInt(s)
 	if rest != "" || s == "" || n < 0 || n > math.MaxInt32 {

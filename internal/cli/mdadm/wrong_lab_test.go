@@ -18,9 +18,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fixture"
 )
 
-// wrongThings stand on the lines of wrongLines for DEV. The array md0 runs on
-// r0 r1 r2 and has lost r5, r3 and r4 are members of another array that does
-// not run, r6 is blank.
+// wrongThings replace DEV in the lines of wrongLines. The array md0 runs on r0, r1
+// and r2 and has lost r5; r3 and r4 are members of another array, which does not
+// run; r6 is blank.
 var wrongThings = []string{
 	"/tmp/absent.img", "/tmp", "/tmp/text.txt", "/tmp/cut.img", "/tmp/looping", "/tmp/text.txt/below", "/dev/null",
 	"/dev/ubda", // 64 KiB: too small
@@ -33,7 +33,7 @@ var wrongThings = []string{
 type wrongLine struct {
 	line string
 	fine []string // things that are not wrong for this verb
-	ours []string // things that mdadm 4.2 puts up with, or fails to open for a reason of its own
+	ours []string // things that mdadm 4.2 accepts, or cannot open for a reason of its own
 }
 
 func wrongLines() []wrongLine {
@@ -64,9 +64,9 @@ func wrongLines() []wrongLine {
 	}
 }
 
-// TestWrongInputOnArrays holds every verb against every wrong thing: mdadm's
-// exit code, no more lines than mdadm, the thing named in one of them, and no
-// byte changed on any disk.
+// TestWrongInputOnArrays gives every verb every wrong thing, and wants mdadm's exit
+// code, no more lines than mdadm prints, the thing named in one of them, and no byte
+// changed on any disk.
 func TestWrongInputOnArrays(t *testing.T) {
 	beside(t)
 	mdadm := lab.Peer(t, "mdadm")
@@ -96,7 +96,7 @@ func TestWrongInputOnArrays(t *testing.T) {
 	}, cases...)
 }
 
-// wrongWorld is what the lines meet.
+// wrongWorld sets up the disks and arrays for the lines.
 func wrongWorld(t *testing.T) {
 	t.Helper()
 	do(t, "hostname labhost")
@@ -129,8 +129,8 @@ func wrongWorld(t *testing.T) {
 
 var hashSeed = maphash.MakeSeed()
 
-// contents are hashes of all there is to change, past the caches, and what the
-// kernel says of its arrays.
+// contents are hashes of all that could be changed, read past the caches, and what
+// the kernel says about its arrays.
 func contents(t *testing.T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("/dev/ram*")
@@ -149,7 +149,7 @@ func contents(t *testing.T) map[string]string {
 	return all
 }
 
-// try puts every thing that is wrong for the line on it.
+// try runs the line with every thing that is wrong for it.
 func (w wrongLine) try(t *testing.T) {
 	before := contents(t)
 	for _, thing := range wrongThings {
@@ -182,7 +182,7 @@ func (w wrongLine) try(t *testing.T) {
 	}
 }
 
-// unspeakable are texts that only a programmer can read.
+// unspeakable matches texts that only a programmer understands.
 var unspeakable = regexp.MustCompile(`\b(E[A-Z]{3,}|0x[0-9a-f]{8,})\b|[Ee]rrno|goroutine|panic|runtime error|%!|<nil>`)
 
 func (w wrongLine) judge(thing string, got, want outcome) (complaints []string) {
@@ -198,7 +198,7 @@ func (w wrongLine) judge(thing string, got, want outcome) (complaints []string) 
 	}
 	lines := func(text string) (n int) {
 		for l := range strings.Lines(text) {
-			if !strings.HasPrefix(l, "       ") { // what belongs to the line above
+			if !strings.HasPrefix(l, "       ") { // indented lines belong to the one above
 				n++
 			}
 		}
@@ -238,9 +238,9 @@ func probeFixtures() string {
 	return "../../../testdata/images"
 }
 
-// overwriting makes an array of a disk that carries something: asked and not
-// answered, asked and denied, told by yes or, where that is empty, by --run.
-// Until somebody says so nothing may be written.
+// overwriting makes an array of a disk that has something on it: the question is not
+// answered, answered with no, and answered with yes, or, if yes is empty, avoided by
+// --run. Nothing may be written without consent.
 func overwriting(t *testing.T, name, yes string) {
 	t.Helper()
 	img, err := fixture.Read(filepath.Join(probeFixtures(), name+".txtar"))
@@ -251,7 +251,7 @@ func overwriting(t *testing.T, name, yes string) {
 		t.Fatal(err)
 	}
 	const roomy = 16 << 20
-	if img.Size < roomy/4 { // what is at the start of these is all there is
+	if img.Size < roomy/4 { // these have content only at the start
 		if err := os.Truncate("/tmp/disk.img", roomy); err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +282,7 @@ func overwriting(t *testing.T, name, yes string) {
 	}
 }
 
-// hashOf reads a disk past the caches: md writes past them, too.
+// hashOf hashes a disk, read past the caches: md writes past them, too.
 func hashOf(t *testing.T, path string) uint64 {
 	t.Helper()
 	flag := os.O_RDONLY
@@ -302,8 +302,8 @@ func hashOf(t *testing.T, path string) uint64 {
 	return h.Sum64()
 }
 
-// hashOfData reads the file of a disk but for its holes, with all that was
-// written to the disk in it.
+// hashOfData hashes the file of a disk without its holes, after everything written
+// to the disk has reached it.
 func hashOfData(t *testing.T, path string) uint64 {
 	t.Helper()
 	unix.Sync()
@@ -316,7 +316,7 @@ func hashOfData(t *testing.T, path string) uint64 {
 	h.SetSeed(hashSeed)
 	for end := int64(0); ; {
 		start, err := f.Seek(end, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) { // nothing but a hole is left
+		if errors.Is(err, unix.ENXIO) { // only a hole is left
 			return h.Sum64()
 		}
 		if err == nil {

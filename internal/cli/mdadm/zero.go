@@ -13,7 +13,7 @@ import (
 type zeroDocument struct {
 	change
 	Device string       `json:"device"`
-	Found  bool         `json:"found"`    // there was a superblock of those asked for
+	Found  bool         `json:"found"`    // there was a superblock of a version asked for
 	Wiped  []md.Version `json:"versions"` // of the superblocks that were wiped, or would be
 }
 
@@ -52,8 +52,8 @@ func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
 	return code
 }
 
-// zeroCode is mdadm's exit code. That there was nothing to wipe is a failure
-// only if a format was named.
+// zeroCode is mdadm's exit code. Having nothing to wipe is a failure only if a
+// format was named.
 func zeroCode(err error, versioned bool) int {
 	switch {
 	case err == nil:

@@ -12,8 +12,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// scrubCheckpoint is the content of a checkpoint file: how far a scrub of which
-// array came, and what it had counted by then.
+// scrubCheckpoint is the content of a checkpoint file: which array was being
+// scrubbed, how far the scrub had come, and what it had counted by then.
 type scrubCheckpoint struct {
 	ui.Document
 	UUID       md.UUID `json:"uuid"`
@@ -25,8 +25,7 @@ type scrubCheckpoint struct {
 	Lost       int64   `json:"lost"`
 }
 
-// resume reads the checkpoint, if there is one, and refuses one of another
-// array.
+// resume reads the checkpoint, if there is one, and refuses that of another array.
 func (o *scrubOptions) resume(s *scrubSummary) error {
 	if o.checkpoint == "" {
 		return nil
@@ -52,8 +51,8 @@ func (o *scrubOptions) resume(s *scrubSummary) error {
 	return nil
 }
 
-// save writes the checkpoint, so that either the old or the new one is there
-// whenever the power goes; a scrub that is complete needs none any more.
+// save writes the checkpoint such that, whenever the power fails, either the old or
+// the new one is there. A complete scrub no longer needs one.
 func (o *scrubOptions) save(s *scrubSummary) error {
 	switch {
 	case o.checkpoint == "":

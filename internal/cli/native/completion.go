@@ -9,8 +9,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// The program itself knows what can follow; the scripts only ask it. Where it
-// has no answer the shell offers file names.
+// The program itself knows what can follow; the scripts only ask it. If it has no
+// answer, the shell offers file names.
 const (
 	bashCompletion = `_mdkit() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
@@ -36,7 +36,7 @@ compdef _mdkit %[1]s
 `
 )
 
-// completed are the names whose command lines can be completed.
+// completed lists the commands whose command lines can be completed.
 func completed(faces []ui.Face) string {
 	names := "mdkit"
 	for _, f := range faces {

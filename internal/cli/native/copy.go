@@ -34,7 +34,7 @@ func (o *openOptions) copy(ctx context.Context, array block.Device, length int64
 		if info.Size() > 0 && !o.force {
 			return 0, fmt.Errorf("%s: the file exists and is not empty; --force replaces it", o.out)
 		}
-		// What is replaced is the file, not a link that leads to it.
+		// The file is replaced, not a link that leads to it.
 		target, err := filepath.EvalSymlinks(o.out)
 		if err != nil {
 			return 0, err
@@ -48,7 +48,7 @@ func (o *openOptions) copy(ctx context.Context, array block.Device, length int64
 	return 0, fmt.Errorf("%s: is neither a file nor a block device; --cat writes to anything", o.out)
 }
 
-// notMember refuses to write to what is being read.
+// notMember refuses to write to a device that is being read.
 func notMember(info fs.FileInfo, candidates []candidate) error {
 	for _, c := range candidates {
 		member, err := os.Stat(c.path)
@@ -59,13 +59,13 @@ func notMember(info fs.FileInfo, candidates []candidate) error {
 	return nil
 }
 
-// copyFile copies to a new file beside path and gives it that name when all of
-// it is there and durable. Zeroes become holes.
+// copyFile copies to a new file beside path and gives it that name when it is
+// complete and durable. Zeroes become holes.
 func (o *openOptions) copyFile(ctx context.Context, array block.Device, length int64, path string) (written int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
 	var refused *fs.PathError
 	switch {
-	case errors.As(err, &refused): // it names a file that nobody asked for
+	case errors.As(err, &refused): // it names the temporary file, which means nothing to the user
 		return 0, fmt.Errorf("%s: cannot be made: %w", path, refused.Err)
 	case err != nil:
 		return 0, err
@@ -81,7 +81,8 @@ func (o *openOptions) copyFile(ctx context.Context, array block.Device, length i
 	if written, err = stream(ctx, array, o.off, length, &sparseSink{w: f}, progress); err != nil {
 		return 0, err
 	}
-	// CreateTemp makes files that only their owner may read, as an image should be.
+	// CreateTemp makes files that only their owner may read, which is right for an
+	// image.
 	if err := errors.Join(f.Truncate(length), f.Sync()); err != nil {
 		return 0, err
 	}
@@ -101,7 +102,7 @@ func (o *openOptions) copyDevice(ctx context.Context, array block.Device, length
 	return o.overwrite(ctx, array, length, d)
 }
 
-// overwrite copies to a device that is open, unless it carries something.
+// overwrite copies to an open device, unless there is something on it.
 func (o *openOptions) overwrite(ctx context.Context, array block.Device, length int64, d block.Device) (int64, error) {
 	if d.Size() < length {
 		return 0, fmt.Errorf("%s: has %d bytes, and %d are to be copied; --length copies a part", o.out, d.Size(), length)

@@ -16,7 +16,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// source makes a device of several buffers and an odd end, half of it zeroes.
+// source makes a device as large as several buffers and a bit more, half of it
+// zeroes.
 func source(t *testing.T) *block.Memory {
 	t.Helper()
 	seed := lab.Seed(t)
@@ -42,7 +43,7 @@ func contents(t *testing.T, d block.Device) []byte {
 	return b
 }
 
-// TestCopyFile shows that a copy is whole, also where it is holes.
+// TestCopyFile checks that a copy is complete, and the same where it has holes.
 func TestCopyFile(t *testing.T) {
 	src := source(t)
 	o := openOptions{out: filepath.Join(t.TempDir(), "out"), off: 13}
@@ -56,8 +57,8 @@ func TestCopyFile(t *testing.T) {
 	}
 }
 
-// TestCopyInterrupted shows that neither an interrupt nor a bad sector leaves
-// anything behind, and that what was to be replaced is still there.
+// TestCopyInterrupted checks that neither an interrupt nor a bad sector leaves
+// anything behind, and that the file to be replaced is still there.
 func TestCopyInterrupted(t *testing.T) {
 	src := source(t)
 	bad, err := block.NewFault(src, "read 5000000+512 error")
@@ -97,8 +98,8 @@ func TestCopyInterrupted(t *testing.T) {
 	}
 }
 
-// TestOverwrite shows what protects a block device, and that zeroes are written
-// to it as well.
+// TestOverwrite checks what protects a block device from being overwritten, and that
+// zeroes are written to it as well.
 func TestOverwrite(t *testing.T) {
 	src := source(t)
 	o := openOptions{out: "/dev/target"}
@@ -126,7 +127,7 @@ func TestOverwrite(t *testing.T) {
 	}
 }
 
-// TestBrokenPipe shows that a reader that has seen enough is no error to tell.
+// TestBrokenPipe checks that no error is reported if the reader has seen enough.
 func TestBrokenPipe(t *testing.T) {
 	r, w := io.Pipe()
 	if err := r.Close(); err != nil {

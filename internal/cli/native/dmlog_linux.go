@@ -41,7 +41,7 @@ type logLine struct {
 	Schema  string `json:"schema"`
 	Log     string `json:"log"`               // its name in the table
 	Request string `json:"request"`           // what the kernel asked
-	Args    string `json:"args,omitempty"`    // of a log that came
+	Args    string `json:"args,omitempty"`    // of a new log
 	Refused string `json:"refused,omitempty"` // why the kernel was refused
 }
 
@@ -71,7 +71,7 @@ func tellLog(std ui.IO, r mirrorlog.Report, asJSON bool) {
 	}
 	switch {
 	case asJSON:
-		// Whoever reads it may go away; the mirrors must not wait for that.
+		// The reader of these lines may go away; the mirrors must go on.
 		_ = json.NewEncoder(std.Out).Encode(line)
 	case r.Err != nil:
 		fmt.Fprintf(std.Err, "mdkit: dm-log: %s: %s: %v\n", line.Log, line.Request, r.Err)

@@ -32,7 +32,7 @@ type exportOptions struct {
 	overlay, write bool
 }
 
-// checkExport reads the flags; nil if the array is not to be exported.
+// checkExport reads the flags. It returns nil if the array is not to be exported.
 func checkExport(c *cli.Context) (*exportOptions, error) {
 	e := &exportOptions{nbd: c.String("nbd"), fuse: c.String("fuse"), overlay: c.Bool("overlay"), write: c.Bool("write")}
 	switch {
@@ -50,8 +50,8 @@ func checkExport(c *cli.Context) (*exportOptions, error) {
 	return e, nil
 }
 
-// exportReady is what mdkit open --nbd --json, or --fuse, prints once the array
-// is there.
+// exportReady is what mdkit open --nbd --json, or --fuse, prints once the array can
+// be used.
 type exportReady struct {
 	ui.Document
 	Array    *arrayInfo `json:"array"`
@@ -63,7 +63,7 @@ type exportReady struct {
 	Overlay  bool       `json:"overlay"` // writes are kept in memory
 }
 
-// serve serves a part of the array until ctx ends, which is how it should end.
+// serve serves a part of the array until ctx ends, which is not an error.
 func (o *openOptions) serve(ctx context.Context, array *array.Array, length int64, info *arrayInfo) error {
 	e := o.export
 	var d block.Device = array
@@ -90,10 +90,10 @@ func (o *openOptions) serve(ctx context.Context, array *array.Array, length int6
 	return errors.Join(err, array.Close())
 }
 
-// announce tells that the array is there.
+// announce says that the array can be used now.
 func (o *openOptions) announce(r *exportReady, where string) {
 	if o.json {
-		// That nobody reads it does not keep anybody from using the array.
+		// The array can be used even if nobody reads this.
 		_ = o.std.JSONLine(r)
 		return
 	}
@@ -130,9 +130,9 @@ func (o *openOptions) serveNBD(ctx context.Context, d block.Device, ready *expor
 	return s.Serve(ctx, l)
 }
 
-// listen opens the socket that an address of the command line names. A unix
-// socket that nobody listens on any more is removed first; the new one is for
-// its owner only.
+// listen opens the socket that an address on the command line names. A unix socket
+// on which nobody listens any more is removed first; only its owner may use the new
+// one.
 func listen(address string) (net.Listener, error) {
 	path, unix := strings.CutPrefix(address, "unix:")
 	if !unix {

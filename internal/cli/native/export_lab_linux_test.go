@@ -26,9 +26,9 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// TestMountExports makes a filesystem on an array that is open for writing as
-// the kernel's network disk, and mounts it again from a file of the array with
-// two members missing. No md driver is loaded.
+// TestMountExports makes a filesystem on an array that the kernel writes to as a
+// network disk, and mounts it again from a file that shows the array with two
+// members missing. No md driver is loaded.
 func TestMountExports(t *testing.T) {
 	tool := lab.Peer(t, "e2fsprogs")
 	lab.Run(t, lab.Spec{
@@ -56,8 +56,8 @@ type opened struct {
 	errs  bytes.Buffer
 }
 
-// openInBackground runs mdkit open with --json, and waits until the array is
-// there.
+// openInBackground runs mdkit open with --json, and waits until the array can be
+// used.
 func openInBackground(t *testing.T, args ...string) *opened {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -90,8 +90,8 @@ func (o *opened) end(t *testing.T) {
 	}
 }
 
-// writeThroughNBD puts files on the array by way of /dev/nbd0, and returns a
-// digest of them.
+// writeThroughNBD writes files to the array through /dev/nbd0, and returns a digest
+// of them.
 func writeThroughNBD(t *testing.T, paths []string) string {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "socket")
@@ -118,7 +118,8 @@ func writeThroughNBD(t *testing.T, paths []string) string {
 	return sum
 }
 
-// readThroughFUSE mounts the array from a file, and wants the same files.
+// readThroughFUSE mounts the array from a file, and checks that it has the same
+// files.
 func readThroughFUSE(t *testing.T, paths []string, want string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -134,7 +135,7 @@ func readThroughFUSE(t *testing.T, paths []string, want string) {
 	unmount(t, dir)
 	detach()
 	o.end(t)
-	// The overlay has kept what was written: the array is as it was.
+	// The overlay took what was written: the array is as it was.
 	o = openInBackground(t, append([]string{"--fuse", folder}, paths...)...)
 	if f, err := os.OpenFile(filepath.Join(folder, exportFile), os.O_RDWR, 0); err == nil {
 		_ = f.Close()
@@ -196,7 +197,8 @@ const (
 	nbdSetFlags      = 0xab0a
 )
 
-// connectNBD shakes hands as nbd-client does and gives the socket to /dev/nbd0.
+// connectNBD does the handshake as nbd-client does and gives the socket to
+// /dev/nbd0.
 func connectNBD(t *testing.T, socket string) (disconnect func()) {
 	t.Helper()
 	conn, err := net.Dial("unix", socket)

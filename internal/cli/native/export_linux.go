@@ -8,7 +8,7 @@ import (
 	"github.com/mdkit/mdkit/manage/fuse"
 )
 
-// exportFile is the name of the array in the folder of --fuse.
+// exportFile is the name of the array's file in the folder of --fuse.
 const exportFile = "array"
 
 func (o *openOptions) serveFUSE(ctx context.Context, d block.Device, ready *exportReady) error {

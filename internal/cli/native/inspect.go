@@ -34,7 +34,7 @@ type structure struct {
 }
 
 type field struct {
-	Name  string `json:"name"` // empty: bytes that belong to no field
+	Name  string `json:"name"` // empty for bytes that belong to no field
 	Off   int64  `json:"offset"`
 	Len   int64  `json:"length"`
 	Bytes string `json:"bytes"` // hexadecimal, as on disk
@@ -89,7 +89,7 @@ func inspectCommand(std ui.IO) *cli.Command {
 	}
 }
 
-// noneOf names what there is none of.
+// noneOf says which kinds of structures were looked for and not found.
 func noneOf(kinds []string) string {
 	if len(kinds) == 0 {
 		return "nothing"
@@ -97,12 +97,12 @@ func noneOf(kinds []string) string {
 	return "no " + strings.Join(kinds, " or ")
 }
 
-// covers says whether one of the structure's bytes is at off.
+// covers reports whether one of the structure's bytes is at off.
 func (s structure) covers(off int64) bool {
 	return slices.ContainsFunc(s.Fields, func(f field) bool { return off >= f.Off && off < f.Off+f.Len })
 }
 
-// inspectPath gathers the structures on a device that are wanted.
+// inspectPath gathers the wanted structures on a device.
 func inspectPath(path string, versions []md.Version, wanted func(structure) bool) (*inspectDocument, error) {
 	d, err := block.OpenFile(path, block.ForReading)
 	if err != nil {
@@ -155,12 +155,12 @@ func fieldOf(p binfmt.Piece) field {
 }
 
 const (
-	rawMost = 4096 // bytes of a structure without a description that are shown
+	rawMost = 4096 // how many bytes of a structure without a description are shown
 	rawLine = 16   // bytes a line
 )
 
-// rawStructure is a structure that has no field description: its bytes, with
-// zero lines taken together.
+// rawStructure is a structure without a field description: its bytes, with runs of
+// zero lines combined.
 func rawStructure(d block.Device, sig probe.Signature) structure {
 	s := structure{Kind: sig.Type, Format: sig.Type, Off: sig.Off, Fields: []field{}}
 	buf := make([]byte, min(sig.Len, rawMost))

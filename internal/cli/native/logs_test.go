@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// logWrites writes all over an array, and then once more at its beginning,
-// without closing it, and gives what it must hold.
+// logWrites writes to all of an array, and then once more to its beginning, without
+// closing it, and returns what it must hold.
 func logWrites(t *testing.T, paths []string) (model []byte) {
 	t.Helper()
 	withArray(t, paths, func(a *array.Array) {
@@ -47,13 +47,13 @@ func dataOf(t *testing.T, path string) int64 {
 	return int64(m.DataOffset()) * block.SectorSize
 }
 
-// lose puts something else where a write to the beginning of a member was.
+// lose undoes a write to the beginning of a member by overwriting it.
 func lose(t *testing.T, path string) {
 	t.Helper()
 	overwrite(t, path, dataOf(t, path), bytes.Repeat([]byte("lost"), 1024))
 }
 
-// wantCat wants what "open --cat" gives of images, which it must not change.
+// wantCat checks what "open --cat" prints for images, which it must not change.
 func wantCat(t *testing.T, model []byte, args ...string) {
 	t.Helper()
 	var before [][]byte
@@ -77,7 +77,7 @@ func wantCat(t *testing.T, model []byte, args ...string) {
 	}
 }
 
-// TestOpenReplaysAJournal loses a write that is in the journal only.
+// TestOpenReplaysAJournal loses a write that is then only in the journal.
 func TestOpenReplaysAJournal(t *testing.T) {
 	paths := formatImages(t, md.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six"}, true)
 	model := logWrites(t, paths)
@@ -97,8 +97,8 @@ func TestOpenReplaysAJournal(t *testing.T) {
 	wantCat(t, stale, append([]string{"--dirty"}, paths[:3]...)...)
 }
 
-// TestOpenRecoversPartialParity loses the parity of a write, and then a member
-// that was not written to.
+// TestOpenRecoversPartialParity loses the parity of a write, and then a member that
+// was not written to.
 func TestOpenRecoversPartialParity(t *testing.T) {
 	paths := formatImages(t, md.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six", PPL: true}, false)
 	model := logWrites(t, paths)

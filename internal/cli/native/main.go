@@ -1,7 +1,6 @@
-// Package native is mdkit's own command line: verbs that need no kernel
-// driver and run on any system, and the drop-in tools as subcommands. It
-// parses, calls the engine and prints; what is true of a device the engine
-// knows.
+// Package native is mdkit's own command line: verbs that need no kernel driver and
+// run on any system, and the drop-in tools as subcommands. It parses, calls the
+// engine and prints; it decides nothing about devices itself.
 package native
 
 import (
@@ -29,7 +28,7 @@ func Main(ctx context.Context, args []string, std ui.IO, faces ...ui.Face) int {
 	return code
 }
 
-// App describes the command line, for running it and for its man page.
+// App describes the command line, to run it and to make its man page.
 func App(std ui.IO, faces ...ui.Face) *cli.App {
 	app := &cli.App{
 		Name:  "mdkit",
@@ -59,7 +58,7 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
-		c.HideHelpCommand = true // help VERB says the same
+		c.HideHelpCommand = true // help VERB does the same
 	}
 	for _, f := range faces {
 		app.Commands = append(app.Commands, faceCommand(f, std))
@@ -67,14 +66,13 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 	return app
 }
 
-// Categories of subcommands that are no verbs of mdkit's own.
+// Categories of subcommands that are not mdkit's own verbs.
 const (
 	categoryTools = "tools"
 	categoryShell = "shell"
 )
 
-// faceCommand makes a drop-in tool a subcommand that gets its arguments as
-// they are.
+// faceCommand makes a drop-in tool a subcommand that gets its arguments unchanged.
 func faceCommand(f ui.Face, std ui.IO) *cli.Command {
 	return &cli.Command{
 		Name: f.Name, Usage: f.Usage, Category: categoryTools,
@@ -96,7 +94,7 @@ func faceCommand(f ui.Face, std ui.IO) *cli.Command {
 	}
 }
 
-// jsonFlag is on every verb.
+// jsonFlag is a flag of every verb.
 func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document; docs/json.md describes it"}
 }
@@ -104,7 +102,7 @@ func jsonFlag() cli.Flag {
 // failure is an error with the exit code that it means.
 type failure struct {
 	code int
-	err  error // nil: everything has been said
+	err  error // nil: everything has been reported
 }
 
 func (f *failure) Error() string {
@@ -144,9 +142,9 @@ func verdict(err error) (code int, message string) {
 	return ui.ExitFailed, err.Error()
 }
 
-// interspersed moves the flags of a verb before its other arguments, where the
-// flag package wants them, so that people may write them anywhere. Whatever
-// follows "--" is no flag. Drop-in tools get their arguments as they are.
+// interspersed moves the flags of a verb before its other arguments, where the flag
+// package needs them, so that people may write them anywhere. Whatever follows "--"
+// is not a flag. Drop-in tools get their arguments unchanged.
 func interspersed(app *cli.App, args []string) []string {
 	if len(args) == 0 || slices.Contains(args, ui.CompletionFlag) {
 		return args

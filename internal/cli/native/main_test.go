@@ -10,8 +10,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// TestInterspersed shows that flags may stand anywhere, keep their values, and
-// end at "--".
+// TestInterspersed checks that flags may stand anywhere, keep their values, and end
+// at "--".
 func TestInterspersed(t *testing.T) {
 	app := App(ui.IO{}, ui.Face{Name: "mdadm"})
 	for line, want := range map[string]string{
@@ -37,7 +37,7 @@ func TestInterspersed(t *testing.T) {
 	}
 }
 
-// TestEveryVerb holds every verb to the habits of all.
+// TestEveryVerb checks that every verb follows the conventions.
 func TestEveryVerb(t *testing.T) {
 	for _, c := range App(ui.IO{}).VisibleCommands() {
 		if c.Category != categoryShell && !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "json") }) {

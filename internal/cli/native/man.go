@@ -4,9 +4,9 @@ package native
 
 import "github.com/mdkit/mdkit/internal/cli/ui"
 
-// ManPage returns the manual page mdkit(8), in roff, from the same description
-// that help is made of. Programs built with the tag urfave_cli_no_docs, as the
-// shipped one is, are without it: the page lies in docs/.
+// ManPage returns the manual page mdkit(8), in roff, made from the same description
+// as help. Programs built with the tag urfave_cli_no_docs, such as the shipped one,
+// do not have it: the page is in docs/.
 func ManPage(faces ...ui.Face) (string, error) {
 	app := App(ui.IO{}, faces...)
 	for _, c := range app.VisibleCommands() {

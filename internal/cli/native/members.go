@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/engine/probe"
 )
 
-// candidate is a path of the command line that should be a member of an array.
+// candidate is a path on the command line that should be a member of an array.
 type candidate struct {
 	path   string
 	dev    *block.File // nil if it could not be opened
@@ -18,7 +18,7 @@ type candidate struct {
 	err    error       // why there is no member
 }
 
-// openCandidates opens every path for reading. Whoever asks must close them.
+// openCandidates opens every path for reading. The caller must close them.
 func openCandidates(paths []string) []candidate {
 	list := make([]candidate, len(paths))
 	for i, path := range paths {
@@ -37,13 +37,13 @@ func openCandidates(paths []string) []candidate {
 func closeCandidates(list []candidate) {
 	for _, c := range list {
 		if c.dev != nil {
-			// Nothing was written, so that closing cannot lose anything.
+			// Nothing was written, so closing cannot lose anything.
 			_ = c.dev.Close()
 		}
 	}
 }
 
-// explainForeign adds to the news that a device is no member what it is instead.
+// explainForeign adds to the error that a device is not a member what it is instead.
 func explainForeign(d block.Device, err error) error {
 	found, probeErr := probe.Probe(d)
 	if probeErr != nil || len(found) == 0 {
@@ -70,11 +70,11 @@ type memberInfo struct {
 	In     bool   `json:"in"`
 	Role   string `json:"role,omitempty"` // "slot 2", "spare", "faulty", "journal"
 	Events uint64 `json:"events"`
-	Rule   string `json:"rule,omitempty"` // what decided on in or out; empty for what is no member
+	Rule   string `json:"rule,omitempty"` // why it is in or out; empty for what is not a member
 	Why    string `json:"why"`
 }
 
-// describe says what the assembly decided on a candidate.
+// describe says what the assembly decided about a candidate.
 func describe(c candidate, a *md.Assembly) memberInfo {
 	info := memberInfo{Path: c.path, Size: -1}
 	if c.dev != nil {
@@ -101,7 +101,7 @@ type arrayInfo struct {
 	Level    md.Level   `json:"level"`
 	Layout   string     `json:"layout,omitempty"`
 	Slots    int        `json:"slots"`
-	Chunk    int64      `json:"chunk"` // bytes; 0 where the level has none
+	Chunk    int64      `json:"chunk"` // bytes; 0 if the level has none
 	Size     int64      `json:"size"`  // bytes
 	Events   uint64     `json:"events"`
 	Clean    bool       `json:"clean"`

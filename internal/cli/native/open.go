@@ -92,10 +92,10 @@ type openOptions struct {
 	std                       ui.IO
 	paths                     []string
 	out                       string // empty: to standard output
-	backup                    string // empty: there is none
+	backup                    string // empty: none
 	off, length               int64  // bytes; length -1: to the end
 	force, dirty, quiet, json bool
-	export                    *exportOptions // nil: not to be served
+	export                    *exportOptions // nil: the array is not served
 }
 
 func (o *openOptions) run(ctx context.Context) error {
@@ -155,7 +155,7 @@ func (o *openOptions) run(ctx context.Context) error {
 	return o.std.JSON(doc)
 }
 
-// failed adds the verb to an error; nil stays nil.
+// failed adds the exit code and the verb to an error; nil stays nil.
 func (o *openOptions) failed(code int, err error) error {
 	if err == nil {
 		return nil
@@ -201,7 +201,7 @@ func (o *openOptions) assemble(candidates []candidate, a *md.Assembly, backup bl
 // ruleForeign is engine/md's rule that all members belong to one array.
 const ruleForeign = "md.member.foreign"
 
-// extent gives the number of bytes to read of an array of size bytes.
+// extent returns the number of bytes to read from an array of size bytes.
 func (o *openOptions) extent(size int64) (int64, error) {
 	if o.off > size {
 		return 0, usage("open: --offset %d lies behind the array's end, it has %d bytes", o.off, size)

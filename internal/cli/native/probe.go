@@ -56,7 +56,7 @@ func probeCommand(std ui.IO) *cli.Command {
 	}
 }
 
-// probePath probes one path and says how it went, as an exit code.
+// probePath probes one path and returns the result and its exit code.
 func probePath(path string) (probedDevice, int) {
 	dev := probedDevice{Path: path, Size: -1, Signatures: []probe.Signature{}}
 	d, err := block.OpenFile(path, block.ForReading)

@@ -18,7 +18,7 @@ import (
 type recoverDocument struct {
 	ui.Document
 	Candidates []candidateJSON `json:"candidates"` // best first
-	Plan       []writeJSON     `json:"plan"`       // what makes the chosen candidate an array
+	Plan       []writeJSON     `json:"plan"`       // what to write to make the chosen candidate an array
 	Applied    bool            `json:"applied"`    // the plan was carried out
 }
 
@@ -30,7 +30,7 @@ type candidateJSON struct {
 	DataOffset  int64         `json:"data_offset"` // bytes
 	Metadata    string        `json:"metadata"`    // of the superblocks to be written
 	Members     []string      `json:"members"`     // by slot, "missing" for none
-	Alike       int           `json:"alike"`       // orders that fit equally well
+	Alike       int           `json:"alike"`       // how many orders fit equally well
 	Score       float64       `json:"score"`
 	Content     recover.Tally `json:"content"`
 	Redundancy  recover.Tally `json:"redundancy"`
@@ -97,7 +97,7 @@ func (r *recovery) run(ctx context.Context) error {
 	defer stop()
 	flag := block.ForReading
 	if r.apply {
-		flag = block.ForWriting | block.Exclusive // nobody else may have it meanwhile
+		flag = block.ForWriting | block.Exclusive // no other program may use it meanwhile
 	}
 	members := make([]block.Device, 0, len(r.paths))
 	for _, path := range r.paths {
@@ -135,7 +135,7 @@ func (r *recovery) run(ctx context.Context) error {
 	return nil
 }
 
-// search ranks the candidates. That nothing was found is no error of it.
+// search ranks the candidates. Finding none is not an error.
 func (r *recovery) search(ctx context.Context, members []block.Device) ([]*recover.Candidate, error) {
 	var bar *ui.Progress
 	found, err := recover.Search(ctx, members, recover.Options{

@@ -44,8 +44,11 @@ func TestRecoverNothing(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := Main(t.Context(), append([]string{"recover", "--json"}, blank...), ui.IO{Out: &out, Err: &errs})
 	var doc recoverDocument
-	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || code != ui.ExitNothing || doc.Schema != "mdkit.recover/1" || doc.Candidates == nil || doc.Applied {
-		t.Errorf("exit %d, %s, %v", code, &out, err)
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if code != ui.ExitNothing || doc.Schema != "mdkit.recover/1" || doc.Candidates == nil || doc.Applied {
+		t.Errorf("exit %d, %+v, %s", code, doc, &errs)
 	}
 	for _, path := range blank {
 		if b, err := os.ReadFile(path); err != nil || len(bytes.Trim(b, "\x00")) > 0 {

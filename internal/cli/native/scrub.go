@@ -37,7 +37,7 @@ type scrubOptions struct {
 	checkpoint                         string
 }
 
-// scrubOptionsOf reads the flags; nil without --scrub.
+// scrubOptionsOf reads the flags. It returns nil without --scrub.
 func scrubOptionsOf(c *cli.Context, std ui.IO) (*scrubOptions, error) {
 	o := &scrubOptions{
 		std: std, repair: c.Bool("repair"), dryRun: c.Bool("dry-run"), dirty: c.Bool("dirty"),
@@ -75,17 +75,17 @@ type scrubSummary struct {
 	ui.Document
 	Array      *arrayInfo `json:"array"`
 	Position   int64      `json:"position"` // bytes; where the scrub ended
-	Extent     int64      `json:"extent"`   // bytes; where all is done
+	Extent     int64      `json:"extent"`   // bytes; where it would be complete
 	Complete   bool       `json:"complete"`
 	Mismatches int64      `json:"mismatches"`
-	Provable   int64      `json:"provable"` // of them, those of which the wrong member is known
+	Provable   int64      `json:"provable"` // those of them whose wrong member is known
 	Repaired   int64      `json:"repaired"`
-	Lost       int64      `json:"lost"` // places of which the data is gone
+	Lost       int64      `json:"lost"` // places whose data is gone
 	DryRun     bool       `json:"dry_run"`
 }
 
-// run scrubs the array that the candidates make, and returns an exit code. The
-// metadata has been verified.
+// run scrubs the array that the candidates form, and returns an exit code. The
+// metadata has been verified already.
 func (o *scrubOptions) run(ctx context.Context, candidates []candidate, assembly *md.Assembly) (int, error) {
 	if o.repair && !o.dryRun {
 		writable, err := reopenForWriting(candidates, assembly)
@@ -128,10 +128,10 @@ func (o *scrubOptions) run(ctx context.Context, candidates []candidate, assembly
 	return code, nil
 }
 
-// scrubFailed names the verb.
+// scrubFailed adds the verb to an error.
 func scrubFailed(err error) error { return fmt.Errorf("verify: %w", err) }
 
-// devicesOf gives the devices of the members among the candidates.
+// devicesOf returns the devices of the members among the candidates.
 func devicesOf(candidates []candidate) map[*md.Member]block.Device {
 	devs := make(map[*md.Member]block.Device)
 	for _, c := range candidates {
@@ -142,8 +142,7 @@ func devicesOf(candidates []candidate) map[*md.Member]block.Device {
 	return devs
 }
 
-// reopenForWriting opens those members that are in once more, so that nobody
-// else can.
+// reopenForWriting opens those members that are in the array once more, exclusively.
 func reopenForWriting(candidates []candidate, a *md.Assembly) (list []candidate, err error) {
 	for _, v := range a.Verdicts {
 		if !v.In {
@@ -242,7 +241,7 @@ func (o *scrubOptions) printMismatch(out io.Writer, m array.Mismatch) error {
 	return nil
 }
 
-// outcome says what is known and was done about a mismatch.
+// outcome says what is known about a mismatch, and what was done about it.
 func (o *scrubOptions) outcome(m array.Mismatch) string {
 	if m.Kind == array.MismatchLost {
 		return "not enough members can read it"

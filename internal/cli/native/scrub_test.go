@@ -21,8 +21,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// makeRAID6 makes the image files of a RAID6 of five, full of seeded data, and
-// returns their paths.
+// makeRAID6 makes the image files of a RAID6 with five members, full of data that
+// depends on seed, and returns their paths.
 func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	t.Helper()
 	paths = formatImages(t, md.NewArray{Level: md.LevelRAID6, RaidDisks: 5, Name: "host:six"}, false)
@@ -37,14 +37,20 @@ func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	return paths
 }
 
-// formatImages makes the image files of an array with 4 MiB on each member. The
-// last is that of the journal, if there is to be one.
+// formatImages makes the image files of an array with 4 MiB on each member. If there
+// is to be a journal, it is in the last one.
 func formatImages(t *testing.T, array md.NewArray, journal bool) (paths []string) {
 	t.Helper()
 	const size, used = 6 << 20, 4 << 20
-	array.Version, array.Layout, array.Chunk, array.Size = md.V12, 2, 32, used/block.SectorSize
-	array.ActiveDisks, array.WorkingDisks = array.RaidDisks, array.RaidDisks
-	array.UUID, array.CTime, array.Clean = md.UUID{6}, time.Unix(1_700_000_000, 0), true
+	array.Version = md.V12
+	array.Layout = 2
+	array.Chunk = 32
+	array.Size = used / block.SectorSize
+	array.ActiveDisks = array.RaidDisks
+	array.WorkingDisks = array.RaidDisks
+	array.UUID = md.UUID{6}
+	array.CTime = time.Unix(1_700_000_000, 0)
+	array.Clean = true
 	n := array.RaidDisks
 	if journal {
 		n++
@@ -126,8 +132,8 @@ func mdkit(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// TestScrubRepairs damages one member of a RAID6, has the scrub name it, and
-// put it right; a dry run writes nothing.
+// TestScrubRepairs damages one member of a RAID6, and has the scrub name and repair
+// it; a dry run writes nothing.
 func TestScrubRepairs(t *testing.T) {
 	paths := makeRAID6(t, lab.Seed(t))
 	scrub := append([]string{"verify", "--scrub", "--quiet"}, paths...)
@@ -166,14 +172,14 @@ func TestScrubRepairs(t *testing.T) {
 	}
 }
 
-// TestScrubGoesOn interrupts a scrub, and another one goes on at its checkpoint.
+// TestScrubGoesOn interrupts a scrub, and has another one continue at its checkpoint.
 func TestScrubGoesOn(t *testing.T) {
 	paths := makeRAID6(t, 1)
 	overwrite(t, paths[0], 1<<20, []byte("rotten")) // in the first window
 	checkpoint := filepath.Join(t.TempDir(), "state")
 	args := append([]string{"verify", "--scrub", "--quiet", "--checkpoint", checkpoint}, paths...)
-	// Interrupted as soon as it tells of the damage, it waits for longer than a
-	// test takes before it may go on at that rate.
+	// The scrub is interrupted as soon as it reports the damage: at that rate it
+	// then has to wait for longer than a test takes.
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var out bytes.Buffer
@@ -185,13 +191,16 @@ func TestScrubGoesOn(t *testing.T) {
 		t.Fatalf("interrupted: %d\n%s", code, out.String())
 	}
 	var state scrubCheckpoint
-	if err := json.Unmarshal(mustRead(t, checkpoint), &state); err != nil || state.Position == 0 || state.Mismatches != 1 {
-		t.Fatalf("%+v, %v", state, err)
+	if err := json.Unmarshal(mustRead(t, checkpoint), &state); err != nil {
+		t.Fatal(err)
+	}
+	if state.Position == 0 || state.Mismatches != 1 {
+		t.Fatalf("%+v", state)
 	}
 	other := makeRAID6(t, 2)
 	overwrite(t, checkpoint, 0, bytes.ReplaceAll(mustRead(t, checkpoint), []byte(`"extent":4194304`), []byte(`"extent":9999999`)))
-	if code, _, errs := mdkit(append([]string{"verify", "--scrub", "--checkpoint", checkpoint}, other...)...); code != ui.ExitFailed ||
-		!strings.Contains(errs, "is the checkpoint of array") {
+	code, _, errs := mdkit(append([]string{"verify", "--scrub", "--checkpoint", checkpoint}, other...)...)
+	if code != ui.ExitFailed || !strings.Contains(errs, "is the checkpoint of array") {
 		t.Errorf("another's checkpoint: %d %s", code, errs)
 	}
 	overwrite(t, checkpoint, 0, bytes.ReplaceAll(mustRead(t, checkpoint), []byte(`"extent":9999999`), []byte(`"extent":4194304`)))

@@ -10,12 +10,13 @@ import (
 )
 
 const (
-	// streamPiece is about how much one worker reads at once, in bytes: so
-	// little that it is still in the processor's cache when it is written.
+	// streamPiece is about how much one worker reads at once, in bytes: little
+	// enough to be still in the processor's cache when it is written.
 	streamPiece = 1 << 20
-	// streamWorst bounds it for arrays that want more, in bytes.
+	// streamWorst bounds it for arrays that should be read in larger pieces, in
+	// bytes.
 	streamWorst = 8 << 20
-	// streamWorkers is the least number of workers: one reads while another
+	// streamWorkers is the minimum number of workers: one reads while another
 	// writes.
 	streamWorkers = 2
 )
@@ -25,9 +26,9 @@ type sink interface {
 	put(p []byte, off int64) (written int64, err error)
 }
 
-// stream reads length bytes from off of d into to and returns how many bytes
+// stream copies length bytes at off from d to the sink and returns how many bytes
 // were written. Workers take pieces in turn: each reads one while others do the
-// same, waits for those before it to be written, and writes it.
+// same, waits until those before it are written, and writes it.
 func stream(ctx context.Context, d block.Device, off, length int64, to sink, progress *ui.Progress) (written int64, err error) {
 	if length <= 0 {
 		return 0, ctx.Err()
@@ -65,7 +66,7 @@ func stream(ctx context.Context, d block.Device, off, length int64, to sink, pro
 	return s.written, err
 }
 
-// grainOf is how much of d is best read by one goroutine.
+// grainOf is how much of d one goroutine should read at once.
 func grainOf(d block.Device) int64 {
 	if a, ok := d.(interface{ Grain() int64 }); ok && a.Grain() <= streamWorst {
 		return a.Grain()
@@ -76,18 +77,18 @@ func grainOf(d block.Device) int64 {
 // streamer is a device on its way to a sink.
 type streamer struct {
 	d        block.Device
-	off, end int64 // what is read of d
+	off, end int64 // the part of d that is read
 	step     int64 // pieces end at multiples of this
-	grain    int64 // and are read by multiples of this
+	grain    int64 // and are read in multiples of this
 	to       sink
 	progress *ui.Progress
 
 	mu      sync.Mutex // held while writing
 	written int64
-	over    bool // nobody waits for more
+	over    bool // the caller does not wait for more
 }
 
-// work does every one of so many workers' pieces, beginning with the first.
+// work copies the pieces of one worker: first, and every workers-th piece after it.
 func (s *streamer) work(ctx context.Context, first, workers, pieces int64, turn <-chan struct{}, next chan<- struct{}) error {
 	buf := make([]byte, min(s.step, s.end-s.off))
 	for i := first; i < pieces; i += workers {
@@ -113,8 +114,8 @@ func (s *streamer) work(ctx context.Context, first, workers, pieces int64, turn 
 	return nil
 }
 
-// read fills p, grain by grain: the array would have several goroutines read
-// several grains, and these workers are several already.
+// read fills p, grain by grain: the array would read several grains with several
+// goroutines, and there are several workers already.
 func (s *streamer) read(p []byte, from int64) error {
 	for len(p) > 0 {
 		n := min(int64(len(p)), s.grain-from%s.grain)
@@ -126,7 +127,7 @@ func (s *streamer) read(p []byte, from int64) error {
 	return nil
 }
 
-// put writes a piece, unless the caller has left.
+// put writes a piece, unless the caller has stopped waiting.
 func (s *streamer) put(ctx context.Context, p []byte, at int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

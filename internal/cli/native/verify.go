@@ -97,7 +97,8 @@ func verifyCommand(std ui.IO) *cli.Command {
 	}
 }
 
-// verify checks the candidates each and together, and gives the exit code.
+// verify checks the candidates, each by itself and all together, and returns the
+// exit code.
 func verify(candidates []candidate) (*verifyDocument, int) {
 	doc := &verifyDocument{Document: ui.Schema("verify"), Members: []verifiedMember{}, Findings: []finding.Finding{}}
 	assembly := md.Assess(membersOf(candidates), md.Strict)
@@ -114,7 +115,7 @@ func verify(candidates []candidate) (*verifyDocument, int) {
 		if c.member != nil {
 			doc.Findings = slices.AppendSeq(doc.Findings, md.Check(c.dev, c.member))
 		} else if none := new(md.NoSuperError); errors.As(c.err, &none) {
-			// That there is no superblock has been said; where one may have been has not.
+			// The missing superblock has been reported, but not where one may have been.
 			for f := range md.CheckDevice(c.dev) {
 				if f.Rule != ruleNone {
 					doc.Findings = append(doc.Findings, f)
@@ -134,7 +135,7 @@ func verify(candidates []candidate) (*verifyDocument, int) {
 // ruleNone is engine/md's rule that a device has a superblock at all.
 const ruleNone = "md.none"
 
-// verifyMember says what is known of one candidate.
+// verifyMember says what is known about one candidate.
 func verifyMember(c candidate, a *md.Assembly) verifiedMember {
 	v := verifiedMember{memberInfo: describe(c, a)}
 	if c.member == nil {
@@ -144,8 +145,8 @@ func verifyMember(c candidate, a *md.Assembly) verifiedMember {
 		id := c.member.DeviceUUID()
 		v.DeviceUUID = &id
 	}
-	// What is wrong with a bitmap or a bad block log is a finding; here counts
-	// only what can be read.
+	// What is wrong with a bitmap or a bad block log is a finding; here only what
+	// can be read counts.
 	if b, err := c.member.ReadBitmap(c.dev); err == nil && b != nil {
 		if n, err := b.Count(c.dev); err == nil {
 			v.Bitmap = &bitmapInfo{Chunk: int64(b.ChunkSectors()) * md.SectorSize, Chunks: b.Chunks(), Dirty: n.Dirty}

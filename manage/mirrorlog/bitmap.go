@@ -2,11 +2,11 @@ package mirrorlog
 
 import "math/bits"
 
-// bitmap is a bit for each region, as it is on disk: the lowest bit of the
-// first byte is region 0's.
+// bitmap has a bit for each region, in the form it has on disk: the lowest bit of the
+// first byte belongs to region 0.
 type bitmap []byte
 
-// newBitmap has whole words of 32 bits, as the kernel's has (dm-log.c
+// newBitmap makes a bitmap of whole 32-bit words, as the kernel does (dm-log.c
 // create_log_context).
 func newBitmap(n uint64) bitmap { return make(bitmap, (n+31)/32*4) }
 
@@ -41,8 +41,8 @@ func (b bitmap) countTo(n uint64) (c uint64) {
 	return c
 }
 
-// firstZero finds the first region from on, below n, whose bit is not set; n
-// if there is none.
+// firstZero returns the first region, at or after from and below n, whose bit is not
+// set; n if there is none.
 func (b bitmap) firstZero(from, n uint64) uint64 {
 	for i := from; i < n; i++ {
 		if i%8 == 0 && b[i/8] == 0xff {

@@ -13,9 +13,9 @@ import (
 	table "github.com/mdkit/mdkit/engine/dm"
 )
 
-// OpenDisk opens the device of a log, by path or by "major:minor". It is read
-// and written past the page cache, so that no memory has to be found for it
-// while the mirror that waits for it is what memory is written back to.
+// OpenDisk opens the device of a log, by path or by "major:minor". It is read and
+// written past the page cache, so that it needs no memory while a mirror that waits
+// for it is what memory must be written back to.
 func OpenDisk(name string) (Disk, error) {
 	path := name
 	if major, minor, ok := table.Ref(name).Number(); ok {
@@ -64,7 +64,7 @@ func (d *blockDisk) identify() error {
 func (d *blockDisk) Number() string { return d.number }
 func (d *blockDisk) Size() int64    { return d.size }
 
-// ReadAt and WriteAt go through memory that is aligned as O_DIRECT wants it.
+// ReadAt and WriteAt use a buffer that is aligned as O_DIRECT requires.
 func (d *blockDisk) ReadAt(p []byte, off int64) (int, error) {
 	b := aligned(len(p))
 	n, err := d.File.ReadAt(b, off)
@@ -84,7 +84,7 @@ func aligned(n int) []byte {
 	return b[skip : int(skip)+n]
 }
 
-// BootID reads what tells this run of the kernel from all others (random(4)).
+// BootID reads the id that tells this run of the kernel from all others (random(4)).
 func BootID() (id [16]byte, err error) {
 	const path = "/proc/sys/kernel/random/boot_id"
 	text, err := os.ReadFile(path)

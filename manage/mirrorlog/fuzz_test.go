@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm/userlog"
 )
 
-// FuzzParseArgs takes any words as those of a log. What is taken has a number of
-// regions that a log can be made for.
+// FuzzParseArgs parses arbitrary words as the arguments of a log. If they are accepted,
+// a log can be made with that number of regions.
 func FuzzParseArgs(f *testing.F) {
 	f.Add("2048 clustered-core 64")
 	f.Add("2048 clustered-disk 3 253:1 64 nosync")
@@ -27,23 +27,28 @@ func FuzzParseArgs(f *testing.F) {
 				}
 				return
 			}
-			if n := a.regions(); n == 0 || n > maxRegions || (n-1)*a.Region >= a.Sectors || a.Sectors-(n-1)*a.Region > a.Region {
+			n := a.regions()
+			if n == 0 || n > maxRegions {
+				t.Fatalf("%+v has %d regions", a, n)
+			}
+			if before := (n - 1) * a.Region; before >= a.Sectors || a.Sectors-before > a.Region {
 				t.Fatalf("%+v has %d regions", a, n)
 			}
 			again := fmt.Sprintf("%d clustered-core %d", a.Sectors, a.Region)
 			if a.Device != "" {
 				again = fmt.Sprintf("%d clustered-disk %s %d", a.Sectors, a.Device, a.Region)
 			}
-			if b, err := ParseArgs(again); err != nil || b.Sectors != a.Sectors || b.Region != a.Region || b.Device != a.Device {
+			b, err := ParseArgs(again)
+			if err != nil || b.Sectors != a.Sectors || b.Region != a.Region || b.Device != a.Device {
 				t.Fatalf("%q is %+v, and %q is %+v, %v", text, a, again, b, err)
 			}
 		})
 	})
 }
 
-// FuzzStore starts a log of any number of regions from a device that holds
-// anything. Nobody but the arguments says how many regions there are, and what
-// the log then writes it reads again.
+// FuzzStore starts a log with any number of regions on a device with any content.
+// Only the arguments determine how many regions there are, and the log can read again
+// what it then writes.
 func FuzzStore(f *testing.F) {
 	head := func(regions uint64, bits ...byte) []byte {
 		b := make([]byte, offBits)

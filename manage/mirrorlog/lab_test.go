@@ -31,7 +31,7 @@ const (
 	region  = 1024
 )
 
-// TestLabMirror has the kernel keep its mirrors' logs here.
+// TestLabMirror makes the kernel keep the logs of its mirrors here.
 func TestLabMirror(t *testing.T) {
 	lab.Run(
 		t,
@@ -46,7 +46,8 @@ func TestLabMirror(t *testing.T) {
 	)
 }
 
-// serve answers the kernel until the test ends, and tells what it was asked.
+// serve answers the kernel until the test ends. The returned function tells what it
+// was asked.
 func serve(t *testing.T) func() []Report {
 	t.Helper()
 	seen, stop := listen(t)
@@ -54,7 +55,7 @@ func serve(t *testing.T) func() []Report {
 	return seen
 }
 
-// listen is serve until stop.
+// listen is serve until stop is called.
 func listen(t *testing.T) (told func() []Report, stop func()) {
 	t.Helper()
 	boot, err := BootID()
@@ -85,7 +86,7 @@ func listen(t *testing.T) (told func() []Report, stop func()) {
 	}, stop
 }
 
-// mirror makes a mirror of two disks with that log, and gives its node.
+// mirror makes a mirror of two disks with that log, and returns its node.
 func mirror(t *testing.T, m *mapper.Mapper, g *lab.Guest, log string) string {
 	t.Helper()
 	params := fmt.Sprintf("%s 2 %s 0 %s 0", log, g.Disks[0], g.Disks[1])
@@ -121,7 +122,7 @@ func inSync(t *testing.T, m *mapper.Mapper) {
 	})
 }
 
-// fill writes a pattern, and waits until it is on the disks.
+// fill writes a pattern and waits until it is on the disks.
 func fill(t *testing.T, node string, seed byte, size int) {
 	t.Helper()
 	f, err := os.OpenFile(node, os.O_RDWR, 0)
@@ -134,7 +135,7 @@ func fill(t *testing.T, node string, seed byte, size int) {
 	must(t, errors.Join(err, f.Sync(), f.Close()))
 }
 
-// same holds the first bytes of the legs against each other.
+// same compares the first bytes of the legs.
 func same(t *testing.T, g *lab.Guest, size int) {
 	t.Helper()
 	a, err := os.ReadFile(g.Disks[0])
@@ -202,7 +203,7 @@ func labDisk(t *testing.T, g *lab.Guest) {
 	fill(t, node, 9, 64<<10)
 	remove(t, m)
 	same(t, g, sectors*512)
-	// The log outlasts the mirror, and is the kernel's own format: neither of
+	// The log survives the mirror, and has the kernel's own format: neither of
 	// the two finds anything to recover in what the other has left.
 	for _, log := range []string{ours, kernels, ours} {
 		mirror(t, m, g, log)
@@ -211,7 +212,7 @@ func labDisk(t *testing.T, g *lab.Guest) {
 		}
 		remove(t, m)
 	}
-	// Told that nothing is in sync, it recovers all of it.
+	// Told that nothing is in sync, it recovers everything.
 	mirror(t, m, g, "userspace 5 log-disk clustered-disk "+g.Disks[2]+" 1024 sync")
 	inSync(t, m)
 	remove(t, m)
@@ -222,9 +223,9 @@ func labDisk(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// labTakeOver ends the program that keeps the log of a mirror in use. The next
-// one, to which the kernel says "nosync" again, finds on the device that a
-// region was being written to.
+// labTakeOver ends the program that keeps the log of a mirror in use. The next one, to
+// which the kernel says "nosync" again, finds on the log's device that a region was
+// being written to.
 func labTakeOver(t *testing.T, g *lab.Guest) {
 	m := open(t)
 	_, stop := listen(t)
@@ -232,7 +233,7 @@ func labTakeOver(t *testing.T, g *lab.Guest) {
 	inSync(t, m)
 	fill(t, node, 1, 64<<10)
 	stop()
-	// As if that write were still under way.
+	// As if that write were still in progress.
 	d, err := OpenDisk(g.Disks[2])
 	must(t, err)
 	b := make([]byte, storeAlign)
@@ -242,8 +243,8 @@ func labTakeOver(t *testing.T, g *lab.Guest) {
 	_, err = d.WriteAt(b, 0)
 	must(t, errors.Join(err, d.Close()))
 	seen := serve(t)
-	// The first question of a kernel that is told to start anew is lost: it has
-	// no room left for the answer. It asks again soon enough.
+	// When the kernel is told to start anew, its first question is lost, as it
+	// has no room left for the answer. It asks again soon.
 	status(t, m)
 	want := fmt.Sprintf(" %d/%d ", sectors/region-1, sectors/region)
 	if s := status(t, m); !strings.Contains(s, want) {

@@ -1,10 +1,9 @@
-// Package mirrorlog keeps the logs of mirrors that are kept in userspace, so
-// that `mirror userspace ...` works: what cmirrord does, on one machine. A log
-// tells which regions of a mirror are being written to and which of them have
-// the same data in all its legs.
+// Package mirrorlog keeps logs of mirrors in userspace, so that `mirror userspace
+// ...` works: what cmirrord does, on one machine. A log tells which regions of a
+// mirror are being written to, and which of them have the same data in all legs.
 //
-// [Log] is the log itself, a step machine; [Server] answers the kernel's
-// requests about any number of them.
+// [Log] is the log itself, a state machine; [Server] answers the kernel's requests
+// about any number of them.
 package mirrorlog
 
 import (
@@ -19,12 +18,12 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm/userlog"
 )
 
-// Sync says what is known of a mirror's legs when its log is made.
+// Sync says what is known about a mirror's legs when its log is made.
 type Sync int
 
 // Values of [Sync].
 const (
-	SyncUnknown Sync = iota // what the log's device says; without one nothing is in sync
+	SyncUnknown Sync = iota // what the log's device says; without a device nothing is in sync
 	SyncNever               // "sync": nothing is in sync, whatever the device says
 	SyncAlways              // "nosync": all is in sync, whatever the device says
 )
@@ -37,7 +36,7 @@ type Args struct {
 	Sync    Sync
 }
 
-// ErrArgs marks arguments that make no log.
+// ErrArgs marks arguments that are not those of a log.
 var ErrArgs = errors.New("not the arguments of a mirror log")
 
 // ParseArgs reads
@@ -45,7 +44,7 @@ var ErrArgs = errors.New("not the arguments of a mirror log")
 //	<sectors> clustered-core [<count>] <region> [sync|nosync]
 //	<sectors> clustered-disk [<count>] <device> <region> [sync|nosync]
 //
-// where the count, of the arguments behind it, may be there or not.
+// where the count is the number of arguments after it, and may be left out.
 func ParseArgs(text string) (Args, error) {
 	fail := func(why string) (Args, error) { return Args{}, fmt.Errorf("%q: %w: %s", text, ErrArgs, why) }
 	w := strings.Fields(text)
@@ -91,8 +90,8 @@ func ParseArgs(text string) (Args, error) {
 	return a, nil
 }
 
-// maxRegions bounds the memory that the marks of a log take: a bit each, three
-// times. It is a mirror of 512 TiB in regions of 512 KiB.
+// maxRegions bounds the memory for the marks of a log: three bits for each region. It
+// allows a mirror of 512 TiB with regions of 512 KiB.
 const maxRegions = 1 << 30
 
 // regions is how many regions the mirror has; the last may be a part of one.
@@ -107,24 +106,25 @@ func isNumber(s string) bool {
 type Log struct {
 	args  Args
 	n     uint64 // regions
-	clean bitmap // no write is under way
+	clean bitmap // no write is in progress
 	sync  bitmap // all legs are the same
 	busy  bitmap // being recovered
-	next  uint64 // where the search for work goes on
+	next  uint64 // where the search for work continues
 	store *store // nil for clustered-core
 	dirty bool   // clean has changed since it was written
-	// resumed says that what the device had is read, and may be written over.
+	// resumed says that the log on the device has been read, and may be
+	// overwritten.
 	resumed bool
 }
 
-// New makes a log. disk is its device, which a log of clustered-disk must have.
-// The owner is kept on it, so that who takes over a log while its mirror is in
-// use knows it for the same; the zero value is nobody's.
+// New makes a log. disk is its device, which a clustered-disk log must have. The owner
+// is recorded on it, so that a server that takes over a log while its mirror is in use
+// recognizes it; the zero value stands for no owner.
 func New(a Args, disk Disk, owner Owner) (*Log, error) {
 	n := a.regions()
 	l := &Log{args: a, n: n}
 	if a.Device != "" {
-		// Before the marks: there may be no room for them.
+		// This comes before the marks: there may be no room for them.
 		var err error
 		if l.store, err = openStore(disk, n, owner); err != nil {
 			return nil, err
@@ -140,8 +140,8 @@ func New(a Args, disk Disk, owner Owner) (*Log, error) {
 	return l, nil
 }
 
-// disown ends the log's bond with its owner, who is about to go: the kernel may
-// give the number to another log.
+// disown removes the owner from the log, as it is about to go: the kernel may give its
+// number to another log.
 func (l *Log) disown() error {
 	if l.store == nil || l.store.owner.LUID == 0 {
 		return nil
@@ -153,7 +153,7 @@ func (l *Log) disown() error {
 	return l.store.write(l.clean)
 }
 
-// Close gives the device back.
+// Close closes the device.
 func (l *Log) Close() error {
 	if l.store == nil {
 		return nil
@@ -161,11 +161,11 @@ func (l *Log) Close() error {
 	return l.store.disk.Close()
 }
 
-// resume reads the log before it is used (dm-log.c disk_resume, core_resume).
-// After a restart of the program that keeps the logs the kernel repeats the
-// table's words of a log that it has been using
-// (dm-log-userspace-base.c userspace_do_request): "nosync" was said of the legs
-// when the mirror was made, and what the log says since then holds.
+// resume reads the log before it is used (dm-log.c disk_resume, core_resume). After a
+// restart of the program that keeps the logs, the kernel repeats the arguments from
+// the table of a log that it has been using (dm-log-userspace-base.c
+// userspace_do_request): "nosync" was true of the legs when the mirror was made, but
+// now what the log says counts.
 func (l *Log) resume() error {
 	l.next = 0
 	l.busy = newBitmap(l.n)
@@ -182,12 +182,12 @@ func (l *Log) resume() error {
 			known = 0
 		}
 	}
-	for r := known; r < l.n; r++ { // the mirror has grown, or the log is new
+	for r := known; r < l.n; r++ { // the mirror has been extended, or the log is new
 		l.clean.set(r, l.args.Sync == SyncAlways)
 	}
 	l.sync = l.clean.clone()
-	// What was said of the legs was said of this moment. Whoever starts the log
-	// again finds in it what happened since.
+	// The argument about the legs is about this moment. When the log is started
+	// again, it knows what has happened since.
 	l.args.Sync = SyncUnknown
 	l.resumed = true
 	return l.store.write(l.clean)
@@ -249,7 +249,7 @@ func (l *Log) answer(req *userlog.Request, regions []uint64) userlog.Reply {
 		return userlog.Numbers(l.sync.countTo(l.n))
 	case userlog.StatusInfo:
 		return userlog.Text(l.info())
-	case userlog.IsRemoteRecovering: // there is no other machine
+	case userlog.IsRemoteRecovering: // there are no other machines
 		return numbers(false, l.sync.firstZero(0, l.n))
 	}
 	return userlog.Reply{Errno: int(unix.EOPNOTSUPP)}
@@ -289,7 +289,7 @@ func (l *Log) mark(regions []uint64, clean bool) {
 	}
 }
 
-// flush makes the marks last.
+// flush makes the marks durable.
 func (l *Log) flush() error {
 	if l.store == nil || !l.dirty {
 		return nil
@@ -301,8 +301,8 @@ func (l *Log) flush() error {
 	return nil
 }
 
-// work finds a region that is out of sync and not under recovery
-// (dm-log.c core_get_resync_work).
+// work finds a region that is out of sync and not being recovered (dm-log.c
+// core_get_resync_work).
 func (l *Log) work() (uint64, bool) {
 	for {
 		r := l.sync.firstZero(l.next, l.n)

@@ -34,8 +34,11 @@ func TestParseArgs(t *testing.T) {
 		{"2048 core 64", Args{}, false},
 	} {
 		got, err := ParseArgs(c.text)
-		if c.ok && (got != c.want || err != nil) || !c.ok && !errors.Is(err, ErrArgs) {
-			t.Errorf("%q: %+v, %v", c.text, got, err)
+		switch {
+		case c.ok && (got != c.want || err != nil):
+			t.Errorf("%q: %+v, %v; want %+v", c.text, got, err, c.want)
+		case !c.ok && !errors.Is(err, ErrArgs):
+			t.Errorf("%q: %+v, %v; want ErrArgs", c.text, got, err)
 		}
 	}
 }
@@ -74,8 +77,8 @@ func ask(t *testing.T, h interface {
 	return (&userlog.Request{Data: r.Data}).Regions()
 }
 
-// A log that is never flushed after a mark, as at a power cut, recovers that
-// region and no other.
+// TestPowerCut checks that a log that is not flushed after a mark, as at a power cut,
+// recovers that region and no other.
 func TestPowerCut(t *testing.T) {
 	disk := &memory{b: make([]byte, 8192)}
 	start := func(sync Sync) *Log {
@@ -160,8 +163,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A table that is loaded again makes a log of the same name before the old one
-// is given up.
+// TestServer includes a table that is loaded again: that makes a log of the same name
+// before the old one is given up.
 func TestServer(t *testing.T) {
 	disk := &memory{b: make([]byte, 8192)}
 	var told []Report
@@ -189,9 +192,9 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// A server that takes over a log in use, for which the kernel repeats the words
-// of the table, goes on with what is on the device. Said of a mirror that is
-// made anew, "nosync" holds.
+// TestTakeOver checks that a server that takes over a log in use, for which the kernel
+// repeats the arguments from the table, continues with what is on the device. For a
+// mirror that is made anew, "nosync" counts.
 func TestTakeOver(t *testing.T) {
 	disk := &memory{b: make([]byte, 8192)}
 	boot := [16]byte{1}
@@ -230,7 +233,7 @@ func TestTakeOver(t *testing.T) {
 		}
 		disk.b = was
 	}
-	// Who takes over is asked twice: the second answer must have no data.
+	// A server that takes over is asked twice: the second answer must have no data.
 	s, _ = start(5, boot)
 	if r := s.Handle(&userlog.Request{
 		UUID: "u", LUID: 5, Type: userlog.Construct,
@@ -238,7 +241,7 @@ func TestTakeOver(t *testing.T) {
 	}); r.Errno != 0 || len(r.Data) != 0 {
 		t.Errorf("asked again: %+v", r)
 	}
-	// The number of a log that is gone is free for another.
+	// The number of a log that is gone may be given to another.
 	s, _ = start(5, boot)
 	send(s, 5, userlog.Destroy, nil)
 	if _, n := start(5, boot); n != all {

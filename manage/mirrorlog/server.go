@@ -10,14 +10,14 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm/userlog"
 )
 
-// Server answers for all userspace mirror logs of a machine.
+// Server answers the requests for all userspace mirror logs of a machine.
 type Server struct {
 	// Open opens the device of a log, named as in the table.
 	Open func(name string) (Disk, error)
-	// Report is told of each log that comes or goes, and of trouble. It may be
-	// nil.
+	// Report is called for each log that is made or goes away, and for problems. It
+	// may be nil.
 	Report func(Report)
-	// Boot tells this run of the kernel from others; BootID gives it.
+	// Boot tells this run of the kernel from others; BootID returns it.
 	Boot [16]byte
 
 	logs map[string]*Log // by UUID
@@ -28,7 +28,7 @@ type Server struct {
 type Report struct {
 	UUID    string       // the log's name in the table
 	Request userlog.Type // what the kernel asked
-	Args    string       // of a log that came
+	Args    string       // of a new log
 	Err     error        // why the kernel was refused; nil if it was not
 }
 
@@ -45,7 +45,7 @@ func (s *Server) Serve(ctx context.Context, c *userlog.Conn) error {
 	}
 }
 
-// Close gives back the devices of all logs.
+// Close closes the devices of all logs.
 func (s *Server) Close() error {
 	var failed []error
 	for _, l := range s.logs {
@@ -65,9 +65,9 @@ func (s *Server) Handle(req *userlog.Request) userlog.Reply {
 	}
 	l, ok := s.logs[req.UUID]
 	if !ok {
-		// With ESRCH, as if nobody were there, the kernel makes the log anew, and
-		// repeats what it has asked (dm-log-userspace-base.c userspace_do_request):
-		// that is how a log in use comes to a server that has been restarted.
+		// After ESRCH, as if there were no server, the kernel makes the log anew and
+		// repeats its request (dm-log-userspace-base.c userspace_do_request): that is
+		// how a restarted server gets a log in use.
 		return s.refuse(req, fmt.Errorf("there is no log %s: %w", req.UUID, unix.ESRCH))
 	}
 	r := l.Handle(req)
@@ -77,12 +77,12 @@ func (s *Server) Handle(req *userlog.Request) userlog.Reply {
 	return r
 }
 
-// construct makes a log, in place of one of that name: the kernel makes the new
-// one of a reloaded table before it gives up the old one.
+// construct makes a log, replacing one of the same name: for a reloaded table, the
+// kernel makes the new log before it gives up the old one.
 func (s *Server) construct(req *userlog.Request) userlog.Reply {
 	if s.logs[req.UUID] != nil && s.id[req.UUID] == req.LUID {
-		// The kernel tries again: it looks for a server that has gone away, and
-		// then, unlike at first, it has no room for the device's number and
+		// This is a retry: the kernel looks for a server that has gone away, and
+		// now, unlike the first time, it has no room for the device's number and
 		// takes that for an error (dm-log-userspace-base.c userspace_do_request,
 		// dm-log-userspace-transfer.c fill_pkg).
 		return userlog.Reply{}
@@ -118,7 +118,7 @@ func (s *Server) construct(req *userlog.Request) userlog.Reply {
 	return userlog.Text(disk.Number())
 }
 
-// destroy forgets a log, unless another table has taken its name meanwhile.
+// destroy removes a log, unless another table has taken its name meanwhile.
 func (s *Server) destroy(req *userlog.Request) userlog.Reply {
 	l, ok := s.logs[req.UUID]
 	if !ok || s.id[req.UUID] != req.LUID {

@@ -16,9 +16,8 @@ type Disk interface {
 	Number() string // "major:minor"
 }
 
-// Layout of a log on its device, the same that the kernel's own disk log has
-// (dm-log.c struct log_header_disk, LOG_OFFSET): little endian, offsets in
-// bytes.
+// The layout of a log on its device, the same as that of the kernel's own disk log
+// (dm-log.c struct log_header_disk, LOG_OFFSET): little endian, offsets in bytes.
 const (
 	storeMagic   = 0x4d695272 // "MiRr"
 	storeVersion = 2
@@ -26,22 +25,22 @@ const (
 	offOwner     = 16 // the kernel's own log keeps nothing from here to the bits
 	offBoot      = 24
 	offBits      = 1024
-	storeAlign   = 4096 // what is read and written at once
+	storeAlign   = 4096 // reads and writes are multiples of this
 )
 
-// Owner is the log in the kernel that a log on a device belongs to.
+// Owner identifies the log in the kernel that a log on a device belongs to.
 type Owner struct {
-	LUID uint64   // the kernel's number of it, never 0
+	LUID uint64   // the kernel's number for it, never 0
 	Boot [16]byte // the kernel's boot_id: another kernel may give the same number
 }
 
-// store is a log on its device.
+// store is the copy of a log on its device.
 type store struct {
 	disk   Disk
 	n      uint64 // regions
 	owner  Owner  // zero: none
 	buf    []byte // the whole of it
-	failed bool   // the device did not take the last write
+	failed bool   // the last write to the device failed
 }
 
 // ErrTooSmall marks a device that has no room for the log.
@@ -58,14 +57,14 @@ func openStore(disk Disk, n uint64, owner Owner) (*store, error) {
 	return &store{disk: disk, n: n, owner: owner, buf: make([]byte, size)}, nil
 }
 
-// ours says whether what read or write had last belongs to the owner.
+// ours reports whether the log, as last read or written, belongs to the owner.
 func (s *store) ours() bool {
 	return s.owner.LUID != 0 &&
 		binary.LittleEndian.Uint64(s.buf[offOwner:]) == s.owner.LUID && [16]byte(s.buf[offBoot:]) == s.owner.Boot
 }
 
-// read fills in the bits of the regions that the log on the device knows, and
-// says how many it knows: 0 if there is no log.
+// read fills in the bits of the regions that the log on the device has, and returns
+// how many it has: 0 if there is no log.
 func (s *store) read(clean bitmap) (uint64, error) {
 	if _, err := s.disk.ReadAt(s.buf, 0); err != nil {
 		return 0, fmt.Errorf("read log of %s: %w", s.disk.Number(), err)
@@ -77,7 +76,7 @@ func (s *store) read(clean bitmap) (uint64, error) {
 	return min(binary.LittleEndian.Uint64(s.buf[offRegions:]), s.n), nil
 }
 
-// write puts the log on the device, to stay.
+// write puts the log on the device, durably.
 func (s *store) write(clean bitmap) error {
 	clear(s.buf)
 	binary.LittleEndian.PutUint32(s.buf, storeMagic)

@@ -1,11 +1,10 @@
-// Package getopt walks an argument vector the way GNU getopt_long(3) does in
-// its "return in order" mode (a short option string that starts with '-'):
-// options and other words come out one by one, in the order they were given.
+// Package getopt walks an argument vector the way GNU getopt_long(3) does in its
+// "return in order" mode (a short option string that starts with '-'): options and
+// other words are returned one by one, in the order in which they were given.
 //
-// The caller hands the option tables to every step, so it may change them
-// between two options; mdadm's grammar needs that, because the meaning of its
-// short letters depends on the mode it has learnt so far. Complaints have
-// glibc's exact words.
+// The caller passes the option tables to every step, so it may change them between
+// two options; mdadm's grammar needs that, because the meaning of its short letters
+// depends on the mode as known so far. Complaints have glibc's exact words.
 package getopt
 
 import (
@@ -23,8 +22,8 @@ const (
 	OptionalArgument Arity = 2 // only as --name=argument
 )
 
-// Word is the Val of an argument that is not an option, as getopt returns 1
-// for it in this mode.
+// Word is the Val of an argument that is not an option: getopt returns 1 for it in
+// this mode.
 const Word = 1
 
 // Long is one long option. Two entries with the same Val and Arity are
@@ -48,13 +47,13 @@ type Option struct {
 	HasArg bool // tells an absent optional argument from an empty one
 }
 
-// Error is a complaint about one argument. It reads as glibc prints it.
+// Error is a complaint about one argument, worded as glibc prints it.
 type Error struct {
 	Program string // the name the program was called by
 	Message string
 }
 
-// Error gives "program: message".
+// Error returns "program: message".
 func (e *Error) Error() string { return e.Program + ": " + e.Message }
 
 // Parser is a position in an argument vector.
@@ -63,11 +62,11 @@ type Parser struct {
 	args    []string
 	next    int      // index in args of the next argument
 	cluster string   // letters of the current -abc still to come
-	rest    []string // what was behind "--"
+	rest    []string // what came after "--"
 }
 
-// New starts at the first of args; program, the name the program was called
-// by, is used in complaints and is not part of args.
+// New returns a Parser that starts at the first of args. program, the name by which
+// the program was called, is used in complaints and is not part of args.
 func New(program string, args []string) *Parser {
 	return &Parser{program: program, args: args}
 }
@@ -99,9 +98,8 @@ func (p *Parser) Next(short string, longs []Long) (Option, error) {
 	return p.letter(short)
 }
 
-// Rest gives the words behind "--", once Next has come to it. A tool whose
-// getopt sorts its arguments, options first, takes them for words like those
-// before.
+// Rest returns the words after "--", once Next has reached it. A tool whose getopt
+// sorts its arguments, options first, treats them like the words before it.
 func (p *Parser) Rest() []string { return p.rest }
 
 func (p *Parser) letter(short string) (Option, error) {
@@ -151,9 +149,9 @@ func (p *Parser) long(text string, longs []Long) (Option, error) {
 	return Option{Val: match.Val, Name: match.Name, Arg: value, HasArg: true}, nil
 }
 
-// find looks for name, in full or as the beginning of exactly one option or
-// of synonyms. It returns the candidates, as glibc lists them, if it cannot
-// decide: the first that fits, and those that are not its synonyms.
+// find looks for an option by its full name, or by the beginning of the name of
+// exactly one option or of synonyms. If it cannot decide, it returns the candidates
+// as glibc lists them: the first that fits, and those that are not its synonyms.
 func find(name string, longs []Long) (match *Long, ambiguous []string) {
 	for i := range longs {
 		if longs[i].Name == name {

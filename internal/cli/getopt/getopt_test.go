@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// table is a cut from mdadm's options that has every kind in it, and synonyms.
+// table is a selection of mdadm's options with one of every kind, and synonyms.
 func table() []Long {
 	return []Long{
 		{Name: "manage", Val: 300},
@@ -28,8 +28,8 @@ func table() []Long {
 
 const shorts = "CDb:n:o::c;"
 
-// TestNext: a case is a command line; the result its options and words, one a
-// line. The complaints are those glibc 2.36 prints for the same lines.
+// TestNext has command lines as its cases; the results are their options and words,
+// one a line. The complaints are those that glibc 2.36 prints for the same lines.
 func TestNext(t *testing.T) {
 	datadriven.RunTest(t, "testdata/next.txt", func(t *testing.T, d *datadriven.TestData) string {
 		t.Helper()
@@ -52,8 +52,8 @@ func TestNext(t *testing.T) {
 	})
 }
 
-// TestTablesMayChange: the same letter takes an argument or not as the caller
-// switches tables between two steps, also within one cluster.
+// TestTablesMayChange checks that the same letter takes an argument or not when the
+// caller switches tables between two steps, even within one cluster.
 func TestTablesMayChange(t *testing.T) {
 	p := New("prog", []string{"-Cbfile", "-b", "x"})
 	var got []string
@@ -76,7 +76,7 @@ func TestTablesMayChange(t *testing.T) {
 	}
 }
 
-// FuzzNext: parsing ends, and gives back only what was put in.
+// FuzzNext checks that parsing ends, and returns only what was put in.
 func FuzzNext(f *testing.F) {
 	for _, s := range []string{"-Cn3 x", "--chunk=4 --", "--da -o -ofoo", "--raid-d 3 -"} {
 		f.Add(strings.ReplaceAll(s, " ", "\x00"), shorts)

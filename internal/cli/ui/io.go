@@ -1,5 +1,5 @@
-// Package ui holds what the command-line faces share: the streams they talk
-// over, exit codes, tables, sizes, JSON documents and progress.
+// Package ui holds what the command-line faces share: the streams they use, exit
+// codes, tables, sizes, JSON documents and progress.
 package ui
 
 import (
@@ -20,19 +20,18 @@ type IO struct {
 	Out io.Writer
 	Err io.Writer
 
-	// Terminal says whether Err is a terminal, on which a line can be drawn
-	// again; nil means it is not. It is a question, since asking costs a
-	// system call that most commands never need.
+	// Terminal reports whether Err is a terminal, on which a line can be redrawn;
+	// nil means that it is not. It is a function, since the answer costs a system
+	// call that most commands never need.
 	Terminal func() bool
 
 	// Keyboard says whether In is a terminal, so that somebody can be asked; nil
 	// means that there is nobody.
 	Keyboard func() bool
 
-	// Interrupt derives a context that an interrupt from the keyboard or a
-	// request to end cancels, the first time; nil means that there is nobody to
-	// interrupt. Commands that have something to clean up call it; the others
-	// end at once as they are.
+	// Interrupt derives a context that is canceled by the first interrupt from the
+	// keyboard or request to end; nil means that there are none. Commands that have
+	// something to clean up call it; the others just end at once.
 	Interrupt func(context.Context) (context.Context, context.CancelFunc)
 }
 
@@ -50,7 +49,7 @@ func Process() IO {
 	}
 }
 
-// Cancellable returns ctx such that Ctrl-C cancels it, if somebody can press it.
+// Cancellable returns a ctx that Ctrl-C cancels, if there are interrupts.
 func (o IO) Cancellable(ctx context.Context) (context.Context, context.CancelFunc) {
 	if o.Interrupt == nil {
 		return context.WithCancel(ctx)
@@ -61,12 +60,12 @@ func (o IO) Cancellable(ctx context.Context) (context.Context, context.CancelFun
 // CanAsk says whether somebody is there to read a question and to answer it.
 func (o IO) CanAsk() bool { return o.IsTerminal() && o.Keyboard != nil && o.Keyboard() }
 
-// IsTerminal says whether Err is a terminal.
+// IsTerminal reports whether Err is a terminal.
 func (o IO) IsTerminal() bool { return o.Terminal != nil && o.Terminal() }
 
-// IsBrokenPipe says whether err means that the reader of our output has gone,
-// which is its good right and no error to report. The process's own stdout
-// never comes to this: there SIGPIPE ends it as it ends any program.
+// IsBrokenPipe reports whether err means that the reader of our output has gone,
+// which it may do and which is not reported as an error. This never happens on the
+// process's own stdout: there SIGPIPE ends the process, as any other program.
 func IsBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// redraw is the least time between two drawings of a progress line.
+// redraw is the minimum time between two drawings of a progress line.
 const redraw = 200 * time.Millisecond
 
-// Progress draws one line that says how far a long work has come. It draws
-// nothing where nobody would see it.
+// Progress draws one line that says how far a long job has come. It draws nothing if
+// nobody would see it.
 type Progress struct {
 	w       io.Writer // nil: draw nothing
 	what    string
@@ -19,8 +19,8 @@ type Progress struct {
 	drawn   time.Time
 }
 
-// Progress starts a progress line for work of total bytes on Err, unless Err
-// is no terminal or quiet is asked for.
+// Progress starts a progress line on Err for a job of total bytes, unless Err is not
+// a terminal or quiet is asked for.
 func (o IO) Progress(what string, total int64, quiet bool) *Progress {
 	p := &Progress{what: what, total: total}
 	if !quiet && o.IsTerminal() {
@@ -42,7 +42,7 @@ func (p *Progress) Update(done int64) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s: %s", p.what, p.line(done, now.Sub(p.started)))
 }
 
-// line describes done bytes after the given time.
+// line describes the progress: done bytes after the given time.
 func (p *Progress) line(done int64, took time.Duration) string {
 	text := fmt.Sprintf("%s of %s", Size(done), Size(p.total))
 	if p.total > 0 {

@@ -41,7 +41,7 @@ func ParseSize(text string) (int64, error) {
 	return n << shift, nil
 }
 
-// Choose gives one of two texts.
+// Choose returns one of two texts.
 func Choose(cond bool, yes, no string) string {
 	if cond {
 		return yes

@@ -25,8 +25,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestProgress shows that a line is drawn on a terminal, is removed again, and
-// is drawn nowhere else.
+// TestProgress checks that a line is drawn on a terminal and removed again, and that
+// it is drawn nowhere else.
 func TestProgress(t *testing.T) {
 	for _, c := range []struct{ terminal, quiet, draws bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
 		var out bytes.Buffer
@@ -77,7 +77,7 @@ func TestIsBrokenPipe(t *testing.T) {
 	}
 }
 
-// TestInterrupt shows that an interrupt cancels what asked to be told.
+// TestInterrupt checks that an interrupt cancels the contexts derived by Interrupt.
 func TestInterrupt(t *testing.T) {
 	ctx, stop := Process().Cancellable(t.Context())
 	defer stop()
@@ -106,8 +106,8 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// TestNeedsLinux: one line that names the tool and the system, and the code for
-// what could not be done.
+// TestNeedsLinux checks for one line that names the tool and the system, and for the
+// exit code of what could not be done.
 func TestNeedsLinux(t *testing.T) {
 	var out, complaint bytes.Buffer
 	f := NeedsLinux("dmsetup")

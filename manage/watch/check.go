@@ -13,7 +13,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Values of known.percent that are no percentage (mdadm.h, RESYNC_*).
+// Values of known.percent that are not percentages (mdadm.h, RESYNC_*).
 const (
 	idle    = -1
 	delayed = -2
@@ -22,19 +22,19 @@ const (
 	unknown = -5 // not looked yet
 )
 
-// known is what is known of one array since it was looked at last.
+// known is what is known about one array from the last look at it.
 type known struct {
 	path       string
 	kernel     string
-	container  bool // of external metadata: arrays are made from it
+	container  bool // a container of external metadata: arrays are made in it
 	configured bool
 	scanned    bool
 	spareGroup string
 	wantSpares int
-	metadata   string // as policies name it: "0.90" or "1.x"; "" for others
+	metadata   string // in the words of policies: "0.90" or "1.x"; "" for others
 
 	utime   uint32 // of the last look that saw a change; 0 before the first
-	errs    int    // looks in a row that did not see it
+	errs    int    // number of looks in a row that did not find it
 	percent int
 	disks   []disk // by the kernel's number
 	seen    State
@@ -46,7 +46,7 @@ type disk struct {
 	num   sysblock.Num
 }
 
-// none is a number that no member has.
+// none stands for a number that no member has.
 var none = disk{state: mdctl.DiskRemoved}
 
 func (d disk) empty() bool { return d.num == sysblock.Num{} }
@@ -71,9 +71,9 @@ func (w *Watcher) check(p *pass, k *known) bool {
 	stat := p.stat.Array(k.kernel)
 	switch {
 	case stat == nil && k.utime != 0 && w.cleared(k.kernel):
-		return w.gone(k) // its device lives on for a moment; mdadm misses that it has gone
+		return w.gone(k) // its device exists for a moment longer; mdadm does not notice that it has gone
 	case stat == nil || p.used[k.kernel]:
-		k.errs++ // a second name for the same array, or it came this moment
+		k.errs++ // a second name for the same array, or it has just appeared
 		return false
 	}
 	p.used[k.kernel] = true
@@ -97,7 +97,7 @@ func (w *Watcher) check(p *pass, k *known) bool {
 	return k.needy()
 }
 
-// cleared reports whether there is no array any more behind the kernel's name.
+// cleared reports whether the device of that kernel name no longer has an array.
 func (w *Watcher) cleared(kernel string) bool {
 	a, err := sysmd.Open(w.fs, kernel)
 	if err != nil {
@@ -107,7 +107,7 @@ func (w *Watcher) cleared(kernel string) bool {
 	return err != nil || s == sysmd.Clear
 }
 
-// gone reports an array that was there.
+// gone reports that an array has disappeared.
 func (w *Watcher) gone(k *known) bool {
 	if k.errs == 0 && !k.container {
 		w.tell(DeviceDisappeared, k, "", "")
@@ -129,7 +129,7 @@ func (w *Watcher) compare(k *known, now *reading, inactive bool) {
 	}
 	utime := now.utime
 	if utime == 0 {
-		utime = k.utime + 1 // arrays without metadata of the kernel's have none
+		utime = k.utime + 1 // arrays without metadata that the kernel keeps have none
 	}
 	if k.utime == utime && before.Failed == now.Failed && before.Working == now.Working &&
 		before.Spare == now.Spare && k.percent == now.percent {
@@ -213,7 +213,7 @@ func (w *Watcher) nodeName(d disk) string {
 	return d.num.String()
 }
 
-// kernelName finds the kernel's name of an open array.
+// kernelName finds the kernel's name for an open array.
 func kernelName(w *Watcher, dev *mdctl.Device) string {
 	major, minor, err := blockctl.Number(dev.File())
 	if err != nil {
@@ -226,14 +226,14 @@ func kernelName(w *Watcher, dev *mdctl.Device) string {
 	return b.Name()
 }
 
-// isNode reports whether path is a node of the block device.
+// isNode reports whether path is a node for the block device.
 func isNode(path string, num sysblock.Num) bool {
 	var st unix.Stat_t
 	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK &&
 		st.Rdev == unix.Mkdev(num.Major, num.Minor)
 }
 
-// setUp reports whether there is an array on the device.
+// setUp reports whether there is an array behind the device.
 func setUp(path string) bool {
 	dev, err := mdctl.Open(path, os.O_RDONLY)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Names of events. A rebuild that has passed a step of its progress is called
-// by the percentage, as "Rebuild40".
+// Names of events. The event of a rebuild that has reached a step of its progress is
+// named after the percentage, as "Rebuild40".
 const (
 	DeviceDisappeared = "DeviceDisappeared" // the array is gone, or has no redundancy to watch
 	RebuildStarted    = "RebuildStarted"    // resync, recovery, reshape or check has begun
@@ -15,8 +15,8 @@ const (
 	Fail              = "Fail"              // a member in sync has failed or is gone
 	FailSpare         = "FailSpare"         // a spare has failed
 	SpareActive       = "SpareActive"       // a spare has been rebuilt and is in sync
-	NewArray          = "NewArray"          // an array has come
-	DegradedArray     = "DegradedArray"     // an array lacks members when it is first seen
+	NewArray          = "NewArray"          // an array has appeared
+	DegradedArray     = "DegradedArray"     // an array was missing members when first seen
 	MoveSpare         = "MoveSpare"         // a spare was moved to an array that needed it
 	SparesMissing     = "SparesMissing"     // an array has fewer spares than configured
 	TestMessage       = "TestMessage"       // a test was asked for
@@ -26,33 +26,33 @@ const (
 type Event struct {
 	Time  time.Time
 	Name  string // one of the constants, or "Rebuild40"
-	Array string // path of the array's device
-	// Kernel is the kernel's name of the array, "" while it is not known.
+	Array string // path of the array's node
+	// Kernel is the kernel's name for the array, "" if it is not known.
 	Kernel string
-	// Component is the path of the member that the event is about, or its
-	// number as "8:1"; of MoveSpare the array that the spare came from. It is
+	// Component is the path of the member that the event is about, or its number
+	// as "8:1"; for MoveSpare it is the array that the spare came from. It is
 	// empty for events about the whole array.
 	Component string
 	// Extra says more: "Wrong-Level", or how many mismatches were found.
 	Extra string
-	// State is how the array was found at that time.
+	// State is the array's state at that time.
 	State State
 }
 
-// State is how an array stands. Counts are of members.
+// State is the state of an array. Its counts are numbers of members.
 type State struct {
 	Level     string // kernel's word, "" if unknown
 	RaidDisks int    // slots
 	Active    int    // in sync
 	Working   int    // not failed
-	Failed    int    // slots without a member in sync or a spare for it
+	Failed    int    // slots with neither a member in sync nor a spare for it
 	Spare     int
 	Slots     string // as mdstat shows them: U in sync, _ not
 	Action    string // "resync", "recovery", "reshape", "check", "" for none
-	Percent   int    // done of Action; meaningful with Action only
+	Percent   int    // progress of Action; meaningful only with Action
 }
 
-// Detail is what mdadm hands on beside event and array: the component, or the
+// Detail is what mdadm passes on besides event and array: the component, or the
 // extra information with a blank before it, or nothing.
 func (e Event) Detail() string {
 	if e.Component == "" && e.Extra != "" {
@@ -61,14 +61,14 @@ func (e Event) Detail() string {
 	return e.Component
 }
 
-// Severity of events.
+// The severities of events.
 const (
-	Critical = "critical" // data or redundancy are at stake
+	Critical = "critical" // data or redundancy is at risk
 	Warning  = "warning"
 	Info     = "info"
 )
 
-// Severity says how much an event matters: Critical, Warning or Info.
+// Severity says how serious an event is: Critical, Warning or Info.
 func (e Event) Severity() string {
 	switch e.Name {
 	case Fail, FailSpare, DegradedArray, DeviceDisappeared:
@@ -79,7 +79,7 @@ func (e Event) Severity() string {
 	return Warning
 }
 
-// Mailed says whether mdadm sends mail about the event.
+// Mailed reports whether mdadm sends mail about the event.
 func (e Event) Mailed() bool {
 	switch e.Name {
 	case Fail, FailSpare, TestMessage, SparesMissing, DegradedArray:

@@ -7,8 +7,7 @@ import (
 	"os/exec"
 )
 
-// Sendmail is the program that sends mail whose recipients it finds in the
-// text.
+// Sendmail is the program that sends mail to the recipients named in its text.
 const Sendmail = "/usr/sbin/sendmail"
 
 // Mailer sends mail about the events that mdadm sends mail about.
@@ -16,8 +15,8 @@ type Mailer struct {
 	To   string
 	From string // "" for mdadm's own
 	Host string // name of this host, for the text
-	// Mdstat gives the present text of /proc/mdstat, which the mail quotes; nil
-	// or an error for none.
+	// Mdstat returns the current text of /proc/mdstat, which the mail quotes; if it
+	// is nil or fails, the mail quotes nothing.
 	Mdstat func() ([]byte, error)
 }
 
@@ -49,8 +48,8 @@ func (m *Mailer) Message(e Event) []byte {
 	return b.Bytes()
 }
 
-// Send sends mail about the event, if it is one of those, and waits until
-// sendmail has taken it.
+// Send sends mail about the event, if it is one that mdadm sends mail about, and
+// waits until sendmail has taken it.
 func (m *Mailer) Send(ctx context.Context, e Event) error {
 	if !e.Mailed() {
 		return nil
@@ -63,7 +62,7 @@ func (m *Mailer) Send(ctx context.Context, e Event) error {
 	return nil
 }
 
-// said puts what a program has said behind its error.
+// said formats the output of a failed program, to follow its error.
 func said(out []byte) string {
 	if out = bytes.TrimSpace(out); len(out) == 0 {
 		return ""

@@ -12,10 +12,10 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// migrate gives each array that lacks a member, and has no spare, a spare of
-// another that can do without (Monitor.c, try_spare_migration). Arrays and
-// spares have to be of one domain: every domain of the spare is one of the
-// array's, and there is at least one.
+// migrate gives each array that is missing a member and has no spare a spare from
+// another array that can do without it (Monitor.c, try_spare_migration). Array and
+// spare must belong together: every domain of the spare is one of the array's, and
+// there is at least one.
 func (w *Watcher) migrate(ctx context.Context) {
 	for _, to := range w.known {
 		if !to.needy() || to.errs > 0 || to.metadata == "" {
@@ -41,8 +41,7 @@ func (k *known) lends() bool {
 	return k.errs == 0 && k.metadata != "" && k.seen.Active >= k.seen.RaidDisks && k.seen.Spare > 0
 }
 
-// domains lists the domains of an array: those of its members, and its spare
-// group.
+// domains lists the domains of an array: those of its members, and its spare group.
 func (w *Watcher) domains(k *known) []string {
 	var list []string
 	for _, d := range k.disks {
@@ -56,7 +55,7 @@ func (w *Watcher) domains(k *known) []string {
 	return list
 }
 
-// choose finds a spare of one array that suits the other.
+// choose finds a spare in one array that suits the other.
 func (w *Watcher) choose(from, to *known, domains []string) (sysblock.Num, bool) {
 	for i := from.seen.RaidDisks; i < len(from.disks); i++ {
 		d := from.disks[i]
@@ -74,8 +73,8 @@ func (w *Watcher) choose(from, to *known, domains []string) (sysblock.Num, bool)
 	return sysblock.Num{}, false
 }
 
-// fits reports whether a device has room for a member of the array. mdadm
-// finds out by taking it out of its own array first.
+// fits reports whether a device has room for a member of the array. mdadm finds out
+// by first removing the device from its own array.
 func (w *Watcher) fits(num sysblock.Num, to *known) bool {
 	a, err := sysmd.Open(w.fs, to.kernel)
 	if err != nil {
@@ -107,19 +106,20 @@ func (w *Watcher) migration(ctx context.Context, from, to *known, spare sysblock
 	return err == nil
 }
 
-// move takes a spare from one array to another, or puts it back.
+// move moves a spare from one array to another. If that fails it puts the spare
+// back.
 func (w *Watcher) move(ctx context.Context, from, to *known, spare sysblock.Num) error {
 	if err := w.change(ctx, from, member.VerbRemove, spare); err != nil {
 		return err
 	}
 	err := w.change(ctx, to, member.VerbAdd, spare)
 	if err != nil {
-		_ = w.change(ctx, from, member.VerbAdd, spare) // what is wrong has been reported
+		_ = w.change(ctx, from, member.VerbAdd, spare) // problems have been reported
 	}
 	return err
 }
 
-// change does something to a member, and reports only what is wrong.
+// change does something to a member, and reports only problems.
 func (w *Watcher) change(ctx context.Context, k *known, verb member.Verb, mem sysblock.Num) error {
 	var said []note.Note
 	_, err := member.Manage(ctx, member.ManageRequest{

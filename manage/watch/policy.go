@@ -8,8 +8,8 @@ import (
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
 
-// domainsOf lists the domains that the configuration puts a device in, for
-// arrays of a metadata format.
+// domainsOf lists the domains to which the configuration assigns a device, for
+// arrays of one metadata format.
 func (w *Watcher) domainsOf(num sysblock.Num, format string) []string {
 	if w.Policy == nil {
 		return nil

@@ -7,10 +7,10 @@ import (
 	"os/exec"
 )
 
-// Program is run for every event, with the name of the event, the array, and
-// the component or the extra information as its arguments.
+// Program is a program to run for every event, with the name of the event, the
+// array, and the component or the extra information as its arguments.
 type Program struct {
-	Path   string // not looked for anywhere else
+	Path   string // not looked up in $PATH
 	Stdout io.Writer
 	Stderr io.Writer
 }
@@ -24,8 +24,8 @@ func (p *Program) Args(e Event) []string {
 	return args
 }
 
-// Run runs the program and waits for its end. How it ends is its own affair:
-// the only error is that it cannot be run.
+// Run runs the program and waits until it ends. Its exit code is ignored: the only
+// error is that it cannot be run.
 func (p *Program) Run(ctx context.Context, e Event) error {
 	cmd := exec.CommandContext(ctx, p.Path, p.Args(e)...)
 	cmd.Path = p.Path

@@ -12,7 +12,7 @@ import (
 // reading is everything that one look at an array finds.
 type reading struct {
 	State
-	level      int // the kernel's number; levelUnknown where it has none
+	level      int // the kernel's number; levelUnknown if there is none
 	utime      uint32
 	percent    int
 	missing    int // slots without a member in sync
@@ -21,16 +21,16 @@ type reading struct {
 	disks      []disk
 }
 
-// levelUnknown is a level that has no number, as that of a container.
+// levelUnknown is a level without a number, such as that of a container.
 const levelUnknown = 1 << 16
 
-// errInactive is an array that does not run.
+// errInactive marks an array that does not run.
 var errInactive = errors.New("the array is not active")
 
 // maxNumbers bounds the kernel's numbers of members (mdadm.h, MAX_DISKS).
 const maxNumbers = 4096
 
-// read looks at an array that mdstat lists.
+// read takes a reading of an array that mdstat lists.
 func (w *Watcher) read(dev *mdctl.Device, k *known, stat *sysmd.MdstatArray) (*reading, error) {
 	a, err := sysmd.Open(w.fs, k.kernel)
 	if err != nil {
@@ -64,7 +64,7 @@ func (w *Watcher) read(dev *mdctl.Device, k *known, stat *sysmd.MdstatArray) (*r
 	return r, nil
 }
 
-// percentOf puts what mdstat says of an action into one number.
+// percentOf puts what mdstat says about an action into one number.
 func percentOf(s *sysmd.MdstatSync) int {
 	switch {
 	case s == nil:
@@ -112,7 +112,7 @@ func (r *reading) count(a *sysmd.Array) error {
 	for _, m := range members {
 		s, err := m.State()
 		if err != nil {
-			continue // it is going away
+			continue // it is being removed
 		}
 		switch {
 		case s.Has(sysmd.MemberFaulty):

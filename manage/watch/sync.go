@@ -9,19 +9,19 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// syncLook is how often AwaitSync looks at least: mdadm's figure for what the
-// kernel does not announce, cut down for the sake of progress.
+// syncLook is the longest time between two looks of AwaitSync: mdadm's figure for
+// what the kernel does not announce, shortened to show progress.
 const syncLook = time.Second
 
-// frozenPatience is how long a frozen array may stay so before it counts as
-// idle: mdadm looks three times, five seconds apart.
+// frozenPatience is how long an array may be frozen before it counts as idle: mdadm
+// looks three times, five seconds apart.
 const frozenPatience = 15 * time.Second
 
-// AwaitSync waits until the array with the kernel's name kernel does nothing:
-// no resync, recovery, reshape or check, under way or waiting (mdadm 4.2,
-// Monitor.c Wait). It says whether there was anything to wait for, and hands
-// what mdstat says to progress, which may be nil, at every change. A name that
-// no array has is nothing to wait for.
+// AwaitSync waits until no resync, recovery, reshape or check is running or pending
+// on the array that the kernel calls kernel (mdadm 4.2, Monitor.c Wait). It reports
+// whether there was anything to wait for, and at every change passes what mdstat
+// says to progress, which may be nil. If there is no such array, there is nothing to
+// wait for.
 func AwaitSync(ctx context.Context, fs sysfs.FS, kernel string, progress func(sysmd.MdstatSync)) (waited bool, err error) {
 	var w waiter
 	defer w.close()
@@ -52,8 +52,8 @@ func AwaitSync(ctx context.Context, fs sysfs.FS, kernel string, progress func(sy
 	}
 }
 
-// quietSince reports whether the array is not even about to begin something,
-// which only sync_action shows.
+// quietSince reports whether the array is not even about to begin anything, which
+// only sync_action shows.
 func quietSince(fs sysfs.FS, kernel string, frozen *time.Time) bool {
 	a, err := sysmd.Open(fs, kernel)
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 // logSocket is where a syslog daemon listens (glibc, _PATH_LOG).
 const logSocket = "/dev/log"
 
-// Syslog hands events to the system log.
+// Syslog sends events to the system log.
 type Syslog struct {
 	Tag    string // name of the program
 	Socket string // of the daemon, "" for /dev/log
@@ -31,9 +31,8 @@ type Syslog struct {
 	stream bool
 }
 
-// Priority is the severity that mdadm 4.2 logs an event with. It takes all
-// but the gravest for warnings, and only SparesMissing for less (Monitor.c,
-// alert).
+// Priority is the priority with which mdadm 4.2 logs an event. All but the gravest
+// are warnings, and only SparesMissing has a lower one (Monitor.c, alert).
 func Priority(e Event) int {
 	switch {
 	case e.Severity() == Critical:
@@ -44,7 +43,7 @@ func Priority(e Event) int {
 	return logWarning
 }
 
-// Send logs the event. A daemon that was restarted meanwhile is found again.
+// Send logs the event. If the daemon has been restarted, it connects again.
 func (s *Syslog) Send(e Event) error {
 	text := fmt.Sprintf("<%d>%s %s[%d]: %s", facilityDaemon|Priority(e), e.Time.Format(time.Stamp), s.Tag, os.Getpid(),
 		strings.TrimRight(e.String(), "\n"))
@@ -72,8 +71,8 @@ func (s *Syslog) write(text string) error {
 	return err
 }
 
-// dial connects as glibc does: by datagrams, or by a stream if the daemon
-// wants that.
+// dial connects as glibc does: with datagrams, or with a stream if the daemon wants
+// that.
 func (s *Syslog) dial() error {
 	socket := s.Socket
 	if socket == "" {

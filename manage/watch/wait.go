@@ -10,15 +10,15 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// waiter wakes when the kernel announces that something about arrays has
-// changed since the look began: /proc/mdstat for everything but the progress
-// of rebuilds, sync_completed of each array for that.
+// waiter wakes when the kernel announces that something about arrays has changed
+// since the look began: through sync_completed of each array for the progress of
+// rebuilds, through /proc/mdstat for everything else.
 type waiter struct {
 	watchers []*sysfs.Watcher
 }
 
-// begin starts a new look. It returns the text of mdstat: whatever changes
-// after it was read ends the next sleep.
+// begin starts a new look. It returns the text of mdstat: any change after it was
+// read ends the next sleep.
 func (w *waiter) begin(fs sysfs.FS) (mdstat string, err error) {
 	w.close()
 	watcher, text, err := sysmd.WatchMdstat(fs)
@@ -29,8 +29,8 @@ func (w *waiter) begin(fs sysfs.FS) (mdstat string, err error) {
 	return text, nil
 }
 
-// progress has the progress of an array end the next sleep. Arrays that have
-// none are passed over.
+// progress makes the progress of an array end the next sleep. Arrays without any are
+// ignored.
 func (w *waiter) progress(a *sysmd.Array) {
 	if watcher, err := a.WatchSyncCompleted(); err == nil {
 		w.watchers = append(w.watchers, watcher)
@@ -61,8 +61,8 @@ func (w *waiter) sleep(ctx context.Context, limit time.Duration) error {
 	return udevIdle(ctx)
 }
 
-// udevQueue exists as long as udevd has events to work on
-// (udev/udev-manager.c), and never where there is no udevd.
+// udevQueue exists as long as udevd has events to process (udev/udev-manager.c), and
+// never if there is no udevd.
 const udevQueue = "/run/udev/queue"
 
 // udevPatience is how long udevd may take: mdadm's figure.

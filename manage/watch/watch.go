@@ -16,19 +16,19 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// ErrNoRedundancy ends a watch that has nothing left to watch: no array whose
-// members could fail without loss.
+// ErrNoRedundancy ends a watch that has nothing left to watch: there is no array
+// with redundancy.
 var ErrNoRedundancy = errors.New("no array with redundancy detected")
 
 // Array is an array to watch from the beginning.
 type Array struct {
-	Path string // of its device
+	Path string // of its node
 	// Spares is how many spares it should have; 0 or less for any number.
 	Spares int
 	// SpareGroup names arrays that lend each other spares; "" for none.
 	SpareGroup string
-	// Configured arrays are known from a configuration: one without redundancy
-	// is nothing to report.
+	// Configured says that the array is known from a configuration: if it has no
+	// redundancy, that is not reported.
 	Configured bool
 }
 
@@ -39,22 +39,23 @@ type Config struct {
 	Test      bool          // report TestMessage for each array found at first
 	Oneshot   bool          // look once and end
 	Share     bool          // move spares between arrays
-	Delay     time.Duration // look at least so often; must be positive
-	Increment int           // report progress in steps of so many percent, 1 to 99
+	Delay     time.Duration // longest time between two looks; must be positive
+	Increment int           // percent between reports of progress, 1 to 99
 	Prefer    string        // part of the device names to prefer, "/by-id/"
-	// Policy says, for Share, which devices belong to which domains; nil for
-	// none, which leaves the spare groups of arrays.
+	// Policy says, for Share, which devices belong to which domains. If it is nil,
+	// there are only the spare groups of arrays.
 	Policy *mdconf.Config
 	// DryRun moves no spares: Step is told how they would be moved.
 	DryRun bool
 	// Step is told of each step before it is taken or, in a dry run, would be; nil
 	// for nobody.
 	Step func(plan.StepInfo)
-	// Report takes what there is to say of spares that could not be moved.
+	// Report is told about spares that could not be moved.
 	Report note.Reporter
 }
 
-// Watcher watches arrays of the running system. It is for one goroutine.
+// Watcher watches arrays of the running system. It must not be used by several
+// goroutines.
 type Watcher struct {
 	Config
 	fs    sysfs.FS
@@ -78,9 +79,9 @@ func New(c Config) *Watcher {
 	return w
 }
 
-// Events watches until ctx ends, until the first look is over with Oneshot, or
-// until there is nothing left to watch, which is ErrNoRedundancy. Other errors
-// mean that the kernel does not tell what there is. It may be called once.
+// Events watches until ctx ends, until the first look is over with Oneshot, or until
+// there is nothing left to watch, which is ErrNoRedundancy. Other errors mean that
+// the kernel does not say which arrays there are. It may be called only once.
 func (w *Watcher) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w.yield = yield
@@ -110,7 +111,7 @@ func (w *Watcher) Events(ctx context.Context) iter.Seq2[Event, error] {
 	}
 }
 
-// look goes through all arrays once. It says whether there are new ones.
+// look goes through all arrays once. It reports whether there are new ones.
 func (w *Watcher) look(ctx context.Context, test bool) (again bool, err error) {
 	text, err := w.wait.begin(w.fs)
 	if err != nil {
@@ -142,11 +143,11 @@ func (w *Watcher) look(ctx context.Context, test bool) (again bool, err error) {
 	return again, nil
 }
 
-// forgetAfter is how often an array that was found by scanning may be missing
+// forgetAfter is how many times an array that was found by scanning may be missing
 // before it is forgotten.
 const forgetAfter = 5
 
-// forget drops arrays that were found by scanning and are gone for good.
+// forget drops arrays that were found by scanning and have been gone for long.
 func (w *Watcher) forget() {
 	var left []*known
 	for _, k := range w.known {
@@ -160,11 +161,11 @@ func (w *Watcher) forget() {
 // pass is one look at everything.
 type pass struct {
 	stat *sysmd.Mdstat
-	used map[string]bool // arrays of stat that are watched
+	used map[string]bool // those arrays in stat that are watched
 	test bool
 }
 
-// tell reports an event about an array.
+// tell passes on an event about an array.
 func (w *Watcher) tell(name string, k *known, component, extra string) {
 	if w.ended {
 		return
@@ -176,8 +177,7 @@ func (w *Watcher) tell(name string, k *known, component, extra string) {
 	w.ended = !w.yield(e, nil)
 }
 
-// adopt takes up the arrays that nobody watches yet (Monitor.c,
-// add_new_arrays).
+// adopt adds the arrays that are not watched yet (Monitor.c, add_new_arrays).
 func (w *Watcher) adopt(p *pass) (found bool) {
 	for i := range p.stat.Arrays {
 		a := &p.stat.Arrays[i]
@@ -198,7 +198,7 @@ func (w *Watcher) adopt(p *pass) (found bool) {
 	return found
 }
 
-// watchable reports whether the name is one that md gives: other names of
+// watchable reports whether the name is one that md gives to arrays: other names in
 // mdstat are headings.
 func watchable(name string) bool {
 	rest, ok := strings.CutPrefix(name, "md")

@@ -23,13 +23,13 @@ type Array struct {
 	Devices    string // patterns, with commas between them
 	Level      *md.Level
 	RaidDisks  *int
-	Spares     int // so many, or the monitor complains
+	Spares     int // how many; with fewer the monitor complains
 	SpareGroup string
 	Metadata   string // as --metadata takes it
 	Container  string // its name, or its uuid
 	Member     string
 	Bitmap     string // a bitmap in a file
-	Auto       string // as given; not used any more
+	Auto       string // as given; no longer used
 }
 
 // Ignored reports whether the line asks for the array to be left alone.
@@ -61,8 +61,8 @@ func (r *reader) arrayLine(words []string) {
 	r.c.Arrays = append(r.c.Arrays, a)
 }
 
-// arrayDevice takes the name of the device to be made, by the rules for names
-// of md devices.
+// arrayDevice takes the name of the device to be made, by the rules for names of md
+// devices.
 func (r *reader) arrayDevice(a *Array, w string) {
 	standard := func(prefix string) bool {
 		digits, ok := strings.CutPrefix(w, prefix)
@@ -130,7 +130,7 @@ func (r *reader) arrayIdentity(a *Array, w string) bool {
 		once("spare-group", &a.SpareGroup, "only specify one spare group per array. %s ignored.")
 }
 
-// arrayShape takes the words that say how the array looks.
+// arrayShape takes the words that describe the array's shape.
 func (r *reader) arrayShape(a *Array, w string) bool {
 	if v, ok := option(w, "level"); ok {
 		if level, err := md.ParseLevel(v); err == nil {
@@ -168,8 +168,8 @@ func (r *reader) arrayShape(a *Array, w string) bool {
 	return false
 }
 
-// SameName reports whether two names of md devices mean the same one: folders
-// do not count, nor does "md" before a number (config.c, devname_matches).
+// SameName reports whether two names mean the same md device: folders do not count,
+// nor does "md" before a number (config.c, devname_matches).
 func SameName(a, b string) bool { return bareName(a) == bareName(b) }
 
 func bareName(name string) string {
@@ -184,7 +184,7 @@ func bareName(name string) string {
 	return name
 }
 
-// Array gives the first ARRAY line for the device, or nil.
+// Array returns the first ARRAY line for the device, or nil.
 func (c *Config) Array(device string) *Array {
 	for _, a := range c.Arrays {
 		if a.Device != "" && SameName(device, a.Device) {
@@ -194,8 +194,8 @@ func (c *Config) Array(device string) *Array {
 	return nil
 }
 
-// NameIsFree reports whether no ARRAY line claims a name, be it for its device,
-// its name or its number.
+// NameIsFree reports whether no ARRAY line claims a name, whether as its device, its
+// name or its number.
 func (c *Config) NameIsFree(name string) bool {
 	for _, a := range c.Arrays {
 		if a.Device != "" && SameName(name, a.Device) || a.Name != "" && SameName(name, a.Name) ||
@@ -206,7 +206,8 @@ func (c *Config) NameIsFree(name string) bool {
 	return true
 }
 
-// Twice reports two ARRAY lines for the same device, in mdadm's words, or "".
+// Twice returns a complaint in mdadm's words about two ARRAY lines for the same
+// device, or "".
 func (c *Config) Twice() string {
 	for i, a := range c.Arrays {
 		if a.Device == "" || a.Device == Ignore {
@@ -225,8 +226,8 @@ func (c *Config) Twice() string {
 	return ""
 }
 
-// Listed reports whether the device is one of DEVICE; every device is if there
-// is no such line (config.c, conf_test_dev).
+// Listed reports whether a DEVICE line includes the device; without such lines every
+// device is included (config.c, conf_test_dev).
 func (c *Config) Listed(device string) bool {
 	if len(c.Devices) == 0 {
 		return true
@@ -242,8 +243,8 @@ func (c *Config) Listed(device string) bool {
 	return false
 }
 
-// MatchOne reports whether device matches one of the patterns in list, which
-// has commas between them.
+// MatchOne reports whether device matches one of the patterns in list, which are
+// separated by commas.
 func MatchOne(list, device string) bool {
 	for pattern := range strings.SplitSeq(list, ",") {
 		if glob.Match(pattern, device) {
@@ -253,17 +254,17 @@ func MatchOne(list, device string) bool {
 	return false
 }
 
-// Facts are what a member says of its array, as ARRAY lines are compared with.
+// Facts is what a member says about its array, for comparison with ARRAY lines.
 type Facts struct {
 	UUID       md.UUID
 	Name       string
 	SuperMinor int
-	Device     string // the member's; "" matches no devices= but any line without
+	Device     string // the member's; "" matches no devices=, but any line without that word
 }
 
-// Match finds the ARRAY line of a member (config.c, conf_match). ambiguous is
-// set if there are two. note, if not nil, is told of each line with a device
-// why it is not the one.
+// Match finds the ARRAY line for a member (config.c, conf_match). ambiguous is set if
+// there are two. note, if not nil, is called for each line with a device that does
+// not match, with the reason.
 func (c *Config) Match(f Facts, note func(text string)) (found *Array, ambiguous *Array) {
 	for _, a := range c.Arrays {
 		if why := a.differs(f); why != "" {

@@ -24,10 +24,10 @@ type Config struct {
 	MailFrom    string // the words of the line, with one blank between them
 	Program     string
 	Delay       int    // MONITORDELAY: seconds; 0 if not given
-	HomeHost    string // "" if not given; "<none>" and "<system>" as they are
-	AnyHomeHost bool   // HOMEHOST <ignore>: arrays of any host are this one's
-	HomeCluster string // "" if not given; "<none>" as it is
-	Rules       []Rule // POLICY, PART-POLICY and what AUTO stands for, in order
+	HomeHost    string // "" if not given; "<none>" and "<system>" are kept
+	AnyHomeHost bool   // HOMEHOST <ignore>: arrays of any host belong to this one
+	HomeCluster string // "" if not given; "<none>" is kept
+	Rules       []Rule // from POLICY, PART-POLICY and AUTO lines, in order
 	Sysfs       []Sysfs
 
 	Warnings []Warning
@@ -42,42 +42,39 @@ type Create struct {
 	GID      int         // their group, -1 if not given
 	Mode     fs.FileMode // their permissions, 0 if not given
 	Metadata string      // "" if not given, as in "1.2"
-	Names    bool        // names=yes: named md devices, such as md_home, where the name is not a number
+	Names    bool        // names=yes: named md devices, such as md_home, if the name is not a number
 	NoBBL    bool        // bbl=no: no bad block lists
-	Auto     string      // auto=, as given; not used any more
+	Auto     string      // auto=, as given; no longer used
 }
 
-// Sysfs is a SYSFS line: attributes of one array, to be written when it is put
-// together.
+// Sysfs is a SYSFS line: attributes of one array, to be written when it is assembled.
 type Sysfs struct {
 	Device string   // "/dev/md/NAME", or ""
-	UUID   *md.UUID // counts before Device
+	UUID   *md.UUID // takes precedence over Device
 	Attrs  []Attr   // in the order in which they are to be written
 }
 
-// Attr is an attribute in an array's folder "md" in sysfs, and its value.
+// Attr is an attribute in the "md" folder of an array in sysfs, and its value.
 type Attr struct{ Name, Value string }
 
-// Warning is something that was passed over.
+// Warning is about something that was ignored.
 type Warning struct {
 	File string
 	Line int    // from 1
 	Text string // in mdadm's words
 }
 
-// String gives one line with the place in front.
+// String returns one line that begins with the place.
 func (w Warning) String() string { return fmt.Sprintf("%s:%d: %s", w.File, w.Line, w.Text) }
 
-// defaultFiles are the places of mdadm.conf as Debian's mdadm knows them: the
-// first that can be read counts, and with it the folder of the same name and
-// ".d".
+// defaultFiles are the places where Debian's mdadm looks for mdadm.conf: the first
+// that can be read counts, and with it the folder of the same name plus ".d".
 var defaultFiles = [...]string{"/etc/mdadm/mdadm.conf", "/etc/mdadm.conf"}
 
-// Load reads the file or folder that name stands for: "" for mdadm.conf and
-// its folder, "none" for nothing, "partitions" for nothing but "DEVICE
-// partitions". What cannot be read counts as empty, as for mdadm. The
-// environment variable MDADM_CONF_AUTO, if auto has its words, goes before
-// those of the AUTO line.
+// Load reads the file or folder that name stands for: "" for mdadm.conf and its
+// folder, "none" for nothing, "partitions" for just "DEVICE partitions". What cannot
+// be read counts as empty, as in mdadm. auto has the words of the environment
+// variable MDADM_CONF_AUTO, which go before those of the AUTO line.
 func Load(name string, auto ...string) *Config {
 	c := &Config{Name: name, Create: Create{GID: -1}}
 	r := reader{c: c, auto: auto}
@@ -161,8 +158,8 @@ func (r *reader) warnf(format string, args ...any) {
 	r.c.Warnings = append(r.c.Warnings, Warning{r.file, r.number, fmt.Sprintf(format, args...)})
 }
 
-// finish makes rules of an AUTO line that is not there: MDADM_CONF_AUTO counts
-// all the same.
+// finish makes the rules of an AUTO line if there is none: MDADM_CONF_AUTO counts
+// even then.
 func (r *reader) finish() { r.autoLine(nil) }
 
 func (r *reader) line(first string, words []string) {
@@ -210,21 +207,20 @@ func (r *reader) line(first string, words []string) {
 	}
 }
 
-// firstOf keeps the first word ever given.
+// firstOf keeps only the first word that is ever given.
 func firstOf(to *string, words []string) {
 	if *to == "" && len(words) > 0 {
 		*to = words[0]
 	}
 }
 
-// leadingInt reads digits as strtol does: as far as they go, 0 if there are
-// none.
+// leadingInt reads leading digits as strtol does: 0 if there are none.
 func leadingInt(w string) int {
 	n, _ := leadingNumber(w)
 	return n
 }
 
-// leadingNumber reads a number at the start of w, and gives what follows.
+// leadingNumber reads a number at the start of w, and returns what follows it.
 func leadingNumber(w string) (n int, rest string) {
 	w = strings.TrimLeft(w, " \t")
 	end := 0

@@ -11,7 +11,7 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// Words and lines as mdadm cuts them.
+// TestLines splits text into lines and words as mdadm does.
 func TestLines(t *testing.T) {
 	text := "DEVICE /dev/sd* partitions # all\n  /dev/nvme*\n\n# comment\nHOMEHOST 'my host'\n" +
 		"ARRAY /dev/md0 name=\"a b\"c\n\tuuid=1#2\n"
@@ -76,7 +76,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Every complaint, in mdadm's words.
+// TestWarnings provokes every complaint, in mdadm's words.
 func TestWarnings(t *testing.T) {
 	for text, want := range map[string]string{
 		"IN /dev/md0":                        "Unknown keyword IN",
@@ -114,7 +114,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// Files of a folder come in the order of their names; others do not count.
+// TestLoad checks that the files of a folder are read in the order of their names, and
+// that files with other suffixes do not count.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -258,7 +259,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// configs are files as distributions and people write them, by name.
+// configs has files such as distributions and people write, by name.
 func configs(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.conf")
@@ -276,7 +277,7 @@ func configs(t testing.TB) map[string]string {
 	return texts
 }
 
-// TestConfigs reads files as they are found on machines, without a complaint.
+// TestConfigs reads typical files without a complaint.
 func TestConfigs(t *testing.T) {
 	arrays := map[string]int{"debian.conf": 2, "fedora.conf": 4, "nas.conf": 5, "big.conf": 68}
 	for name, text := range configs(t) {
@@ -287,8 +288,8 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-// Whatever the text, reading ends, warns with a place in the file, and gives
-// arrays that say which one is meant.
+// FuzzParse checks that, whatever the text, parsing ends, warnings have a place in the
+// file, and ARRAY lines say which array they mean.
 func FuzzParse(f *testing.F) {
 	for _, text := range configs(f) {
 		f.Add(text)

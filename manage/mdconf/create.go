@@ -110,13 +110,13 @@ func (r *reader) mode(v string) {
 	r.c.Create.Mode = fs.FileMode(m) & fs.ModePerm
 }
 
-// Families of metadata formats as policies and AUTO name them, in the order in
-// which they are tried (superlist in mdadm.h).
+// families lists the families of metadata formats as policies and AUTO name them, in
+// the order in which they are tried (superlist in mdadm.h).
 var families = [...]string{"0.90", "1.x", "ddf", "imsm", "mbr", "gpt"}
 
-// FormatName gives the family that a word for a metadata format, as --metadata
-// takes it, belongs to: "0.90", "1.x", "ddf", "imsm", "mbr" or "gpt"; "" if
-// there is none (match_metadata_desc of each format).
+// FormatName returns the family of metadata formats that a word of --metadata belongs
+// to: "0.90", "1.x", "ddf", "imsm", "mbr" or "gpt"; "" if there is none
+// (match_metadata_desc of each format).
 func FormatName(word string) string {
 	zero := word
 	for strings.HasPrefix(zero, "00") {

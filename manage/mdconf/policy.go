@@ -8,9 +8,9 @@ import (
 	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
-// Rule is a POLICY or PART-POLICY line: what holds for the devices it matches.
+// Rule is a POLICY or PART-POLICY line: what applies to the devices that it matches.
 type Rule struct {
-	Part  bool     // PART-POLICY: about partitions of the disks that match
+	Part  bool     // PART-POLICY: it is about partitions of the disks that match
 	Paths []string // patterns for names in /dev/disk/by-path; none matches all
 	Types []string // "disk", "part"; none matches all
 
@@ -20,7 +20,7 @@ type Rule struct {
 	Autos    []string
 }
 
-// policyLine reads a rule. Keywords are compared with regard to case.
+// policyLine reads a rule. Keywords are case-sensitive.
 func (r *reader) policyLine(words []string, part bool) {
 	rule := Rule{Part: part}
 	for _, w := range words {
@@ -31,7 +31,7 @@ func (r *reader) policyLine(words []string, part bool) {
 		case ok && name == "type":
 			rule.Types = append(rule.Types, value)
 		case ok && name == "metadata":
-			// mdadm keeps the words in reverse and takes the last it meets.
+			// mdadm keeps the words in reverse and takes the last one it finds.
 			if rule.Metadata == "" {
 				rule.Metadata = value
 			}
@@ -48,16 +48,16 @@ func (r *reader) policyLine(words []string, part bool) {
 	r.c.Rules = append(r.c.Rules, rule)
 }
 
-// Values of the policy "auto".
+// The values of the policy "auto".
 const (
 	AutoYes      = "yes"
 	AutoNo       = "no"
 	AutoHomeHost = "homehost" // only arrays of this host
 )
 
-// autoLine makes rules of the words of the first AUTO line, which say in turn
-// which formats may be put together without being asked for; the first that is
-// about a format counts.
+// autoLine makes rules from the words of the first AUTO line, which say in turn which
+// formats may be assembled automatically; the first word that applies to a format
+// counts.
 func (r *reader) autoLine(words []string) {
 	if r.c.autoSeen {
 		return
@@ -106,7 +106,7 @@ words:
 	}
 }
 
-// autoFormat is the format that a word of AUTO means; other words pass.
+// autoFormat is the format that a word of AUTO means, "" for other words.
 func autoFormat(word string) string {
 	for _, f := range families {
 		switch {
@@ -139,7 +139,7 @@ func (c *Config) HasPaths() bool {
 	return slices.ContainsFunc(c.Rules, func(r Rule) bool { return len(r.Paths) > 0 })
 }
 
-// Policies gathers what the rules say of a device with these names in
+// Policies gathers what the rules say about a device with these names in
 // /dev/disk/by-path (policy.c, path_policy).
 func (c *Config) Policies(paths []string, kind string) Policies {
 	var list Policies
@@ -169,7 +169,7 @@ func (r *Rule) matchesType(kind string) bool {
 
 func (r *Rule) matchesPath(p string) bool {
 	return slices.ContainsFunc(r.Paths, func(pattern string) bool {
-		return glob.Match(pattern, p) // by-path names hold no slash
+		return glob.Match(pattern, p) // names in by-path have no slash
 	})
 }
 
@@ -177,8 +177,8 @@ func (r *Rule) matches(paths []string, kind string) bool {
 	return r.matchesType(kind) && (len(r.Paths) == 0 || slices.ContainsFunc(paths, r.matchesPath))
 }
 
-// matchesPart compares with the path of the disk that a partition is on, and
-// gives the partition as "partN".
+// matchesPart compares with the path of the disk that a partition is on, and returns
+// the partition as "partN".
 func (r *Rule) matchesPart(paths []string) (part string, ok bool) {
 	ok = r.matchesType(TypeDisk) && len(r.Paths) == 0
 	for _, p := range paths {
@@ -201,8 +201,8 @@ func cutPart(p string) (disk, part string, ok bool) {
 	return disk, strings.TrimPrefix(p[len(disk):], "-"), ok && disk != ""
 }
 
-// assign adds the values of the rule. Those of a PART-POLICY are for one
-// partition: domains get its name, and auto does not pass on.
+// assign adds the values of the rule. Those of a PART-POLICY are for one partition:
+// domains get its name, and auto is not passed on.
 func (r *Rule) assign(list Policies, part string) Policies {
 	format := ""
 	if r.Metadata != "" {
@@ -227,8 +227,8 @@ func (r *Rule) assign(list Policies, part string) Policies {
 	return list
 }
 
-// about yields the values of one name for a family of formats; "" for format
-// takes them all.
+// about returns the values of one name for a family of formats; if format is "", for
+// all.
 func (p Policies) about(name, format string) []string {
 	var values []string
 	for _, v := range p {
@@ -239,17 +239,16 @@ func (p Policies) about(name, format string) []string {
 	return values
 }
 
-// Action is what may be done with a device that appears, from the least to the
-// most.
+// Action is what may be done with a device that appears, from the least to the most.
 type Action int
 
-// Actions. ActionUnknown is a word that is none of them: nothing is allowed.
+// Actions. ActionUnknown stands for any other word: nothing is allowed.
 const (
-	ActionDefault       Action = iota // as if nothing were said: include
+	ActionDefault       Action = iota // not given: the same as include
 	ActionInclude                     // put members into their array
 	ActionReAdd                       // even into a running one
 	ActionSpare                       // bare devices become spares
-	ActionSpareSameSlot               // where one was removed, whatever is on them
+	ActionSpareSameSlot               // where a member was removed, whatever is on them
 	ActionForceSpare                  // everywhere, whatever is on them
 	ActionUnknown
 )
@@ -266,7 +265,7 @@ func parseAction(word string) Action {
 	return ActionUnknown
 }
 
-// Allows reports whether a device of the format may be used so (policy.c,
+// Allows reports whether a device of the format may be used in that way (policy.c,
 // policy_action_allows).
 func (p Policies) Allows(format string, want Action) bool {
 	most := ActionDefault
@@ -279,9 +278,8 @@ func (p Policies) Allows(format string, want Action) bool {
 // Domains lists the domains that a device is in.
 func (p Policies) Domains(format string) []string { return p.about("domain", format) }
 
-// AutoAllowed reports whether an array of the format may be put together
-// unasked. ours says that it belongs to this host (config.c,
-// conf_test_metadata).
+// AutoAllowed reports whether an array of the format may be assembled automatically.
+// ours says that it belongs to this host (config.c, conf_test_metadata).
 func (p Policies) AutoAllowed(format string, ours bool) bool {
 	values := p.about("auto", format)
 	switch {
@@ -293,9 +291,9 @@ func (p Policies) AutoAllowed(format string, ours bool) bool {
 	return !slices.Contains(values, AutoNo)
 }
 
-// InDomains says how the domains of a device go with those of an array: 1 if
-// all of them are the array's too, 0 if one is not, -1 if the device has none
-// (policy.c, domain_test).
+// InDomains compares the domains of a device with those of an array: 1 if all of them
+// are the array's too, 0 if one is not, -1 if the device has none (policy.c,
+// domain_test).
 func InDomains(array, device []string) int {
 	if len(device) == 0 {
 		return -1

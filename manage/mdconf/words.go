@@ -2,16 +2,16 @@ package mdconf
 
 import "strings"
 
-// line is a keyword with its words, and where the keyword stands.
+// line is a keyword with its words, and the place of the keyword.
 type line struct {
 	words  []string
 	number int // from 1
 }
 
-// lines splits the text of a file: a line that begins with a blank carries the
-// one before it on, '#' at the start of a word begins a comment, and quotes
-// keep blanks within a word (lib.c, conf_line and conf_word). A quote that is
-// not closed ends with its line.
+// lines splits the text of a file: a line that begins with a blank continues the one
+// before it, '#' at the start of a word begins a comment, and quotes keep blanks
+// within a word (lib.c, conf_line and conf_word). A quotation that is not closed ends
+// with its line.
 func lines(text string) []line {
 	var all []line
 	number := 0
@@ -31,7 +31,7 @@ func lines(text string) []line {
 	return all
 }
 
-// split takes one line of text apart.
+// split splits one line of text into words.
 func split(text string) []string {
 	var words []string
 	for i := 0; i < len(text); {
@@ -59,14 +59,14 @@ func split(text string) []string {
 	return words
 }
 
-// keywords are the first words of lines, in the order in which a shortened one
-// is looked for (config.c).
+// keywords are the first words of lines, in the order in which an abbreviation is
+// looked up (config.c).
 var keywords = [...]string{
 	"devices", "array", "mailaddr", "mailfrom", "program", "create", "homehost",
 	"homecluster", "auto", "policy", "part-policy", "sysfs", "monitordelay",
 }
 
-// keyword gives the full keyword that a word of at least three letters begins,
+// keyword returns the full keyword that a word of at least three letters abbreviates,
 // or "".
 func keyword(word string) string {
 	word = strings.ToLower(word)
@@ -78,8 +78,8 @@ func keyword(word string) string {
 	return ""
 }
 
-// option splits "name=value" if it begins with name, which is compared without
-// regard to case.
+// option returns the value of "name=value" if it begins with name, which is compared
+// without regard to case.
 func option(word, name string) (value string, ok bool) {
 	if len(word) > len(name) && word[len(name)] == '=' && strings.EqualFold(word[:len(name)], name) {
 		return word[len(name)+1:], true

@@ -1,6 +1,6 @@
-// Package fuse shows a block device as a file in a folder, through the kernel's
-// FUSE, so that any program can read it and loop devices can stand on it. Root
-// mounts it directly; others need the fusermount3 of the fuse3 package.
+// Package fuse shows a block device as a file in a folder, through the kernel's FUSE,
+// so that any program can read it and loop devices can be made of it. Root mounts it
+// directly; other users need the fusermount3 of the fuse3 package.
 package fuse
 
 import (
@@ -24,10 +24,10 @@ type Export struct {
 	Device block.Device
 	// Name is the file's name in the folder.
 	Name string
-	// ReadOnly refuses writes, and makes the file one that may only be read.
+	// ReadOnly refuses writes, and gives the file read-only permissions.
 	ReadOnly bool
-	// AllowOther lets other users than the one who mounts see it. Unless that is
-	// root, /etc/fuse.conf must allow it.
+	// AllowOther lets users other than the one who mounts it see the file. Unless
+	// root mounts it, /etc/fuse.conf must allow that.
 	AllowOther bool
 }
 
@@ -37,10 +37,10 @@ const busyLimit = 10 * time.Second
 // ErrBusy marks a folder that cannot be unmounted because something uses it.
 var ErrBusy = errors.New("still in use")
 
-// Serve mounts the export on dir, an empty folder, calls ready when the file is
-// there, and serves until ctx ends, when it unmounts, or somebody else unmounts
-// it. It fails with ErrBusy if the file is still in use ten seconds after ctx
-// has ended; then the mount stays, and reads of it fail.
+// Serve mounts the export on dir, an empty folder, calls ready when the file is there,
+// and serves until it is unmounted: by Serve when ctx ends, or by someone else. It
+// fails with ErrBusy if the file is still in use ten seconds after ctx has ended; then
+// the mount stays, and reading the file fails.
 func Serve(ctx context.Context, dir string, e Export, ready func()) error {
 	server, err := mount(dir, e)
 	if err != nil {
@@ -74,8 +74,7 @@ func Serve(ctx context.Context, dir string, e Export, ready func()) error {
 	}
 }
 
-// attributesLast is how long the kernel need not ask again for what does not
-// change.
+// attributesLast is how long the kernel may keep attributes, which do not change.
 const attributesLast = time.Hour
 
 func mount(dir string, e Export) (*fuse.Server, error) {
@@ -93,13 +92,13 @@ func mount(dir string, e Export) (*fuse.Server, error) {
 	return fs.Mount(dir, &folder{export: e}, opts)
 }
 
-// folder is the root: it has one file.
+// folder is the root, with one file.
 type folder struct {
 	fs.Inode
 	export Export
 }
 
-// OnAdd puts the file there.
+// OnAdd adds the file.
 func (f *folder) OnAdd(ctx context.Context) {
 	f.AddChild(f.export.Name, f.NewPersistentInode(ctx, &file{export: f.export}, fs.StableAttr{Mode: syscall.S_IFREG}), false)
 }
@@ -110,7 +109,7 @@ type file struct {
 	export Export
 }
 
-// Getattr gives the size, and who may do what.
+// Getattr returns the size and the permissions.
 func (f *file) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	out.Mode = syscall.S_IFREG | 0o600
 	if f.export.ReadOnly {
@@ -124,7 +123,7 @@ func (f *file) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 	return fs.OK
 }
 
-// Setattr takes what tools set in passing, and refuses another size.
+// Setattr accepts what tools set routinely, but refuses to change the size.
 func (f *file) Setattr(ctx context.Context, h fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	if size, ok := in.GetSize(); ok && size != uint64(f.export.Device.Size()) {
 		return syscall.EPERM
@@ -132,7 +131,7 @@ func (f *file) Setattr(ctx context.Context, h fs.FileHandle, in *fuse.SetAttrIn,
 	return f.Getattr(ctx, h, out)
 }
 
-// Open lets the kernel keep what it has cached: nobody else writes.
+// Open lets the kernel keep what it has cached: nothing else writes to the device.
 func (f *file) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	if f.export.ReadOnly && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
 		return nil, 0, syscall.EROFS
@@ -166,7 +165,7 @@ func (f *file) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
 	return errno(f.export.Device.Sync())
 }
 
-// errno is what a program gets to see of an error.
+// errno is the error number that a program sees for an error.
 func errno(err error) syscall.Errno {
 	var number syscall.Errno
 	switch {

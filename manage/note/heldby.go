@@ -8,9 +8,9 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// HeldBy says in one line what keeps the device with that number busy, or ""
-// if the kernel does not show it: devices that stand on it, mounts and swap,
-// or else the processes that have it open. name is what to call the device.
+// HeldBy says in one line what keeps the device with that number busy, or "" if the
+// kernel does not show it: devices built on it, mounts and swap, or else the processes
+// that have it open. name is what to call the device.
 func HeldBy(fs sysfs.FS, num block.Num, name string) string {
 	var reasons []string
 	if held, err := block.Holders(fs, num); err == nil {

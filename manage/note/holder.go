@@ -10,7 +10,7 @@ import (
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
 
-// Holders adds who holds the device called name, if err says that it is busy.
+// Holders adds what holds the device called name, if err says that it is busy.
 func (r Reporter) Holders(l Loudness, name string, err error) {
 	if !errors.Is(err, unix.EBUSY) {
 		return
@@ -20,8 +20,8 @@ func (r Reporter) Holders(l Loudness, name string, err error) {
 	}
 }
 
-// heldBy says in one line what keeps the device called name busy, or "" if
-// the kernel does not show it.
+// heldBy says in one line what keeps the device called name busy, or "" if the kernel
+// does not show it.
 func heldBy(name string) string {
 	major, minor, ok := device.ParseDevNumber(name)
 	if !ok {

@@ -1,5 +1,5 @@
-// Package note is what operations on live devices have in common: to hear what
-// the kernel says of a refused request, and to find out who holds a device.
+// Package note is what operations on live devices have in common: notes for people,
+// what the kernel says about a refused request, and what holds a device.
 package note
 
 import (
@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NoKernelLog is a KernelLog that hears nothing.
+// NoKernelLog returns a KernelLog that hears nothing.
 func NoKernelLog() *KernelLog { return &KernelLog{fd: -1} }
 
-// KernelLog listens to what the kernel says from now on (/dev/kmsg). The
-// driver answers a refused request with a bare errno and puts the reason here.
+// KernelLog listens to what the kernel logs from now on (/dev/kmsg). A driver answers
+// a refused request with a bare errno and logs the reason.
 type KernelLog struct {
 	fd int
 }
 
-// ListenToKernel starts at the end of the log. Where the log cannot be read
+// ListenToKernel starts listening at the end of the log. If the log cannot be read,
 // the KernelLog hears nothing.
 func ListenToKernel() *KernelLog {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -33,7 +33,7 @@ func ListenToKernel() *KernelLog {
 	return &KernelLog{fd: fd}
 }
 
-// Close ends the listening.
+// Close stops listening.
 func (k *KernelLog) Close() error {
 	if k.fd < 0 {
 		return nil
@@ -43,15 +43,15 @@ func (k *KernelLog) Close() error {
 	return unix.Close(fd)
 }
 
-// Heard returns the lines that about picks of what the kernel has said since
-// the last call, oldest first, without time stamps.
+// Heard returns the lines, out of those that the kernel has logged since the last call,
+// for which about is true: oldest first, without time stamps.
 func (k *KernelLog) Heard(about func(line string) bool) []string {
 	var lines []string
-	buf := make([]byte, 8192) // a record is shorter than that (kernel/printk)
+	buf := make([]byte, 8192) // records are shorter than that (kernel/printk)
 	for k.fd >= 0 {
 		n, err := unix.Read(k.fd, buf)
 		switch {
-		case errors.Is(err, unix.EPIPE): // overtaken: the oldest records are gone
+		case errors.Is(err, unix.EPIPE): // the oldest records have been overwritten
 			continue
 		case err != nil || n == 0:
 			return lines
@@ -63,8 +63,8 @@ func (k *KernelLog) Heard(about func(line string) bool) []string {
 	return lines
 }
 
-// kernelRecord takes the message out of a record: "6,339,5140900,-;message",
-// then lines that begin with a blank.
+// kernelRecord extracts the message from a record: "6,339,5140900,-;message", then
+// lines that begin with a blank.
 func kernelRecord(record string) (string, bool) {
 	_, text, ok := strings.Cut(record, ";")
 	text, _, _ = strings.Cut(text, "\n")

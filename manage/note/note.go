@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loudness says from which verbosity on a Note is worth printing; the values
-// are mdadm's count of -v less that of -q.
+// Loudness says at which verbosity a Note is worth printing; the values are the number
+// of -v minus that of -q, as in mdadm.
 type Loudness int
 
 // Loudness of notes.
@@ -23,13 +23,13 @@ const (
 	VeryChatty Loudness = 2 // shown by -vv
 )
 
-// ID names what a sentence says, as "create.size-cannot-be-smaller-than-chunk":
-// the package that says it, and the point. IDs are stable; the words belong to
-// whoever prints them.
+// ID names what a sentence says, as "create.size-cannot-be-smaller-than-chunk": the
+// package that says it, and the point. IDs are stable; the words belong to the face
+// that prints them.
 type ID string
 
-// Sentence is something that can be said: its id, and what it is about in the
-// order in which its words need it. An argument may be a Sentence.
+// Sentence is something that can be said: its id, and its arguments in the order in
+// which the words need them. An argument may be a Sentence.
 type Sentence struct {
 	ID   ID    `json:"id"`
 	Args []any `json:"args,omitempty"`
@@ -42,10 +42,10 @@ const (
 	In     ID = "reason.in"    // where, and what is wrong there
 )
 
-// Of is a sentence.
+// Of makes a sentence.
 func Of(id ID, args ...any) Sentence { return Sentence{ID: id, Args: args} }
 
-// Renamed is the sentence with another name for what it calls from.
+// Renamed is the sentence with the name from replaced by to.
 func (s Sentence) Renamed(from, to string) Sentence {
 	s.Args = slices.Clone(s.Args)
 	for i, a := range s.Args {
@@ -62,30 +62,29 @@ func (s Sentence) Renamed(from, to string) Sentence {
 // None reports whether there is nothing to say.
 func (s Sentence) None() bool { return s.ID == "" }
 
-// Note is something a library call has to say to people while it works or
-// plans.
+// Note is something that a library call has to say to people while it works or plans.
 type Note struct {
 	Sentence
 	Loudness Loudness `json:"-"`
 	// Continued marks a line that belongs to the one before.
 	Continued bool `json:"continued,omitempty"`
 	// Extra marks a line that mdadm 4.2 would not have printed: the kernel's
-	// reason, or who holds a busy device.
+	// reason, or what holds a busy device.
 	Extra bool `json:"extra,omitempty"`
 	// Bare marks a line that mdadm prints without its name in front.
 	Bare bool `json:"bare,omitempty"`
-	// Out marks a line that mdadm prints to its standard output, as it is.
+	// Out marks a line that mdadm prints to its standard output, unchanged.
 	Out bool `json:"-"`
 }
 
-// Errno is an error of which a sentence gives the reason by its errno, if it
-// has one, and not the error's own text.
+// Errno is an error that a sentence explains by its errno, if it has one, instead of
+// its own text.
 type Errno struct{ Err error }
 
-// Error gives the error's own text.
+// Error returns the error's own text.
 func (e Errno) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error.
+// Unwrap returns the error.
 func (e Errno) Unwrap() error { return e.Err }
 
 // MarshalJSON writes the errno's name, as "EBUSY", or the error's own text.
@@ -99,13 +98,13 @@ func (e Errno) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.Err.Error())
 }
 
-// Plain is an error of which a sentence gives the text as it is.
+// Plain is an error whose own text a sentence shows.
 type Plain struct{ Err error }
 
-// Error gives the error's text.
+// Error returns the error's text.
 func (p Plain) Error() string { return p.Err.Error() }
 
-// Unwrap gives the error.
+// Unwrap returns the error.
 func (p Plain) Unwrap() error { return p.Err }
 
 // MarshalJSON writes the error's text.
@@ -129,29 +128,29 @@ func (r Reporter) Extra(l Loudness, id ID, args ...any) {
 	r.report(Note{Sentence: Of(id, args...), Loudness: l, Continued: true, Extra: true})
 }
 
-// Print is for what mdadm prints to its standard output.
+// Print reports a line that mdadm prints to its standard output.
 func (r Reporter) Print(l Loudness, id ID, args ...any) {
 	r.report(Note{Sentence: Of(id, args...), Loudness: l, Out: true})
 }
 
-// Beside reports a line that mdadm would not have, and that stands by itself.
+// Beside reports a line that mdadm would not have printed, and that stands by itself.
 func (r Reporter) Beside(id ID, args ...any) {
 	r.report(Note{Sentence: Of(id, args...), Loudness: Always, Extra: true})
 }
 
-// Bare reports a line that comes without the program's name.
+// Bare reports a line that is printed without the program's name.
 func (r Reporter) Bare(id ID, args ...any) {
 	r.report(Note{Sentence: Of(id, args...), Loudness: Always, Bare: true})
 }
 
-// Fail says why something failed, and gives the error for it.
+// Fail reports why something failed, and returns the error for it.
 func (r Reporter) Fail(err error, id ID, args ...any) error {
 	r.Say(Always, id, args...)
 	return &Reported{Err: err}
 }
 
-// report hands a note over. An error among what it is about is one of its two
-// kinds: all that comes out of a note can be printed and written as JSON.
+// report passes a note on. Errors among its arguments, unless they are Errno, become
+// Plain, so that all of a note can be printed and written as JSON.
 func (r Reporter) report(n Note) {
 	if r == nil {
 		return
@@ -166,17 +165,17 @@ func (r Reporter) report(n Note) {
 	r(n)
 }
 
-// Reported wraps an error about which everything has been said in notes, so that
-// nobody needs to print it.
+// Reported wraps an error about which notes have said everything, so that it need not
+// be printed.
 type Reported struct{ Err error }
 
-// Error gives the text of what it wraps.
+// Error returns the text of the wrapped error.
 func (s *Reported) Error() string { return s.Err.Error() }
 
-// Unwrap gives what it wraps.
+// Unwrap returns the wrapped error.
 func (s *Reported) Unwrap() error { return s.Err }
 
-// WasReported reports whether err has been said in notes.
+// WasReported reports whether notes have said everything about err.
 func WasReported(err error) bool {
 	var s *Reported
 	return errors.As(err, &s)

@@ -13,14 +13,14 @@ func (r Reporter) KernelSaid(log *KernelLog, array string) {
 	}
 }
 
-// Heard gives what the md driver has said of the array with that kernel name
-// since the last call. Lines of drivers that say no array's name are included.
+// Heard returns what the md driver has logged about the array with that kernel name
+// since the last call, including lines that do not name an array.
 func Heard(log *KernelLog, array string) []string {
 	return log.Heard(func(line string) bool { return about(line, array) })
 }
 
-// about reports whether the message is one of the md driver's, and not of
-// another array.
+// about reports whether the message comes from the md driver, and not about another
+// array.
 func about(line, array string) bool {
 	if !strings.HasPrefix(line, "md") && !strings.HasPrefix(line, "raid") {
 		return false
@@ -33,7 +33,7 @@ func about(line, array string) bool {
 	return true
 }
 
-// ExplainBusy says what an array is doing that refuses to do something else.
+// ExplainBusy says what an array is doing, if that is why it refuses a request.
 func (r Reporter) ExplainBusy(a *sysmd.Array, err error) {
 	if doing, readErr := a.SyncAction(); readErr == nil && doing != sysmd.Idle {
 		r.Extra(Always, "note.held-up-by-its-own-action-idle-ends", a.Name(), doing)

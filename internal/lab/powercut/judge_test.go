@@ -172,8 +172,9 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		cuts = append(cuts, rng.IntN(last+1))
 	}
 	slices.Sort(cuts)
-	judged, reshaping, forced, unfinished, lost, bad := 0, 0, 0, 0, 0, 0
-	forcedAt, unfinishedAt := make(map[uint64]bool), make(map[uint64]bool) // event counts
+	var judged, reshaping, forced, unfinished, lost, bad int
+	forcedAt := make(map[uint64]bool) // by event count
+	unfinishedAt := make(map[uint64]bool)
 	var forKernel []kernelState
 	for n, at := range cuts {
 		var chance *rand.Rand
@@ -193,7 +194,8 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 		force := op.takeover && errors.Is(err, errNeedsForce)
 		unnamed := op.reshapes && errors.Is(err, errUnfinished)
 		if err != nil && !force && !unnamed {
-			if bad++; bad <= 5 {
+			bad++
+			if bad <= 5 {
 				t.Errorf("%s: %v: %v", op.name, s, err)
 			}
 			continue
@@ -213,7 +215,11 @@ func (op operation) judgeAll(t *testing.T, set *lab.CaseSet, logPath string, cou
 			unfinishedAt[events] = true
 			continue
 		}
-		if wanted := rng.IntN(len(cuts)) < 4 || moving && rng.IntN(len(cuts)) < 40; wanted && len(forKernel) < kernelStates() {
+		wanted := rng.IntN(len(cuts)) < 4
+		if moving && !wanted { // in a reshape ten times as often
+			wanted = rng.IntN(len(cuts)) < 40
+		}
+		if wanted && len(forKernel) < kernelStates() {
 			forKernel = append(forKernel, keep(t, s, p))
 		}
 	}

@@ -122,12 +122,12 @@ func TestWrongInput(t *testing.T) {
 			if code != w.code {
 				t.Errorf("exit code %d, want %d", code, w.code)
 			}
-			lines := 1
-			if strings.Contains(w.line, "--json") { // everything is in the document
-				lines, errs = 0, out
-			}
-			if n := strings.Count(errs, "\n"); lines == 1 && (w.names != "" && n != 1 || w.names == "" && n != 0) {
-				t.Errorf("%d lines on standard error", n)
+			lines := strings.Count(errs, "\n")
+			switch {
+			case strings.Contains(w.line, "--json"): // everything is in the document
+				errs = out
+			case w.names == "" && lines != 0, w.names != "" && lines != 1:
+				t.Errorf("%d lines on standard error", lines)
 			}
 			if !strings.Contains(errs, w.names) || bareErrno.MatchString(errs) {
 				t.Errorf("does not name %q in plain words", w.names)

@@ -93,7 +93,8 @@ func (c *Command) confirmAdd(std ui.IO) func() bool {
 }
 
 // manageCode is mdadm's exit code: 2 for a member that could not be failed
-// because it is needed, for a device that holds something else and, with --test, for a command that changed nothing.
+// because it is needed, for a device that holds something else, and, with --test, for
+// a command that changed nothing.
 func (c *Command) manageCode(r *member.ManageResult, err error) int {
 	switch {
 	case errors.Is(err, member.ErrLastMember) && !c.Test, errors.Is(err, member.ErrOccupied):

@@ -66,7 +66,7 @@ func (c *Command) watchOnly(ctx context.Context, std ui.IO, cf *mdconf.Config) i
 	return c.watch(ctx, std, cf)
 }
 
-// foretell prints what --monitor would do.
+// foretell prints a step that --monitor would take.
 func (c *Command) foretell(std ui.IO, step plan.StepInfo) {
 	if c.JSON {
 		_ = std.JSONLine(struct {

@@ -73,7 +73,7 @@ func occupied(t *testing.T) {
 		t.Errorf("mdadm has asked: %v", o)
 	}
 
-	// A member of another array is no less.
+	// A member of another array is protected as well.
 	array("")
 	wipe(t, name)
 	do(t, quickCreate+"md8 -l1 -n2 "+name+" missing")

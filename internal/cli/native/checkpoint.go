@@ -40,7 +40,7 @@ func (o *scrubOptions) resume(s *scrubSummary) error {
 	want := scrubCheckpoint{Document: ui.Schema("scrub.checkpoint")}
 	var found scrubCheckpoint
 	if err := json.Unmarshal(text, &found); err != nil || found.Schema != want.Schema {
-		return fmt.Errorf("%s: is no checkpoint of a scrub; name another file or remove it", o.checkpoint)
+		return fmt.Errorf("%s: is not a checkpoint of a scrub; name another file or remove it", o.checkpoint)
 	}
 	if found.UUID != s.Array.UUID || found.Extent != s.Extent || found.Position < 0 || found.Position > s.Extent {
 		return fmt.Errorf("%s: is the checkpoint of array %v at %d of %d bytes, and this is array %v of %d; name another file or remove it",

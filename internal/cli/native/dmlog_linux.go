@@ -24,9 +24,9 @@ func dmLogCommand(std ui.IO) *cli.Command {
 		Usage: "keep the logs of `mirror userspace` devices, as cmirrord does on one machine",
 		Description: "Answers the kernel's questions about device-mapper mirrors whose log is\n" +
 			"userspace clustered-core or clustered-disk, until it is interrupted. Without it\n" +
-			"such mirrors cannot be made, and wait once they are. One runs on a machine.\n\n" +
-			"Exit code: 8 the kernel cannot be listened to any more; 16 wrong usage; 32 interrupted.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON document a line for each log that comes or goes; docs/json.md describes it"}},
+			"such mirrors cannot be made, and existing ones wait. Run only one on a machine.\n\n" +
+			"Exit code: 8 the kernel can no longer be listened to; 16 wrong usage; 32 interrupted.",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one line of JSON for each log that is made or goes away; docs/json.md describes it"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return usage("dm-log: takes no arguments")

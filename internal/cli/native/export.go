@@ -145,7 +145,7 @@ func listen(address string) (net.Listener, error) {
 		conn, err := net.Dial("unix", path)
 		if err == nil {
 			_ = conn.Close()
-			return nil, fmt.Errorf("--nbd %s: somebody listens there already", address)
+			return nil, fmt.Errorf("--nbd %s: something listens there already", address)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, err

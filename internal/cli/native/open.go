@@ -204,13 +204,13 @@ const ruleForeign = "md.member.foreign"
 // extent returns the number of bytes to read from an array of size bytes.
 func (o *openOptions) extent(size int64) (int64, error) {
 	if o.off > size {
-		return 0, usage("open: --offset %d lies behind the array's end, it has %d bytes", o.off, size)
+		return 0, usage("open: --offset %d is beyond the end of the array, which has %d bytes", o.off, size)
 	}
 	if o.length < 0 {
 		return size - o.off, nil
 	}
 	if o.length > size-o.off {
-		return 0, usage("open: %d bytes from offset %d reach behind the array's end, it has %d bytes", o.length, o.off, size)
+		return 0, usage("open: %d bytes from offset %d reach beyond the end of the array, which has %d bytes", o.length, o.off, size)
 	}
 	return o.length, nil
 }

@@ -30,8 +30,8 @@ func probeCommand(std ui.IO) *cli.Command {
 		Usage:     "say what is on devices or image files",
 		ArgsUsage: "PATH...",
 		Description: "Lists every signature of md, dm, bcache, LVM, encryption, filesystems, swap and\n" +
-			"partition tables, also those that contradict each other. Nothing is written.\n\n" +
-			"Exit code: 0 each path carries something; 2 on some nothing was recognised;\n" +
+			"partition tables, even if they contradict each other. Nothing is written.\n\n" +
+			"Exit code: 0 each path has something on it; 2 on some nothing was recognised;\n" +
 			"8 some could not be read; 16 wrong usage. Codes add up.",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {

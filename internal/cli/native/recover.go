@@ -52,12 +52,12 @@ func recoverCommand(std ui.IO) *cli.Command {
 		ArgsUsage: "MEMBER...",
 		Description: "Takes the members of one array, in any order and whatever their metadata says,\n" +
 			"and finds level, layout, chunk, data offset and order by what the array holds:\n" +
-			"places of an ext4 filesystem that have checksums, parity and copies. One member\n" +
+			"places of an ext4 filesystem with checksums, parity and copies. One member\n" +
 			"may be missing. Candidates are ranked, with their evidence, and the best is tried\n" +
 			"out on overlays in memory. Then it shows which superblocks would make it an array\n" +
-			"again. Nothing is written without --apply, and then nothing but these.\n\n" +
+			"again. Nothing is written without --apply, and then only these superblocks.\n\n" +
 			"Exit code: 0 there is a candidate, or it was written; 2 there is none; 8 something\n" +
-			"failed, and all is as it was; 16 wrong usage; 32 interrupted.",
+			"failed, and nothing was changed; 16 wrong usage; 32 interrupted.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "raid-devices", Aliases: []string{"n"}, Usage: "how many slots the array has, if that is known"},
 			&cli.BoolFlag{Name: "apply", Usage: "write the superblocks"},

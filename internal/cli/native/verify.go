@@ -43,18 +43,18 @@ func verifyCommand(std ui.IO) *cli.Command {
 		Usage:     "check the metadata of an array's members",
 		ArgsUsage: "MEMBER...",
 		Description: "Checks every field of each member's metadata, superblock, bitmap, bad block log,\n" +
-			"partial parity log and journal, and whether the members agree; says of each\n" +
+			"partial parity log and journal, and whether the members agree; says for each\n" +
 			"member whether it would take part in the array, and why. The members given\n" +
 			"should be those of one array, in any order. Nothing is written.\n\n" +
 			"Exit code, as fsck(8): 0 no errors; 4 errors found; 8 something could not be\n" +
 			"checked; 16 wrong usage. Codes add up. Warnings alone, such as a missing member\n" +
 			"that redundancy stands in for, leave it at 0.\n\n" +
 			"With --scrub it goes on to read the whole array: every stripe's parity, every\n" +
-			"copy. A mismatch is told by array and member bytes, and by whom it is, where the\n" +
-			"two parities of raid6 or a majority of copies prove it. With --repair those are\n" +
-			"put right, and what no member can read any more is written anew from the rest;\n" +
-			"then 1 means that all was repaired. An interrupted scrub (32) goes on with\n" +
-			"--checkpoint.",
+			"copy. Mismatches are reported with their place in the array and on the members,\n" +
+			"and with the wrong member if the two parities of raid6 or a majority of copies\n" +
+			"prove which it is. With --repair these are corrected, and what can no longer be\n" +
+			"read from a member is rewritten from the others; then 1 means that everything\n" +
+			"was repaired. With --checkpoint an interrupted scrub (32) can be continued.",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print findings only"},
 			jsonFlag(),

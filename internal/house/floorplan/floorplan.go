@@ -21,7 +21,7 @@ const Module = "github.com/mdkit/mdkit/"
 // Page is where the picture is, relative to the module's folder.
 const Page = "docs/architecture.md"
 
-// floors has the lowest first.
+// floors lists the floors, the lowest first.
 var floors = []struct {
 	title   string
 	folders []string
@@ -47,8 +47,8 @@ func Floor(pkg string) (level int, known bool) {
 	return 0, false
 }
 
-// Workshop packages make and prove the house and are no part of it: product
-// code must not import them, and they may import anything.
+// Workshop reports whether a package serves to make and prove the house and is
+// not a part of it: product code must not import it, and it may import anything.
 func Workshop(pkg string) bool {
 	for _, folder := range []string{"internal/lab", "internal/house", "internal/coverage", "internal/bench", "internal/demo", "internal/soak"} {
 		if within(pkg, folder) {
@@ -60,8 +60,8 @@ func Workshop(pkg string) bool {
 
 func within(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
 
-// Imports asks the go command what each package of the module in dir imports of
-// the others, as it is built for Linux. Names are without Module, and the
+// Imports asks the go command which packages of the module in dir each of its
+// packages imports when it is built for Linux. Names are without Module; the
 // workshop and what only tests use are left out.
 func Imports(dir string) (map[string][]string, error) {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
@@ -97,10 +97,11 @@ func Imports(dir string) (map[string][]string, error) {
 	return all, nil
 }
 
-// forTests are helpers of tests, named as the standard library names its own.
+// forTests reports whether a package has helpers for tests, by a name such as the
+// standard library uses.
 func forTests(pkg string) bool { return strings.HasSuffix(pkg, "test") }
 
-// Draw gives the picture as Mermaid text: a box for each floor with its packages
+// Draw returns the picture as Mermaid text: a box for each floor with its packages
 // in it, and an arrow for each import that does not follow from others.
 func Draw(imports map[string][]string) string {
 	var b strings.Builder
@@ -125,7 +126,7 @@ func Draw(imports map[string][]string) string {
 func id(pkg string) string { return strings.NewReplacer("/", "_", "-", "_").Replace(pkg) }
 
 // direct lists, sorted, what a package imports and none of its other imports
-// does, by itself or through others.
+// imports, directly or indirectly.
 func direct(imports map[string][]string, pkg string) (list []string) {
 	through := make(map[string]bool)
 	for _, to := range imports[pkg] {
@@ -153,13 +154,13 @@ func reach(imports map[string][]string, pkg string, seen map[string]bool) {
 	}
 }
 
-// The picture stands between these lines of the page.
+// The lines of the page between which the picture stands.
 const (
 	begin = "<!-- floorplan: go run ./internal/house/cmd/floorplan draws this -->\n```mermaid\n"
 	end   = "```\n<!-- end of floorplan -->\n"
 )
 
-// Place gives the page with the picture in its place.
+// Place returns the page with the picture in its place.
 func Place(page, picture string) (string, error) {
 	head, rest, ok := strings.Cut(page, begin)
 	_, tail, closed := strings.Cut(rest, end)

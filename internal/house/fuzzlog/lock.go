@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// lock keeps others from changing a log: the folder it is in is locked, as the
+// lock keeps other processes from changing a log. It locks the folder, as the
 // file itself is replaced.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.Open(filepath.Dir(path))

@@ -1,6 +1,6 @@
-// Package fuzzlog keeps how long each fuzz test has run, and what it has found,
-// over all the runs there were: a file of lines that is committed, so that many
-// short runs add up.
+// Package fuzzlog records how long each fuzz test has run, and what it has found,
+// in all runs so far: a text file that is committed, so that many short runs add
+// up.
 package fuzzlog
 
 import (
@@ -21,10 +21,10 @@ type Line struct {
 	Executions int64   // in all runs
 	Seconds    float64 // of all runs
 	Findings   int64   // runs that ended with an input that fails
-	Commit     string  // the tree of the last run; "-" if that is not known
+	Commit     string  // the tree of the last run; "-" if not known
 }
 
-// Add counts a run in.
+// Add adds a run.
 func (l *Line) Add(run Line) {
 	l.Executions += run.Executions
 	l.Seconds += run.Seconds
@@ -38,9 +38,9 @@ type Log []Line
 // head says what the columns are.
 const head = "# target\texecutions\tseconds\tfindings\tcommit\n"
 
-// Parse reads a log. Where there are two lines for a target, as after a merge
-// that kept both sides, the one with more executions counts: both have the runs
-// from before they parted, so a sum would count these twice.
+// Parse reads a log. If there are two lines for a target, as after a merge that
+// kept both sides, the one with more executions counts: both include the runs
+// from before the branches diverged, so a sum would count these twice.
 func Parse(text string) (Log, error) {
 	var l Log
 	number := 0
@@ -88,7 +88,7 @@ func (l Log) search(target string) (int, bool) {
 	return slices.BinarySearchFunc(l, target, func(a Line, t string) int { return cmp.Compare(a.Target, t) })
 }
 
-// Of is the line of a target, with nothing counted if there is none.
+// Of returns the line of a target, with zero counts if there is none.
 func (l Log) Of(target string) Line {
 	if i, found := l.search(target); found {
 		return l[i]
@@ -96,7 +96,7 @@ func (l Log) Of(target string) Line {
 	return Line{Target: target}
 }
 
-// Add counts a run in.
+// Add adds a run to the line of its target.
 func (l *Log) Add(run Line) {
 	i, found := l.search(run.Target)
 	if !found {
@@ -105,7 +105,7 @@ func (l *Log) Add(run Line) {
 	(*l)[i].Add(run)
 }
 
-// String is the log as a file has it.
+// String is the log in the form of a file.
 func (l Log) String() string {
 	var b strings.Builder
 	b.WriteString(head)
@@ -131,9 +131,9 @@ func Read(path string) (Log, error) {
 	return l, nil
 }
 
-// Record counts a run in the log of a file. The file is read again each time,
-// so that runs side by side lose nothing to each other's, and a new one is moved
-// into its place, so that an interruption leaves the old or the new.
+// Record adds a run to the log in a file. The file is read again each time, so
+// that concurrent runs do not lose each other's results, and is replaced by a new
+// one, so that an interruption leaves either the old or the new file.
 func Record(path string, run Line) (err error) {
 	unlock, err := lock(path)
 	if err != nil {
@@ -157,8 +157,8 @@ func Record(path string, run Line) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// Progress reads how often the fuzzer tried an input from what it printed: the
-// last line in which it counts, and the count.
+// Progress finds in the fuzzer's output how many inputs it has tried: the last
+// line with a count, and the count.
 func Progress(out string) (last string, executions int64) {
 	for line := range strings.Lines(out) {
 		_, after, ok := strings.Cut(strings.TrimSpace(line), "elapsed: ")
@@ -174,8 +174,8 @@ func Progress(out string) (last string, executions int64) {
 	return last, executions
 }
 
-// Found reports whether what a fuzz test printed tells of an input that fails,
-// and not only of one that could not run.
+// Found reports whether a fuzz test's output tells of an input that fails, and
+// not of a test that could not run.
 func Found(out string) bool {
 	return strings.Contains(out, "Failing input written to ") || strings.Contains(out, "failure while testing seed corpus entry")
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestRecord adds runs up in a file that does not exist at first.
+// TestRecord adds up runs in a file that does not exist at first.
 func TestRecord(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fuzz.tsv")
 	for _, run := range []Line{
@@ -39,7 +39,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestRecordTogether wants nothing lost where several runs share a log.
+// TestRecordTogether checks that nothing is lost when several runs share a log.
 func TestRecordTogether(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fuzz.tsv")
 	var wg sync.WaitGroup
@@ -59,7 +59,7 @@ func TestRecordTogether(t *testing.T) {
 	}
 }
 
-// TestRecordKeeps does not write over a log that it does not understand.
+// TestRecordKeeps checks that a log that cannot be parsed is not overwritten.
 func TestRecordKeeps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fuzz.tsv")
 	const conflict = "<<<<<<< ours\na\t1\t1\t0\t-\n"
@@ -74,7 +74,7 @@ func TestRecordKeeps(t *testing.T) {
 	}
 }
 
-// TestParse takes a log that was merged by keeping the lines of both sides.
+// TestParse parses a log that was merged by keeping the lines of both sides.
 func TestParse(t *testing.T) {
 	l, err := Parse(head + "b\t5\t1.0\t0\tx\na\t10\t2.0\t1\tx\na\t30\t4.0\t1\ty\n\na\t20\t9.0\t1\tz\n" + head)
 	if err != nil || !slices.Equal(l, Log{{"a", 30, 4, 1, "y"}, {"b", 5, 1, 0, "x"}}) {
@@ -90,7 +90,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestCommitted wants the log of this tree in the form that tools write.
+// TestCommitted checks that the log of this tree has the form that tools write.
 func TestCommitted(t *testing.T) {
 	const path = "../../../docs/fuzz.tsv"
 	l, err := Read(path)

@@ -1,4 +1,4 @@
-// Package fuzztest has what fuzz tests of all packages share.
+// Package fuzztest has what the fuzz tests of all packages share.
 package fuzztest
 
 import (
@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Bounded runs f and fails if it allocates more than a small multiple of the
-// input, a number of bytes, and a constant: what is read from a disk or a peer
-// must not size anything before it was held against what is there.
+// Bounded runs f and fails if it allocates more than a small multiple of input, a
+// number of bytes, plus a constant: a size that is read from a disk or a peer must
+// not be used before it has been compared with what is there.
 //
 // It may run f a second time, to count exactly. The multiple leaves room for what
 // the race detector and the fuzzer itself allocate: what it is to find is a count
@@ -31,8 +31,8 @@ func Bounded(t testing.TB, input int, f func()) {
 	}
 }
 
-// roughly is how much was allocated. Small objects are counted in lots, but the
-// world is not stopped for it, in which a fuzzer would spend most of its time.
+// roughly is about how much has been allocated. Small objects are counted in
+// batches, but the world is not stopped, which would take most of a fuzzer's time.
 func roughly() uint64 {
 	sample := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample[:])

@@ -2,7 +2,7 @@ package fuzztest
 
 import "testing"
 
-// record is a test that only notes whether it failed.
+// record is a test that only records whether it failed.
 type record struct {
 	testing.TB
 	failed bool

@@ -1,5 +1,5 @@
-// Floorplan draws the picture of the house in docs/architecture.md anew, from
-// what the packages import. Run it in the module's folder:
+// Floorplan redraws the picture of the house in docs/architecture.md from what
+// the packages import. Run it in the module's folder:
 //
 //	go run ./internal/house/cmd/floorplan
 package main

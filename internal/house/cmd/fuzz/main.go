@@ -1,6 +1,7 @@
 // Fuzz runs every native fuzz test of the module, one after the other, each for
-// the time or the executions given, and prints a line for each. It exits 1 if one failed.
-// With -log it adds each run to a file, and begins with what has run least.
+// the given time or number of executions, and prints a line for each. It exits 1
+// if one fails. With -log it adds each run to a file, and begins with the tests
+// that have run least.
 //
 //	go run ./internal/house/cmd/fuzz -t 10m|10000x [-log FILE] [PACKAGE...]
 package main
@@ -61,7 +62,7 @@ type suite struct {
 	path, dir string
 	names     []string
 	program   string // the test program, once it is built
-	err       error  // why it is not
+	err       error  // why it could not be built
 }
 
 func (s *suite) short() string { return strings.TrimPrefix(s.path, module) }
@@ -76,7 +77,7 @@ func (r *runner) all(ctx context.Context, packages []string) (failed int, err er
 		if err != nil {
 			return 0, err
 		}
-		// A run that is cut short is not to leave out the same ones each time.
+		// Runs that are cut short must not leave out the same packages each time.
 		slices.SortStableFunc(suites, func(a, b *suite) int { return cmp.Compare(least(log, a), least(log, b)) })
 		r.commit = commit(ctx)
 	}
@@ -114,7 +115,7 @@ func (r *runner) all(ctx context.Context, packages []string) (failed int, err er
 	return failed, ctx.Err()
 }
 
-// least is how long the fuzz test of a package that has run least has run.
+// least is the least time that any fuzz test of a package has run.
 func least(log fuzzlog.Log, s *suite) float64 {
 	seconds := log.Of(s.short() + "." + s.names[0]).Seconds
 	for _, name := range s.names {
@@ -123,7 +124,7 @@ func least(log fuzzlog.Log, s *suite) float64 {
 	return seconds
 }
 
-// commit names what is being fuzzed: a log may be older than the tree.
+// commit names the tree that is being fuzzed: a log may be older than the tree.
 func commit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if name := strings.TrimSpace(string(out)); err == nil && name != "" {
@@ -165,8 +166,8 @@ func fuzzTests(dir string, files []string) []string {
 	return names
 }
 
-// build makes the test program of each package, one ahead of the one that is
-// taken. go test would link it again for every fuzz test.
+// build makes the test program of each package, one ahead of the one in use. go
+// test would link it again for every fuzz test.
 func (r *runner) build(ctx context.Context, suites []*suite) <-chan *suite {
 	built := make(chan *suite, 1)
 	go func() {
@@ -184,15 +185,15 @@ func (r *runner) build(ctx context.Context, suites []*suite) <-chan *suite {
 	return built
 }
 
-// one runs one fuzz test and prints its line, or all it said if it failed. The
-// error is of the log.
+// one runs one fuzz test and prints its line, or, if it fails, all its output. An
+// error means that the log could not be written.
 func (r *runner) one(ctx context.Context, s *suite, name string) (ok bool, err error) {
-	// As go test starts it. Left alone, the fuzzer spends a minute to shorten
-	// each input that reached new code, and hardly tries another one.
+	// The flags are those of go test. By default the fuzzer spends a minute on
+	// minimizing each input that reached new code, and hardly tries new ones.
 	cmd := exec.CommandContext(ctx, s.program, "-test.paniconexit0", "-test.run=^$", "-test.fuzz=^"+name+"$", "-test.fuzztime="+r.each,
 		"-test.fuzzminimizetime=20x", "-test.parallel=2", "-test.fuzzcachedir="+filepath.Join(r.cache, s.path))
 	cmd.Dir = s.dir
-	// The fuzzer ends in order at an interrupt, and says how far it has come.
+	// The fuzzer ends cleanly at an interrupt, and says how far it has come.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	begin := time.Now()
@@ -200,7 +201,7 @@ func (r *runner) one(ctx context.Context, s *suite, name string) (ok bool, err e
 	out := string(b)
 	last, executions := fuzzlog.Progress(out)
 	if ctx.Err() != nil && !fuzzlog.Found(out) {
-		failure = nil // it was cut short, which all tells in the end
+		failure = nil // it was cut short, which all reports at the end
 	}
 	if failure != nil {
 		fmt.Printf("FAIL %-24s %s\n%s\n%v\n", s.short(), name, out, failure)

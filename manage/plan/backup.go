@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,17 +20,15 @@ const KindBackup = "backup"
 // be written to. Early at boot that is the second.
 var backupDirs = [...]string{"/var/lib/mdkit/metadata", "/run/mdkit/metadata"}
 
-// Backup saves the bytes that the write steps of a plan are going to replace,
-// in one file that Restore reads. It outlives a power cut, which the undo of a
-// plan does not.
+// Backup saves what the write steps of a Runner are going to replace, in a file
+// that PlanRestore reads. It outlives a power cut, which the undo of a plan does
+// not. A nil Backup saves nothing.
 type Backup struct {
-	dirs   []string // to be tried in order
-	name   string   // of the file
-	array  string   // uuid
-	path   string   // once it is written
-	keep   bool     // also after success
-	saved  []backupArea
-	writes []StepInfo
+	dirs  []string // to be tried in order
+	array string   // uuid
+	keep  bool     // also after success
+	path  string   // of the file that is there now
+	saved []backupArea
 }
 
 // backupFile is the format of the file: JSON with the schema
@@ -53,75 +50,90 @@ type backupArea struct {
 
 const backupSchema = "mdkit.metadata-backup/1"
 
-// NewBackup prepares for the writes among steps. dir is the folder asked for,
-// or "" for one that lasts until the plan has succeeded.
-func NewBackup(dir, array string, steps []Step) *Backup {
-	b := &Backup{array: array, keep: dir != "", dirs: backupDirs[:]}
-	if b.keep {
-		b.dirs = []string{dir}
+// NewBackup saves to the folder dir; "" is for a file that goes again once what
+// it is for has succeeded. array is the uuid of the array that is written about,
+// for people to know the file by.
+func NewBackup(dir, array string) *Backup {
+	if dir == "" {
+		return &Backup{array: array, dirs: backupDirs[:]}
 	}
-	for _, s := range steps {
-		if i := s.Describe(); i.Kind == KindWrite {
-			b.writes = append(b.writes, i)
-		}
-	}
-	b.name = fmt.Sprintf("%s-%s.json", array, time.Now().UTC().Format("20060102T150405.000000000"))
-	return b
+	return &Backup{array: array, dirs: []string{dir}, keep: true}
 }
 
-// Before is the step that saves, if there is anything to save.
-func (b *Backup) Before() []Step {
-	if len(b.writes) == 0 {
+// BackupFor is NewBackup where a folder is asked for, or a backup is due anyway;
+// else nil.
+func BackupFor(dir, array string, due bool) *Backup {
+	if dir == "" && !due {
 		return nil
 	}
-	return []Step{NewStep(StepInfo{Kind: KindBackup, Target: b.dirs[0], What: "save what is overwritten"}, b.save, b.undone)}
+	return NewBackup(dir, array)
 }
 
-// undone drops the file once everything is as it was, and else names it.
-func (b *Backup) undone(context.Context) error {
-	for _, area := range b.saved {
-		now := make([]byte, len(area.Data))
-		err := withDevice(area.Device, block.ForReading, func(d *block.File) error {
-			return block.ReadFull(d, now, area.Offset)
-		})
-		if err != nil || !bytes.Equal(now, area.Data) {
-			return fmt.Errorf("%s is not as it was: restore it with --restore-metadata=%s: %w", area.Device, b.path, ErrNoUndo)
-		}
-	}
-	return RemoveIfThere(b.path)
+// describe is the step that saves.
+func (b *Backup) describe() StepInfo {
+	return StepInfo{Kind: KindBackup, Target: b.dirs[0], What: "save what is overwritten"}
 }
 
-// After drops the file of a plan that has succeeded, unless it was asked for.
-func (b *Backup) After() []Step {
-	if len(b.writes) == 0 || b.keep {
-		return nil
-	}
-	return []Step{SayStep(func() { _ = RemoveIfThere(b.path) })}
-}
-
-func (b *Backup) save(context.Context) error {
-	file := backupFile{Schema: backupSchema, Array: b.array, Time: time.Now().UTC()}
-	for _, w := range b.writes {
+// save adds what writes are going to replace to the file.
+func (b *Backup) save(writes []StepInfo) error {
+	areas := append([]backupArea(nil), b.saved...)
+	for _, w := range writes {
 		area := backupArea{Device: w.Target, Offset: w.Offset, What: w.What, Data: make([]byte, w.Length)}
 		if err := withDevice(w.Target, block.ForReading, func(d *block.File) error {
 			return block.ReadFull(d, area.Data, area.Offset)
 		}); err != nil {
 			return fmt.Errorf("back up %s: %w", w.Target, err)
 		}
-		file.Areas = append(file.Areas, area)
+		areas = append(areas, area)
 	}
-	text, err := json.MarshalIndent(file, "", "  ")
+	now := time.Now().UTC()
+	text, err := json.MarshalIndent(backupFile{Schema: backupSchema, Array: b.array, Time: now, Areas: areas}, "", "  ")
 	if err != nil {
 		return err
 	}
-	b.saved = file.Areas
+	name := fmt.Sprintf("%s-%s.json", b.array, now.Format("20060102T150405.000000000"))
 	for _, dir := range b.dirs {
-		b.path = filepath.Join(dir, b.name)
-		if err = writeDurably(b.path, append(text, '\n')); err == nil {
-			return nil
+		path := filepath.Join(dir, name)
+		if err = writeDurably(path, append(text, '\n')); err == nil {
+			old := b.path
+			b.path, b.saved = path, areas
+			return RemoveIfThere(old) // the new file has all of it
 		}
 	}
 	return fmt.Errorf("back up metadata: %w; name a folder that can be written to with --backup-metadata", err)
+}
+
+// succeeded drops the file unless it was asked for: what comes next has one of its
+// own.
+func (b *Backup) succeeded() {
+	if b == nil {
+		return
+	}
+	if !b.keep && b.path != "" {
+		_ = RemoveIfThere(b.path) // it is of no use any more, and of no harm
+	}
+	b.path, b.saved = "", nil
+}
+
+// takenBack drops the file if everything is as it was, and else names it.
+func (b *Backup) takenBack() []Leftover {
+	if b == nil || b.path == "" {
+		return nil
+	}
+	for _, area := range b.saved {
+		now := make([]byte, len(area.Data))
+		err := withDevice(area.Device, block.ForReading, func(d *block.File) error {
+			return block.ReadFull(d, now, area.Offset)
+		})
+		if err != nil || !bytes.Equal(now, area.Data) {
+			return []Leftover{{Step: b.describe(), Err: fmt.Errorf("%s is not as it was: restore it with --restore-metadata=%s: %w", area.Device, b.path, ErrNoUndo)}}
+		}
+	}
+	if err := RemoveIfThere(b.path); err != nil {
+		return []Leftover{{Step: b.describe(), Err: err}}
+	}
+	b.path, b.saved = "", nil
+	return nil
 }
 
 // writeDurably makes a file that a power cut does not take away again.

@@ -34,6 +34,8 @@ type StepInfo struct {
 	Length int64  `json:"length,omitempty"` // write: bytes
 	Data   []byte `json:"data,omitempty"`   // write: the bytes, unless they all are Fill
 	Fill   string `json:"fill,omitempty"`   // write: the one value of every byte, as two hexadecimal digits
+
+	data bool // write: of an array's data, which a Backup leaves out
 }
 
 // String gives one line.

@@ -16,6 +16,10 @@ import (
 type Runner struct {
 	DryRun   bool
 	Progress func(StepInfo) // each step before it starts; nil for none
+	// Backup saves what steps of KindWrite overwrite, before the first of those
+	// that are taken together; nil for none. One that nobody has asked for goes
+	// again once they have succeeded: with Run at its end, with Do by Keep.
+	Backup *Backup
 	// Steps are those taken so far, with one that failed; in a dry run those that
 	// would be.
 	Steps []StepInfo
@@ -28,15 +32,17 @@ type Runner struct {
 // *PlanError. It says whether it took any: in a dry run it did not.
 func (r *Runner) Run(ctx context.Context, p *Plan) (applied bool, err error) {
 	var done []Step
+	unsaved := r.writes(p.Steps)
 	for _, s := range p.Steps {
-		started, err := r.take(ctx, s)
+		started, err := r.take(ctx, s, &unsaved)
 		if started {
 			done = append(done, s)
 		}
 		if err != nil {
-			return !r.DryRun, &PlanError{Step: s.Describe(), Err: err, Left: takeBack(ctx, done)}
+			return !r.DryRun, &PlanError{Step: s.Describe(), Err: err, Left: append(takeBack(ctx, done), r.Backup.takenBack()...)}
 		}
 	}
+	r.Backup.succeeded()
 	return !r.DryRun, nil
 }
 
@@ -55,10 +61,11 @@ func (r *Runner) Try(ctx context.Context, steps ...Step) error {
 // What was done stays when one fails, until TakeBack or Keep. The error is the
 // step's own.
 func (r *Runner) Do(ctx context.Context, steps ...Step) error {
+	unsaved := r.writes(steps)
 	for _, s := range steps {
 		// What it takes itself is taken back before it.
 		at := len(r.done)
-		started, err := r.take(ctx, s)
+		started, err := r.take(ctx, s, &unsaved)
 		if started {
 			r.done = slices.Insert(r.done, min(at, len(r.done)), s)
 		}
@@ -74,24 +81,47 @@ func (r *Runner) Do(ctx context.Context, steps ...Step) error {
 func (r *Runner) TakeBack(ctx context.Context) []Leftover {
 	done := r.done
 	r.done = nil
-	return takeBack(ctx, done)
+	return append(takeBack(ctx, done), r.Backup.takenBack()...)
 }
 
 // Keep makes what Do has done final: from there on is no way back.
-func (r *Runner) Keep() { r.done = nil }
+func (r *Runner) Keep() {
+	r.done = nil
+	r.Backup.succeeded()
+}
 
-// take takes one step. It says whether there may be something to take back of
+// writes lists the steps of KindWrite, if somebody saves what they overwrite.
+func (r *Runner) writes(steps []Step) (list []StepInfo) {
+	if r.Backup == nil {
+		return nil
+	}
+	for _, s := range steps {
+		if info := s.Describe(); info.Kind == KindWrite && !info.data {
+			list = append(list, info)
+		}
+	}
+	return list
+}
+
+// take takes one step, after the backup of what is unsaved if it is the first that
+// writes. It says whether there may be something to take back of
 // it. What is not shown does not end a plan whose time is over: the next step
 // does, if there is one.
-func (r *Runner) take(ctx context.Context, s Step) (started bool, err error) {
+func (r *Runner) take(ctx context.Context, s Step, unsaved *[]StepInfo) (started bool, err error) {
 	if info := s.Describe(); info.Kind != "" {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		r.Steps = append(r.Steps, info)
-		if r.Progress != nil {
-			r.Progress(info)
+		if info.Kind == KindWrite && !info.data && len(*unsaved) > 0 {
+			r.show(r.Backup.describe())
+			if !r.DryRun {
+				err = r.Backup.save(*unsaved)
+			}
+			if *unsaved = nil; err != nil {
+				return false, err
+			}
 		}
+		r.show(info)
 	}
 	if !r.DryRun {
 		return true, s.Apply(ctx)
@@ -100,6 +130,14 @@ func (r *Runner) take(ctx context.Context, s Step) (started bool, err error) {
 		return false, f.foresee()
 	}
 	return false, nil
+}
+
+// show lists a step.
+func (r *Runner) show(info StepInfo) {
+	r.Steps = append(r.Steps, info)
+	if r.Progress != nil {
+		r.Progress(info)
+	}
 }
 
 // undoTime is how long taking back may last: it has to happen even when the

@@ -43,12 +43,19 @@ func NewSharedWrite(path, what string, off int64, data []byte) Step {
 	return &writeStep{path: path, what: what, off: off, data: data, shared: true}
 }
 
+// NewDataWrite is NewWrite or, if shared, NewSharedWrite of what belongs to an
+// array's data: a Backup does not save what it replaces.
+func NewDataWrite(path, what string, off int64, data []byte, shared bool) Step {
+	return &writeStep{path: path, what: what, off: off, data: data, shared: shared, ofArray: true}
+}
+
 type writeStep struct {
 	path, what string
 	off        int64
 	data       []byte
 	old        []byte // nil until read
 	shared     bool   // do not claim the device
+	ofArray    bool   // it is no metadata
 }
 
 // maxShown is how many bytes of data a description carries in full.
@@ -57,7 +64,7 @@ const maxShown = 64 << 10
 func (s *writeStep) Describe() StepInfo {
 	info := StepInfo{
 		Kind: KindWrite, Target: s.path, What: s.what,
-		Offset: s.off, Length: int64(len(s.data)),
+		Offset: s.off, Length: int64(len(s.data)), data: s.ofArray,
 	}
 	switch fill, uniform := uniform(s.data); {
 	case uniform:

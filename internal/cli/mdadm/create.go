@@ -37,9 +37,11 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
 	made, err := create.PlanCreate(*req)
 	code := 0
+	runner := &plan.Runner{DryRun: c.DryRun}
 	if err == nil {
+		runner.Backup = plan.BackupFor(c.BackupMetadata, made.Array.UUID.String(), c.Force)
 		var applied bool
-		if applied, err = made.Run(ctx, &plan.Runner{DryRun: c.DryRun}); applied && err == nil {
+		if applied, err = made.Run(ctx, runner); applied && err == nil {
 			err = made.Finish(ctx)
 		}
 	}
@@ -56,7 +58,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	if made != nil {
 		doc.Device, doc.Name = made.Node.Chosen, made.Node.Kernel
 		doc.UUID, doc.Version = made.Array.UUID.String(), made.Array.Version.String()
-		steps = made.Describe()
+		steps = runner.Steps
 	}
 	return c.finishPlan(t, "create", code, doc, steps)
 }

@@ -29,7 +29,7 @@ func (c *Command) copyMetadata(ctx context.Context, std ui.IO, d Device) int {
 	t := c.messages(std)
 	req := metadata.CopyRequest{
 		Device: d.Name, Dir: c.DumpDirectory, Alone: len(c.Devices) == 1,
-		Force: c.Force, DryRun: c.DryRun, Report: t.report,
+		Force: c.Force, BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 	}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	if !ok {

@@ -55,7 +55,7 @@ func (c *Command) growRequest(t *messages, std ui.IO) reshape.GrowRequest {
 		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
 		RaidDisks: s.RaidDisks, Layout: s.LayoutWord, Chunk: s.Chunk,
 		Bitmap: s.Bitmap, WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
-		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, Confirm: c.confirmAdd(std), DryRun: c.DryRun, Report: t.report,
+		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, Confirm: c.confirmAdd(std), BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 		Background: func(next reshape.GrowRequest) error { return background(next, std) },
 	}
 	if req.ArraySize > 0 {

@@ -103,8 +103,8 @@ func (c *Command) incrementalAdd(ctx context.Context, t *messages, cf *mdconf.Co
 	nodes := &node.Nodes{}
 	req := incremental.IncrementalRequest{
 		Device: c.Devices[0].Name, Home: c.home(cf), Conf: cf, Run: c.RunStop > 0, Export: c.Export > 0,
-		List:   func() []string { return scanDevices(cf, nodes, t.std) },
-		DryRun: c.DryRun, Report: t.report,
+		List:      func() []string { return scanDevices(cf, nodes, t.std) },
+		BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 	}
 	for _, d := range c.Devices[1:] {
 		req.Links = append(req.Links, d.Name)

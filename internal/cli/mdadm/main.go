@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
@@ -37,6 +38,10 @@ func leave(err error, std ui.IO) int {
 
 // run hands the command to its verb; each verb has a file of that name.
 func (c *Command) run(ctx context.Context, std ui.IO) int {
+	if c.BackupMetadata != "" && !c.overwrites() {
+		return leave(usage("--backup-metadata has nothing to save here: it goes with --create, --assemble, --manage, "+
+			"--grow, --incremental, --zero-superblock, --restore and --restore-metadata."), std)
+	}
 	switch c.Mode {
 	case Create:
 		return c.create(ctx, std)
@@ -63,6 +68,21 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.incremental(ctx, std)
 	}
 	return c.notBuilt(std, "--"+c.Mode.String())
+}
+
+// overwrites reports whether the command is one that may overwrite metadata.
+func (c *Command) overwrites() bool {
+	switch c.Mode {
+	case Create, Assemble, Manage, Grow:
+		return true
+	case Incremental:
+		return c.Op != Fail
+	case Misc:
+		return c.RestoreMetadata != "" || slices.ContainsFunc(c.Devices, func(d Device) bool {
+			return d.Op == ZeroSuperblock || d.Op == Restore
+		})
+	}
+	return false
 }
 
 // misc runs the actions of misc mode: --examine over all devices at once, the

@@ -44,7 +44,8 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 		return c.notBuilt(std, "--re-add --update="+c.Update)
 	}
 	req := member.ManageRequest{
-		Array: name, Force: c.Force, Overwrite: c.RunStop > 0, Confirm: c.confirmAdd(std), DryRun: c.DryRun, Report: t.report,
+		Array: name, Force: c.Force, Overwrite: c.RunStop > 0, Confirm: c.confirmAdd(std),
+		BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 	}
 	for _, d := range c.Devices[1:] {
 		if d.Op == ClusterConfirm {

@@ -22,11 +22,11 @@ type restoreDocument struct {
 func (c *Command) restoreMetadata(ctx context.Context, std ui.IO) int {
 	t := c.messages(std)
 	pl, err := plan.PlanRestore(c.RestoreMetadata)
-	var steps []plan.StepInfo
+	runner := plan.Runner{DryRun: c.DryRun, Backup: plan.BackupFor(c.BackupMetadata, "restored", false)}
 	if err == nil {
-		steps = pl.Describe()
-		_, err = (&plan.Runner{DryRun: c.DryRun}).Run(ctx, pl)
+		_, err = runner.Run(ctx, pl)
 	}
+	steps := runner.Steps
 	t.failed(err)
 	code := 0
 	if err != nil {

@@ -20,7 +20,7 @@ type zeroDocument struct {
 // zeroSuperblock is --zero-superblock of one device.
 func (c *Command) zeroSuperblock(ctx context.Context, std ui.IO, d Device) int {
 	t := c.messages(std)
-	req := member.ZeroRequest{Device: d.Name, Force: c.Force, DryRun: c.DryRun, Report: t.report}
+	req := member.ZeroRequest{Device: d.Name, Force: c.Force, BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report}
 	v, versioned, ok := formatOf(c.Shape.Metadata)
 	switch {
 	case !ok:

@@ -23,6 +23,7 @@ func (a *assembler) carryOut(ctx context.Context) error {
 	a.reportForced()
 	a.log = note.ListenToKernel()
 	defer a.log.Close()
+	a.runner.Backup = plan.BackupFor(a.BackupDir, node.MapUUIDOf(a.found[0].Member).String(), a.Force || a.Update != nil)
 	a.working, a.spares = a.s.Working(), len(a.s.Spares)
 	applied, err := a.runner.Run(ctx, pl)
 	a.result.Steps, a.result.applied = a.runner.Steps, applied && err == nil
@@ -48,8 +49,6 @@ func (a *assembler) plan() *plan.Plan {
 		m := a.found[j].Member
 		steps = append(steps, a.writeStep(j, "superblock "+m.Version.String(), m.Offset, a.s.Edits[j].Bytes()))
 	}
-	backup := plan.NewBackup(a.BackupDir, node.MapUUIDOf(a.found[0].Member).String(), steps)
-	steps = append(backup.Before(), steps...)
 	steps = append(steps, a.restoreSteps()...)
 	steps = append(steps, a.node.Steps()...)
 	steps = append(steps, a.mapStep())
@@ -60,7 +59,7 @@ func (a *assembler) plan() *plan.Plan {
 		steps = append(steps, a.memberSteps(o)...)
 	}
 	if a.s.Start == md.StartNotWanted {
-		return &plan.Plan{Steps: append(steps, backup.After()...)}
+		return &plan.Plan{Steps: steps}
 	}
 	if a.s.Start != md.StartNow {
 		// The kernel has had its say about the members; that is all.
@@ -80,7 +79,6 @@ func (a *assembler) plan() *plan.Plan {
 	if a.s.Lead().Level() == md.LevelRAID6 && a.s.Forced {
 		steps = append(steps, a.repairStep())
 	}
-	steps = append(steps, backup.After()...)
 	return &plan.Plan{Steps: append(steps, plan.AsideStep(func(ctx context.Context) error {
 		node.WaitForName(ctx, a.node.Chosen, a.Report)
 		return nil

@@ -37,7 +37,7 @@ type AssembleRequest struct {
 	Force      bool // bring members up to date that fell behind, if that makes it start
 	ReadOnly   bool
 	DryRun     bool
-	BackupDir  string // keep what is overwritten there; see Backup
+	BackupDir  string // keep what is overwritten there; see plan.Backup
 
 	BackupFile     string // where --grow kept the critical section of a reshape
 	InvalidBackup  bool   // start even if there is no usable backup

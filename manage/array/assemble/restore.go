@@ -297,7 +297,7 @@ func (a *assembler) restoreSteps() (steps []plan.Step) {
 		steps = append(steps, plan.SayStep(func() { a.Report.Print(note.Always, "assemble.mdadm-restoring-critical-section") }))
 	}
 	for _, w := range a.restore.writes {
-		steps = append(steps, a.writeStep(w.cand, w.what, w.off, w.data))
+		steps = append(steps, plan.NewDataWrite(a.memberPath(w.cand), w.what, w.off, w.data, a.found[w.cand].Included))
 	}
 	if !a.restore.moved {
 		return steps

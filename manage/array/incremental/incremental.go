@@ -37,8 +37,11 @@ type IncrementalRequest struct {
 	Conf    *mdconf.Config
 	Run     bool // start the array as soon as it can run at all
 	Export  bool // the outcome is told in another way: say only what goes wrong
-	DryRun  bool
-	Report  note.Reporter
+	// BackupDir is where to keep what a device held that becomes a spare. See
+	// plan.Backup.
+	BackupDir string
+	DryRun    bool
+	Report    note.Reporter
 }
 
 // Started says what became of an array that got a device; the words are those

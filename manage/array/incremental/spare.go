@@ -167,8 +167,10 @@ func (s *spareSeeker) give(ctx context.Context, e *node.MapEntry) {
 	if err != nil {
 		return
 	}
+	version, _ := md.ParseVersion(e.Metadata) // suits could
 	done, err := member.Manage(ctx, member.ManageRequest{
 		Array: path, Devices: []member.Subdev{{Name: s.Device, Verb: member.VerbAdd}}, DryRun: s.DryRun,
+		Overwrite: s.policies.Allows(node.FormatFamily(version), mdconf.ActionForceSpare), BackupDir: s.BackupDir,
 		Report: urgent(s.Report),
 	})
 	if done != nil {

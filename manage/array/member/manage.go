@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -74,8 +75,11 @@ type ManageRequest struct {
 	// Confirm is asked before a device that holds something else is made a spare,
 	// once that has been reported; nil refuses with ErrOccupied.
 	Confirm func() bool
-	DryRun  bool // only plan
-	Report  note.Reporter
+	// BackupDir is where to keep what is overwritten; with Force it is saved
+	// meanwhile even without. See plan.Backup.
+	BackupDir string
+	DryRun    bool // only plan
+	Report    note.Reporter
 }
 
 // ManageResult tells what a ManageRequest did, or would do.
@@ -105,7 +109,8 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 		return nil, err
 	}
 	defer dev.Close()
-	s := &Manager{ManageRequest: req, Runner: &plan.Runner{DryRun: req.DryRun}, Dev: dev, Result: &ManageResult{}}
+	backup := plan.BackupFor(req.BackupDir, filepath.Base(req.Array), req.Force)
+	s := &Manager{ManageRequest: req, Runner: &plan.Runner{DryRun: req.DryRun, Backup: backup}, Dev: dev, Result: &ManageResult{}}
 	defer func() { s.Result.Steps = s.Runner.Steps }()
 	if s.Live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
@@ -20,9 +21,12 @@ type ZeroRequest struct {
 	Newest1 bool
 	// Force wipes even a device that is in use, and what does not look like a
 	// superblock of the version that was asked for.
-	Force  bool
-	DryRun bool
-	Report note.Reporter
+	Force bool
+	// BackupDir is where to keep what is wiped; without it is saved only for as
+	// long as that takes. See plan.Backup.
+	BackupDir string
+	DryRun    bool
+	Report    note.Reporter
 }
 
 // ZeroResult tells what was wiped, or would be.
@@ -73,9 +77,9 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	for e := range over.Extents() {
 		p.Steps = append(p.Steps, NewWipe(req.Device, "wipe superblock", e, req.Force))
 	}
-	result.Steps = p.Describe()
-	r := plan.Runner{DryRun: req.DryRun}
-	if _, err := r.Run(ctx, &p); err != nil {
+	r := plan.Runner{DryRun: req.DryRun, Backup: plan.NewBackup(req.BackupDir, filepath.Base(req.Device))}
+	_, err = r.Run(ctx, &p)
+	if result.Steps = r.Steps; err != nil {
 		req.Report.Say(note.Normal, "member.could-not-zero-superblock", req.Device)
 		req.Report.Extra(note.Normal, note.Reason, err)
 		return result, &note.Reported{Err: err}

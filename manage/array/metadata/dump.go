@@ -28,8 +28,11 @@ type CopyRequest struct {
 	Alone   bool        // no other device is on the same command line
 	Version *md.Version // only metadata of this version; nil for what is there
 	Force   bool        // restore to a device that is in use, too
-	DryRun  bool
-	Report  note.Reporter
+	// BackupDir is where RestoreMetadata keeps what it overwrites; with Force it is
+	// saved meanwhile even without. See plan.Backup.
+	BackupDir string
+	DryRun    bool
+	Report    note.Reporter
 }
 
 // CopyResult tells what was saved or restored, or would be.
@@ -226,9 +229,9 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	for _, e := range extents {
 		p.Steps = append(p.Steps, member.NewWipe(req.Device, "metadata of "+r.File, e, req.Force))
 	}
-	r.Steps = p.Describe()
-	run := plan.Runner{DryRun: req.DryRun}
-	if _, err := run.Run(ctx, &p); err != nil {
+	run := plan.Runner{DryRun: req.DryRun, Backup: plan.BackupFor(req.BackupDir, filepath.Base(req.Device), req.Force)}
+	_, err = run.Run(ctx, &p)
+	if r.Steps = run.Steps; err != nil {
 		req.Report.Say(note.Always, "metadata.failed-copy-metadata", r.File, req.Device)
 		req.Report.Extra(note.Always, note.Reason, note.Errno{Err: err})
 		req.Report.Holders(note.Always, req.Device, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -48,6 +49,8 @@ type GrowRequest struct {
 	Continue   bool
 	BackupFile string // where the data of the critical section is kept meanwhile
 
+	BackupDir string // as in member.ManageRequest
+
 	Force   bool        // accept a degraded array, and devices to add whatever is on them
 	Confirm func() bool // as in member.ManageRequest
 	DryRun  bool        // only plan
@@ -83,7 +86,9 @@ func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 		return &GrowResult{}, err
 	}
 	defer dev.Close()
-	g := &Grower{GrowRequest: req, dev: dev, runner: plan.Runner{DryRun: req.DryRun}}
+	g := &Grower{GrowRequest: req, dev: dev, runner: plan.Runner{
+		DryRun: req.DryRun, Backup: plan.BackupFor(req.BackupDir, filepath.Base(req.Array), req.Force),
+	}}
 	if g.live, err = live.Read(dev, req.Array, sysfs.Host); err != nil {
 		var e *live.Error
 		if errors.As(err, &e) {
@@ -93,7 +98,9 @@ func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 	}
 	g.log = note.ListenToKernel()
 	defer g.log.Close()
-	err = g.run(ctx)
+	if err = g.run(ctx); err == nil {
+		g.runner.Keep()
+	}
 	return &GrowResult{Steps: g.runner.Steps}, err
 }
 

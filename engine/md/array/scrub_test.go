@@ -170,6 +170,67 @@ func TestScrubReadErrors(t *testing.T) {
 	}
 }
 
+// TestScrubLostByLogs has the same sectors of all members in their bad block logs,
+// and of each member one sector more: only what nobody holds is lost, and is
+// counted to the sector where there are copies.
+func TestScrubLostByLogs(t *testing.T) {
+	const first, sectors = 8, 4
+	rng := rand.New(rand.NewPCG(4, 0))
+	for _, spec := range scrubSpecs() {
+		t.Run(spec.String(), func(t *testing.T) {
+			spec.change = func(_ int, s *md.Super1) {
+				s.BblogOffset, s.BblogSize = 8, 8
+			}
+			disks := filled(t, spec, rng)
+			for i, d := range disks {
+				m, err := md.ReadMember(d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Super1.FeatureMap |= md.FeatureBadBlocks
+				if _, err := d.WriteAt(m.AppendSuper(nil), m.Offset); err != nil {
+					t.Fatal(err)
+				}
+				log, err := md.AppendBadBlocks(nil, []md.BadBlock{
+					{Sector: dataStart + first, Length: sectors},
+					{Sector: dataStart + first + sectors + uint64(i), Length: 1},
+				}, 0, 8)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := d.WriteAt(log, 16*md.SectorSize); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := mustOpen(t, devices(disks), array.Options{})
+			lost := int64(0)
+			for _, m := range scrubAll(t, a, array.ScrubOptions{Repair: true}) {
+				if m.Kind != array.MismatchLost || m.Repaired {
+					t.Errorf("%+v", m)
+				}
+				for _, r := range m.Array {
+					lost += r.Len
+				}
+			}
+			want := int64(0)
+			for at := int64(0); at < a.Size(); at += md.SectorSize {
+				if _, err := a.ReadAt(make([]byte, md.SectorSize), at); errors.Is(err, array.ErrLost) {
+					want += md.SectorSize
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			exact := spec.level == md.LevelRAID1 || spec.level == md.LevelRAID10
+			if lost < want || exact && lost != want {
+				t.Errorf("%d bytes are called lost, %d cannot be read", lost, want)
+			}
+			if want == 0 && spec.level != md.LevelRAID10 { // whose copies can lie in other sectors
+				t.Error("nothing is lost")
+			}
+		})
+	}
+}
+
 // TestScrubDegraded takes a member away: raid6 still sees damage, but can blame
 // nobody; raid5 has nothing left to check.
 func TestScrubDegraded(t *testing.T) {

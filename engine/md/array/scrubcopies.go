@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
@@ -24,6 +25,7 @@ type copiesWorker struct {
 	buffers [][]byte
 	places  []raid.Place
 	copies  []copyRead
+	logged  bool // a member that should hold the piece has it in its bad block log
 }
 
 // copyRead is one copy of a piece of the array.
@@ -55,14 +57,15 @@ func (w *copiesWorker) check(from, to int64, repair bool) (found []Mismatch, err
 // load reads all copies of n bytes that are to be had in one go, and reports
 // whether that was all there are and they are the same.
 func (w *copiesWorker) load(off, n int64) (same bool) {
-	w.copies = w.copies[:0]
+	w.copies, w.logged = w.copies[:0], false
 	whole := true
 	for _, at := range w.places {
 		for _, l := range w.m.slots[at.Slot] {
 			c := copyRead{leg: l, slot: at.Slot, off: at.Off}
 			if !l.holds(at.Off, n) {
-				if l.insync > at.Off {
-					whole = false // a part of it is
+				if l.insync > at.Off && !l.failed.Load() {
+					whole = false // a part of it is, or it is known to be bad
+					w.logged = w.logged || at.Off+n <= l.insync
 				}
 				continue
 			}
@@ -96,7 +99,11 @@ func (w *copiesWorker) piece(found []Mismatch, off, n int64, repair bool) ([]Mis
 	for at := off; at < off+n; {
 		w.places = w.m.at(at, w.places[:0])
 		part := min(pageSize-at%pageSize, off+n-at)
-		if !w.load(at, part) {
+		switch {
+		case w.load(at, part):
+		case len(w.copies) == 0 && w.logged:
+			found = w.lost(found, at, part)
+		default:
 			m, err := w.judge(at, repair)
 			if err != nil {
 				return found, err
@@ -106,6 +113,31 @@ func (w *copiesWorker) piece(found []Mismatch, off, n int64, repair bool) ([]Mis
 		at += part
 	}
 	return found, nil
+}
+
+// lost finds the sectors of n bytes at off, which no member holds in one piece, that
+// none of them holds: the bad block logs of all who are there have them.
+func (w *copiesWorker) lost(found []Mismatch, off, n int64) []Mismatch {
+	for at := off; at < off+n; at += md.SectorSize {
+		w.places = w.m.at(at, w.places[:0])
+		m := &Mismatch{Kind: MismatchLost, Position: at, Len: md.SectorSize, Array: []ArrayRange{{at, md.SectorSize}}}
+		held := false
+		for _, place := range w.places {
+			for _, l := range w.m.slots[place.Slot] {
+				held = held || l.holds(place.Off, md.SectorSize)
+				if !l.failed.Load() && place.Off+md.SectorSize <= l.insync {
+					m.Members = append(m.Members, MismatchMember{
+						Name: block.Name(l.dev), Slot: place.Slot, Off: l.start + place.Off, Role: "copy",
+						Unreadable: "it is in the bad block log",
+					})
+				}
+			}
+		}
+		if !held && len(m.Members) > 0 {
+			found = joinMismatch(found, m)
+		}
+	}
+	return found
 }
 
 // judge says what is wrong with the copies that were loaded.
@@ -259,10 +291,10 @@ func joinMismatch(list []Mismatch, m *Mismatch) []Mismatch {
 }
 
 // goesOn reports whether next is about the same members and begins in the page
-// after the one in which m ends.
+// after the one in which m ends, or right behind m.
 func (m *Mismatch) goesOn(next *Mismatch) bool {
 	if m.Kind != next.Kind || m.Proof != next.Proof || m.Repaired != next.Repaired || len(m.Members) != len(next.Members) ||
-		(m.Position+m.Len-1)/pageSize+1 != next.Position/pageSize {
+		m.Position+m.Len != next.Position && (m.Position+m.Len-1)/pageSize+1 != next.Position/pageSize {
 		return false
 	}
 	for i, x := range m.Members {

@@ -97,7 +97,7 @@ func rolePieces(m *Member) []binfmt.Piece {
 			raw = binary.LittleEndian.AppendUint16(raw, uint16(r))
 		}
 		pieces = append(pieces, binfmt.Piece{
-			Off: m.Offset + super1Fixed + 2*int64(i), Bytes: raw, Name: name, Value: list[i].String(),
+			Off: m.Offset + Super1Fixed + 2*int64(i), Bytes: raw, Name: name, Value: list[i].String(),
 		})
 		i = n
 	}

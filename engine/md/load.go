@@ -7,11 +7,9 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// sizes below which mdadm does not look for a superblock, in bytes.
-const (
-	minSize1 = 24 * SectorSize
-	MinSize0 = 64 << 10
-)
+// MinSize0 is the size in bytes below which mdadm does not look for a 0.90
+// superblock on a device.
+const MinSize0 = 64 << 10
 
 // LoadError is why a device has no superblock of the version that was asked
 // for (super0.c, super1.c: load_super of mdadm).
@@ -59,7 +57,7 @@ func (e *LoadError) Error() string {
 // LoadSuper reads the superblock of exactly the version v.
 func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
 	name := block.Name(d)
-	if least := map[bool]int64{true: MinSize0, false: minSize1}[v == V090]; d.Size() < least {
+	if least := map[bool]int64{true: MinSize0, false: Super1MinSize}[v == V090]; d.Size() < least {
 		size := d.Size()
 		if v != V090 {
 			size /= SectorSize

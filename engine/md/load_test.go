@@ -104,8 +104,27 @@ func TestLoadNewest(t *testing.T) {
 	if m, why := LoadNewest(block.NewMemory("disk", 1<<20)); m != nil || len(why) != 3 {
 		t.Errorf("empty: %v, %v", m, why)
 	}
-	d := formerMember(t, 64<<20)
+	d := ofAllVersions(t, 64<<20)
 	if m, why := LoadNewest(d); m == nil || m.Version != V10 || len(why) != 0 {
 		t.Errorf("all three: %v, %v", m, why)
 	}
+}
+
+// ofAllVersions is a device with superblocks of all versions.
+func ofAllVersions(t *testing.T, size int64) *block.Memory {
+	t.Helper()
+	d := block.NewMemory("disk", size)
+	for _, v := range []Version{V090, V10, V11, V12} {
+		off, _ := v.SuperOffset(size)
+		raw := member0().AppendSuper(nil)
+		if v != V090 {
+			s := newArray(LevelRAID1, 0, 2, roles(2), nil)[0].Super1
+			s.SuperOffset, s.SetUUID = uint64(off/SectorSize), UUID{9}
+			raw = s.AppendTo(nil)
+		}
+		if _, err := d.WriteAt(raw, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
 }

@@ -29,8 +29,8 @@ type NoSuperError struct {
 func (e *NoSuperError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: no md superblock", e.Device)
-	if e.Size < super1MinSize {
-		fmt.Fprintf(&b, ": a device of %d bytes is too small for one, want at least %d", e.Size, super1MinSize)
+	if e.Size < Super1MinSize {
+		fmt.Fprintf(&b, ": a device of %d bytes is too small for one, want at least %d", e.Size, Super1MinSize)
 	}
 	for _, near := range e.Near {
 		fmt.Fprintf(&b, "; %v", near)

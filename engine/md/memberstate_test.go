@@ -108,7 +108,7 @@ func TestState0(t *testing.T) {
 		},
 		{"reshape fields that do not count", func(s *Super0) { s.DeltaDisks, s.ReshapePosition = -1, 4096 }, "0 in 0 of 3, 3 working active sync"},
 	} {
-		m := sample0().Member
+		m := member0()
 		m.Super0.State, m.Super0.MDMinor = Super0Clean, 127
 		c.edit(m.Super0)
 		if got := stateText(m); got != c.want {
@@ -174,7 +174,7 @@ func TestKernelSlot(t *testing.T) {
 			t.Errorf("%v: %d, want %d", role, got, want)
 		}
 	}
-	paths := sample0().Member
+	paths := member0()
 	paths.Super0.ThisDisk.RaidDisk = ^uint32(0)
 	if got := paths.KernelSlot(); got != SlotNone {
 		t.Errorf("0.90 without a slot: %d", got)
@@ -213,7 +213,7 @@ func TestReportsFailed(t *testing.T) {
 	missing1.Super1.DevRoles[1] = RoleFaulty
 	none := memberOf(0)
 	none.Super1.RaidDisks = 0
-	gone0 := sample0().Member
+	gone0 := member0()
 	gone0.Super0.Disks[1].State = DiskFaulty | DiskRemoved
 	for _, c := range []struct {
 		name string
@@ -275,7 +275,7 @@ func TestSetRole(t *testing.T) {
 	} {
 		other := numbered(c.number, c.slot)
 		one := EditSuper(newArray(LevelRAID5, LayoutLeftSymmetric, 3, roles(3), nil)[0])
-		zero := EditSuper(sample0().Member)
+		zero := EditSuper(member0())
 		zero.V0.Disks[c.number].State |= DiskWriteMostly // stays
 		changed := [2]bool{one.SetRole(other, c.want), zero.SetRole(other, c.want)}
 		if changed != c.changed || one.V1.DevRoles[c.number] != c.role || zero.V0.Disks[c.number].State != c.bits|DiskWriteMostly {
@@ -323,7 +323,7 @@ func TestCarefulPosition(t *testing.T) {
 // from its bytes. What it was copied from stays.
 func TestEdits(t *testing.T) {
 	one := newArray(LevelRAID5, LayoutLeftSymmetric, 3, roles(3), func(_ int, s *Super1) { s.ResyncOffset = 8 })[0]
-	zero := sample0().Member
+	zero := member0()
 	zero.Super0.State &^= Super0Clean
 	for _, m := range []*Member{one, zero} {
 		before := m.AppendSuper(nil)
@@ -356,4 +356,17 @@ func TestEdits(t *testing.T) {
 	if EditSuper(mirror).SetClean() {
 		t.Error("a mirror that was not clean was marked clean: its resync would not happen")
 	}
+}
+
+// member0 is the first member of a 0.90 array of three.
+func member0() *Member {
+	s := &Super0{
+		MDMagic: SuperMagic, MinorVersion: 90, Level: LevelRAID5, Size: 64512, RaidDisks: 3, NrDisks: 3,
+		CTime: 1700000000, ChunkSize: 512 << 10,
+	}
+	for i := range 3 {
+		s.Disks[i] = Disk0{Number: uint32(i), Major: 8, Minor: uint32(i), RaidDisk: uint32(i), State: DiskActive | DiskSync}
+	}
+	s.ThisDisk = s.Disks[0]
+	return &Member{Name: "disk0", Size: 64 << 20, Version: V090, Super0: s}
 }

@@ -20,12 +20,13 @@ const MaxSector = ^uint64(0)
 
 // Super1MaxDevs is the most dev_roles a 1.x superblock has room for (md.c,
 // super_1_load).
-const Super1MaxDevs = (Super1Size - super1Fixed) / 2
+const Super1MaxDevs = (Super1Size - Super1Fixed) / 2
 
 // Super1Size is the space of a 1.x superblock in bytes.
 const Super1Size = 4096
 
-const super1Fixed = 256
+// Super1Fixed is the size of a 1.x superblock without its dev_roles, in bytes.
+const Super1Fixed = 256
 
 // Super1 is struct mdp_superblock_1, metadata 1.0, 1.1 and 1.2: all fields are
 // little-endian on disk. Sizes and offsets are in sectors unless said
@@ -85,7 +86,7 @@ type Super1 struct {
 
 var super1Layout = sync.OnceValue(func() *binfmt.Layout[Super1] {
 	type s = Super1
-	return binfmt.New("md1", super1Fixed,
+	return binfmt.New("md1", Super1Fixed,
 		binfmt.U32("magic", 0, func(v *s) *uint32 { return &v.Magic }, binfmt.Hex),
 		binfmt.U32("major_version", 4, func(v *s) *uint32 { return &v.MajorVersion }),
 		binfmt.U32("feature_map", 8, func(v *s) *FeatureMap { return &v.FeatureMap }),
@@ -155,16 +156,16 @@ func ParseSuper1(b []byte) (*Super1, error) {
 	if s.MaxDev > Super1MaxDevs {
 		return s, l.Errorf(binfmt.ErrCorrupt, s, "max_dev", "at most %d", Super1MaxDevs)
 	}
-	n := super1Fixed + 2*int(s.MaxDev)
+	n := Super1Fixed + 2*int(s.MaxDev)
 	if len(b) < n {
 		return s, &binfmt.Error{
-			Format: l.Format, Field: "dev_roles", Off: super1Fixed, Err: binfmt.ErrTruncated,
+			Format: l.Format, Field: "dev_roles", Off: Super1Fixed, Err: binfmt.ErrTruncated,
 			Got: strconv.Itoa(len(b)) + " bytes", Want: strconv.Itoa(n) + " bytes",
 		}
 	}
 	s.DevRoles = make([]Role, s.MaxDev)
 	for i := range s.DevRoles {
-		s.DevRoles[i] = Role(binary.LittleEndian.Uint16(b[super1Fixed+2*i:]))
+		s.DevRoles[i] = Role(binary.LittleEndian.Uint16(b[Super1Fixed+2*i:]))
 	}
 	if u := s.FeatureMap.Unknown(); u != 0 {
 		e := l.Errorf(binfmt.ErrUnsupported, s, "feature_map", "")
@@ -178,7 +179,7 @@ func ParseSuper1(b []byte) (*Super1, error) {
 }
 
 // EncodedLen is how many bytes AppendTo appends: 256 and 2 for each role.
-func (s *Super1) EncodedLen() int { return super1Fixed + 2*len(s.DevRoles) }
+func (s *Super1) EncodedLen() int { return Super1Fixed + 2*len(s.DevRoles) }
 
 // AppendTo appends the superblock as it is on disk, with max_dev and sb_csum
 // computed from DevRoles and the other fields. Whoever writes it must leave or
@@ -190,7 +191,7 @@ func (s *Super1) AppendTo(b []byte) []byte {
 	super1Layout().Encode(s, raw, binary.LittleEndian)
 	binary.LittleEndian.PutUint32(raw[220:], uint32(len(s.DevRoles)))
 	for i, r := range s.DevRoles {
-		binary.LittleEndian.PutUint16(raw[super1Fixed+2*i:], uint16(r))
+		binary.LittleEndian.PutUint16(raw[Super1Fixed+2*i:], uint16(r))
 	}
 	binary.LittleEndian.PutUint32(raw[super1CsumOff:], super1Sum(raw))
 	return b

@@ -238,7 +238,7 @@ func (p *patient) organs() map[string]organ {
 		}}
 	} else {
 		fields := placesOf(super1Layout())
-		fields = append(fields, place{"dev_roles", super1Fixed, 2})
+		fields = append(fields, place{"dev_roles", Super1Fixed, 2})
 		n := m.Super1.EncodedLen()
 		list["md1"] = organ{fields, m.Offset, n, func(raw []byte) {
 			binary.LittleEndian.PutUint32(raw[super1CsumOff:], super1Sum(raw))

@@ -49,8 +49,8 @@ func ParseVersion(word string) (Version, error) {
 
 // Sizes of md.c and md_p.h, in bytes.
 const (
-	super0Reserved = 64 << 10 // MD_RESERVED_BYTES: 0.90 sits in the last whole unit of this size
-	super1MinSize  = 24 * SectorSize
+	Super0Reserved = 64 << 10        // MD_RESERVED_BYTES: 0.90 sits in the last whole unit of this size
+	Super1MinSize  = 24 * SectorSize // of a device, for mdadm to look for a 1.x superblock there
 )
 
 // SuperOffset gives the byte offset of the superblock on a device of the given
@@ -61,19 +61,19 @@ func (v Version) SuperOffset(deviceSize int64) (off int64, ok bool) {
 	sectors := deviceSize / SectorSize
 	switch v {
 	case V090:
-		if deviceSize < super0Reserved {
+		if deviceSize < Super0Reserved {
 			return 0, false
 		}
-		return deviceSize&^(super0Reserved-1) - super0Reserved, true
+		return deviceSize&^(Super0Reserved-1) - Super0Reserved, true
 	case V10:
-		if deviceSize < super1MinSize {
+		if deviceSize < Super1MinSize {
 			return 0, false
 		}
 		return (sectors - 16) &^ 7 * SectorSize, true
 	case V11:
-		return 0, deviceSize >= super1MinSize
+		return 0, deviceSize >= Super1MinSize
 	case V12:
-		return 8 * SectorSize, deviceSize >= super1MinSize
+		return 8 * SectorSize, deviceSize >= Super1MinSize
 	}
 	return 0, false
 }

@@ -5,14 +5,14 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/block"
-	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
 // Write is one piece of metadata to be written to one member.
 type Write struct {
 	Member int // index among the members that were searched
 	Slot   int
-	md.Extent
+	fresh.Extent
 }
 
 // Plan lists what has to be written to make the candidate an array again:
@@ -44,7 +44,7 @@ func Apply(plan []Write, members []block.Device) error {
 		old := make([]byte, len(w.Data))
 		err := block.ReadFull(members[w.Member], old, w.Off)
 		if err == nil {
-			undo = append(undo, Write{w.Member, w.Slot, md.Extent{What: w.What, Off: w.Off, Data: old}})
+			undo = append(undo, Write{w.Member, w.Slot, fresh.Extent{What: w.What, Off: w.Off, Data: old}})
 			_, err = members[w.Member].WriteAt(w.Data, w.Off)
 		}
 		if err == nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/engine/recover"
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -103,14 +104,14 @@ func (l lost) build(t *testing.T, image []byte) []block.Device {
 	case l.chunk >= 512<<10:
 		offset = 2 << 20
 	}
-	usable, err := md.UsableSectors(version, memberSize/md.SectorSize, uint64(offset/md.SectorSize), false)
+	usable, err := fresh.UsableSectors(version, memberSize/md.SectorSize, uint64(offset/md.SectorSize), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if l.chunk > 0 {
 		usable = usable / uint64(l.chunk/md.SectorSize) * uint64(l.chunk/md.SectorSize)
 	}
-	a := md.NewArray{
+	a := fresh.NewArray{
 		Version: version, Level: l.level, Layout: l.layout, Chunk: uint32(l.chunk / md.SectorSize), Size: usable,
 		RaidDisks: l.devices, UUID: md.UUID{1, 2, 3}, CTime: time.Unix(1e9, 0), Clean: true,
 		ActiveDisks: l.devices, WorkingDisks: l.devices,
@@ -118,11 +119,11 @@ func (l lost) build(t *testing.T, image []byte) []block.Device {
 	if l.level == md.LevelRAID0 {
 		a.Layout = 1
 	}
-	var news []md.NewMember
+	var news []fresh.NewMember
 	var members []block.Device
 	for i := range l.devices {
 		members = append(members, block.NewMemory(fmt.Sprintf("member %d", i), memberSize))
-		news = append(news, md.NewMember{Sectors: memberSize / md.SectorSize, Bytes: memberSize, Number: i, RaidDisk: i, DataOffset: md.DefaultDataOffset, UUID: md.UUID{byte(i + 1)}})
+		news = append(news, fresh.NewMember{Sectors: memberSize / md.SectorSize, Bytes: memberSize, Number: i, RaidDisk: i, DataOffset: fresh.DefaultDataOffset, UUID: md.UUID{byte(i + 1)}})
 	}
 	extents, err := a.Format(news, uint64(offset/md.SectorSize))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
 // MaxMembers is how many members Search can put in order.
@@ -342,7 +343,7 @@ func (s *searcher) used(g Geometry) (int64, error) {
 	for _, m := range s.members[1:] {
 		least = min(least, m.Size())
 	}
-	sectors, err := md.UsableSectors(g.Version(), uint64(least/md.SectorSize), uint64(g.DataOffset/md.SectorSize), false)
+	sectors, err := fresh.UsableSectors(g.Version(), uint64(least/md.SectorSize), uint64(g.DataOffset/md.SectorSize), false)
 	if err != nil {
 		return 0, err
 	}

@@ -10,19 +10,20 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
 // superblocks returns the metadata that makes the candidate an array again: for
 // each slot what has to be written to its member, nil for missing ones. It does
 // not touch data. Sizes are those of the members, in bytes.
-func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {
+func (c *Candidate) superblocks(sizes []int64) ([][]fresh.Extent, error) {
 	var uuid md.UUID
 	if _, err := rand.Read(uuid[:]); err != nil {
 		return nil, err
 	}
 	present := c.Slots - c.Missing()
-	a := md.NewArray{
+	a := fresh.NewArray{
 		Version: c.Version(), Level: c.Level, Layout: c.Layout, Chunk: uint32(c.Chunk / md.SectorSize),
 		Size: uint64(c.Used / md.SectorSize), RaidDisks: c.Slots, UUID: uuid, CTime: time.Now(), Clean: true,
 		ActiveDisks: present, WorkingDisks: present, NoBadBlocks: true,
@@ -30,12 +31,12 @@ func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {
 	if c.Level == md.LevelRAID0 {
 		a.Layout = raid.RAID0Original
 	}
-	var members []md.NewMember
+	var members []fresh.NewMember
 	for slot, m := range c.Order {
 		if m < 0 {
 			continue
 		}
-		n := md.NewMember{Sectors: uint64(sizes[m] / md.SectorSize), Bytes: uint64(sizes[m]), Number: slot, RaidDisk: slot, DataOffset: md.DefaultDataOffset}
+		n := fresh.NewMember{Sectors: uint64(sizes[m] / md.SectorSize), Bytes: uint64(sizes[m]), Number: slot, RaidDisk: slot, DataOffset: fresh.DefaultDataOffset}
 		if _, err := rand.Read(n.UUID[:]); err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (c *Candidate) superblocks(sizes []int64) ([][]md.Extent, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([][]md.Extent, c.Slots)
+	list := make([][]fresh.Extent, c.Slots)
 	for i, n := range members {
 		for _, e := range extents[i] {
 			if e.Off < c.DataOffset+c.Used && e.Off+int64(len(e.Data)) > c.DataOffset {

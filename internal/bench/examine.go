@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
@@ -48,13 +49,13 @@ func makeMember(path string) error {
 	if err := os.Truncate(path, memberSize); err != nil {
 		return err
 	}
-	array := md.NewArray{
+	array := fresh.NewArray{
 		Version: md.V12, Level: md.LevelRAID1, Size: 64 << 10, RaidDisks: 2, ActiveDisks: 2, WorkingDisks: 2,
 		Name: "bench:0", UUID: md.UUID{1}, CTime: time.Unix(1_700_000_000, 0), Clean: true,
 	}
 	const sectors = memberSize / block.SectorSize
-	members := []md.NewMember{{Sectors: sectors, Bytes: memberSize, DataOffset: md.DefaultDataOffset, UUID: md.UUID{2}}}
-	extents, err := array.Format(members, md.DataOffsetFor(array.Version, sectors, 0, false))
+	members := []fresh.NewMember{{Sectors: sectors, Bytes: memberSize, DataOffset: fresh.DefaultDataOffset, UUID: md.UUID{2}}}
+	extents, err := array.Format(members, fresh.DataOffsetFor(array.Version, sectors, 0, false))
 	if err != nil {
 		return err
 	}

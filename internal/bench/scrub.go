@@ -14,6 +14,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
 // The number of members of the arrays that are read, and the data on each.
@@ -76,14 +77,14 @@ func raceRead(ctx context.Context, ours Command, paths []string) (float64, float
 // makeReadArray makes the image files of an array full of data.
 func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 	const size = readData + 4<<20
-	arr := md.NewArray{
+	arr := fresh.NewArray{
 		Version: md.V12, Level: level, Layout: 2, Chunk: 128, Size: readData / block.SectorSize,
 		RaidDisks: readMembers, ActiveDisks: readMembers, WorkingDisks: readMembers,
 		Name: "bench:0", UUID: md.UUID{1}, CTime: time.Unix(1_700_000_000, 0), Clean: true,
 	}
-	var members []md.NewMember
+	var members []fresh.NewMember
 	for i := range readMembers {
-		members = append(members, md.NewMember{
+		members = append(members, fresh.NewMember{
 			Sectors: size / block.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: 4096, UUID: md.UUID{2, byte(i)},
 		})
 	}
@@ -115,7 +116,7 @@ func makeReadArray(dir string, level md.Level) (paths []string, err error) {
 }
 
 // makeImage makes a file of the given size that holds the extents.
-func makeImage(path string, size int64, extents []md.Extent) (*block.File, error) {
+func makeImage(path string, size int64, extents []fresh.Extent) (*block.File, error) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return nil, err
 	}

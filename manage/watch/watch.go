@@ -32,8 +32,8 @@ type Array struct {
 	Configured bool
 }
 
-// Config says what to watch, and how.
-type Config struct {
+// Request says what to watch, and how.
+type Request struct {
 	Arrays    []Array       // to watch, whether they exist or not
 	Scan      bool          // watch every array that appears, too
 	Test      bool          // report TestMessage for each array found at first
@@ -57,7 +57,7 @@ type Config struct {
 // Watcher watches arrays of the running system. It must not be used by several
 // goroutines.
 type Watcher struct {
-	Config
+	Request
 	fs    sysfs.FS
 	nodes node.Nodes
 	known []*known
@@ -69,9 +69,9 @@ type Watcher struct {
 }
 
 // New returns a Watcher that has not looked yet.
-func New(c Config) *Watcher {
-	w := &Watcher{Config: c, fs: sysfs.Host, runner: plan.Runner{DryRun: c.DryRun, Progress: c.Step}}
-	for _, a := range c.Arrays {
+func New(r Request) *Watcher {
+	w := &Watcher{Request: r, fs: sysfs.Host, runner: plan.Runner{DryRun: r.DryRun, Progress: r.Step}}
+	for _, a := range r.Arrays {
 		w.known = append([]*known{{
 			path: a.Path, percent: unknown, spareGroup: a.SpareGroup, wantSpares: a.Spares, configured: a.Configured,
 		}}, w.known...)

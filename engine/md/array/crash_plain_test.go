@@ -10,6 +10,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
@@ -17,7 +18,7 @@ import (
 func plainArray(t *testing.T, level md.Level, layout int32, n int, bitmap bool) (disks []*block.Memory) {
 	t.Helper()
 	const size, used = 1 << 20, 384 << 10
-	array := md.NewArray{
+	array := fresh.NewArray{
 		Version: md.V12, Level: level, Layout: layout, Chunk: 32, Size: used / md.SectorSize,
 		RaidDisks: n, ActiveDisks: n, WorkingDisks: n, Name: "host:plain", UUID: md.UUID{7}, CTime: time.Unix(1_700_000_000, 0), Clean: true,
 	}
@@ -25,15 +26,15 @@ func plainArray(t *testing.T, level md.Level, layout int32, n int, bitmap bool) 
 		array.Chunk = 0
 	}
 	if bitmap {
-		array.Bitmap = &md.NewBitmap{Chunk: 16 << 10, SyncSize: array.Size, Delay: 5}
+		array.Bitmap = &fresh.NewBitmap{Chunk: 16 << 10, SyncSize: array.Size, Delay: 5}
 		if level == md.LevelRAID10 {
 			array.Bitmap.SyncSize = array.Size * uint64(n) / 2
 		}
 	}
-	var members []md.NewMember
+	var members []fresh.NewMember
 	for i := range n {
-		members = append(members, md.NewMember{
-			Sectors: size / md.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: md.DefaultDataOffset, UUID: md.UUID{1, byte(i)},
+		members = append(members, fresh.NewMember{
+			Sectors: size / md.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: fresh.DefaultDataOffset, UUID: md.UUID{1, byte(i)},
 		})
 		disks = append(disks, block.NewMemory(fmt.Sprintf("disk%d", i), size))
 	}

@@ -7,21 +7,22 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
 // A write that reached only the journal is there when the array is opened
 // again, though nothing of it is on the members.
 func ExampleOpen_journal() {
-	arr := md.NewArray{
+	arr := fresh.NewArray{
 		Version: md.V12, Level: md.LevelRAID5, Layout: md.LayoutLeftSymmetric, Chunk: 128, Size: 8192,
 		RaidDisks: 3, ActiveDisks: 3, WorkingDisks: 3, Name: "host:log", UUID: md.UUID{5}, Clean: true,
 	}
-	var members []md.NewMember
+	var members []fresh.NewMember
 	var disks []*block.Memory
 	for i := range 4 {
-		members = append(members, md.NewMember{
+		members = append(members, fresh.NewMember{
 			Sectors: 12288, Bytes: 6 << 20, Number: i, RaidDisk: i, Journal: i == 3,
-			DataOffset: md.DefaultDataOffset, UUID: md.UUID{byte(i + 1)},
+			DataOffset: fresh.DefaultDataOffset, UUID: md.UUID{byte(i + 1)},
 		})
 		disks = append(disks, block.NewMemory(fmt.Sprintf("disk%d", i), 6<<20))
 	}

@@ -107,7 +107,7 @@ func (c *Command) watch(ctx context.Context, std ui.IO, cf *mdconf.Config) int {
 	defer stop()
 	t := c.messages(std)
 	told := make(map[string]bool)
-	w := watch.New(watch.Config{
+	w := watch.New(watch.Request{
 		Arrays: c.watched(cf), Scan: c.Scan, Test: c.Test, Oneshot: c.Watching.Oneshot, Share: !c.Watching.NoSharing, DryRun: c.DryRun,
 		Delay: time.Duration(c.Shape.Delay) * time.Second, Increment: c.Watching.Increment,
 		Prefer: c.Prefer, Policy: cf, Report: t.notes.report,

@@ -10,6 +10,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
@@ -79,7 +80,7 @@ func wantCat(t *testing.T, model []byte, args ...string) {
 
 // TestOpenReplaysAJournal loses a write that is then only in the journal.
 func TestOpenReplaysAJournal(t *testing.T) {
-	paths := formatImages(t, md.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six"}, true)
+	paths := formatImages(t, fresh.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six"}, true)
 	model := logWrites(t, paths)
 	lose(t, paths[0])
 	lose(t, paths[2])
@@ -100,7 +101,7 @@ func TestOpenReplaysAJournal(t *testing.T) {
 // TestOpenRecoversPartialParity loses the parity of a write, and then a member that
 // was not written to.
 func TestOpenRecoversPartialParity(t *testing.T) {
-	paths := formatImages(t, md.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six", PPL: true}, false)
+	paths := formatImages(t, fresh.NewArray{Level: md.LevelRAID5, RaidDisks: 3, Name: "host:six", PPL: true}, false)
 	model := logWrites(t, paths)
 	lose(t, paths[2]) // the parity of the first row
 	wantCat(t, model, paths...)

@@ -17,6 +17,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block/blocktest"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/array"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -25,7 +26,7 @@ import (
 // depends on seed, and returns their paths.
 func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 	t.Helper()
-	paths = formatImages(t, md.NewArray{Level: md.LevelRAID6, RaidDisks: 5, Name: "host:six"}, false)
+	paths = formatImages(t, fresh.NewArray{Level: md.LevelRAID6, RaidDisks: 5, Name: "host:six"}, false)
 	withArray(t, paths, func(a *array.Array) {
 		if _, err := a.WriteAt(blocktest.Pattern(seed, int(a.Size())), 0); err != nil {
 			t.Fatal(err)
@@ -39,7 +40,7 @@ func makeRAID6(t *testing.T, seed uint64) (paths []string) {
 
 // formatImages makes the image files of an array with 4 MiB on each member. If there
 // is to be a journal, it is in the last one.
-func formatImages(t *testing.T, array md.NewArray, journal bool) (paths []string) {
+func formatImages(t *testing.T, array fresh.NewArray, journal bool) (paths []string) {
 	t.Helper()
 	const size, used = 6 << 20, 4 << 20
 	array.Version = md.V12
@@ -55,14 +56,14 @@ func formatImages(t *testing.T, array md.NewArray, journal bool) (paths []string
 	if journal {
 		n++
 	}
-	var members []md.NewMember
+	var members []fresh.NewMember
 	for i := range n {
-		members = append(members, md.NewMember{
-			Sectors: size / block.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: md.DefaultDataOffset, UUID: md.UUID{1, byte(i)},
+		members = append(members, fresh.NewMember{
+			Sectors: size / block.SectorSize, Bytes: size, Number: i, RaidDisk: i, DataOffset: fresh.DefaultDataOffset, UUID: md.UUID{1, byte(i)},
 			Journal: i == array.RaidDisks,
 		})
 	}
-	dataAt := md.DataOffsetFor(array.Version, size/block.SectorSize, array.Chunk, false)
+	dataAt := fresh.DataOffsetFor(array.Version, size/block.SectorSize, array.Chunk, false)
 	if array.PPL {
 		dataAt = (size - used) / block.SectorSize // the log is before the data
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 )
@@ -120,8 +121,8 @@ func addBadBlockLog(s *md.Super1, bitmap *md.Bitmap) {
 		if size > 0 && at < 0 {
 			space = -at - size
 		}
-		if space >= md.BblogSectors {
-			s.BblogSize, s.BblogOffset = md.BblogSectors, -md.BblogSectors
+		if space >= fresh.BblogSectors {
+			s.BblogSize, s.BblogOffset = fresh.BblogSectors, -fresh.BblogSectors
 		}
 		return
 	}
@@ -132,8 +133,8 @@ func addBadBlockLog(s *md.Super1, bitmap *md.Bitmap) {
 	for off < super+8+64 && off+8+8 <= data {
 		off += 8
 	}
-	if off+md.BblogSectors <= data {
-		s.BblogSize, s.BblogOffset = md.BblogSectors, int32(off)
+	if off+fresh.BblogSectors <= data {
+		s.BblogSize, s.BblogOffset = fresh.BblogSectors, int32(off)
 	}
 }
 

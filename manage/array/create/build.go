@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/node"
@@ -92,10 +93,10 @@ func (b *Building) chooseLayout(req BuildRequest) {
 	case req.Layout != nil:
 		b.layout = *req.Layout
 	case b.level == md.LevelRAID10:
-		b.layout = md.DefaultLayout(b.level)
+		b.layout = fresh.DefaultLayout(b.level)
 		req.Report.Say(note.Chatty, "create.layout-defaults-n1")
 	case b.level == md.LevelFaulty:
-		b.layout = md.DefaultLayout(b.level)
+		b.layout = fresh.DefaultLayout(b.level)
 		req.Report.Say(note.Chatty, "create.layout-defaults-clear")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/sysfs"
 )
@@ -113,8 +114,8 @@ type createDevice struct {
 	CreateMember
 	bytes        uint64
 	major, minor uint32
-	stale        []md.Extent // what wipes the superblocks it carries
-	partitions   []int       // numbers of those the kernel knows
+	stale        []fresh.Extent // what wipes the superblocks it carries
+	partitions   []int          // numbers of those the kernel knows
 }
 
 const unsetChunk = -1
@@ -134,7 +135,7 @@ func PlanCreate(req CreateRequest) (*Creation, error) {
 	if req.Now.IsZero() {
 		req.Now = time.Now()
 	}
-	c := &creator{CreateRequest: req, dataOffset: md.DefaultDataOffset}
+	c := &creator{CreateRequest: req, dataOffset: fresh.DefaultDataOffset}
 	far := len(req.Members) * 2 // behind all devices
 	c.firstMissing, c.secondMissing, c.insert = far, far, far
 	for _, step := range []func() error{
@@ -177,7 +178,7 @@ func (c *creator) checkShape() error {
 
 // defaultLayout takes the level's default and says so.
 func (c *creator) defaultLayout(l note.Loudness) {
-	c.layout = md.DefaultLayout(c.Level)
+	c.layout = fresh.DefaultLayout(c.Level)
 	switch c.Level {
 	case md.LevelRAID5, md.LevelRAID6, md.LevelRAID10:
 		word, _ := md.LayoutName(c.Level, c.layout)
@@ -249,7 +250,7 @@ func (c *creator) allowed(l note.Loudness) bool {
 		return false
 	}
 	if c.chunk == unsetChunk {
-		c.chunk = md.DefaultChunk / 2
+		c.chunk = fresh.DefaultChunk / 2
 	}
 	if c.version == md.V090 && c.Level == md.LevelRAID0 {
 		// mdadm 4.2 always has a layout for raid0 here.

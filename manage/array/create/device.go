@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
@@ -131,10 +132,10 @@ func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (
 	}
 	sectors := uint64(f.Size()) / md.SectorSize
 	offset := c.offsetOf(d, sectors)
-	if c.dataOffset == md.DefaultDataOffset {
+	if c.dataOffset == fresh.DefaultDataOffset {
 		c.dataOffset = offset
 	}
-	free, err := md.UsableSectors(c.version, sectors, offset, c.PPL)
+	free, err := fresh.UsableSectors(c.version, sectors, offset, c.PPL)
 	if err != nil {
 		if c.version != md.V090 {
 			c.Report.Bare("create.device-too-small-k-for-required-metadata", d.Path, sectors/2)
@@ -152,10 +153,10 @@ func (c *creator) offsetOf(d *createDevice, sectors uint64) uint64 {
 		return *d.DataOffset
 	case c.DataOffset != nil:
 		return *c.DataOffset
-	case c.dataOffset != md.DefaultDataOffset:
+	case c.dataOffset != fresh.DefaultDataOffset:
 		return c.dataOffset
 	}
-	return md.DataOffsetFor(c.version, sectors, uint32(max(c.chunk, 0)*2), c.PPL)
+	return fresh.DataOffsetFor(c.version, sectors, uint32(max(c.chunk, 0)*2), c.PPL)
 }
 
 // measure takes the usable KiB of a device into account.
@@ -218,8 +219,8 @@ func (c *creator) inspect(d *createDevice, f *device.Device, free uint64) error 
 
 // staleSupers gives the zeroes that make the md superblocks of a device
 // unrecognizable: as much as mdadm writes when it overwrites them (Kill.c).
-func staleSupers(f *device.Device) []md.Extent {
-	var list []md.Extent
+func staleSupers(f *device.Device) []fresh.Extent {
+	var list []fresh.Extent
 	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
 		m, err := md.ReadMember(f, v)
 		if err != nil || !md.NativeOrder(m) {
@@ -229,7 +230,7 @@ func staleSupers(f *device.Device) []md.Extent {
 		if v == md.V090 {
 			size = md.Super0Size
 		}
-		list = append(list, md.Extent{What: "wipe superblock " + v.String(), Off: m.Offset, Data: make([]byte, size)})
+		list = append(list, fresh.Extent{What: "wipe superblock " + v.String(), Off: m.Offset, Data: make([]byte, size)})
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	blockctl "github.com/mdkit/mdkit/ioctl/block"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/node"
@@ -25,7 +26,7 @@ import (
 type Creation struct {
 	plan.Plan
 	Node  *node.Node
-	Array md.NewArray
+	Array fresh.NewArray
 
 	report note.Reporter
 	fs     sysfs.FS
@@ -55,10 +56,10 @@ func (c *creator) plan() (*Creation, error) {
 	}
 	images, err := a.Format(members.list, c.dataOffset)
 	switch {
-	case errors.Is(err, md.ErrTooManyDevices):
+	case errors.Is(err, fresh.ErrTooManyDevices):
 		return nil, c.refuse("create.too-many-devices-requested",
 			a.RaidDisks, a.WorkingDisks-a.ActiveDisks, c.maxDevices())
-	case errors.Is(err, md.ErrBitmapChunk):
+	case errors.Is(err, fresh.ErrBitmapChunk):
 		c.sayDefault()
 		return nil, c.refuse("create.given-bitmap-chunk-size-not-supported")
 	case err != nil:
@@ -89,8 +90,8 @@ func (c *creator) sayDefault() {
 }
 
 // array describes the new array.
-func (c *creator) array(node *node.Node, minor uint32) (*md.NewArray, error) {
-	a := &md.NewArray{
+func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) {
+	a := &fresh.NewArray{
 		Version: c.version, Level: c.Level, Layout: c.layout,
 		Chunk: uint32(max(c.chunk, 0) * 2), Size: c.size * 2, RaidDisks: c.RaidDisks,
 		CTime: c.Now, Minor: minor, Clean: c.clean(), PPL: c.PPL,
@@ -105,17 +106,17 @@ func (c *creator) array(node *node.Node, minor uint32) (*md.NewArray, error) {
 	}
 	if c.version == md.V090 {
 		if c.HomeHost != "" && c.UUID == nil {
-			a.UUID = md.HomeHostUUID(a.UUID, c.HomeHost)
+			a.UUID = fresh.HomeHostUUID(a.UUID, c.HomeHost)
 		}
 	} else {
 		name := c.Name
 		if name == "" {
 			name = nameFromPath(node.Chosen)
 		}
-		a.Name = md.NewArrayName(c.HomeHost, name)
+		a.Name = fresh.NewArrayName(c.HomeHost, name)
 	}
 	if c.Bitmap != "" {
-		a.Bitmap = &md.NewBitmap{
+		a.Bitmap = &fresh.NewBitmap{
 			Chunk: c.BitmapChunk, SyncSize: a.SyncSize(), Delay: c.Delay, WriteBehind: c.WriteBehind,
 		}
 	}
@@ -142,7 +143,7 @@ func nameFromPath(device string) string {
 // them, and what the format needs to know of each.
 type orderedDevices struct {
 	devices []createDevice
-	list    []md.NewMember
+	list    []fresh.NewMember
 }
 
 // newMembers numbers the devices. The one at the insertion point goes behind
@@ -151,10 +152,10 @@ func (c *creator) newMembers() (*orderedDevices, error) {
 	o := &orderedDevices{}
 	slot := 0
 	put := func(number int, d createDevice) error {
-		m := md.NewMember{
+		m := fresh.NewMember{
 			Sectors: d.bytes / md.SectorSize, Bytes: d.bytes, Number: number, RaidDisk: slot,
 			Journal: d.Journal, WriteMostly: d.WriteMostly, FailFast: d.FailFast,
-			DataOffset: md.DefaultDataOffset, Major: d.major, Minor: d.minor,
+			DataOffset: fresh.DefaultDataOffset, Major: d.major, Minor: d.minor,
 		}
 		switch {
 		case d.CreateMember.DataOffset != nil:
@@ -195,7 +196,7 @@ func (c *creator) newMembers() (*orderedDevices, error) {
 }
 
 // writeSteps wipe old superblocks and write the new metadata of one device.
-func writeSteps(d createDevice, image []md.Extent) []plan.Step {
+func writeSteps(d createDevice, image []fresh.Extent) []plan.Step {
 	var steps []plan.Step
 	if len(d.partitions) > 0 {
 		steps = append(steps, forgetPartitions(d))
@@ -243,7 +244,7 @@ func (made *Creation) mapStep(metadata string, uuid node.MapUUID) plan.Step {
 }
 
 // newMapUUID is the array's uuid in the form of the map.
-func newMapUUID(a *md.NewArray) node.MapUUID {
+func newMapUUID(a *fresh.NewArray) node.MapUUID {
 	if a.Version == md.V090 {
 		return node.MapUUIDFromWords(a.UUID)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/array/device"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
@@ -100,7 +101,7 @@ func (l *Array) spaceOf(member *md.Member, d block.Device) memberSpace {
 		return memberSpace{}
 	}
 	l.foresee(member)
-	return space1(member, md.UsableBitmap(member, d), uint64(d.Size()/md.SectorSize))
+	return space1(member, fresh.UsableBitmap(member, d), uint64(d.Size()/md.SectorSize))
 }
 
 // space1 is the space around the data of a 1.x member; what the kernel takes

@@ -3,13 +3,14 @@ package live
 import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 )
 
 // ReadSample reads one from the first member in sync that has it; nil if none
 // can be read.
-func ReadSample(l *Array) *md.Sample {
+func ReadSample(l *Array) *fresh.Sample {
 	for i := range l.Disks {
 		d := &l.Disks[i]
 		if d.State&mdctl.DiskSync == 0 {
@@ -23,7 +24,7 @@ func ReadSample(l *Array) *md.Sample {
 	return nil
 }
 
-func sampleFrom(name string, v md.Version) *md.Sample {
+func sampleFrom(name string, v md.Version) *fresh.Sample {
 	d, err := device.Open(name, block.ForReading)
 	if err != nil {
 		return nil
@@ -33,7 +34,7 @@ func sampleFrom(name string, v md.Version) *md.Sample {
 	if bad != nil {
 		return nil
 	}
-	return &md.Sample{Member: member, Bitmap: md.UsableBitmap(member, d)}
+	return &fresh.Sample{Member: member, Bitmap: fresh.UsableBitmap(member, d)}
 }
 
 // MaxDevs is how many members the metadata can list.

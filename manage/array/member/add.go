@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
@@ -135,7 +136,7 @@ func (m *Manager) hasFailed() bool {
 
 // addSpare writes metadata to the device and hands it to the kernel. If the
 // kernel refuses it, what was there before comes back.
-func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
+func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
 	if err := m.mayOverwrite(t, d, s); err != nil {
 		return false, err
 	}
@@ -149,7 +150,7 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 		State: flagBits(0, t.Subdev),
 	}
 	over := block.NewOverlay(d)
-	if err := s.Prepare(over, md.NewSpare{
+	if err := s.Prepare(over, fresh.NewSpare{
 		Number: number, Major: t.Major, Minor: t.Minor,
 		WriteMostly: t.WriteMostly == On, FailFast: t.FailFast == On,
 	}); err != nil {

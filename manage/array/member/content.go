@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/engine/probe"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
@@ -43,7 +44,7 @@ func (m *Manager) MayAdd() error {
 // mayOverwrite asks before a device is made a spare that holds something else
 // than what this array has left there. mdadm 4.2 overwrites it without a word. s
 // is nil for an array without metadata.
-func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *md.Sample) error {
+func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *fresh.Sample) error {
 	if m.Force || m.Overwrite {
 		return nil
 	}
@@ -71,7 +72,7 @@ func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *md.Sample) error 
 
 // foreign lists what a device holds beside what an earlier membership in this
 // array has left.
-func (m *Manager) foreign(d *device.Device, s *md.Sample) ([]probe.Signature, error) {
+func (m *Manager) foreign(d *device.Device, s *fresh.Sample) ([]probe.Signature, error) {
 	if s != nil && formerMember(d, s.Member.UUID()) {
 		return nil, nil
 	}
@@ -101,7 +102,7 @@ func formerMember(d block.Device, uuid md.UUID) bool {
 // leftBehind reports whether a signature is the array's own: where data begins
 // at the start of members, whoever held the array's first chunk has what stands
 // there, even when its superblock has been zeroed.
-func (m *Manager) leftBehind(d block.Device, s *md.Sample, f probe.Signature) bool {
+func (m *Manager) leftBehind(d block.Device, s *fresh.Sample, f probe.Signature) bool {
 	if s != nil && s.Member.DataOffset() != 0 || strings.HasPrefix(f.Type, "linux_raid_") {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
@@ -45,7 +46,7 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 // reAdd puts a former member back where its superblock says it was, if the
 // kernel finds that all it missed is in the bitmap, or that it missed nothing.
 // It reports whether that was so.
-func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.Sample) (bool, error) {
+func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
 	old, bad := md.LoadSuper(d, m.Live.Version)
 	if bad != nil {
 		return false, nil
@@ -93,7 +94,7 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *md.
 // mayReturn foretells the kernel's answer for a dry run (md.c,
 // super_1_validate and super_90_validate): the member must have missed
 // nothing, or nothing that the bitmap does not remember.
-func (m *Manager) mayReturn(old *md.Member, s *md.Sample) bool {
+func (m *Manager) mayReturn(old *md.Member, s *fresh.Sample) bool {
 	switch {
 	case s == nil:
 		return true

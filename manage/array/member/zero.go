@@ -7,6 +7,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -139,7 +140,7 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 
 func (r *ZeroResult) wipe(d block.Device, m *md.Member) error {
 	r.Versions = append(r.Versions, m.Version)
-	return md.WipeSuper(d, m)
+	return fresh.WipeSuper(d, m)
 }
 
 // NewWipe is a write that, with force, does not mind who else has the device.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
 // geometry is the shape an array has.
@@ -245,7 +246,7 @@ func (a *analyst) fromRAID0() (direct bool, err error) {
 	case md.LevelRAID5, md.LevelRAID6:
 		t.Level, t.Before.Layout = t.ToLevel, md.LayoutParityLast
 		if a.deltaParity = int(t.ToLevel) - 4; t.toLayout == nil {
-			layout := md.DefaultLayout(t.ToLevel)
+			layout := fresh.DefaultLayout(t.ToLevel)
 			t.toLayout = &layout
 		}
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
@@ -125,7 +126,7 @@ func (g *Grower) bitmapWrite(d *device.Device, disk *mdctl.DiskInfo, syncSize ui
 		g.Report.Extra(note.Always, note.Reason, bad)
 		return nil, 0, g.refuse("reshape.failed-load-super-block")
 	}
-	place, err := md.PlaceBitmap(m, syncSize, g.BitmapChunk)
+	place, err := fresh.PlaceBitmap(m, syncSize, g.BitmapChunk)
 	if err != nil {
 		g.Report.Extra(note.Chatty, note.Reason, err)
 		return nil, 0, g.refuse("reshape.failed-create-internal-bitmap-chunksize-problem")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/md/fresh"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -77,7 +78,7 @@ func (g *Grower) pplSteps() ([]plan.Step, error) {
 		steps = append(steps,
 			attr(m.Sysfs.PPLSectorTo(uint64(at))),
 			attr(m.Sysfs.PPLSizeTo(uint32(size))),
-			plan.NewSharedWrite(m.Path, "PPL", at*md.SectorSize, md.EmptyPPL(super)))
+			plan.NewSharedWrite(m.Path, "PPL", at*md.SectorSize, fresh.EmptyPPL(super)))
 	}
 	return steps, nil
 }
@@ -105,8 +106,8 @@ func placePPL(s *md.Super1) string {
 	switch {
 	case space < header+8:
 		return "Not enough space to add ppl"
-	case space >= md.PPLSectors:
-		space = md.PPLSectors
+	case space >= fresh.PPLSectors:
+		space = fresh.PPLSectors
 	default:
 		space = min(space, header+max(int64(s.ChunkSize), 128*2), 1<<16-1)
 	}

@@ -1,6 +1,10 @@
-package md
+package fresh
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mdkit/mdkit/engine/md"
+)
 
 // format1 lays out a 1.x array. One superblock is carried from device to
 // device, as mdadm does it: some fields keep what the device before had.
@@ -16,16 +20,16 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 			return nil, err
 		}
 		s.BitmapOffset = off
-		s.FeatureMap |= FeatureBitmapOffset
+		s.FeatureMap |= md.FeatureBitmapOffset
 		super := a.bitmapSuper(s.SetUUID, chunk)
 		bitmap = bitmapBytes(super, roundUp(super.Len(), 4096))
 	}
 	if a.raid0NeedsLayout(members) {
-		s.FeatureMap |= FeatureRAID0Layout
+		s.FeatureMap |= md.FeatureRAID0Layout
 	}
 	images := make([][]Extent, len(members))
 	for i, m := range members {
-		if err := a.place1(s, m, dataOffset, uint64(len(bitmap)/SectorSize)); err != nil {
+		if err := a.place1(s, m, dataOffset, uint64(len(bitmap)/md.SectorSize)); err != nil {
 			return nil, err
 		}
 		images[i] = a.extents1(s, m, bitmap)
@@ -34,44 +38,44 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 }
 
 // super1 makes the superblock all members share.
-func (a *NewArray) super1(members []NewMember) (*Super1, error) {
+func (a *NewArray) super1(members []NewMember) (*md.Super1, error) {
 	spares := a.WorkingDisks - a.ActiveDisks
-	if a.RaidDisks+spares > Super1MaxDevs {
-		return nil, fmt.Errorf("%w: %d+%d > %d", ErrTooManyDevices, a.RaidDisks, spares, Super1MaxDevs)
+	if a.RaidDisks+spares > md.Super1MaxDevs {
+		return nil, fmt.Errorf("%w: %d+%d > %d", ErrTooManyDevices, a.RaidDisks, spares, md.Super1MaxDevs)
 	}
-	s := &Super1{
-		Magic: SuperMagic, MajorVersion: 1, SetUUID: a.UUID,
+	s := &md.Super1{
+		Magic: md.SuperMagic, MajorVersion: 1, SetUUID: a.UUID,
 		CTime: uint64(a.CTime.Unix()), UTime: uint64(a.CTime.Unix()),
 		Level: a.Level, Layout: a.Layout, Size: a.Size, ChunkSize: a.Chunk,
 		RaidDisks: uint32(a.RaidDisks), Events: 1,
 	}
 	s.SetNameString(a.Name)
 	if a.Clean {
-		s.ResyncOffset = MaxSector
+		s.ResyncOffset = md.MaxSector
 	}
 	if a.PPL {
-		s.FeatureMap |= FeaturePPL
+		s.FeatureMap |= md.FeaturePPL
 	}
-	roles := (int(roundUp(uint64(super1Fixed+2*(a.RaidDisks+spares)), SectorSize)) - super1Fixed) / 2
+	roles := (int(roundUp(uint64(md.Super1Fixed+2*(a.RaidDisks+spares)), md.SectorSize)) - md.Super1Fixed) / 2
 	for _, m := range members {
 		roles = max(roles, m.Number+1)
 		if m.Journal {
-			s.FeatureMap |= FeatureJournal
+			s.FeatureMap |= md.FeatureJournal
 		}
 	}
-	s.DevRoles = make([]Role, min(roles, Super1MaxDevs))
+	s.DevRoles = make([]md.Role, min(roles, md.Super1MaxDevs))
 	for i := range s.DevRoles {
-		s.DevRoles[i] = RoleSpare
+		s.DevRoles[i] = md.RoleSpare
 	}
 	for _, m := range members {
 		switch {
 		case m.Journal:
-			s.DevRoles[m.Number] = RoleJournal
+			s.DevRoles[m.Number] = md.RoleJournal
 		case a.spare(m) && m.WriteMostly:
 			// mdadm takes any other bit in the state of a spare for a fault.
-			s.DevRoles[m.Number] = RoleFaulty
+			s.DevRoles[m.Number] = md.RoleFaulty
 		case !a.spare(m):
-			s.DevRoles[m.Number] = Role(m.RaidDisk)
+			s.DevRoles[m.Number] = md.Role(m.RaidDisk)
 		}
 	}
 	return s, nil
@@ -81,7 +85,7 @@ func (a *NewArray) super1(members []NewMember) (*Super1, error) {
 // that its layout has to be recorded. The comparison is mdadm's (super1.c,
 // write_init_super1), which takes sectors from bytes and divides by sectors.
 func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
-	if a.Level != LevelRAID0 || a.Layout == LayoutRAID0Unspecified || a.Chunk == 0 {
+	if a.Level != md.LevelRAID0 || a.Layout == md.LayoutRAID0Unspecified || a.Chunk == 0 {
 		return false
 	}
 	chunks := func(m NewMember) uint64 {
@@ -101,18 +105,18 @@ func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
 
 // place1 fills in what is the device's own (super1.c, write_init_super1).
 // bitmap is the size of the bitmap in sectors.
-func (a *NewArray) place1(s *Super1, m NewMember, dataOffset, bitmap uint64) error {
-	if m.Sectors < super1MinSize/SectorSize {
-		return &TooSmallError{Version: a.Version, Sectors: m.Sectors, Need: super1MinSize / SectorSize}
+func (a *NewArray) place1(s *md.Super1, m NewMember, dataOffset, bitmap uint64) error {
+	if m.Sectors < md.Super1MinSize/md.SectorSize {
+		return &TooSmallError{Version: a.Version, Sectors: m.Sectors, Need: md.Super1MinSize / md.SectorSize}
 	}
 	s.DevNumber = uint32(m.Number)
 	s.DeviceUUID = m.UUID
 	s.DevFlags = 0
 	if m.WriteMostly {
-		s.DevFlags |= DevWriteMostly
+		s.DevFlags |= md.DevWriteMostly
 	}
 	if m.FailFast {
-		s.DevFlags |= DevFailFast
+		s.DevFlags |= md.DevFailFast
 	}
 	if !m.Journal {
 		s.Events = 0
@@ -126,14 +130,14 @@ func (a *NewArray) place1(s *Super1, m NewMember, dataOffset, bitmap uint64) err
 		space, off = bitmap, int64(s.BitmapOffset)
 	case a.PPL:
 		space = pplArea
-		if a.Version == V10 {
+		if a.Version == md.V10 {
 			off = -pplArea - 8
 		}
 		s.SetPPL(int16(off), pplArea)
 	}
 	byteOff, _ := a.Version.SuperOffset(int64(m.Bytes))
-	s.SuperOffset = uint64(byteOff / SectorSize)
-	if a.Version == V10 {
+	s.SuperOffset = uint64(byteOff / md.SectorSize)
+	if a.Version == md.V10 {
 		a.placeAtEnd(s, dataOffset, space)
 	} else if err := a.placeAtStart(s, m, dataOffset, uint64(off)+space); err != nil {
 		return err
@@ -144,7 +148,7 @@ func (a *NewArray) place1(s *Super1, m NewMember, dataOffset, bitmap uint64) err
 	return nil
 }
 
-func (a *NewArray) placeAtEnd(s *Super1, dataOffset, space uint64) {
+func (a *NewArray) placeAtEnd(s *md.Super1, dataOffset, space uint64) {
 	space += bblogArea
 	s.DataOffset = 0
 	if dataOffset != DefaultDataOffset {
@@ -160,7 +164,7 @@ func (a *NewArray) placeAtEnd(s *Super1, dataOffset, space uint64) {
 }
 
 // placeAtStart: used is where the bitmap or log ends, sectors from the superblock.
-func (a *NewArray) placeAtStart(s *Super1, m NewMember, dataOffset, used uint64) error {
+func (a *NewArray) placeAtStart(s *md.Super1, m NewMember, dataOffset, used uint64) error {
 	if dataOffset == DefaultDataOffset {
 		dataOffset = s.SuperOffset + 16
 	}
@@ -179,25 +183,25 @@ func (a *NewArray) placeAtStart(s *Super1, m NewMember, dataOffset, used uint64)
 }
 
 // extents1 gives the bytes for one device.
-func (a *NewArray) extents1(s *Super1, m NewMember, bitmap []byte) []Extent {
+func (a *NewArray) extents1(s *md.Super1, m NewMember, bitmap []byte) []Extent {
 	super := s.AppendTo(nil)
-	for len(super)%SectorSize != 0 {
+	for len(super)%md.SectorSize != 0 {
 		super = append(super, 0xff) // as the roles mdadm has no device for
 	}
-	at := int64(s.SuperOffset) * SectorSize
+	at := int64(s.SuperOffset) * md.SectorSize
 	list := []Extent{{What: "superblock " + a.Version.String(), Off: at, Data: super}}
 	if m.Journal {
-		block := JournalBlock{Magic: JournalMagic, Version: JournalVersion, MetaSize: JournalHeaderSize, Seq: m.JournalSeq}
+		block := md.JournalBlock{Magic: md.JournalMagic, Version: md.JournalVersion, MetaSize: md.JournalHeaderSize, Seq: m.JournalSeq}
 		list = append(list, Extent{
-			What: "journal", Off: int64(s.DataOffset) * SectorSize, Data: block.AppendTo(nil, s.SetUUID),
+			What: "journal", Off: int64(s.DataOffset) * md.SectorSize, Data: block.AppendTo(nil, s.SetUUID),
 		})
 	}
 	switch {
 	case bitmap != nil:
-		list = append(list, split("bitmap", at+int64(s.BitmapOffset)*SectorSize, bitmap)...)
+		list = append(list, split("bitmap", at+int64(s.BitmapOffset)*md.SectorSize, bitmap)...)
 	case a.PPL:
 		off, _ := s.PPL()
-		list = append(list, split("partial parity log", at+int64(off)*SectorSize, emptyPPL(s.SetUUID))...)
+		list = append(list, split("partial parity log", at+int64(off)*md.SectorSize, emptyPPL(s.SetUUID))...)
 	}
 	return list
 }

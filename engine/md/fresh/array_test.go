@@ -1,4 +1,4 @@
-package md
+package fresh
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
 )
 
 // The places mdadm 4.2 chose on devices of these sizes (the lab compares
@@ -13,19 +14,19 @@ import (
 func TestDataOffsetFor(t *testing.T) {
 	const mib, gib = 2048, 2048 << 10 // sectors
 	for _, c := range []struct {
-		version Version
+		version md.Version
 		device  uint64
 		chunk   uint32
 		ppl     bool
 		want    uint64
 	}{
-		{V12, 256 * mib, 1024, false, 4096},
-		{V12, 512 * mib, 1024, false, 4096},
-		{V12, 256 * mib, 1024, true, 6144},
-		{V11, 300 * gib, 1024, false, 264192},
-		{V12, 300 * gib, 0, false, 264192},
-		{V10, 300 * gib, 1024, false, 0},
-		{V090, 300 * gib, 1024, false, 0},
+		{md.V12, 256 * mib, 1024, false, 4096},
+		{md.V12, 512 * mib, 1024, false, 4096},
+		{md.V12, 256 * mib, 1024, true, 6144},
+		{md.V11, 300 * gib, 1024, false, 264192},
+		{md.V12, 300 * gib, 0, false, 264192},
+		{md.V10, 300 * gib, 1024, false, 0},
+		{md.V090, 300 * gib, 1024, false, 0},
 	} {
 		if got := DataOffsetFor(c.version, c.device, c.chunk, c.ppl); got != c.want {
 			t.Errorf("version %v, %d sectors, chunk %d, ppl %v: got %d, want %d",
@@ -35,7 +36,7 @@ func TestDataOffsetFor(t *testing.T) {
 }
 
 func TestUsableSectors(t *testing.T) {
-	for _, v := range []Version{V090, V10, V11, V12} {
+	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
 		if _, err := UsableSectors(v, 16, 64, false); !errors.Is(err, ErrTooSmall) {
 			t.Errorf("version %v on 16 sectors: %v", v, err)
 		}
@@ -46,19 +47,19 @@ func TestUsableSectors(t *testing.T) {
 // nothing to complain about.
 func TestFormatReadsBack(t *testing.T) {
 	const size = 64 << 20
-	for _, v := range []Version{V090, V10, V11, V12} {
-		for _, level := range []Level{LevelLinear, LevelRAID1, LevelRAID5, LevelRAID10} {
-			offset := DataOffsetFor(v, size/SectorSize, DefaultChunk, false)
-			used, err := UsableSectors(v, size/SectorSize, offset, false)
+	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
+		for _, level := range []md.Level{md.LevelLinear, md.LevelRAID1, md.LevelRAID5, md.LevelRAID10} {
+			offset := DataOffsetFor(v, size/md.SectorSize, DefaultChunk, false)
+			used, err := UsableSectors(v, size/md.SectorSize, offset, false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			a := &NewArray{
 				Version: v, Level: level, Layout: DefaultLayout(level), Chunk: DefaultChunk,
-				Size: used &^ (DefaultChunk - 1), RaidDisks: 3, Name: "host:0", UUID: UUID{1, 2, 3},
+				Size: used &^ (DefaultChunk - 1), RaidDisks: 3, Name: "host:0", UUID: md.UUID{1, 2, 3},
 				CTime: time.Unix(1700000000, 0), Clean: true, ActiveDisks: 3, WorkingDisks: 3,
 			}
-			if level == LevelLinear {
+			if level == md.LevelLinear {
 				a.Size = 0
 			} else {
 				a.Bitmap = &NewBitmap{SyncSize: a.SyncSize(), Delay: 5}
@@ -66,8 +67,8 @@ func TestFormatReadsBack(t *testing.T) {
 			var members []NewMember
 			for i := range 3 {
 				members = append(members, NewMember{
-					Sectors: size / SectorSize, Bytes: size, Number: i, RaidDisk: i,
-					DataOffset: DefaultDataOffset, UUID: UUID{byte(i + 1)},
+					Sectors: size / md.SectorSize, Bytes: size, Number: i, RaidDisk: i,
+					DataOffset: DefaultDataOffset, UUID: md.UUID{byte(i + 1)},
 				})
 			}
 			images, err := a.Format(members, offset)
@@ -89,7 +90,7 @@ func readBack(t *testing.T, a *NewArray, slot int, extents []Extent, size int64)
 			t.Fatalf("%s: %v", e.What, err)
 		}
 	}
-	m, err := ReadMember(d)
+	m, err := md.ReadMember(d)
 	if err != nil || m.Err != nil {
 		t.Fatalf("version %v, %v: %v, %v", a.Version, a.Level, err, m.Err)
 	}
@@ -99,8 +100,8 @@ func readBack(t *testing.T, a *NewArray, slot int, extents []Extent, size int64)
 	if m.UUID() != a.UUID || m.Level() != a.Level || m.UsedSize() != a.Size {
 		t.Errorf("version %v, %v: got %v %v %d", a.Version, a.Level, m.UUID(), m.Level(), m.UsedSize())
 	}
-	for f := range Check(d, m) {
-		if a.Version == V090 && f.Rule == "md.bitmap.events" {
+	for f := range md.Check(d, m) {
+		if a.Version == md.V090 && f.Rule == "md.bitmap.events" {
 			continue // mdadm's new arrays are so, too: event 1, and the bitmap's is 0
 		}
 		t.Errorf("version %v, %v: %v", a.Version, a.Level, f)

@@ -1,8 +1,10 @@
-package md
+package fresh
 
 import (
 	"errors"
 	"fmt"
+
+	"github.com/mdkit/mdkit/engine/md"
 )
 
 // DefaultChunk is the chunk size of arrays made without a wish, in sectors.
@@ -14,22 +16,22 @@ const DefaultDataOffset = ^uint64(0)
 
 // pplArea is how much is kept on each member for partial parity logs, in
 // sectors (super1.c, MULTIPLE_PPL_AREA_SIZE_SUPER1).
-const pplArea = 1 << 20 / SectorSize
+const pplArea = 1 << 20 / md.SectorSize
 
 // bblogArea is how much is kept for the bad block log, in sectors: a page.
 const bblogArea = 8
 
 // DefaultLayout is the layout of arrays made without a wish.
-func DefaultLayout(l Level) int32 {
+func DefaultLayout(l md.Level) int32 {
 	switch l {
-	case LevelRAID0:
-		return LayoutRAID0Original
-	case LevelRAID5, LevelRAID6:
-		return LayoutLeftSymmetric
-	case LevelRAID10:
+	case md.LevelRAID0:
+		return md.LayoutRAID0Original
+	case md.LevelRAID5, md.LevelRAID6:
+		return md.LayoutLeftSymmetric
+	case md.LevelRAID10:
 		return 0x102 // two near copies
-	case LevelFaulty:
-		return FaultyClearErrors
+	case md.LevelFaulty:
+		return md.FaultyClearErrors
 	}
 	return 0
 }
@@ -61,15 +63,15 @@ func reserved(deviceSectors uint64, ppl bool) uint64 {
 // 128 MiB, aiming at 0.1 % of the device but at least two chunks, so that a
 // later reshape can move the data without a backup (super1.c,
 // validate_geometry1). chunk is in sectors; 0 if the level has none.
-func DataOffsetFor(v Version, deviceSectors uint64, chunk uint32, ppl bool) uint64 {
-	if v != V11 && v != V12 {
+func DataOffsetFor(v md.Version, deviceSectors uint64, chunk uint32, ppl bool) uint64 {
+	if v != md.V11 && v != md.V12 {
 		return 0
 	}
-	headroom := uint64(128 << 20 / SectorSize)
+	headroom := uint64(128 << 20 / md.SectorSize)
 	for headroom<<10 > deviceSectors && (chunk == 0 || headroom/2 >= 2*uint64(chunk)) {
 		headroom /= 2
 	}
-	const mebibyte = 1 << 20 / SectorSize
+	const mebibyte = 1 << 20 / md.SectorSize
 	const base = 12 * 2 // superblock, and a page each for what may follow
 	return roundUp(base+reserved(deviceSectors, ppl)+headroom, mebibyte)
 }
@@ -81,7 +83,7 @@ var ErrTooSmall = errors.New("too small for the metadata")
 
 // TooSmallError says by how much; it matches ErrTooSmall.
 type TooSmallError struct {
-	Version Version
+	Version md.Version
 	Sectors uint64 // what the device has
 	Need    uint64 // what the metadata takes, sectors
 }
@@ -97,14 +99,14 @@ func (e *TooSmallError) Is(target error) bool { return target == ErrTooSmall }
 // UsableSectors is how many sectors of a device are left for data in a new
 // array (super0.c and super1.c, validate_geometry). dataOffset is in sectors
 // and counts for 1.1 and 1.2 only. It fails with a *TooSmallError.
-func UsableSectors(v Version, deviceSectors, dataOffset uint64, ppl bool) (uint64, error) {
+func UsableSectors(v md.Version, deviceSectors, dataOffset uint64, ppl bool) (uint64, error) {
 	need := dataOffset
 	usable := deviceSectors
 	switch v {
-	case V090:
-		need = super0Reserved / SectorSize
+	case md.V090:
+		need = md.Super0Reserved / md.SectorSize
 		usable = deviceSectors &^ (need - 1)
-	case V10:
+	case md.V10:
 		const superArea = 8 * 2
 		usable = deviceSectors &^ 7
 		need = superArea + bblogArea + reserved(deviceSectors, ppl)
@@ -123,11 +125,11 @@ var ErrBitmapChunk = errors.New("bitmap chunk is too small, or there is no room 
 // used is the sectors in use on each member, syncSize the sectors the bitmap
 // covers, want the chunk asked for in bytes or 0 (super0.c and super1.c,
 // add_internal_bitmap).
-func bitmapGeometry(v Version, used, syncSize, want uint64) (off int32, chunk uint64, err error) {
-	const super = BitmapSuperSize
+func bitmapGeometry(v md.Version, used, syncSize, want uint64) (off int32, chunk uint64, err error) {
+	const super = md.BitmapSuperSize
 	maxBits := uint64(60<<10-super) * 8
 	room := uint64(0)
-	if v != V090 {
+	if v != md.V090 {
 		room = BitmapSpace(used)
 		if want == 0 {
 			room = min(room, 128*2)
@@ -135,14 +137,14 @@ func bitmapGeometry(v Version, used, syncSize, want uint64) (off int32, chunk ui
 		if room <= 1 {
 			return 0, 0, ErrBitmapChunk
 		}
-		maxBits = (room*SectorSize - super) * 8
+		maxBits = (room*md.SectorSize - super) * 8
 	}
 	if chunk, err = bitmapChunk(maxBits, syncSize, want); err != nil {
 		return 0, 0, err
 	}
-	if v == V10 {
+	if v == md.V10 {
 		// It ends where the bad block log begins, which ends at the superblock.
-		bits := syncSize*SectorSize/chunk + 1
+		bits := syncSize*md.SectorSize/chunk + 1
 		pages := ((bits+7)/8 + super + 4095) / 4096
 		return -int32(pages*8) - bblogArea, chunk, nil
 	}

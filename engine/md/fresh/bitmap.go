@@ -1,4 +1,6 @@
-package md
+package fresh
+
+import "github.com/mdkit/mdkit/engine/md"
 
 // BitmapPlace is where an internal bitmap fits on a member that has none.
 type BitmapPlace struct {
@@ -11,16 +13,16 @@ type BitmapPlace struct {
 // superblock of a member of a running array. want is the chunk asked for in
 // bytes, or 0. It fails with ErrBitmapChunk (super0.c and super1.c,
 // add_internal_bitmap).
-func PlaceBitmap(m *Member, syncSize, want uint64) (BitmapPlace, error) {
+func PlaceBitmap(m *md.Member, syncSize, want uint64) (BitmapPlace, error) {
 	if m.Super0 != nil {
-		const room = super0Reserved - Super0Size
-		chunk, err := bitmapChunk((60<<10-BitmapSuperSize)*8, syncSize, want)
-		return BitmapPlace{Offset: Super0Size / SectorSize, Chunk: chunk, Room: room}, err
+		const room = md.Super0Reserved - md.Super0Size
+		chunk, err := bitmapChunk((60<<10-md.BitmapSuperSize)*8, syncSize, want)
+		return BitmapPlace{Offset: md.Super0Size / md.SectorSize, Chunk: chunk, Room: room}, err
 	}
 	s := m.Super1
 	off, room := int32(8), int64(0)
 	log := int64(s.BblogSize)
-	if m.Version == V10 {
+	if m.Version == md.V10 {
 		room = int64(s.SuperOffset) - int64(s.DataOffset) - int64(s.DataSize)
 		log = max(log, bblogArea, -int64(s.BblogOffset))
 		if off = 0; room < 3*2 && len(s.DevRoles) <= 384 {
@@ -41,13 +43,13 @@ func PlaceBitmap(m *Member, syncSize, want uint64) (BitmapPlace, error) {
 	if room <= 1 {
 		return BitmapPlace{}, ErrBitmapChunk
 	}
-	chunk, err := bitmapChunk(uint64(room*SectorSize-BitmapSuperSize)*8, syncSize, want)
+	chunk, err := bitmapChunk(uint64(room*md.SectorSize-md.BitmapSuperSize)*8, syncSize, want)
 	if err != nil {
 		return BitmapPlace{}, err
 	}
 	if off == 0 {
-		bits := syncSize*SectorSize/chunk + 1
-		pages := ((bits+7)/8 + BitmapSuperSize + 4095) / 4096
+		bits := syncSize*md.SectorSize/chunk + 1
+		pages := ((bits+7)/8 + md.BitmapSuperSize + 4095) / 4096
 		off = -int32(pages*8) - int32(log)
 	}
 	return BitmapPlace{Offset: off, Chunk: chunk}, nil
@@ -57,7 +59,7 @@ func PlaceBitmap(m *Member, syncSize, want uint64) (BitmapPlace, error) {
 // maxBits bits.
 func bitmapChunk(maxBits, syncSize, want uint64) (uint64, error) {
 	least := uint64(4096)
-	for bits := syncSize*SectorSize/least + 1; bits > maxBits; bits = (bits + 1) / 2 {
+	for bits := syncSize*md.SectorSize/least + 1; bits > maxBits; bits = (bits + 1) / 2 {
 		least *= 2
 	}
 	switch {

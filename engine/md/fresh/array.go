@@ -1,4 +1,4 @@
-package md
+package fresh
 
 import (
 	"crypto/sha1"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/mdkit/mdkit/engine/md"
 )
 
 // Extent is a run of bytes at a place on a device.
@@ -20,14 +22,14 @@ type Extent struct {
 // defaults are in creategeometry.go and, where they depend on a set of
 // devices, with whoever looks at those.
 type NewArray struct {
-	Version   Version
-	Level     Level
+	Version   md.Version
+	Level     md.Level
 	Layout    int32
 	Chunk     uint32 // sectors; 0 if the level has none; for linear the rounding
 	Size      uint64 // sectors in use on each member; 0 where members may differ
 	RaidDisks int
 	Name      string // set_name of 1.x in full, with the host's name
-	UUID      UUID
+	UUID      md.UUID
 	CTime     time.Time
 	Minor     uint32 // of the md device; kept by 0.90
 	Clean     bool   // nothing is to be resynced when it starts
@@ -58,10 +60,10 @@ type NewMember struct {
 	Journal     bool   // holds the write journal
 	WriteMostly bool
 	FailFast    bool
-	DataOffset  uint64 // sectors, or DefaultDataOffset
-	UUID        UUID   // of the device; 1.x only
-	JournalSeq  uint64 // first sequence number of the journal; a random number
-	Major       uint32 // device number, which 0.90 stores
+	DataOffset  uint64  // sectors, or DefaultDataOffset
+	UUID        md.UUID // of the device; 1.x only
+	JournalSeq  uint64  // first sequence number of the journal; a random number
+	Major       uint32  // device number, which 0.90 stores
 	Minor       uint32
 }
 
@@ -73,7 +75,7 @@ func (a *NewArray) spare(m NewMember) bool { return !m.Journal && m.RaidDisk >= 
 // DefaultDataOffset. It fails if the array cannot be described by its version
 // of superblock, with ErrBitmapChunk, or with a *TooSmallError.
 func (a *NewArray) Format(members []NewMember, dataOffset uint64) ([][]Extent, error) {
-	if a.Version == V090 {
+	if a.Version == md.V090 {
 		return a.format0(members)
 	}
 	return a.format1(members, dataOffset)
@@ -87,16 +89,16 @@ var ErrTooManyDevices = errors.New("too many devices requested")
 var ErrSize = errors.New("size does not fit into the superblock")
 
 // bitmapSuper makes the bitmap's superblock.
-func (a *NewArray) bitmapSuper(uuid UUID, chunk uint64) *Bitmap {
-	return &Bitmap{
-		Magic: BitmapMagic, Version: BitmapLittleEndian, UUID: uuid,
+func (a *NewArray) bitmapSuper(uuid md.UUID, chunk uint64) *md.Bitmap {
+	return &md.Bitmap{
+		Magic: md.BitmapMagic, Version: md.BitmapLittleEndian, UUID: uuid,
 		SyncSize: a.Bitmap.SyncSize, ChunkSize: uint32(chunk),
 		DaemonSleep: a.Bitmap.Delay, WriteBehind: a.Bitmap.WriteBehind,
 	}
 }
 
 // bitmapBytes is a bitmap that has every bit set, of size bytes.
-func bitmapBytes(super *Bitmap, size uint64) []byte {
+func bitmapBytes(super *md.Bitmap, size uint64) []byte {
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = 0xff
@@ -118,13 +120,13 @@ func split(what string, off int64, data []byte) []Extent {
 
 // emptyPPL is an area of partial parity logs that holds none: a header
 // without entries, then zeroes (super1.c, write_init_ppl1).
-func emptyPPL(uuid UUID) []byte {
-	h := PPLHeader{Signature: PPLSignature(uuid)}
+func emptyPPL(uuid md.UUID) []byte {
+	h := md.PPLHeader{Signature: md.PPLSignature(uuid)}
 	for i := range h.Reserved {
 		h.Reserved[i] = 0xff
 	}
-	b := h.AppendTo(make([]byte, 0, pplArea*SectorSize))
-	return b[:pplArea*SectorSize]
+	b := h.AppendTo(make([]byte, 0, pplArea*md.SectorSize))
+	return b[:pplArea*md.SectorSize]
 }
 
 // NewArrayName is the set_name of a new 1.x array: "host:name" if the host is
@@ -144,15 +146,15 @@ func NewArrayName(host, name string) string {
 // format0 lays out a 0.90 array.
 func (a *NewArray) format0(members []NewMember) ([][]Extent, error) {
 	switch spares := a.WorkingDisks - a.ActiveDisks; {
-	case a.RaidDisks+spares > Super0Disks:
-		return nil, fmt.Errorf("%w: %d+%d > %d", ErrTooManyDevices, a.RaidDisks, spares, Super0Disks)
+	case a.RaidDisks+spares > md.Super0Disks:
+		return nil, fmt.Errorf("%w: %d+%d > %d", ErrTooManyDevices, a.RaidDisks, spares, md.Super0Disks)
 	case a.Size/2 > math.MaxUint32:
 		return nil, ErrSize
 	}
-	s := &Super0{
-		Order: binary.NativeEndian, MDMagic: SuperMagic, MinorVersion: 90,
+	s := &md.Super0{
+		Order: binary.NativeEndian, MDMagic: md.SuperMagic, MinorVersion: 90,
 		CTime: uint32(a.CTime.Unix()), UTime: uint32(a.CTime.Unix()),
-		Level: a.Level, Layout: a.Layout, ChunkSize: a.Chunk * SectorSize,
+		Level: a.Level, Layout: a.Layout, ChunkSize: a.Chunk * md.SectorSize,
 		Size: uint32(a.Size / 2), RaidDisks: uint32(a.RaidDisks), MDMinor: a.Minor,
 		NrDisks:     uint32(a.WorkingDisks + a.FailedDisks),
 		ActiveDisks: uint32(a.ActiveDisks), WorkingDisks: uint32(a.WorkingDisks),
@@ -161,34 +163,34 @@ func (a *NewArray) format0(members []NewMember) ([][]Extent, error) {
 	}
 	s.SetUUID(a.UUID)
 	if a.Clean {
-		s.State |= Super0Clean
+		s.State |= md.Super0Clean
 	}
 	var bitmap []byte
 	if a.Bitmap != nil {
-		_, chunk, err := bitmapGeometry(V090, a.Size, a.Bitmap.SyncSize, a.Bitmap.Chunk)
+		_, chunk, err := bitmapGeometry(md.V090, a.Size, a.Bitmap.SyncSize, a.Bitmap.Chunk)
 		if err != nil {
 			return nil, err
 		}
-		s.State |= Super0BitmapPresent
-		bitmap = bitmapBytes(a.bitmapSuper(a.UUID.Native(binary.NativeEndian), chunk), super0Reserved-Super0Size)
+		s.State |= md.Super0BitmapPresent
+		bitmap = bitmapBytes(a.bitmapSuper(a.UUID.Native(binary.NativeEndian), chunk), md.Super0Reserved-md.Super0Size)
 	}
 	for _, m := range members {
-		d := Disk0{Number: uint32(m.Number), Major: m.Major, Minor: m.Minor, RaidDisk: uint32(m.RaidDisk)}
+		d := md.Disk0{Number: uint32(m.Number), Major: m.Major, Minor: m.Minor, RaidDisk: uint32(m.RaidDisk)}
 		if !a.spare(m) {
-			d.State = DiskActive | DiskSync
+			d.State = md.DiskActive | md.DiskSync
 		}
 		s.Disks[m.Number] = d
 	}
 	images := make([][]Extent, len(members))
 	for i, m := range members {
-		off, ok := V090.SuperOffset(int64(m.Bytes))
+		off, ok := md.V090.SuperOffset(int64(m.Bytes))
 		if !ok {
-			return nil, &TooSmallError{Version: V090, Sectors: m.Sectors, Need: super0Reserved / SectorSize}
+			return nil, &TooSmallError{Version: md.V090, Sectors: m.Sectors, Need: md.Super0Reserved / md.SectorSize}
 		}
 		s.ThisDisk = s.Disks[m.Number]
 		images[i] = append(images[i], Extent{What: "superblock 0.90", Off: off, Data: s.AppendTo(nil)})
 		if bitmap != nil {
-			images[i] = append(images[i], split("bitmap", off+Super0Size, bitmap)...)
+			images[i] = append(images[i], split("bitmap", off+md.Super0Size, bitmap)...)
 		}
 	}
 	return images, nil
@@ -197,7 +199,7 @@ func (a *NewArray) format0(members []NewMember) ([][]Extent, error) {
 // HomeHostUUID puts the host into the uuid of a new 0.90 array, as the format
 // has no name: the second half becomes the beginning of the SHA-1 of the
 // host's name (super0.c, init_super0).
-func HomeHostUUID(u UUID, host string) UUID {
+func HomeHostUUID(u md.UUID, host string) md.UUID {
 	hash := sha1.Sum([]byte(host))
 	for i := range 2 {
 		binary.BigEndian.PutUint32(u[8+4*i:], binary.NativeEndian.Uint32(hash[4*i:]))
@@ -209,9 +211,9 @@ func HomeHostUUID(u UUID, host string) UUID {
 // in use of each member, and for raid10, whose bitmap counts in array sectors,
 // the size of the array.
 func (a *NewArray) SyncSize() uint64 {
-	if a.Level != LevelRAID10 {
+	if a.Level != md.LevelRAID10 {
 		return a.Size
 	}
-	copies := ParseRAID10Layout(a.Layout).Copies()
+	copies := md.ParseRAID10Layout(a.Layout).Copies()
 	return a.Size / 2 * uint64(a.RaidDisks) / uint64(max(copies, 1)) * 2
 }

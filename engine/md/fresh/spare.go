@@ -1,10 +1,11 @@
-package md
+package fresh
 
 import (
 	"bytes"
 	"crypto/rand"
 
 	"github.com/mdkit/mdkit/engine/block"
+	"github.com/mdkit/mdkit/engine/md"
 )
 
 // NewSpare is a device that becomes a spare.
@@ -32,7 +33,7 @@ func (s *Sample) Prepare(d block.Device, n NewSpare) error {
 // wipeSupers zeroes every superblock on the device.
 func wipeSupers(d block.Device) error {
 	for {
-		m, err := GuessSuper(d)
+		m, err := md.GuessSuper(d)
 		if err != nil {
 			return nil // none is left, or none can be read
 		}
@@ -44,24 +45,24 @@ func wipeSupers(d block.Device) error {
 
 // wiped is how much of a superblock is zeroed, in bytes: what mdadm writes for
 // one without devices.
-func wiped(v Version) int {
-	if v == V090 {
-		return Super0Size
+func wiped(v md.Version) int {
+	if v == md.V090 {
+		return md.Super0Size
 	}
-	return SectorSize
+	return md.SectorSize
 }
 
 // WipeSuper zeroes the superblock that m was read from, as much of it as mdadm
 // does.
-func WipeSuper(d block.Device, m *Member) error {
+func WipeSuper(d block.Device, m *md.Member) error {
 	_, err := d.WriteAt(make([]byte, wiped(m.Version)), m.Offset)
 	return err
 }
 
 func (s *Sample) prepare0(d block.Device, n NewSpare) error {
-	off, _ := V090.SuperOffset(d.Size())
+	off, _ := md.V090.SuperOffset(d.Size())
 	super := s.Member.Super0.Clone()
-	disk := Disk0{
+	disk := md.Disk0{
 		Number: uint32(n.Number), Major: n.Major, Minor: n.Minor,
 		RaidDisk: ^uint32(0), // none
 	}
@@ -74,7 +75,7 @@ func (s *Sample) prepare0(d block.Device, n NewSpare) error {
 		return nil
 	}
 	// Everything up to the end of the reserved 64 KiB belongs to the bitmap.
-	return writeBitmap(d, s.Bitmap, off+Super0Size, MinSize0-Super0Size)
+	return writeBitmap(d, s.Bitmap, off+md.Super0Size, md.MinSize0-md.Super0Size)
 }
 
 // Places on a 1.x member, in sectors (write_init_super1).
@@ -87,16 +88,16 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 	off, _ := s.Member.Version.SuperOffset(d.Size())
 	super := s.Member.Super1.Clone()
 	for len(super.DevRoles) <= n.Number {
-		super.DevRoles = append(super.DevRoles, RoleSpare)
+		super.DevRoles = append(super.DevRoles, md.RoleSpare)
 	}
-	super.DevRoles[n.Number] = RoleSpare
+	super.DevRoles[n.Number] = md.RoleSpare
 	super.DevNumber = uint32(n.Number)
 	super.DevFlags = 0
 	if n.WriteMostly {
-		super.DevFlags |= DevWriteMostly
+		super.DevFlags |= md.DevWriteMostly
 	}
 	if n.FailFast {
-		super.DevFlags |= DevFailFast
+		super.DevFlags |= md.DevFailFast
 	}
 	if _, err := rand.Read(super.DeviceUUID[:]); err != nil {
 		return err
@@ -104,25 +105,25 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 	super.Events = 0
 	// These say something of the sample's device only. mdadm 4.2 copies the
 	// bad blocks flag, and the kernel then reads a log that nobody wrote.
-	super.FeatureMap &^= FeatureBadBlocks | FeatureRecoveryOffset | FeatureRecoveryBitmap | FeatureReplacement
+	super.FeatureMap &^= md.FeatureBadBlocks | md.FeatureRecoveryOffset | md.FeatureRecoveryBitmap | md.FeatureReplacement
 	super.RecoveryOffset = 0
 	super.CntCorrectedRead = 0
 	if s.Bitmap == nil {
-		super.FeatureMap &^= FeatureBitmapOffset
+		super.FeatureMap &^= md.FeatureBitmapOffset
 	}
-	s.place(super, d.Size()/SectorSize, off/SectorSize)
+	s.place(super, d.Size()/md.SectorSize, off/md.SectorSize)
 
 	raw := super.AppendTo(nil)
-	raw = append(raw, make([]byte, -len(raw)&(SectorSize-1))...)
+	raw = append(raw, make([]byte, -len(raw)&(md.SectorSize-1))...)
 	if _, err := d.WriteAt(raw, off); err != nil {
 		return err
 	}
 	switch {
 	case s.Bitmap != nil:
-		at := off + int64(super.BitmapOffset)*SectorSize
+		at := off + int64(super.BitmapOffset)*md.SectorSize
 		length := int64(s.Bitmap.CopyLen())
 		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: as little as possible
-			length = (int64(s.Bitmap.Len()) + SectorSize - 1) &^ (SectorSize - 1)
+			length = (int64(s.Bitmap.Len()) + md.SectorSize - 1) &^ (md.SectorSize - 1)
 		}
 		return writeBitmap(d, s.Bitmap, at, length)
 	case super.HasPPL():
@@ -132,20 +133,20 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 }
 
 // Place sets where things lie on a device of the given size in sectors.
-func (s *Sample) place(super *Super1, sectors, superAt int64) {
+func (s *Sample) place(super *md.Super1, sectors, superAt int64) {
 	space, start := bitmapSpace(super.Size), int64(bitmapDefault)
 	switch {
 	case s.Bitmap != nil:
-		space, start = int64(s.Bitmap.CopyLen())/SectorSize, int64(super.BitmapOffset)
+		space, start = int64(s.Bitmap.CopyLen())/md.SectorSize, int64(super.BitmapOffset)
 	case super.HasPPL():
 		space = PPLSectors
-		if s.Member.Version == V10 {
+		if s.Member.Version == md.V10 {
 			start = -space - BblogSectors
 		}
 		super.SetPPL(int16(start), uint16(space))
 	}
 	super.SuperOffset = uint64(superAt)
-	if s.Member.Version == V10 {
+	if s.Member.Version == md.V10 {
 		space += BblogSectors
 		if superAt < int64(super.Size)+space {
 			space = superAt - int64(super.Size)
@@ -182,7 +183,7 @@ func bitmapSpace(size uint64) int64 {
 }
 
 // writeBitmap writes a bitmap of length bytes that has every bit set.
-func writeBitmap(d block.Device, b *Bitmap, off, length int64) error {
+func writeBitmap(d block.Device, b *md.Bitmap, off, length int64) error {
 	raw := bytes.Repeat([]byte{0xff}, int(length))
 	copy(raw, b.AppendTo(nil))
 	_, err := d.WriteAt(raw, off)
@@ -191,22 +192,22 @@ func writeBitmap(d block.Device, b *Bitmap, off, length int64) error {
 
 // PPLSectors is the room for partial parity logs (super1.c,
 // MULTIPLE_PPL_AREA_SIZE_SUPER1).
-const PPLSectors = 1 << 20 / SectorSize
+const PPLSectors = 1 << 20 / md.SectorSize
 
 // writeEmptyPPL clears the partial parity log and writes a header without
 // entries (super1.c, write_init_ppl1).
-func writeEmptyPPL(d block.Device, super *Super1, superAt int64) error {
+func writeEmptyPPL(d block.Device, super *md.Super1, superAt int64) error {
 	start, _ := super.PPL()
-	_, err := d.WriteAt(EmptyPPL(super), superAt+int64(start)*SectorSize)
+	_, err := d.WriteAt(EmptyPPL(super), superAt+int64(start)*md.SectorSize)
 	return err
 }
 
 // EmptyPPL is a partial parity log without entries, as long as the superblock
 // says.
-func EmptyPPL(super *Super1) []byte {
+func EmptyPPL(super *md.Super1) []byte {
 	_, sectors := super.PPL()
-	raw := make([]byte, int(sectors)*SectorSize)
-	header := PPLHeader{Signature: PPLSignature(super.SetUUID)}
+	raw := make([]byte, int(sectors)*md.SectorSize)
+	header := md.PPLHeader{Signature: md.PPLSignature(super.SetUUID)}
 	copy(header.Reserved[:], bytes.Repeat([]byte{0xff}, len(header.Reserved)))
 	copy(raw, header.AppendTo(nil))
 	return raw
@@ -215,13 +216,13 @@ func EmptyPPL(super *Super1) []byte {
 // Sample is a superblock of a running array, taken from a member in sync, from
 // which those of new members are made.
 type Sample struct {
-	Member *Member
-	Bitmap *Bitmap // nil if the array has no internal bitmap that can be used
+	Member *md.Member
+	Bitmap *md.Bitmap // nil if the array has no internal bitmap that can be used
 }
 
 // UsableBitmap reads the superblock of a member's bitmap, or gives nil if
 // there is none or the kernel would not use it for this array.
-func UsableBitmap(m *Member, d block.Device) *Bitmap {
+func UsableBitmap(m *md.Member, d block.Device) *md.Bitmap {
 	b, err := m.ReadBitmap(d)
 	if err != nil || b == nil || b.UUID != m.NativeUUID() {
 		return nil
@@ -233,17 +234,17 @@ func UsableBitmap(m *Member, d block.Device) *Bitmap {
 // (avail_size in super0.c and super1.c); negative if it does not even hold the
 // metadata.
 func (s *Sample) Room(deviceSize int64) int64 {
-	sectors := deviceSize / SectorSize
+	sectors := deviceSize / md.SectorSize
 	if s.Member.Super0 != nil {
-		const reserved = MinSize0 / SectorSize
+		const reserved = md.MinSize0 / md.SectorSize
 		return sectors&^(reserved-1) - reserved
 	}
 	super := s.Member.Super1
-	if deviceSize < minSize1 {
+	if deviceSize < md.Super1MinSize {
 		return 0
 	}
 	left := sectors - int64(super.DataOffset)
-	if s.Member.Version == V10 {
+	if s.Member.Version == md.V10 {
 		left -= 16 + int64(super.BblogSize)
 	}
 	return left

@@ -13,7 +13,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// byName are calls whose argument is the name of an attribute.
+// byName are the calls that take the name of an attribute.
 var byName = map[string]bool{
 	"Read": true, "ReadUint": true, "ReadBool": true, "Write": true, "Path": true, "Link": true, "Sys": true, "Join": true,
 	"Watch": true, "Custom": true,
@@ -32,10 +32,10 @@ func attributeNames() map[string]bool {
 	return names
 }
 
-// namedAttributes gives the places in a file that name an attribute of md: by a
-// word that nothing else has (array_state), at the end of a path (md/level), or
-// by a word of common use (level, size) where a name is asked for; and those that
-// find the folder of an array by hand.
+// namedAttributes returns the places in a file that name an attribute of md: by a
+// word that means nothing else (array_state), at the end of a path (md/level), or
+// by an ordinary word (level, size) as an argument that is a name; and those that
+// build the path of an array's folder by hand.
 func namedAttributes(t *testing.T, name string, src []byte, names map[string]bool) (found []string) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -70,7 +70,7 @@ func namedAttributes(t *testing.T, name string, src []byte, names map[string]boo
 	return found
 }
 
-// distinct reports whether an attribute's name is no word of common use.
+// distinct reports whether an attribute's name is not an ordinary word.
 func distinct(name string) bool { return strings.ContainsAny(name, "_/") }
 
 // attributeIn reports whether a text is the name of an attribute, or a path that
@@ -85,7 +85,7 @@ func attributeIn(text string, names map[string]bool) bool {
 	return false
 }
 
-// literal gives a literal string and what it says, or "" for anything else.
+// literal returns a string literal and its value, or "" for anything else.
 func literal(e ast.Expr) (*ast.BasicLit, string) {
 	lit, ok := e.(*ast.BasicLit)
 	if !ok || lit.Kind != token.STRING {
@@ -98,8 +98,8 @@ func literal(e ast.Expr) (*ast.BasicLit, string) {
 	return lit, text
 }
 
-// TestManageNamesNoAttributes: what is done to live arrays goes through the
-// types of sysfs/md, which alone knows the kernel's names and forms.
+// TestManageNamesNoAttributes checks that what is done to live arrays goes through
+// the types of sysfs/md, which alone knows the kernel's names and forms.
 func TestManageNamesNoAttributes(t *testing.T) {
 	names := attributeNames()
 	walkGo(t, func(path string, src []byte) {
@@ -112,7 +112,7 @@ func TestManageNamesNoAttributes(t *testing.T) {
 	})
 }
 
-// The test above sees every form it is there for.
+// TestNamedAttributes checks that the test above finds every form it is there for.
 func TestNamedAttributes(t *testing.T) {
 	names := attributeNames()
 	for line, want := range map[string]int{

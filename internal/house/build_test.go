@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// root is the module's folder, seen from this package's.
+// root is the module's folder, relative to this package's.
 const root = "../.."
 
 // goTool runs the go command in the module's root and returns its stdout.
@@ -27,8 +27,8 @@ func goTool(t *testing.T, env []string, args ...string) []byte {
 	return out
 }
 
-// silent fails the test if the command prints anything: these tools print what
-// they object to.
+// silent fails the test if the command prints anything: these tools print only
+// what they object to.
 func silent(t *testing.T, args ...string) {
 	t.Helper()
 	if out := goTool(t, nil, args...); len(out) > 0 {
@@ -36,7 +36,7 @@ func silent(t *testing.T, args ...string) {
 	}
 }
 
-// tool is the front of a command line for a tool of internal/tools/go.mod.
+// tool is the beginning of a command line for a tool of internal/tools/go.mod.
 func tool(name string, args ...string) []string {
 	return append([]string{"tool", "-modfile=internal/tools/go.mod", name}, args...)
 }
@@ -49,8 +49,8 @@ func TestFormat(t *testing.T) { silent(t, tool("gofumpt", "-l", ".")...) }
 
 func TestStaticcheck(t *testing.T) { silent(t, tool("staticcheck", "./...")...) }
 
-// Code that neither a command nor a test reaches is a defect. Examples without
-// output are compiled and not run, so they look dead.
+// TestDeadcode finds code that neither a command nor a test reaches, which is a
+// defect. Examples without output are compiled but not run, so they look dead.
 func TestDeadcode(t *testing.T) {
 	for line := range strings.Lines(string(goTool(t, nil, tool("deadcode", "-test", "./...")...))) {
 		if _, name, _ := strings.Cut(line, "unreachable func: "); !strings.HasPrefix(name, "Example") {
@@ -59,7 +59,7 @@ func TestDeadcode(t *testing.T) {
 	}
 }
 
-// maxLines is where a file stops being one room.
+// maxLines is the most lines that a file may have.
 const maxLines = 700
 
 func TestFilesAreRooms(t *testing.T) {
@@ -70,8 +70,8 @@ func TestFilesAreRooms(t *testing.T) {
 	})
 }
 
-// Where a package stops being one facility, tests left out. One file for a
-// target or a verb is the reason for the larger limits.
+// The limits above which a package is more than one facility, not counting tests.
+// One file for each target or verb is the reason for the larger limits.
 const (
 	packageFiles, packageLines = 45, 7000
 	manageFiles, manageLines   = 25, 4000

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// seededRand is what of math/rand draws nothing by itself: types, and what is
-// made from a seed.
+// seededRand is the part of math/rand that draws nothing by itself: types, and
+// what is made from a seed.
 var seededRand = []string{"ChaCha8", "New", "NewChaCha8", "NewPCG", "NewSource", "NewZipf", "PCG", "Rand", "Source", "Source64", "Zipf"}
 
-// TestNoChanceOfItsOwn wants all that a test leaves to chance to hang on one
+// TestNoChanceOfItsOwn checks that whatever a test leaves to chance depends on one
 // number (lab.Seed, lab.Rand, lab.Sample), so that a failure can be repeated.
 // Constant seeds are fine. The lab itself draws that number.
 func TestNoChanceOfItsOwn(t *testing.T) {
@@ -33,7 +33,7 @@ func TestNoChanceOfItsOwn(t *testing.T) {
 	})
 }
 
-// TestOwnChanceIsSeen tries TestNoChanceOfItsOwn on what it is for.
+// TestOwnChanceIsSeen tries TestNoChanceOfItsOwn on what it must find.
 func TestOwnChanceIsSeen(t *testing.T) {
 	const head = "package p\nimport (\n\t\"os\"\n\t\"testing\"\n\t\"time\"\n\tr \"math/rand/v2\"\n\tc \"crypto/rand\"\n)\n"
 	for line, want := range map[string]string{
@@ -55,8 +55,12 @@ func TestOwnChanceIsSeen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want == "" && got != nil || want != "" && (len(got) != 1 || got[0] != "p_test.go:9: "+want) {
-			t.Errorf("%s\ngives %q; want %q", line, got, want)
+		var wanted []string
+		if want != "" {
+			wanted = []string{"p_test.go:9: " + want}
+		}
+		if !slices.Equal(got, wanted) {
+			t.Errorf("%s\ngives %q; want %q", line, got, wanted)
 		}
 	}
 	if got, err := ownChance("p.go", []byte("package p\nimport \"math/rand/v2\"\nvar n = rand.Uint64()\n")); got != nil || err != nil {
@@ -106,7 +110,7 @@ func position(fset *token.FileSet, n ast.Node) string {
 }
 
 // draws names what a node of a test takes from chance or the clock, and says
-// whether what is inside of it is to be looked at as well.
+// whether the nodes inside it are to be looked at as well.
 func draws(n ast.Node, imports map[string]string) (what string, inside bool) {
 	switch n := n.(type) {
 	case *ast.BasicLit:
@@ -115,7 +119,7 @@ func draws(n ast.Node, imports map[string]string) (what string, inside bool) {
 		}
 	case *ast.SelectorExpr:
 		switch n.Sel.Name {
-		case "UnixNano", "UnixMicro", "UnixMilli": // nothing but a seed needs them in a test
+		case "UnixNano", "UnixMicro", "UnixMilli": // in a test, only a seed needs them
 			return n.Sel.Name, false
 		}
 		switch pkg := packageOf(n, imports); pkg {
@@ -153,7 +157,7 @@ func variableSeed(call *ast.CallExpr, imports map[string]string) (what string) {
 	return what
 }
 
-// packageOf is the path of the package whose member s is, or "".
+// packageOf is the path of the package that s is a member of, or "".
 func packageOf(s *ast.SelectorExpr, imports map[string]string) string {
 	if id, ok := s.X.(*ast.Ident); ok {
 		return imports[id.Name]
@@ -161,8 +165,8 @@ func packageOf(s *ast.SelectorExpr, imports map[string]string) string {
 	return ""
 }
 
-// TestPropertiesFollowTheSeed: property tests have the one seed only where
-// lab.Main has told package rapid.
+// TestPropertiesFollowTheSeed checks that packages with property tests call
+// lab.Main, which hands the seed to package rapid.
 func TestPropertiesFollowTheSeed(t *testing.T) {
 	follows, draws := make(map[string]bool), make(map[string]bool)
 	walkGo(t, func(path string, src []byte) {

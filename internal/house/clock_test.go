@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// byTheClock are the calls by which a test can hang its verdict on how fast a
+// byTheClock are the calls that can make a test's verdict depend on how fast the
 // machine is.
 var byTheClock = map[string]bool{
 	"time.After": true, "time.AfterFunc": true, "time.NewTimer": true, "time.Sleep": true, "time.Tick": true, "time.NewTicker": true,
 	"context.WithTimeout": true, "context.WithDeadline": true,
 }
 
-// TestNoVerdictByTheClock wants tests to wait for things (lab.Until, lab.Poll,
-// lab.Receive, lab.Patient), whose deadline is generous and can be stretched.
-// Where the clock itself is what a test needs, a comment on the line says why.
-// The lab has the clocks that the others are spared.
+// TestNoVerdictByTheClock checks that tests wait for events (lab.Until, lab.Poll,
+// lab.Receive, lab.Patient), with a deadline that is generous and can be
+// stretched. If a test needs the clock itself, a comment on the line says why.
+// The lab is exempt: it implements that waiting.
 func TestNoVerdictByTheClock(t *testing.T) {
 	walkGo(t, func(path string, src []byte) {
 		if !strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "internal/lab/") && !strings.HasPrefix(path, "internal/lab/powercut/") {

@@ -13,13 +13,13 @@ import (
 const subjectsSince = "fccbc7c404aadca9aafaf0a44a3f24ca7dcd1196"
 
 // subjectForm is "area: what": packages by their last words or paths, then what
-// the commit does, as an order.
+// the commit does, in the imperative.
 var subjectForm = regexp.MustCompile(`^[a-z][a-z0-9/_.-]*(, [a-z][a-z0-9/_.-]*)*: [A-Z][^\n]*[^\s.]$`)
 
 const subjectMost = 80 // characters
 
-// TestSubjects holds the subjects of commits since subjectsSince to their form.
-// Of a shallow clone it checks what is there.
+// TestSubjects checks the form of the subjects of commits since subjectsSince. In
+// a shallow clone it checks those that are there.
 func TestSubjects(t *testing.T) {
 	top, err := git("rev-parse", "--show-toplevel")
 	if err != nil {
@@ -54,7 +54,7 @@ func git(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// knows reports whether a commit is one of those that HEAD is made of.
+// knows reports whether a commit is HEAD or one of its ancestors.
 func knows(commit string) bool {
 	_, err := git("merge-base", "--is-ancestor", commit, "HEAD")
 	return err == nil
@@ -77,7 +77,7 @@ func subjectProblem(subject string) string {
 	return ""
 }
 
-// TestSubjectForm tries the form on what it is for.
+// TestSubjectForm tries the form on subjects that fit it and some that do not.
 func TestSubjectForm(t *testing.T) {
 	for subject, ok := range map[string]bool{
 		"md: Keep the counts of damaged metadata within the device": true,

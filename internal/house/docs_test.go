@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Everything exported by a package a Go program would import has a doc
-// sentence; so has every package.
+// TestExportedIsDocumented checks that everything exported by a package that a Go
+// program would import has a doc comment, and so has every package.
 func TestExportedIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	packages := map[string]bool{}
@@ -94,7 +94,8 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && id.IsExported()
 }
 
-// wellKnown methods say nothing that their interface does not.
+// wellKnown reports whether a method is one whose interface says all there is to
+// say.
 func wellKnown(d *ast.FuncDecl) bool {
 	if d.Recv == nil {
 		return false

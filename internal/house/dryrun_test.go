@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestOneAsksForDryRuns holds that in manage nobody but plan.Runner asks whether a
-// run is dry: the word stands in requests, and where it is handed on from them.
-// What asks on its own sooner or later shows other steps than it takes.
+// TestOneAsksForDryRuns checks that in manage only plan.Runner asks whether a run
+// is dry: DryRun is a field of requests, and is handed on from them. Code that
+// asks by itself sooner or later shows other steps than it takes.
 func TestOneAsksForDryRuns(t *testing.T) {
 	walkGo(t, func(path string, src []byte) {
 		if !strings.HasPrefix(path, "manage/") || strings.HasSuffix(path, "_test.go") {
@@ -22,7 +22,7 @@ func TestOneAsksForDryRuns(t *testing.T) {
 	})
 }
 
-// dryRuns gives the places in a file that have the word where they should not.
+// dryRuns returns the places in a file that use DryRun where they should not.
 func dryRuns(t *testing.T, path string, src []byte) (places []token.Position) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -51,8 +51,8 @@ func isDryRun(id *ast.Ident) bool {
 	return word == "dry" || strings.Contains(word, "dryrun")
 }
 
-// dryRunsAllowed gives those words that a node has by right: fields of requests,
-// Runner with its methods, and one DryRun that another becomes.
+// dryRunsAllowed returns the uses of DryRun that are allowed in a node: fields of
+// requests, Runner with its methods, and a DryRun set from another one.
 func dryRunsAllowed(path string, n ast.Node) (ids []*ast.Ident) {
 	runner := path == "manage/plan/runner.go"
 	switch n := n.(type) {
@@ -89,7 +89,7 @@ func dryRunsAllowed(path string, n ast.Node) (ids []*ast.Ident) {
 	return ids
 }
 
-// handedOn gives the word of x.DryRun.
+// handedOn returns the identifier DryRun of x.DryRun.
 func handedOn(e ast.Expr) *ast.Ident {
 	if s, ok := e.(*ast.SelectorExpr); ok && s.Sel.Name == "DryRun" {
 		return s.Sel
@@ -97,7 +97,7 @@ func handedOn(e ast.Expr) *ast.Ident {
 	return nil
 }
 
-// TestDryRunsAreFound tries the check on what it is to find, and to let be.
+// TestDryRunsAreFound tries the check on what it must find, and must not.
 func TestDryRunsAreFound(t *testing.T) {
 	for code, found := range map[string]int{
 		"type AddRequest struct { DryRun bool }":                       0,

@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/internal/house/floorplan"
 )
 
-// stairs are the order of the packages that drive arrays: each builds on those
-// of lower numbers only.
+// stairs gives the order of the packages that drive arrays: each builds only on
+// those with lower numbers.
 var stairs = map[string]int{
 	"manage/plan":              1,
 	"manage/array/device":      2,
@@ -108,7 +108,8 @@ func sameFloorStranger(from, to string) bool {
 	return family != other
 }
 
-// TestStairsAreComplete: a new package that drives arrays has its place.
+// TestStairsAreComplete checks that every package that drives arrays has its
+// place in stairs.
 func TestStairsAreComplete(t *testing.T) {
 	for _, p := range list(t) {
 		name := strings.TrimPrefix(p.ImportPath, floorplan.Module)
@@ -118,7 +119,8 @@ func TestStairsAreComplete(t *testing.T) {
 	}
 }
 
-// TestPictureIsTrue: the picture of docs/architecture.md is that of the imports.
+// TestPictureIsTrue checks that the picture in docs/architecture.md shows the
+// imports as they are.
 func TestPictureIsTrue(t *testing.T) {
 	imports, err := floorplan.Imports(root)
 	if err != nil {

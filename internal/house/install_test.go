@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// TestInstall: what `make install` puts where, and that no place in it is left
-// to be filled in.
+// TestInstall checks which files `make install` puts where, and that no
+// placeholder is left in them.
 func TestInstall(t *testing.T) {
 	dest := t.TempDir()
-	// The program is not built for this: -o leaves it as it is, or missing.
+	// The program is not built for this: with -o, make leaves it as it is, or
+	// missing.
 	bin := filepath.Join(root, "bin", "mdkit")
 	if _, err := os.Stat(bin); err != nil {
 		t.Cleanup(func() { os.Remove(bin) })
@@ -63,11 +64,12 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// A match or an assignment of a udev rule: KEY{attribute}OPERATOR"value".
+// udevTerm is a match or an assignment in a udev rule:
+// KEY{attribute}OPERATOR"value".
 var udevTerm = regexp.MustCompile(`^(ACTION|SUBSYSTEM|KERNEL|GOTO|LABEL|OPTIONS|SYMLINK|PROGRAM|RUN|TEST|ENV\{[A-Za-z_.]+\}|ATTR\{[a-z_/]+\}|IMPORT\{(program|builtin|cmdline)\})(==|!=|=|\+=)"[^"]*"$`)
 
-// TestUdevRules: each term is one that udev knows, and each jump has a place
-// to go to further down.
+// TestUdevRules checks that udev knows each term, and that each jump has a label
+// further down to go to.
 func TestUdevRules(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(root, "dist/udev/*.rules"))
 	if err != nil || len(files) == 0 {

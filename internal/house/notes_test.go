@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestManageHasNoSentences wants ids where something is said: the words belong
-// to the faces. A sentence has blanks, an id has none.
+// TestManageHasNoSentences checks that manage reports ids: the words belong to the
+// faces. A sentence has blanks, an id has none.
 func TestManageHasNoSentences(t *testing.T) {
-	sayers := map[string]int{ // to the place of the id
+	sayers := map[string]int{ // method to the position of the id
 		"Say": 1, "More": 1, "Extra": 1, "Print": 1, "Fail": 1, "Beside": 0, "Bare": 0, "Of": 0,
 		"refuse": 0, "odd": 0, "oddDetail": 0, "because": 0, "failed": 2, "tell": 0,
 	}

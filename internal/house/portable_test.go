@@ -17,13 +17,14 @@ import (
 	"github.com/mdkit/mdkit/internal/house/floorplan"
 )
 
-// The verbs and the engine under them build wherever a disk image may have to be
-// rescued; on Linux, everything does on the other processor that people have.
+// TestPortable checks that the verbs and the engine under them build wherever a
+// disk image may have to be rescued, and that everything builds for Linux on the
+// other processor that people have.
 //
-// For a system other than this one the compiler's front half decides: all that
-// can be wrong there alone is a name that a build tag has left out, or a type of
-// another size. To generate code for it, the standard library's first, would
-// take a minute for each system and find nothing more.
+// For other systems, type checking is enough: all that can be wrong only there is
+// a name that a build tag leaves out, or a type of another size. To generate code,
+// the standard library's first, would take a minute for each system and find
+// nothing more.
 func TestPortable(t *testing.T) {
 	verbs := []string{"./cmd/mdkit", "./engine/..."}
 	for _, target := range []struct {
@@ -45,8 +46,8 @@ func TestPortable(t *testing.T) {
 			typeCheck(t, elsewhere(target.goos, target.goarch), target.goarch, target.packages)
 		})
 	}
-	// The one package that has assembly, and files that only other processors
-	// have, is assembled for one and vetted for the other besides.
+	// The one package that has assembly, and files only for other processors, is
+	// also assembled for one of them and vetted for the other.
 	for _, target := range []struct{ goarch, command string }{{"arm64", "build"}, {"s390x", "vet"}} {
 		t.Run("raid_"+target.goarch+"_"+target.command, func(t *testing.T) {
 			goTool(t, elsewhere("linux", target.goarch), target.command, "./engine/raid")
@@ -54,8 +55,8 @@ func TestPortable(t *testing.T) {
 	}
 }
 
-// TestOnlyRaidKnowsProcessors: what TestPortable does to engine/raid alone, it
-// would have to do to every package of the engine with files for one processor.
+// TestOnlyRaidKnowsProcessors checks that engine/raid is the only package of the
+// engine with files for one processor: TestPortable gives it special treatment.
 func TestOnlyRaidKnowsProcessors(t *testing.T) {
 	format := "{{if or .IgnoredGoFiles .SFiles .IgnoredOtherFiles}}{{.ImportPath}}{{end}}"
 	for line := range strings.Lines(string(goTool(t, elsewhere("linux", "s390x"), "list", "-f", format, "./engine/..."))) {
@@ -68,7 +69,7 @@ func TestOnlyRaidKnowsProcessors(t *testing.T) {
 	}
 }
 
-// TestTypeCheckSees shows that a package that does not build elsewhere is seen.
+// TestTypeCheckSees shows that a package that does not build elsewhere is found.
 func TestTypeCheckSees(t *testing.T) {
 	if complaints := typeErrors(t, elsewhere("darwin", "arm64"), "arm64", []string{"./manage/array/device"}); len(complaints) == 0 {
 		t.Error("manage/array/device needs Linux, and darwin had no complaint")
@@ -80,7 +81,7 @@ func elsewhere(goos, goarch string) []string {
 	return []string{"GOOS=" + goos, "GOARCH=" + goarch, "CGO_ENABLED=0"}
 }
 
-// source is what go list says of a package that a type checker has to know.
+// source is what go list says about a package, as far as a type checker needs it.
 type source struct {
 	ImportPath, Dir string
 	GoFiles         []string
@@ -89,7 +90,7 @@ type source struct {
 	Error           *struct{ Err string }
 }
 
-// maxComplaints is how many errors of one target are worth reading.
+// maxComplaints is how many errors for one target are worth reading.
 const maxComplaints = 20
 
 // typeCheck fails the test for every error that typeErrors finds.
@@ -104,9 +105,9 @@ func typeCheck(t *testing.T, env []string, goarch string, packages []string) {
 	}
 }
 
-// typeErrors checks packages and all that they import, in the order in which go
-// list has them: what is imported comes first. The bodies of functions that are
-// not ours are taken on trust.
+// typeErrors checks packages and all that they import, in the order of go list:
+// what is imported comes first. The bodies of functions that are not ours are
+// not checked.
 func typeErrors(t *testing.T, env []string, goarch string, packages []string) (complaints []error) {
 	t.Helper()
 	args := append([]string{"list", "-e", "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap,Module,Error"}, packages...)
@@ -167,7 +168,7 @@ func (p *source) check(known map[string]*types.Package, goarch string, bodies bo
 		Error: func(err error) { complaints = append(complaints, err) },
 	}
 	path, _, _ := strings.Cut(p.ImportPath, " ") // of "p [p.test]"
-	pkg, _ = conf.Check(path, fset, files, nil)  // Error has heard of all of them
+	pkg, _ = conf.Check(path, fset, files, nil)  // all errors have gone to Error
 	return pkg, complaints
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // TestSharedImagesAreDescribed compares testdata/images with its README: each
-// image has a row, which says what its own first line says.
+// image has a row that says the same as its own first line.
 func TestSharedImagesAreDescribed(t *testing.T) {
 	dir := filepath.Join(root, "testdata", "images")
 	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
@@ -37,7 +37,8 @@ func TestSharedImagesAreDescribed(t *testing.T) {
 	}
 }
 
-// TestSharedIsShared: what one package alone uses lies with that package.
+// TestSharedIsShared checks that each folder of shared files is used by more than
+// one package: others belong in the package that uses them.
 func TestSharedIsShared(t *testing.T) {
 	kinds, err := os.ReadDir(filepath.Join(root, "testdata"))
 	if err != nil {

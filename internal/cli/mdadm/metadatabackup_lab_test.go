@@ -37,7 +37,9 @@ func metadataBackups(t *testing.T) {
 		{"create", []string{member, "mdadm --stop md8"}, "--create md9 --run -l1 -n2 r9 missing", "/dev/ram9", []string{"mdadm --stop md9"}},
 		{"add", []string{member, "mdadm --stop md8", quickCreate + "md9 -l1 -n2 r0 r1"}, "md9 --add --force r9", "/dev/ram9", []string{"mdadm --stop md9"}},
 		{
-			"grow", []string{member, "mdadm --stop md8", quickCreate + "md9 -l1 -n2 r0 r1"}, "--grow md9 --force -n3 --add r9", "/dev/ram9",
+			"grow",
+			[]string{member, "mdadm --stop md8", quickCreate + "md9 -l1 -n2 r0 r1"},
+			"--grow md9 --force -n3 --add r9", "/dev/ram9",
 			[]string{"mdadm --stop md9"},
 		},
 		{"update", []string{member, "mdadm --stop md8"}, "--assemble md8 --run --update=name --name=other r9", "/dev/ram9", []string{"mdadm --stop md8"}},

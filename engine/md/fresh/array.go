@@ -13,14 +13,14 @@ import (
 
 // Extent is a run of bytes at a place on a device.
 type Extent struct {
-	What string // what the bytes are, as "superblock 1.2"
+	What string // what the bytes are, such as "superblock 1.2"
 	Off  int64  // bytes from the start of the device
 	Data []byte
 }
 
-// NewArray describes an array to be made. Everything in it is decided; the
-// defaults are in creategeometry.go and, where they depend on a set of
-// devices, with whoever looks at those.
+// NewArray describes an array to be made. Every choice has been made; the
+// defaults are in geometry.go or, where they depend on a set of devices, with
+// the caller.
 type NewArray struct {
 	Version   md.Version
 	Level     md.Level
@@ -34,8 +34,8 @@ type NewArray struct {
 	Minor     uint32 // of the md device; kept by 0.90
 	Clean     bool   // nothing is to be resynced when it starts
 
-	// What mdadm counts when it makes the array; 0.90 stores all of it, 1.x
-	// sizes its table of roles by it.
+	// The numbers of devices as mdadm counts them when it makes the array: 0.90
+	// stores them all, 1.x sizes its table of roles by them.
 	ActiveDisks, WorkingDisks, SpareDisks, FailedDisks int
 
 	Bitmap      *NewBitmap // nil for none
@@ -54,7 +54,7 @@ type NewBitmap struct {
 // NewMember describes a device of an array to be made.
 type NewMember struct {
 	Sectors     uint64 // size of the device
-	Bytes       uint64 // the same to the byte
+	Bytes       uint64 // the same size in bytes
 	Number      int    // its place in the order of devices
 	RaidDisk    int    // its slot; from RaidDisks up for spares
 	Journal     bool   // holds the write journal
@@ -67,13 +67,13 @@ type NewMember struct {
 	Minor       uint32
 }
 
-// spare reports whether the member starts as one.
+// spare reports whether the member starts as a spare.
 func (a *NewArray) spare(m NewMember) bool { return !m.Journal && m.RaidDisk >= a.RaidDisks }
 
-// Format gives what has to be written to each member, in the order in which
+// Format returns what has to be written to each member, in the order in which
 // mdadm writes it. dataOffset is the array's, in sectors, for members with
-// DefaultDataOffset. It fails if the array cannot be described by its version
-// of superblock, with ErrBitmapChunk, or with a *TooSmallError.
+// DefaultDataOffset. It fails if this version of superblock cannot describe the
+// array, with ErrBitmapChunk, or with a *TooSmallError.
 func (a *NewArray) Format(members []NewMember, dataOffset uint64) ([][]Extent, error) {
 	if a.Version == md.V090 {
 		return a.format0(members)
@@ -97,7 +97,7 @@ func (a *NewArray) bitmapSuper(uuid md.UUID, chunk uint64) *md.Bitmap {
 	}
 }
 
-// bitmapBytes is a bitmap that has every bit set, of size bytes.
+// bitmapBytes is a bitmap of size bytes with every bit set.
 func bitmapBytes(super *md.Bitmap, size uint64) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -107,8 +107,8 @@ func bitmapBytes(super *md.Bitmap, size uint64) []byte {
 	return b
 }
 
-// split gives the first page of an area, which has a header, and the rest,
-// which is filled with one value.
+// split separates the first page of an area, which holds a header, from the
+// rest, which is filled with one value.
 func split(what string, off int64, data []byte) []Extent {
 	const page = 4096
 	list := []Extent{{What: what, Off: off, Data: data[:min(page, len(data))]}}
@@ -118,8 +118,8 @@ func split(what string, off int64, data []byte) []Extent {
 	return list
 }
 
-// emptyPPL is an area of partial parity logs that holds none: a header
-// without entries, then zeroes (super1.c, write_init_ppl1).
+// emptyPPL is an area for partial parity logs that holds no entries: an empty
+// header, then zeroes (super1.c, write_init_ppl1).
 func emptyPPL(uuid md.UUID) []byte {
 	h := md.PPLHeader{Signature: md.PPLSignature(uuid)}
 	for i := range h.Reserved {
@@ -130,7 +130,7 @@ func emptyPPL(uuid md.UUID) []byte {
 }
 
 // NewArrayName is the set_name of a new 1.x array: "host:name" if the host is
-// known, the name has no host yet and both fit (super1.c, init_super1).
+// known, the name has no host yet, and both fit (super1.c, init_super1).
 func NewArrayName(host, name string) string {
 	for i := range len(name) {
 		if name[i] == ':' {
@@ -196,8 +196,8 @@ func (a *NewArray) format0(members []NewMember) ([][]Extent, error) {
 	return images, nil
 }
 
-// HomeHostUUID puts the host into the uuid of a new 0.90 array, as the format
-// has no name: the second half becomes the beginning of the SHA-1 of the
+// HomeHostUUID puts the host into the uuid of a new 0.90 array, because the
+// format has no name: the second half becomes the beginning of the SHA-1 of the
 // host's name (super0.c, init_super0).
 func HomeHostUUID(u md.UUID, host string) md.UUID {
 	hash := sha1.Sum([]byte(host))
@@ -207,8 +207,8 @@ func HomeHostUUID(u md.UUID, host string) md.UUID {
 	return u
 }
 
-// SyncSize is how many sectors the bitmap of the array has to cover: what is
-// in use of each member, and for raid10, whose bitmap counts in array sectors,
+// SyncSize is how many sectors the bitmap of the array has to cover: the part of
+// each member that is in use or, for raid10, whose bitmap counts array sectors,
 // the size of the array.
 func (a *NewArray) SyncSize() uint64 {
 	if a.Level != md.LevelRAID10 {

@@ -6,8 +6,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// format1 lays out a 1.x array. One superblock is carried from device to
-// device, as mdadm does it: some fields keep what the device before had.
+// format1 lays out a 1.x array. Like mdadm, it carries one superblock from device
+// to device, so some fields keep the value of the device before.
 func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, error) {
 	s, err := a.super1(members)
 	if err != nil {
@@ -37,7 +37,7 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 	return images, nil
 }
 
-// super1 makes the superblock all members share.
+// super1 makes the superblock that all members share.
 func (a *NewArray) super1(members []NewMember) (*md.Super1, error) {
 	spares := a.WorkingDisks - a.ActiveDisks
 	if a.RaidDisks+spares > md.Super1MaxDevs {
@@ -72,7 +72,7 @@ func (a *NewArray) super1(members []NewMember) (*md.Super1, error) {
 		case m.Journal:
 			s.DevRoles[m.Number] = md.RoleJournal
 		case a.spare(m) && m.WriteMostly:
-			// mdadm takes any other bit in the state of a spare for a fault.
+			// mdadm takes any bit but failfast in the state of a spare for a fault.
 			s.DevRoles[m.Number] = md.RoleFaulty
 		case !a.spare(m):
 			s.DevRoles[m.Number] = md.Role(m.RaidDisk)
@@ -81,9 +81,9 @@ func (a *NewArray) super1(members []NewMember) (*md.Super1, error) {
 	return s, nil
 }
 
-// raid0NeedsLayout reports whether the members of a raid0 differ in size, so
-// that its layout has to be recorded. The comparison is mdadm's (super1.c,
-// write_init_super1), which takes sectors from bytes and divides by sectors.
+// raid0NeedsLayout reports whether the layout of a raid0 has to be recorded,
+// because its members differ in size. The comparison is mdadm's (super1.c,
+// write_init_super1), which subtracts sectors from bytes and divides by sectors.
 func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
 	if a.Level != md.LevelRAID0 || a.Layout == md.LayoutRAID0Unspecified || a.Chunk == 0 {
 		return false
@@ -103,8 +103,8 @@ func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
 	return false
 }
 
-// place1 fills in what is the device's own (super1.c, write_init_super1).
-// bitmap is the size of the bitmap in sectors.
+// place1 fills in the fields that differ between devices (super1.c,
+// write_init_super1). bitmap is the size of the bitmap in sectors.
 func (a *NewArray) place1(s *md.Super1, m NewMember, dataOffset, bitmap uint64) error {
 	if m.Sectors < md.Super1MinSize/md.SectorSize {
 		return &TooSmallError{Version: a.Version, Sectors: m.Sectors, Need: md.Super1MinSize / md.SectorSize}
@@ -148,6 +148,7 @@ func (a *NewArray) place1(s *md.Super1, m NewMember, dataOffset, bitmap uint64) 
 	return nil
 }
 
+// placeAtEnd places data and the bad block log before a superblock at the end.
 func (a *NewArray) placeAtEnd(s *md.Super1, dataOffset, space uint64) {
 	space += bblogArea
 	s.DataOffset = 0
@@ -163,7 +164,9 @@ func (a *NewArray) placeAtEnd(s *md.Super1, dataOffset, space uint64) {
 	}
 }
 
-// placeAtStart: used is where the bitmap or log ends, sectors from the superblock.
+// placeAtStart places data and the bad block log behind a superblock at the start.
+// used is where the bitmap or partial parity log ends, in sectors from the
+// superblock.
 func (a *NewArray) placeAtStart(s *md.Super1, m NewMember, dataOffset, used uint64) error {
 	if dataOffset == DefaultDataOffset {
 		dataOffset = s.SuperOffset + 16
@@ -182,11 +185,11 @@ func (a *NewArray) placeAtStart(s *md.Super1, m NewMember, dataOffset, used uint
 	return nil
 }
 
-// extents1 gives the bytes for one device.
+// extents1 returns the bytes for one device.
 func (a *NewArray) extents1(s *md.Super1, m NewMember, bitmap []byte) []Extent {
 	super := s.AppendTo(nil)
 	for len(super)%md.SectorSize != 0 {
-		super = append(super, 0xff) // as the roles mdadm has no device for
+		super = append(super, 0xff) // like the roles that mdadm has no device for
 	}
 	at := int64(s.SuperOffset) * md.SectorSize
 	list := []Extent{{What: "superblock " + a.Version.String(), Off: at, Data: super}}

@@ -9,8 +9,9 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// The places mdadm 4.2 chose on devices of these sizes (the lab compares
-// every byte; here are sizes no lab has).
+// TestDataOffsetFor holds the offsets against those that mdadm 4.2 chose on
+// devices of these sizes. The lab compares every byte, but has no devices of these
+// sizes.
 func TestDataOffsetFor(t *testing.T) {
 	const mib, gib = 2048, 2048 << 10 // sectors
 	for _, c := range []struct {
@@ -43,8 +44,8 @@ func TestUsableSectors(t *testing.T) {
 	}
 }
 
-// What Format lays out, the readers of this package understand and find
-// nothing to complain about.
+// TestFormatReadsBack reads back what Format lays out: package md finds nothing
+// wrong with it.
 func TestFormatReadsBack(t *testing.T) {
 	const size = 64 << 20
 	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
@@ -102,7 +103,7 @@ func readBack(t *testing.T, a *NewArray, slot int, extents []Extent, size int64)
 	}
 	for f := range md.Check(d, m) {
 		if a.Version == md.V090 && f.Rule == "md.bitmap.events" {
-			continue // mdadm's new arrays are so, too: event 1, and the bitmap's is 0
+			continue // so it is in mdadm's new arrays: event count 1, the bitmap's 0
 		}
 		t.Errorf("version %v, %v: %v", a.Version, a.Level, f)
 	}

@@ -2,11 +2,11 @@ package fresh
 
 import "github.com/mdkit/mdkit/engine/md"
 
-// BitmapPlace is where an internal bitmap fits on a member that has none.
+// BitmapPlace is where an internal bitmap fits on a member without one.
 type BitmapPlace struct {
 	Offset int32  // sectors from the superblock
 	Chunk  uint64 // bytes that one bit stands for
-	Room   int64  // bytes to fill with it; 0 for as many as it needs
+	Room   int64  // bytes that the bitmap is to fill; 0 for as many as it needs
 }
 
 // PlaceBitmap finds room for a bitmap of syncSize sectors beside the

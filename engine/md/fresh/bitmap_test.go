@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// TestPlaceBitmap finds room beside the superblock: mdadm's places and chunks
-// (super0.c and super1.c, add_internal_bitmap).
+// TestPlaceBitmap finds room for a bitmap beside the superblock, at mdadm's places
+// and with its chunks (super0.c and super1.c, add_internal_bitmap).
 func TestPlaceBitmap(t *testing.T) {
 	const (
 		gib  = 2048 << 10 // sectors
@@ -67,17 +67,20 @@ func TestPlaceBitmap(t *testing.T) {
 		{name: "1.0, full, and the superblock long", member: member(md.V10, full(385)), size: size, no: true},
 	} {
 		place, err := PlaceBitmap(c.member, c.size, c.want)
-		if c.no != errors.Is(err, ErrBitmapChunk) || err != nil && !c.no {
-			t.Errorf("%s: %+v, %v", c.name, place, err)
-			continue
-		}
-		if !c.no && place != c.place {
+		switch {
+		case c.no && !errors.Is(err, ErrBitmapChunk):
+			t.Errorf("%s: %+v, %v; want %v", c.name, place, err, ErrBitmapChunk)
+		case c.no:
+		case err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case place != c.place:
 			t.Errorf("%s: %+v; want %+v", c.name, place, c.place)
 		}
 	}
 }
 
-// TestUsableBitmap: a bitmap counts if it is this array's and can be read.
+// TestUsableBitmap reads bitmaps: one is usable if it is this array's and can be
+// read.
 func TestUsableBitmap(t *testing.T) {
 	uuid := md.UUID{0: 0xaa, 15: 1}
 	for _, c := range []struct {

@@ -1,5 +1,5 @@
-// Package fresh lays out what a new array begins with, and a new member of an
-// array that is there: superblocks, bitmap, bad block log, PPL and journal, as
-// mdadm places them. It gives bytes and offsets, or writes to an overlay; what is
-// read from devices is package md's.
+// Package fresh lays out the metadata of a new array, and of a new member of an
+// existing one: superblocks, bitmap, bad block log, PPL and journal, where mdadm
+// places them. It returns bytes and offsets, or writes to an overlay; reading
+// metadata from devices is up to package md.
 package fresh

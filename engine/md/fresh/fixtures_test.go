@@ -6,8 +6,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// newArray gives the members of a sound 1.2 array of 64 MiB devices. edit may
-// change each superblock; whoever has a role beyond the slots is what it says.
+// newArray returns the members of a sound 1.2 array of 64 MiB devices, one for
+// each role. edit may change each superblock.
 func newArray(level md.Level, layout int32, slots int, roles []md.Role, edit func(i int, s *md.Super1)) []*md.Member {
 	members := make([]*md.Member, len(roles))
 	for i := range roles {

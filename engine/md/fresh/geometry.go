@@ -7,21 +7,21 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// DefaultChunk is the chunk size of arrays made without a wish, in sectors.
+// DefaultChunk is the chunk size, in sectors, of arrays for which none is given.
 const DefaultChunk = 512 * 2
 
-// DefaultDataOffset asks for the data offset that the first device's size
-// gives; see DataOffsetFor.
+// DefaultDataOffset asks for the data offset that follows from the first device's
+// size; see DataOffsetFor.
 const DefaultDataOffset = ^uint64(0)
 
-// pplArea is how much is kept on each member for partial parity logs, in
+// pplArea is the space reserved on each member for partial parity logs, in
 // sectors (super1.c, MULTIPLE_PPL_AREA_SIZE_SUPER1).
 const pplArea = 1 << 20 / md.SectorSize
 
-// bblogArea is how much is kept for the bad block log, in sectors: a page.
+// bblogArea is the space reserved for the bad block log, in sectors: a page.
 const bblogArea = 8
 
-// DefaultLayout is the layout of arrays made without a wish.
+// DefaultLayout is the layout of arrays for which none is given.
 func DefaultLayout(l md.Level) int32 {
 	switch l {
 	case md.LevelRAID0:
@@ -36,8 +36,9 @@ func DefaultLayout(l md.Level) int32 {
 	return 0
 }
 
-// BitmapSpace is how many sectors a new 1.x superblock keeps for a bitmap, by
-// the sectors of the device or of the part in use (super1.c, choose_bm_space).
+// BitmapSpace is how many sectors a new 1.x superblock reserves for a bitmap,
+// given the sectors of the device or of the part in use (super1.c,
+// choose_bm_space).
 func BitmapSpace(sectors uint64) uint64 {
 	switch {
 	case sectors < 64*2:
@@ -50,7 +51,8 @@ func BitmapSpace(sectors uint64) uint64 {
 	return 4 * 2
 }
 
-// reserved is what lies between superblock and data besides the bad block log.
+// reserved is the space between superblock and data besides the bad block log, in
+// sectors.
 func reserved(deviceSectors uint64, ppl bool) uint64 {
 	if ppl {
 		return pplArea
@@ -72,7 +74,7 @@ func DataOffsetFor(v md.Version, deviceSectors uint64, chunk uint32, ppl bool) u
 		headroom /= 2
 	}
 	const mebibyte = 1 << 20 / md.SectorSize
-	const base = 12 * 2 // superblock, and a page each for what may follow
+	const base = 12 * 2 // the superblock, and pages for what may follow
 	return roundUp(base+reserved(deviceSectors, ppl)+headroom, mebibyte)
 }
 
@@ -81,14 +83,14 @@ func roundUp(n, unit uint64) uint64 { return (n + unit - 1) / unit * unit }
 // ErrTooSmall marks a device that cannot hold the metadata of a new array.
 var ErrTooSmall = errors.New("too small for the metadata")
 
-// TooSmallError says by how much; it matches ErrTooSmall.
+// TooSmallError says what a device has and what it needs; it matches ErrTooSmall.
 type TooSmallError struct {
 	Version md.Version
-	Sectors uint64 // what the device has
-	Need    uint64 // what the metadata takes, sectors
+	Sectors uint64 // size of the device
+	Need    uint64 // sectors that the metadata takes
 }
 
-// Error gives one line.
+// Error returns one line.
 func (e *TooSmallError) Error() string {
 	return fmt.Sprintf("%d sectors are %v of version %v, which takes %d", e.Sectors, ErrTooSmall, e.Version, e.Need)
 }
@@ -143,7 +145,8 @@ func bitmapGeometry(v md.Version, used, syncSize, want uint64) (off int32, chunk
 		return 0, 0, err
 	}
 	if v == md.V10 {
-		// It ends where the bad block log begins, which ends at the superblock.
+		// The bitmap ends where the bad block log begins, and that ends at the
+		// superblock.
 		bits := syncSize*md.SectorSize/chunk + 1
 		pages := ((bits+7)/8 + super + 4095) / 4096
 		return -int32(pages*8) - bblogArea, chunk, nil

@@ -16,10 +16,10 @@ type NewSpare struct {
 	FailFast     bool
 }
 
-// Prepare writes to d what makes it a spare of the sample's array: every other
-// superblock goes, and one like the sample's comes, with a bitmap that asks
-// for a full resync if the array has one (add_to_super and write_init_super in
-// super0.c and super1.c). Use it on an overlay: the difference is the plan.
+// Prepare makes d a spare of the sample's array: it removes every superblock and
+// writes one like the sample's and, if the array has a bitmap, one that asks for
+// a full resync (add_to_super and write_init_super in super0.c and super1.c). Use
+// it on an overlay: the difference is the plan.
 func (s *Sample) Prepare(d block.Device, n NewSpare) error {
 	if err := wipeSupers(d); err != nil {
 		return err
@@ -43,8 +43,8 @@ func wipeSupers(d block.Device) error {
 	}
 }
 
-// wiped is how much of a superblock is zeroed, in bytes: what mdadm writes for
-// one without devices.
+// wiped is how many bytes of a superblock are zeroed: as many as mdadm writes for
+// a superblock without devices.
 func wiped(v md.Version) int {
 	if v == md.V090 {
 		return md.Super0Size
@@ -52,8 +52,7 @@ func wiped(v md.Version) int {
 	return md.SectorSize
 }
 
-// WipeSuper zeroes the superblock that m was read from, as much of it as mdadm
-// does.
+// WipeSuper zeroes as much of the superblock that m was read from as mdadm does.
 func WipeSuper(d block.Device, m *md.Member) error {
 	_, err := d.WriteAt(make([]byte, wiped(m.Version)), m.Offset)
 	return err
@@ -64,7 +63,7 @@ func (s *Sample) prepare0(d block.Device, n NewSpare) error {
 	super := s.Member.Super0.Clone()
 	disk := md.Disk0{
 		Number: uint32(n.Number), Major: n.Major, Minor: n.Minor,
-		RaidDisk: ^uint32(0), // none
+		RaidDisk: ^uint32(0), // no slot
 	}
 	super.Disks[n.Number] = disk
 	super.ThisDisk = disk
@@ -78,7 +77,7 @@ func (s *Sample) prepare0(d block.Device, n NewSpare) error {
 	return writeBitmap(d, s.Bitmap, off+md.Super0Size, md.MinSize0-md.Super0Size)
 }
 
-// Places on a 1.x member, in sectors (write_init_super1).
+// Sizes and places on a 1.x member, in sectors (super1.c, write_init_super1).
 const (
 	BblogSectors  = 8
 	bitmapDefault = 8
@@ -103,8 +102,8 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 		return err
 	}
 	super.Events = 0
-	// These say something of the sample's device only. mdadm 4.2 copies the
-	// bad blocks flag, and the kernel then reads a log that nobody wrote.
+	// These are about the sample's device only. mdadm 4.2 copies the flag for bad
+	// blocks, and the kernel then reads a log that was never written.
 	super.FeatureMap &^= md.FeatureBadBlocks | md.FeatureRecoveryOffset | md.FeatureRecoveryBitmap | md.FeatureReplacement
 	super.RecoveryOffset = 0
 	super.CntCorrectedRead = 0
@@ -122,7 +121,7 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 	case s.Bitmap != nil:
 		at := off + int64(super.BitmapOffset)*md.SectorSize
 		length := int64(s.Bitmap.CopyLen())
-		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: as little as possible
+		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: write as little as possible
 			length = (int64(s.Bitmap.Len()) + md.SectorSize - 1) &^ (md.SectorSize - 1)
 		}
 		return writeBitmap(d, s.Bitmap, at, length)
@@ -132,7 +131,8 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 	return nil
 }
 
-// Place sets where things lie on a device of the given size in sectors.
+// place sets where data, logs and superblock lie on a device of the given size in
+// sectors.
 func (s *Sample) place(super *md.Super1, sectors, superAt int64) {
 	space, start := bitmapSpace(super.Size), int64(bitmapDefault)
 	switch {
@@ -167,8 +167,8 @@ func (s *Sample) place(super *md.Super1, sectors, superAt int64) {
 	}
 }
 
-// bitmapSpace is how much room mdadm leaves for a bitmap that may come later,
-// in sectors, on members of the given size (super1.c, choose_bm_space).
+// bitmapSpace is how many sectors mdadm leaves for a bitmap that may be added
+// later, on members of the given size (super1.c, choose_bm_space).
 func bitmapSpace(size uint64) int64 {
 	const mib = 2048 // sectors
 	switch {
@@ -182,7 +182,7 @@ func bitmapSpace(size uint64) int64 {
 	return 4 * 2
 }
 
-// writeBitmap writes a bitmap of length bytes that has every bit set.
+// writeBitmap writes a bitmap of length bytes with every bit set.
 func writeBitmap(d block.Device, b *md.Bitmap, off, length int64) error {
 	raw := bytes.Repeat([]byte{0xff}, int(length))
 	copy(raw, b.AppendTo(nil))
@@ -190,7 +190,7 @@ func writeBitmap(d block.Device, b *md.Bitmap, off, length int64) error {
 	return err
 }
 
-// PPLSectors is the room for partial parity logs (super1.c,
+// PPLSectors is the space for partial parity logs in sectors (super1.c,
 // MULTIPLE_PPL_AREA_SIZE_SUPER1).
 const PPLSectors = 1 << 20 / md.SectorSize
 
@@ -202,8 +202,8 @@ func writeEmptyPPL(d block.Device, super *md.Super1, superAt int64) error {
 	return err
 }
 
-// EmptyPPL is a partial parity log without entries, as long as the superblock
-// says.
+// EmptyPPL is a partial parity log without entries, of the size that the
+// superblock states.
 func EmptyPPL(super *md.Super1) []byte {
 	_, sectors := super.PPL()
 	raw := make([]byte, int(sectors)*md.SectorSize)
@@ -213,15 +213,15 @@ func EmptyPPL(super *md.Super1) []byte {
 	return raw
 }
 
-// Sample is a superblock of a running array, taken from a member in sync, from
-// which those of new members are made.
+// Sample is the superblock of a member in sync of a running array, from which the
+// superblocks of new members are made.
 type Sample struct {
 	Member *md.Member
 	Bitmap *md.Bitmap // nil if the array has no internal bitmap that can be used
 }
 
-// UsableBitmap reads the superblock of a member's bitmap, or gives nil if
-// there is none or the kernel would not use it for this array.
+// UsableBitmap reads the superblock of a member's bitmap. It returns nil if there
+// is none or the kernel would not use it for this array.
 func UsableBitmap(m *md.Member, d block.Device) *md.Bitmap {
 	b, err := m.ReadBitmap(d)
 	if err != nil || b == nil || b.UUID != m.NativeUUID() {
@@ -230,9 +230,9 @@ func UsableBitmap(m *md.Member, d block.Device) *md.Bitmap {
 	return b
 }
 
-// Room is how many sectors a device of the given size could give to the array
-// (avail_size in super0.c and super1.c); negative if it does not even hold the
-// metadata.
+// Room is how many sectors a device of the given size in bytes could contribute
+// to the array (avail_size in super0.c and super1.c). It is negative if the
+// device cannot even hold the metadata.
 func (s *Sample) Room(deviceSize int64) int64 {
 	sectors := deviceSize / md.SectorSize
 	if s.Member.Super0 != nil {

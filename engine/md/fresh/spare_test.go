@@ -10,8 +10,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// TestBitmapSpace: mdadm's numbers (super1.c, choose_bm_space) and where they
-// change.
+// TestBitmapSpace holds the space against mdadm's numbers (super1.c,
+// choose_bm_space), on both sides of each step.
 func TestBitmapSpace(t *testing.T) {
 	const gib = 2048 << 10 // sectors
 	for _, c := range []struct {
@@ -26,8 +26,8 @@ func TestBitmapSpace(t *testing.T) {
 	}
 }
 
-// sampleOf is a sample of an array of three by the given version, whose members
-// have 129024 sectors in use.
+// sampleOf is a sample of an array of three members with superblocks of version v
+// and 129024 sectors in use.
 func sampleOf(v md.Version, edit func(*md.Super1)) *Sample {
 	m := newArray(md.LevelRAID5, md.LayoutLeftSymmetric, 3, roles(3), func(_ int, s *md.Super1) {
 		switch v {
@@ -54,7 +54,7 @@ func (s *Sample) bitmapOf(chunk uint32, at int32) *Sample {
 
 func ppl(s *md.Super1) { s.FeatureMap |= md.FeaturePPL }
 
-// TestPlaceOnSpare lays out new members: mdadm's places (super1.c,
+// TestPlaceOnSpare lays out new members at mdadm's places (super1.c,
 // write_init_super1).
 func TestPlaceOnSpare(t *testing.T) {
 	const mib = 2048 // sectors
@@ -95,14 +95,17 @@ func TestPlaceOnSpare(t *testing.T) {
 				t.Errorf("bad block log: %s; want %s", got, c.bblog)
 			}
 			at, space := super.PPL()
-			if super.HasPPL() && (at != c.pplAt || space != c.pplSpace) || super.HasPPL() != (c.pplSpace != 0) {
+			if super.HasPPL() != (c.pplSpace != 0) {
+				t.Errorf("has a ppl: %v; want %d sectors", super.HasPPL(), c.pplSpace)
+			}
+			if super.HasPPL() && (at != c.pplAt || space != c.pplSpace) {
 				t.Errorf("ppl: %d at %d; want %d at %d", space, at, c.pplSpace, c.pplAt)
 			}
 		})
 	}
 }
 
-// TestRoom: what a device has to offer (mdadm's avail_size).
+// TestRoom holds the room on a device against mdadm's avail_size.
 func TestRoom(t *testing.T) {
 	super0 := &Sample{Member: &md.Member{Version: md.V090, Super0: &md.Super0{}}}
 	for _, c := range []struct {
@@ -128,7 +131,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// sample0 is a sample of a 0.90 array of three.
+// sample0 is a sample of a 0.90 array of three members.
 func sample0() *Sample {
 	s := &md.Super0{MDMagic: md.SuperMagic, MinorVersion: 90, Level: md.LevelRAID5, Size: 64512, RaidDisks: 3, NrDisks: 3, CTime: 1700000000, ChunkSize: 512 << 10}
 	for i := range 3 {
@@ -138,8 +141,8 @@ func sample0() *Sample {
 	return &Sample{Member: &md.Member{Name: "disk0", Size: 64 << 20, Version: md.V090, Super0: s}}
 }
 
-// TestPrepare makes spares of devices that were members elsewhere: nothing of
-// that is left, and what is there is a spare that the array takes.
+// TestPrepare makes spares of devices that were members elsewhere: their old
+// superblocks are gone, and the new one is that of a spare of the array.
 func TestPrepare(t *testing.T) {
 	const size = 64 << 20
 	odd := sampleOf(md.V12, func(s *md.Super1) {
@@ -212,8 +215,8 @@ func formerMember(t *testing.T, size int64) *block.Memory {
 	return d
 }
 
-// checkSpare1 holds the superblock of a new spare, and what lies around it,
-// against the sample.
+// checkSpare1 compares the superblock of a new spare, and what lies around it,
+// with the sample.
 func checkSpare1(t *testing.T, sample *Sample, d *block.Memory, s *md.Super1, flags md.DevFlags) {
 	t.Helper()
 	const ofOthers = md.FeatureBadBlocks | md.FeatureRecoveryOffset | md.FeatureRecoveryBitmap | md.FeatureReplacement

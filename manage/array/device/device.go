@@ -1,5 +1,5 @@
-// Package device opens devices as people name them, by path or by number, and says what
-// they are: their node, their partitions, who may claim them.
+// Package device opens devices by the names that people give them, a path or a number,
+// and provides their nodes, their names and exclusive access to them.
 package device
 
 import (
@@ -21,16 +21,16 @@ import (
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
 
-// Device is a block device, or a regular file standing in for one, opened to
-// be looked at or changed.
+// Device is a block device, or a regular file standing in for one, opened for reading or
+// writing.
 type Device struct {
 	*block.File
 	Major, Minor uint32 // 0 and 0 for regular files
 }
 
-// Open opens the device called name: a path, or "major:minor", for which
-// a node is made and removed again. Cached blocks are dropped first, because
-// the kernel's md driver writes superblocks past the cache.
+// Open opens the device called name: a path, or "major:minor", for which a temporary
+// node is made. Cached blocks are dropped first, because the kernel's md driver writes
+// superblocks past the cache.
 func Open(name string, flag block.OpenFlag) (*Device, error) {
 	path := name
 	if major, minor, ok := ParseDevNumber(name); ok {
@@ -54,7 +54,7 @@ func Open(name string, flag block.OpenFlag) (*Device, error) {
 	return d, nil
 }
 
-// identify learns the device number and drops cached blocks.
+// identify reads the device number and drops cached blocks.
 func (d *Device) identify() error {
 	fd, err := unix.FcntlInt(d.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -68,8 +68,8 @@ func (d *Device) identify() error {
 	return blockctl.FlushBuffers(f)
 }
 
-// ParseDevNumber reads "major:minor" as mdadm does (util.c, get_maj_min): in
-// any base strtoul(3) knows.
+// ParseDevNumber reads "major:minor" as mdadm does (util.c, get_maj_min), in any base
+// that strtoul(3) knows.
 func ParseDevNumber(s string) (major, minor uint32, ok bool) {
 	a, b, found := strings.Cut(s, ":")
 	if !found {
@@ -80,7 +80,7 @@ func ParseDevNumber(s string) (major, minor uint32, ok bool) {
 	return uint32(x), uint32(y), err1 == nil && err2 == nil
 }
 
-// temporaryNode makes a device node that nobody else sees the name of.
+// temporaryNode makes a device node under a name that other users cannot see.
 func temporaryNode(major, minor uint32) (path string, remove func(), err error) {
 	for _, parent := range []string{"/dev", os.TempDir()} {
 		dir, mkErr := os.MkdirTemp(parent, ".mdkit-")
@@ -98,7 +98,7 @@ func temporaryNode(major, minor uint32) (path string, remove func(), err error) 
 	return "", nil, fmt.Errorf("make a device node: %w", err)
 }
 
-// StatDevice gives the number of the block device at path without opening it.
+// StatDevice returns the number of the block device at path without opening it.
 func StatDevice(path string) (major, minor uint32, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -110,7 +110,7 @@ func StatDevice(path string) (major, minor uint32, err error) {
 	return unix.Major(st.Rdev), unix.Minor(st.Rdev), nil
 }
 
-// NodeOf gives a path for a device by the kernel's name.
+// NodeOf returns a path for a device, given its kernel name.
 func NodeOf(fs sysfs.FS, name string) (string, error) {
 	dev, err := sysblock.Open(fs, name)
 	if err != nil {
@@ -123,10 +123,10 @@ func NodeOf(fs sysfs.FS, name string) (string, error) {
 	return DevicePath(num.Major, num.Minor, name), nil
 }
 
-// ClaimDevice tries whether the device is free.
+// ClaimDevice returns nil if the device is free, that is, can be opened exclusively.
 func ClaimDevice(path string) error {
 	if _, _, byNumber := ParseDevNumber(path); !byNumber {
-		d, err := block.OpenFile(path, block.ForReading|block.Exclusive) // what is cached of it may stay
+		d, err := block.OpenFile(path, block.ForReading|block.Exclusive) // its cached blocks may stay
 		if err != nil {
 			return err
 		}
@@ -139,8 +139,7 @@ func ClaimDevice(path string) error {
 	return d.Close()
 }
 
-// SectorSize is the device's logical block size in bytes, 512 where it does
-// not say.
+// SectorSize returns the device's logical block size in bytes, 512 if it is not known.
 func (d *Device) SectorSize() int64 {
 	fd, err := unix.FcntlInt(d.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -155,8 +154,7 @@ func (d *Device) SectorSize() int64 {
 	return int64(n)
 }
 
-// byIDDir holds the names of devices by which their files are found again on
-// another machine.
+// byIDDir holds names of devices that stay the same on another machine.
 const byIDDir = "/dev/disk/by-id"
 
 // NamesByID lists the names of the device in /dev/disk/by-id.
@@ -178,8 +176,8 @@ func (d *Device) NamesByID() []string {
 	return names
 }
 
-// AllDevices gives the nodes of all devices in /proc/partitions, the last one
-// first, as mdadm has them (config.c, load_partitions).
+// AllDevices returns the nodes of all devices in /proc/partitions, last first, as mdadm
+// does (config.c, load_partitions).
 func AllDevices(fs sysfs.FS) []string {
 	f, err := os.Open(fs.Proc("partitions"))
 	if err != nil {
@@ -203,8 +201,8 @@ func AllDevices(fs sysfs.FS) []string {
 	return paths
 }
 
-// DevicePath gives the node of a device: the one the kernel names, if it is
-// there and is that device, else the number, which openDevice understands.
+// DevicePath returns a path for a device: the node with the kernel's name, if it exists
+// and is that device; otherwise the number, which Open understands.
 func DevicePath(major, minor uint32, kernelName string) string {
 	path := "/dev/" + strings.ReplaceAll(kernelName, "!", "/")
 	if a, b, err := StatDevice(path); err == nil && a == major && b == minor {

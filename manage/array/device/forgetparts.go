@@ -8,10 +8,9 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// DropPartitions is a step that makes the kernel forget the partitions of a
-// device that is going to be a member: what lies there is the array's from
-// then on. The table on the disk stays, so there is nothing to take back that
-// rereading it would not bring.
+// DropPartitions returns a step that makes the kernel forget the partitions of a device
+// that is about to become a member: its data then belongs to the array. The table on the
+// disk stays, so rereading it undoes the step.
 func DropPartitions(path string) plan.Step {
 	return plan.NewIoctl(path, "BLKPG", "forget partitions",
 		func() error {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// LoadModule asks modprobe(8) for a kernel module, as the kernel itself does.
+// LoadModule loads a kernel module with modprobe(8), as the kernel itself does.
 func LoadModule(ctx context.Context, name string) error {
 	out, err := exec.CommandContext(ctx, "modprobe", name).CombinedOutput()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// FuzzParseMap reads any text as a map of arrays: what is understood is written
-// so that it reads the same again.
+// FuzzParseMap parses any text as a map of arrays: what it understands, written again,
+// parses to the same entries.
 func FuzzParseMap(f *testing.F) {
 	f.Add("md127 1.2 818ca0a2:00000001:00000002:ffffffff /dev/md/home\nmd0 0.90 1:2:3:4 /dev/md0\n")
 	f.Add("md0 1.2 1:2:3 /dev/md0\n\nmd1 external:/md127/0 0:0:0:0:0 x\nmd2\t1.0 +1:2:3:4 a b c")
@@ -32,7 +32,7 @@ func FuzzParseMap(f *testing.F) {
 	})
 }
 
-// FuzzParsePartitions reads any text as /proc/partitions.
+// FuzzParsePartitions parses any text as /proc/partitions.
 func FuzzParsePartitions(f *testing.F) {
 	f.Add("major minor  #blocks  name\n\n   8        0  976762584 sda\n   8        1     524288 sda1\n 259        0  500107608 nvme0n1\n   9      127    1046528 md127\n")
 	f.Add(" 4294967295 4294967295 0 x\n 4294967296 0 0 y\n 8\n -1 2\n8 0 1 sda")

@@ -11,12 +11,11 @@ import (
 // Home is the host that arrays may belong to.
 type Home struct {
 	Host    string // "" for none
-	Ignored bool   // names match whatever host is in front of them
+	Ignored bool   // names match with any host in front of them
 }
 
-// NameMatches compares an array's name with the one that is wanted; "host:" in
-// front of it may be left out for arrays of this host (Assemble.c,
-// name_matches).
+// NameMatches compares an array's name with the one that is wanted; "host:" in front of
+// it may be left out for arrays of this host (Assemble.c, name_matches).
 func (h Home) NameMatches(found, want string) bool {
 	if found == want {
 		return true
@@ -28,9 +27,9 @@ func (h Home) NameMatches(found, want string) bool {
 	return host == "any" || h.Host == "any" || h.Ignored || h.Host != "" && host == h.Host
 }
 
-// Owns reports whether the superblock says that the array is this host's: by
-// the name in format 1, by a hash in the uuid in 0.90 (match_home in super1.c
-// and super0.c).
+// Owns reports whether the array belongs to this host according to its superblock: by
+// the name in format 1, by a hash in the uuid in 0.90 (match_home in super1.c and
+// super0.c).
 func (h Home) Owns(m *md.Member) bool {
 	if h.Host == "" {
 		return false

@@ -17,7 +17,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// PlanRebuild writes the map of arrays anew from the arrays that there are
+// PlanRebuild plans to write the map of arrays anew from the arrays that exist
 // (mapfile.c, RebuildMap).
 func PlanRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
 	entries, err := entriesOfArrays(home, cf)
@@ -33,9 +33,9 @@ func PlanRebuild(home Home, cf *mdconf.Config) (*plan.Plan, error) {
 	}}, nil
 }
 
-// Hold locks the map for a command that works on arrays, and sees to it that
-// there is one. release gives it back, also where it could not be had. A dry run
-// leaves it to others.
+// Hold locks the map for a command that works on arrays, and makes sure that it exists.
+// release unlocks it, and can be called even if locking failed. A dry run does not lock
+// it.
 func (m *Map) Hold(ctx context.Context, r *plan.Runner, home Home, cf *mdconf.Config) (release func(), err error) {
 	release = func() {}
 	err = r.Do(ctx, plan.AsideStep(func(context.Context) error {
@@ -50,9 +50,9 @@ func (m *Map) Hold(ctx context.Context, r *plan.Runner, home Home, cf *mdconf.Co
 	return release, err
 }
 
-// Ensure writes a map that is missing, so that arrays that are there are found
-// in it. Without one they are as good as before. It is for steps that are not
-// shown, as dry runs leave those out.
+// Ensure writes the map if it is missing, so that existing arrays are found in it.
+// Failures do not matter, since arrays work without it. It is for steps that are not
+// shown, which dry runs leave out.
 func (m Map) Ensure(home Home, cf *mdconf.Config) {
 	if _, err := os.Stat(m.path("map")); !errors.Is(err, fs.ErrNotExist) {
 		return
@@ -62,12 +62,12 @@ func (m Map) Ensure(home Home, cf *mdconf.Config) {
 	}
 }
 
-// replace writes the map anew.
+// replace replaces the map.
 func (m Map) replace(entries []MapEntry) error {
 	return m.change(func([]MapEntry) []MapEntry { return entries })
 }
 
-// entriesOfArrays describes the arrays that there are, as the map has them.
+// entriesOfArrays returns the map entries of all arrays that exist.
 func entriesOfArrays(home Home, cf *mdconf.Config) ([]MapEntry, error) {
 	if cf == nil {
 		cf = &mdconf.Config{}
@@ -86,7 +86,7 @@ func entriesOfArrays(home Home, cf *mdconf.Config) ([]MapEntry, error) {
 	return entries, nil
 }
 
-// mapEntryOf describes an array by the first of its members that can be read.
+// mapEntryOf describes an array by its first member that can be read.
 func mapEntryOf(a *sysmd.MdstatArray, home Home, cf *mdconf.Config, nodes *Nodes, others []MapEntry) (MapEntry, bool) {
 	for _, m := range a.Members {
 		path, err := device.NodeOf(sysfs.Host, m.Name)
@@ -115,8 +115,8 @@ func memberAt(path string) (*md.Member, error) {
 	return md.GuessSuper(d)
 }
 
-// mapPath is the name of an array: the one it has in /dev/md, the one the
-// configuration gives it, or the one that putting it together would give it.
+// mapPath returns the path of an array: its name in /dev/md, the name that the
+// configuration gives it, or the name that it would get if it were assembled.
 func mapPath(kernel string, m *md.Member, home Home, cf *mdconf.Config, nodes *Nodes, others []MapEntry) string {
 	if path, err := device.NodeOf(sysfs.Host, kernel); err == nil {
 		if major, minor, err := device.StatDevice(path); err == nil {
@@ -138,7 +138,7 @@ func mapPath(kernel string, m *md.Member, home Home, cf *mdconf.Config, nodes *N
 		if trusted && home.Host != "" {
 			name = strings.TrimPrefix(name, home.Host+":")
 		}
-		trusted = true // the host's name in front keeps it apart
+		trusted = true // the host's name in front keeps it distinct
 	}
 	for n := -1; ; n++ {
 		path := NamesDir + "/" + name

@@ -16,16 +16,16 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// MapDir is where mdadm and its udev rules keep what they know of arrays
-// between two commands.
+// MapDir is where mdadm and its udev rules keep what they know about arrays between
+// commands.
 const MapDir = "/run/mdadm"
 
-// MapUUID is an array's uuid in the form of the map: for superblocks 1.x the
-// sixteen bytes taken as four numbers of this machine's byte order, for 0.90
-// the four words of the superblock.
+// MapUUID is an array's uuid in the form of the map: for superblocks 1.x the sixteen
+// bytes taken as four numbers in this machine's byte order, for 0.90 the four words of
+// the superblock.
 type MapUUID [4]uint32
 
-// MapUUIDFromBytes takes the uuid bytes of a 1.x superblock.
+// MapUUIDFromBytes converts the uuid bytes of a 1.x superblock.
 func MapUUIDFromBytes(b [16]byte) MapUUID {
 	var u MapUUID
 	for i := range u {
@@ -34,8 +34,8 @@ func MapUUIDFromBytes(b [16]byte) MapUUID {
 	return u
 }
 
-// MapUUIDFromWords takes the uuid of a 0.90 superblock: the four words as the
-// text of the uuid shows them.
+// MapUUIDFromWords converts the uuid of a 0.90 superblock: four words, as the text form
+// of the uuid shows them.
 func MapUUIDFromWords(b [16]byte) MapUUID {
 	var u MapUUID
 	for i := range u {
@@ -44,31 +44,30 @@ func MapUUIDFromWords(b [16]byte) MapUUID {
 	return u
 }
 
-// String writes the uuid as the map file does.
+// String returns the uuid as the map file shows it.
 func (u MapUUID) String() string {
 	return fmt.Sprintf("%08x:%08x:%08x:%08x", u[0], u[1], u[2], u[3])
 }
 
-// MapEntry is what the map knows of one array.
+// MapEntry is what the map says about one array.
 type MapEntry struct {
 	Name     string // kernel name, such as md127
 	Metadata string // "0.90", "1.2", ...
 	UUID     MapUUID
-	Path     string // the name in /dev the array was given, such as /dev/md/home
+	Path     string // the array's name in /dev, such as /dev/md/home
 }
 
-// Map is mdadm's map file, which tells array names and uuids apart from
-// kernel names (mapfile.c): one line for each array. Dir is its folder, MapDir
-// if empty.
+// Map is mdadm's map file, which relates kernel names to uuids and names of arrays
+// (mapfile.c): one line for each array. Dir is its folder, MapDir if empty.
 type Map struct {
 	Dir string
 
-	Held bool // under Lock
+	Held bool // by Lock
 }
 
-// Lock keeps everyone else, mdadm included, from changing the map, which also
-// keeps two assemblies of one array apart. The map it returns is for changes
-// under the lock.
+// Lock prevents everyone else, including mdadm, from changing the map, and so also two
+// assemblies of one array at the same time. The map it returns is for changes under the
+// lock.
 func (m Map) Lock() (held Map, unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(m.path("map")), 0o755); err != nil {
 		return m, nil, fmt.Errorf("lock the map of arrays: %w", err)
@@ -89,9 +88,8 @@ func (m Map) path(name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Read returns the entries in mdadm's order: last line first. Lines that are
-// not understood are left out, as mdadm does. A missing file is
-// fs.ErrNotExist.
+// Read returns the entries in mdadm's order: last line first. Lines that it cannot parse
+// are skipped, as in mdadm. If the file does not exist, the error is fs.ErrNotExist.
 func (m Map) Read() ([]MapEntry, error) {
 	b, err := os.ReadFile(m.path("map"))
 	if err != nil {
@@ -117,7 +115,7 @@ func parseMap(text string) []MapEntry {
 	return entries
 }
 
-// ParseMapUUID reads a uuid as the map of arrays writes it.
+// ParseMapUUID parses a uuid as the map of arrays shows it.
 func ParseMapUUID(s string) (u MapUUID, ok bool) {
 	words := strings.Split(s, ":")
 	if len(words) != len(u) {
@@ -133,8 +131,8 @@ func ParseMapUUID(s string) (u MapUUID, ok bool) {
 	return u, true
 }
 
-// Update puts e into the map in place of what it says of the same kernel
-// name, making folder and file as needed.
+// Update adds e to the map, in place of the entry with the same kernel name, making
+// folder and file as needed.
 func (m Map) Update(e MapEntry) error {
 	return m.change(func(entries []MapEntry) []MapEntry {
 		if i := slices.IndexFunc(entries, func(o MapEntry) bool { return o.Name == e.Name }); i >= 0 {
@@ -145,8 +143,8 @@ func (m Map) Update(e MapEntry) error {
 	})
 }
 
-// Remove takes the array with this kernel name out of the map. It is no error
-// if the map, or the name in it, does not exist.
+// Remove removes the array with this kernel name from the map. It is not an error if the
+// map, or the name in it, does not exist.
 func (m Map) Remove(name string) error {
 	if _, err := os.Stat(m.path("map")); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -156,8 +154,8 @@ func (m Map) Remove(name string) error {
 	})
 }
 
-// change rewrites the map under the lock that mdadm honours too, and moves the
-// new file into place, so that readers see the old or the new one.
+// change rewrites the map under the lock that mdadm respects too. It renames the new
+// file into place, so that readers see either the old or the new one.
 func (m Map) change(edit func([]MapEntry) []MapEntry) error {
 	if err := os.MkdirAll(filepath.Dir(m.path("map")), 0o755); err != nil {
 		return fmt.Errorf("change the map of arrays: %w", err)
@@ -186,8 +184,8 @@ func (m Map) change(edit func([]MapEntry) []MapEntry) error {
 	return nil
 }
 
-// lock takes map.lock. Its owner unlinks it, so a lock on a file that is no
-// longer there counts for nothing and is tried again.
+// lock takes map.lock. Its owner unlinks it; a lock on a file that has been unlinked
+// does not count, and is tried again.
 func (m Map) lock() (unlock func(), err error) {
 	path := m.path("map.lock")
 	for {
@@ -210,7 +208,7 @@ func (m Map) lock() (unlock func(), err error) {
 	}
 }
 
-// MapUUIDOf is a member's array uuid as mdadm's map has it.
+// MapUUIDOf returns a member's array uuid in the form of the map.
 func MapUUIDOf(m *md.Member) MapUUID {
 	if s := m.Super0; s != nil {
 		return MapUUID{s.SetUUID0, s.SetUUID1, s.SetUUID2, s.SetUUID3}

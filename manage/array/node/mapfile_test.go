@@ -43,7 +43,7 @@ func TestMap(t *testing.T) {
 	}
 }
 
-// Every writer's entry must survive the others.
+// TestMapConcurrentUpdates: each writer's entry must survive the others.
 func TestMapConcurrentUpdates(t *testing.T) {
 	m := Map{Dir: t.TempDir()}
 	var wg sync.WaitGroup

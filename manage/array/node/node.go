@@ -1,5 +1,5 @@
-// Package node keeps the names of arrays: device nodes and links under /dev, the map of
-// arrays in /run/mdadm, the host that an array belongs to, and policies.
+// Package node manages the names of arrays: device nodes and links under /dev, the map
+// of arrays in /run/mdadm, the host that an array belongs to, and policies.
 package node
 
 import (
@@ -23,42 +23,42 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Trust says how far the name of an array is to be believed when its device
-// is made (mdopen.c, create_mddev).
+// Trust says how far the name of an array is trusted when its device is made (mdopen.c,
+// create_mddev).
 type Trust int
 
-// Kinds of trust.
+// Levels of trust.
 const (
-	TrustLocal   Trust = iota // the name was given here, or the array belongs to this host
-	TrustForeign              // it comes from metadata of another host: avoid conflicts
+	TrustLocal   Trust = iota // the name was given by the user, or the array belongs to this host
+	TrustForeign              // the name comes from metadata of another host: avoid conflicts
 )
 
-// NodeRequest asks for the device of an array that is to be started.
+// NodeRequest asks for the device of an array that is about to be started.
 type NodeRequest struct {
 	Device string // as the user gave it: "/dev/md0", "/dev/md/home", "home"; may be empty
 	Name   string // the array's own name; may be empty
 	Trust  Trust
-	Create *mdconf.Create // whose nodes are, and how they are called; nil for the defaults
+	Create *mdconf.Create // owner, mode and names of nodes; nil for the defaults
 }
 
-// ErrBadName marks a name that cannot be an md device's.
+// ErrBadName marks a name that an md device cannot have.
 var ErrBadName = errors.New("invalid name for an md device")
 
-// Node is the device chosen for an array. Steps make and open it.
+// Node is the device chosen for an array. Its Steps make and open it.
 type Node struct {
-	Kernel string // the kernel's name, as md0
-	Chosen string // what people call it: /dev/md0 or /dev/md/home
+	Kernel string // the kernel's name, such as md0
+	Chosen string // its name for people: /dev/md0 or /dev/md/home
 
 	fs     sysfs.FS
 	report note.Reporter
-	given  bool // Chosen is what the user gave
-	begun  bool // it is there already
+	given  bool // Chosen was given by the user
+	begun  bool // the device exists already
 	create mdconf.Create
 	dev    *mdctl.Device
 }
 
-// PlanNode chooses the device of an array as mdadm does. What is wrong with
-// the names is reported before it fails.
+// PlanNode chooses the device of an array as mdadm does. Problems with the names are
+// reported.
 func PlanNode(fs sysfs.FS, req NodeRequest, report note.Reporter) (*Node, error) {
 	n := &Node{fs: fs, report: report, create: mdconf.Create{GID: -1}}
 	if req.Create != nil {
@@ -118,7 +118,7 @@ func PlanNode(fs sysfs.FS, req NodeRequest, report note.Reporter) (*Node, error)
 	return n, nil
 }
 
-// BegunNode is the device of an array that is there already.
+// BegunNode returns the device of an array that exists already.
 func BegunNode(fs sysfs.FS, kernel, chosen string, report note.Reporter) *Node {
 	return &Node{Kernel: kernel, Chosen: chosen, fs: fs, report: report, begun: true}
 }
@@ -126,17 +126,17 @@ func BegunNode(fs sysfs.FS, kernel, chosen string, report note.Reporter) *Node {
 // ErrArrayExists marks the name of an array that exists already.
 var ErrArrayExists = errors.New("already in use")
 
-// NamesDir is where arrays have names.
+// NamesDir is the folder with the names of arrays.
 const NamesDir = "/dev/md"
 
-// newArrayPath is what mdadm calls the way of making a device.
+// newArrayPath is the file that makes md devices, for messages.
 var newArrayPath = sysmd.ModuleParams(sysfs.Host).NewArrayTo("").Path()
 
-// Path is the standard node.
+// path returns the standard node.
 func (n *Node) path() string { return "/dev/" + n.Kernel }
 
-// shortName takes the name the user gave apart: what follows /dev/md/, and
-// the number it asks for, or -1.
+// shortName splits the name that the user gave into what follows /dev/md/, and the
+// number that it asks for, or -1.
 func (n *Node) shortName(device string) (short string, num int, err error) {
 	bad := func(id note.ID, args ...any) (string, int, error) {
 		return "", 0, n.report.Fail(fmt.Errorf("%s: %w", device, ErrBadName), id, args...)
@@ -175,7 +175,7 @@ func (n *Node) shortName(device string) (short string, num int, err error) {
 	return short, num, nil
 }
 
-// numberOf reads the number an array is named by: "3", "md3", "/dev/md/3".
+// numberOf returns the number that an array is named by: "3", "md3", "/dev/md/3".
 func numberOf(name string) int {
 	name = strings.TrimPrefix(name, "/dev/")
 	name = strings.TrimPrefix(name, "md")
@@ -187,9 +187,9 @@ func numberOf(name string) int {
 	return int(x)
 }
 
-// ownName makes a file name of the array's own name. It gets a number behind
-// it if another array has it, and always if it is a foreign one without its
-// host's name.
+// ownName turns the array's own name into a file name. A number is appended if another
+// array has that name, and always if the array is foreign and the name does not include
+// its host.
 func ownName(req NodeRequest, stat sysmd.Mdstat) string {
 	name := strings.NewReplacer("/", "-", " ", "_", "\t", "_").Replace(req.Name[:min(len(req.Name), 200)])
 	entries, _ := Map{}.Read() // without a map there are no conflicts
@@ -204,7 +204,7 @@ func ownName(req NodeRequest, stat sysmd.Mdstat) string {
 	}
 }
 
-// namedIn reports whether a running array has the name in /dev/md.
+// namedIn reports whether a running array has that name in /dev/md.
 func namedIn(entries []MapEntry, stat sysmd.Mdstat, name string) bool {
 	for _, e := range entries {
 		if e.Path == NamesDir+"/"+name && stat.Array(e.Name) != nil {
@@ -214,7 +214,7 @@ func namedIn(entries []MapEntry, stat sysmd.Mdstat, name string) bool {
 	return false
 }
 
-// NameTaken is namedIn for what is there now.
+// NameTaken reports whether an array that is running now has that name in /dev/md.
 func NameTaken(fs sysfs.FS, arrays Map, name string) bool {
 	stat, err := sysmd.ReadMdstat(fs)
 	if err != nil {
@@ -224,8 +224,8 @@ func NameTaken(fs sysfs.FS, arrays Map, name string) bool {
 	return namedIn(entries, stat, name)
 }
 
-// FreeNumber is the first name not in use, in mdadm's order: 127 down to 0,
-// then 511 down to 129.
+// freeNumber returns the first unused name, in mdadm's order: 127 down to 0, then 511
+// down to 129.
 func freeNumber(busy func(string) bool) string {
 	for num := 127; num != 128; num-- {
 		if name := "md" + strconv.Itoa(num); !busy(name) && (hasUdev() || !hasOtherName(name)) {
@@ -238,8 +238,7 @@ func freeNumber(busy func(string) bool) string {
 	return ""
 }
 
-// IsOther reports whether path exists and is no md device (mdopen.c,
-// open_mddev).
+// IsOther reports whether path exists and is not an md device (mdopen.c, open_mddev).
 func IsOther(path string) bool {
 	dev, err := mdctl.Open(path, os.O_RDONLY)
 	if err != nil {
@@ -250,9 +249,8 @@ func IsOther(path string) bool {
 	return err != nil
 }
 
-// hasOtherName reports whether the node of the device exists and a name in
-// /dev/md, other than its number, still points to it: an array of that name
-// was here, and may come back.
+// hasOtherName reports whether the node of the device exists and is the target of a name
+// in /dev/md other than its number: an array of that name was here, and may come back.
 func hasOtherName(kernel string) bool {
 	if _, err := os.Stat("/dev/" + kernel); err != nil {
 		return false
@@ -270,8 +268,8 @@ func hasOtherName(kernel string) bool {
 	return false
 }
 
-// Steps make the device known to the kernel and open it for oneself and,
-// where no udev does that, make its nodes. Device gives it afterwards.
+// Steps returns the steps that make the device known to the kernel, open it exclusively
+// and, if udev does not do that, make its nodes. Device returns it afterwards.
 func (n *Node) Steps() []plan.Step {
 	if n.begun {
 		return []plan.Step{plan.NewStep(plan.StepInfo{Kind: plan.KindDevice, Target: n.Chosen, What: "open for exclusive use"},
@@ -286,8 +284,8 @@ func (n *Node) Steps() []plan.Step {
 	}
 	return append(steps, plan.NewStep(plan.StepInfo{Kind: plan.KindDevice, Target: n.Chosen, What: "open for exclusive use"},
 		n.open, func(context.Context) error {
-			// An array that was never set up still exists, by its name, until
-			// it is stopped.
+			// The kernel keeps the device of an array that was never set up until it is
+			// stopped.
 			if n.dev != nil {
 				_ = n.dev.StopArray()
 			}
@@ -295,10 +293,10 @@ func (n *Node) Steps() []plan.Step {
 		}))
 }
 
-// Device is the open device once the steps have run, nil before.
+// Device returns the open device once the steps have run, nil before.
 func (n *Node) Device() *mdctl.Device { return n.dev }
 
-// Close releases the device; the array stays.
+// Close closes the device; the array remains.
 func (n *Node) Close() error {
 	if n.dev == nil {
 		return nil
@@ -308,7 +306,7 @@ func (n *Node) Close() error {
 	return err
 }
 
-// hasUdev reports whether udev looks after /dev (lib.c, use_udev).
+// hasUdev reports whether udev manages /dev (lib.c, use_udev).
 func hasUdev() bool {
 	if os.Getenv("MDADM_NO_UDEV") == "1" {
 		return false
@@ -321,8 +319,8 @@ func hasUdev() bool {
 	return false
 }
 
-// ask asks the module for the device. Where that does not work, opening
-// its node can still do it.
+// ask asks the md module for the device. If that does not work, opening its node may
+// still create it.
 func (n *Node) ask(ctx context.Context) error {
 	params := sysmd.ModuleParams(n.fs)
 	err := params.NewArray(n.Kernel)
@@ -337,8 +335,8 @@ func (n *Node) ask(ctx context.Context) error {
 	return nil
 }
 
-// Number is the device's number, from the kernel or, for numbered arrays,
-// from the name.
+// Number returns the device's number, from the kernel or, for numbered arrays, from the
+// name.
 func (n *Node) Number() (sysblock.Num, error) {
 	if d, err := sysblock.Open(n.fs, n.Kernel); err == nil {
 		return d.Num()
@@ -388,8 +386,8 @@ func (n *Node) nodeStep() plan.Step {
 		})
 }
 
-// linkStep makes the name in /dev/md. A name the user gave replaces what is
-// there; a chosen one does not.
+// linkStep makes the name in /dev/md. A name that the user gave replaces an existing
+// one; others do not.
 func (n *Node) linkStep() plan.Step {
 	made, madeDir := false, false
 	return plan.NewStep(plan.StepInfo{Kind: plan.KindSymlink, Target: n.Chosen, What: "name", Value: n.path()},
@@ -407,7 +405,7 @@ func (n *Node) linkStep() plan.Step {
 				}
 			}
 			if _, err := os.Lstat(n.Chosen); err == nil {
-				if n.occupied() { // it has come since
+				if n.occupied() { // it has appeared since
 					n.report.Say(note.Always, "node.exists-ignoring", n.Chosen)
 					n.Chosen = n.path()
 				}
@@ -432,7 +430,7 @@ func (n *Node) linkStep() plan.Step {
 		})
 }
 
-// occupied reports whether the name is there and leads elsewhere.
+// occupied reports whether the name exists and points to another device.
 func (n *Node) occupied() bool {
 	if _, err := os.Lstat(n.Chosen); err != nil {
 		return false
@@ -441,7 +439,7 @@ func (n *Node) occupied() bool {
 	return err != nil || to != n.path()
 }
 
-// open claims the device. Somebody who only looks at it may have it open for
+// open opens the device exclusively. Programs that only look at it may have it open for
 // a moment.
 func (n *Node) open(ctx context.Context) error {
 	num, err := n.Number()
@@ -459,7 +457,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 }
 
-// Pause waits, and reports false if ctx ended meanwhile.
+// Pause waits, and returns false if ctx ended meanwhile.
 func Pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -471,7 +469,7 @@ func Pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// WaitForName waits until the name of an array is there (util.c, wait_for).
+// WaitForName waits until the name of an array exists (util.c, wait_for).
 func WaitForName(ctx context.Context, path string, report note.Reporter) {
 	for delay, tries := time.Millisecond, 0; tries < 25; delay, tries = min(2*delay, 200*time.Millisecond), tries+1 {
 		if fi, err := os.Stat(path); err == nil && fi.Mode()&os.ModeDevice != 0 {

@@ -8,20 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Nodes finds names for block devices by their numbers, as mdadm does
-// (lib.c, map_dev_preferred): of all names below /dev the shortest, except that
-// names in /dev/md, and names the caller prefers, come before all others. The
-// zero value is ready for use and looks at /dev when first asked.
+// Nodes finds names for block devices by their numbers, as mdadm does (lib.c,
+// map_dev_preferred): of all names below /dev the shortest, except that names in
+// /dev/md, and names that the caller prefers, come before all others. The zero value is
+// ready for use and reads /dev when it is first needed.
 type Nodes struct {
-	// Dir is the folder to look at, /dev if empty.
+	// Dir is the folder to search, /dev if empty.
 	Dir string
 
 	names map[uint64][]string // by device number, in the order they were found
-	fixed bool                // names is all there is
+	fixed bool                // names is complete: do not read Dir
 }
 
-// NodesOf returns nodes that are known beforehand, for reports on a system that
-// is not this one: names by major and minor number.
+// NodesOf returns Nodes with the given names, by major and minor number, for reports on
+// another system.
 func NodesOf(names map[[2]uint32]string) Nodes {
 	n := Nodes{names: make(map[uint64][]string), fixed: true}
 	for num, name := range names {
@@ -30,8 +30,8 @@ func NodesOf(names map[[2]uint32]string) Nodes {
 	return n
 }
 
-// Name returns the name of a block device, or "" if there is none. prefer is
-// part of the names to prefer, such as "/by-id/"; nothing if empty.
+// Name returns the name of a block device, or "" if there is none. prefer is a part of
+// the preferred names, such as "/by-id/"; "" for no preference.
 func (n *Nodes) Name(major, minor uint32, prefer string) string {
 	if major == 0 && minor == 0 {
 		return ""
@@ -42,12 +42,12 @@ func (n *Nodes) Name(major, minor uint32, prefer string) string {
 	}
 	dev := unix.Mkdev(major, minor)
 	if n.names[dev] == nil && !fresh && !n.fixed {
-		n.scan() // it may have come since
+		n.scan() // the node may have been made since
 	}
 	return n.choose(n.names[dev], prefer)
 }
 
-// Folder is where the nodes are.
+// Folder returns the folder of the nodes.
 func (n *Nodes) Folder() string {
 	if n.Dir == "" {
 		return "/dev"
@@ -55,8 +55,8 @@ func (n *Nodes) Folder() string {
 	return n.Dir
 }
 
-// choose picks among names as long as each other the one found last: mdadm
-// keeps its list in reverse.
+// choose picks a name; among equally short names it is the one found last, because
+// mdadm's list is in reverse.
 func (n *Nodes) choose(names []string, prefer string) string {
 	var regular, preferred string
 	shorter := func(best *string, name string) {
@@ -82,9 +82,9 @@ func (n *Nodes) scan() {
 	n.walk(n.Folder())
 }
 
-// walk collects what is in dir, in the order the folder gives it, going into
-// folders as it meets them. Symbolic links count as what they point at, but
-// are not followed into folders. What cannot be read is left out.
+// walk collects the nodes in dir, in the order of the folder, entering folders as it
+// meets them. A symbolic link counts as what it points to, but is not followed into
+// folders. What cannot be read is left out.
 func (n *Nodes) walk(dir string) {
 	f, err := os.Open(dir)
 	if err != nil {

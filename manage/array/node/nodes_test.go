@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The shortest name wins, but for names in /dev/md and preferred ones; of
-// equally long ones the last.
+// TestNodesChoose: the shortest name wins, except for names in /dev/md and preferred
+// ones; among equally long names, the last.
 func TestNodesChoose(t *testing.T) {
 	var n Nodes
 	for _, tc := range []struct {

@@ -11,8 +11,7 @@ import (
 	"github.com/mdkit/mdkit/engine/partition"
 )
 
-// Partitioned reads the partition table that stands on d. It fails if there is
-// none.
+// Partitioned reads the partition table on d. It fails if there is none.
 func Partitioned(d block.Device) (*partition.MBR, error) {
 	sector := make([]byte, partition.MBRSize)
 	if err := block.ReadFull(d, sector, 0); err != nil {
@@ -21,9 +20,9 @@ func Partitioned(d block.Device) (*partition.MBR, error) {
 	return partition.ParseMBR(sector)
 }
 
-// Partitions names every disk and partition the kernel knows
-// (/proc/partitions), last first as mdadm lists them, by its name in /dev, or
-// as "major:minor" where it has none.
+// Partitions lists every disk and partition that the kernel knows (/proc/partitions),
+// last first as mdadm lists them, by its name in /dev, or as "major:minor" if it has
+// none.
 func Partitions(nodes *Nodes) ([]string, error) {
 	b, err := os.ReadFile("/proc/partitions")
 	if err != nil {
@@ -40,9 +39,9 @@ func Partitions(nodes *Nodes) ([]string, error) {
 	return names, nil
 }
 
-// parsePartitions reads device numbers from the lines of /proc/partitions
-// (block/genhd.c, show_partition), last line first. Lines of the head do not
-// begin with a blank.
+// parsePartitions returns the device numbers in the lines of /proc/partitions
+// (block/genhd.c, show_partition), last line first. Header lines do not begin with a
+// blank.
 func parsePartitions(text string) [][2]uint32 {
 	var devs [][2]uint32
 	for line := range strings.Lines(text) {

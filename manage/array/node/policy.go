@@ -11,10 +11,10 @@ import (
 	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
-// byPathDir is where udev names disks by the place they are plugged in.
+// byPathDir is where udev names disks by the place where they are plugged in.
 const byPathDir = "/dev/disk/by-path"
 
-// FormatFamily is what policies call a metadata format.
+// FormatFamily returns what policies call a metadata format.
 func FormatFamily(v md.Version) string {
 	if v == md.V090 {
 		return "0.90"
@@ -22,7 +22,7 @@ func FormatFamily(v md.Version) string {
 	return "1.x"
 }
 
-// PoliciesOf gathers what the configuration says of a device (policy.c,
+// PoliciesOf collects what the configuration says about a device (policy.c,
 // disk_policy).
 func PoliciesOf(cf *mdconf.Config, major, minor uint32) mdconf.Policies {
 	var paths []string

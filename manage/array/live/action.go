@@ -13,8 +13,8 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// PlanAction has the array at path do something: idle, frozen, check, repair
-// (mdadm 4.2, mdadm.c SetAction). What is wrong is reported.
+// PlanAction plans to set the sync action of the array at path: idle, frozen, check,
+// repair (mdadm 4.2, mdadm.c SetAction). Errors are reported.
 func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.Plan, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -39,7 +39,7 @@ func PlanAction(fs sysfs.FS, path, action string, report note.Reporter) (*plan.P
 	}, nil)}}, nil
 }
 
-// ArrayAt finds the array whose device is at path.
+// ArrayAt returns the array whose device is at path.
 func ArrayAt(fs sysfs.FS, path string) (*sysmd.Array, error) {
 	major, minor, err := device.StatDevice(path)
 	if err != nil {
@@ -52,8 +52,8 @@ func ArrayAt(fs sysfs.FS, path string) (*sysmd.Array, error) {
 	return sysmd.Open(fs, dev.Name())
 }
 
-// Container reports whether the device at path is a container of external
-// metadata, and of which; it fails with mdctl.ErrNotArray for what is no array.
+// Container reports whether the device at path is a container of external metadata, and
+// of which kind. It fails with mdctl.ErrNotArray if there is no array at path.
 func Container(fs sysfs.FS, path string) (metadata string, ok bool, err error) {
 	a, err := ArrayAt(fs, path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package live is an array that runs, as the kernel shows it: its members and their
+// Package live describes a running array as the kernel shows it: its members and their
 // states, and what can be asked of it: to stop, to start, to check itself.
 package live
 
@@ -21,23 +21,23 @@ import (
 // maxDisks bounds the search for members by number (mdadm.h, MAX_DISKS).
 const maxDisks = 4096
 
-// Array is a running array as the kernel describes it, at one moment.
+// Array is a running array as the kernel described it at one moment.
 type Array struct {
 	Path  string       // as the user named it
-	Name  string       // the kernel's, "md0"
-	FS    sysfs.FS     // where its attributes are
+	Name  string       // the kernel's name, such as md0
+	FS    sysfs.FS     // where sysfs and /proc are found
 	Sysfs *sysmd.Array // its attributes
 
 	Info      mdctl.ArrayInfo
-	Size      uint64 // sectors used of each member
-	HasFormat bool   // the superblock format is one of ours
+	Size      uint64 // sectors used on each member
+	HasFormat bool   // the superblock has a format that mdkit knows
 	Version   md.Version
 	Disks     []mdctl.DiskInfo
 
 	foreseen foreseen
 }
 
-// Read takes the description of the array behind an open md device.
+// Read reads the description of the array behind an open md device.
 func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	name, err := kernelName(dev)
 	if err != nil {
@@ -52,7 +52,7 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	}
 	l.Size = uint64(max(l.Info.Size, 0)) * 2
 	if kib, err := l.Sysfs.ComponentSize(); err == nil && kib > 0 {
-		l.Size = kib * 2 // not cut to 32 bits
+		l.Size = kib * 2 // in Info it is cut to 32 bits
 	}
 	if err := l.readFormat(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func Read(dev *mdctl.Device, path string, fs sysfs.FS) (*Array, error) {
 	return l, err
 }
 
-// Error is a failure to learn about an array, in mdadm's words.
+// Error is a failure to find out about an array; Why says it to people.
 type Error struct {
 	Why note.Sentence
 	Err error
@@ -71,7 +71,7 @@ func (e *Error) Error() string { return string(e.Why.ID) + ": " + e.Err.Error() 
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// readFormat finds out who keeps the metadata, and in which version.
+// readFormat finds out who manages the metadata, and its version.
 func (l *Array) readFormat() error {
 	m, err := l.Sysfs.Metadata()
 	if err != nil {
@@ -86,7 +86,7 @@ func (l *Array) readFormat() error {
 		}
 	case m.Kind == sysmd.MetadataNone:
 		return nil
-	case m.Major == 0: // 0.90, and 0.91 while it reshapes
+	case m.Major == 0: // 0.90, or 0.91 during a reshape
 		text = md.V090.String()
 	}
 	if l.Version, err = md.ParseVersion(text); err != nil {
@@ -99,7 +99,7 @@ func (l *Array) readFormat() error {
 	return nil
 }
 
-// ReadDisks asks for every member, by number.
+// ReadDisks asks the kernel for every member, by number.
 func ReadDisks(dev *mdctl.Device, n int) ([]mdctl.DiskInfo, error) {
 	var disks []mdctl.DiskInfo
 	for number := 0; number < maxDisks && len(disks) < n; number++ {
@@ -114,7 +114,7 @@ func ReadDisks(dev *mdctl.Device, n int) ([]mdctl.DiskInfo, error) {
 	return disks, nil
 }
 
-// kernelName gives the name of an open md device in /sys/block.
+// kernelName returns the name that an open md device has in /sys/block.
 func kernelName(dev *mdctl.Device) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(dev.File().Fd()), &st); err != nil {
@@ -127,13 +127,13 @@ func kernelName(dev *mdctl.Device) (string, error) {
 	return name, nil
 }
 
-// KernelNameOf gives the last part of the link for a device number.
+// KernelNameOf returns the last part of the link for a device number.
 func KernelNameOf(major, minor uint32) (string, error) {
 	link, err := os.Readlink(sysfs.Host.Sys("dev", "block", fmt.Sprintf("%d:%d", major, minor)))
 	return filepath.Base(link), err
 }
 
-// Disk finds the member with a device number.
+// Disk returns the member with that device number.
 func (l *Array) Disk(major, minor uint32) (*mdctl.DiskInfo, bool) {
 	for i := range l.Disks {
 		d := &l.Disks[i]
@@ -144,8 +144,8 @@ func (l *Array) Disk(major, minor uint32) (*mdctl.DiskInfo, bool) {
 	return nil, false
 }
 
-// InSync gives, for each slot, whether a working member fills it; except those
-// that leave.
+// inSync returns, for each slot, whether a working member fills it, not counting those
+// for which leave is true.
 func (l *Array) inSync(leave func(*mdctl.DiskInfo) bool) []bool {
 	avail := make([]bool, max(l.Info.RaidDisks, 0))
 	for i := range l.Disks {
@@ -160,26 +160,24 @@ func (l *Array) inSync(leave func(*mdctl.DiskInfo) bool) []bool {
 	return avail
 }
 
-// Survives reports whether the array could go on without the members that
-// leave.
+// Survives reports whether the array could run without the members for which leave is
+// true.
 func (l *Array) Survives(leave func(*mdctl.DiskInfo) bool) bool {
 	return md.Enough(md.Level(l.Info.Level), int(l.Info.RaidDisks), l.Info.Layout, true, l.inSync(leave))
 }
 
-// LastOf reports whether failing the member with this device number would take
-// the array down with it. It is asked for the device, whatever name it was
-// given by.
+// LastOf reports whether the array would fail along with the member with this device
+// number. It goes by the device, whatever name was given.
 func (l *Array) LastOf(major, minor uint32) bool {
 	if md.Level(l.Info.Level) == md.LevelFaulty {
-		return false // fails no member
+		return false // then no member fails
 	}
 	nobody := func(*mdctl.DiskInfo) bool { return false }
 	this := func(d *mdctl.DiskInfo) bool { return uint32(d.Major) == major && uint32(d.Minor) == minor }
 	return l.Survives(nobody) && !l.Survives(this)
 }
 
-// FreeNumber gives the number a new member gets: the first free one behind the
-// slots.
+// FreeNumber returns the number for a new member: the first free one after the slots.
 func (l *Array) FreeNumber(maxDevs int) int {
 	used := make(map[int32]bool)
 	for i := range l.Disks {
@@ -194,8 +192,8 @@ func (l *Array) FreeNumber(maxDevs int) int {
 	return n
 }
 
-// setName gives the letters of a raid10 mirror set as mdadm counts them, and
-// whether the array has such sets.
+// MirrorSets returns how many copies a raid10 has, and whether they form mirror sets as
+// mdadm names them.
 func (l *Array) MirrorSets() (copies int, ok bool) {
 	layout := md.ParseRAID10Layout(l.Info.Layout)
 	copies = layout.Copies()
@@ -203,12 +201,13 @@ func (l *Array) MirrorSets() (copies int, ok bool) {
 	return copies, ok
 }
 
-// DevNumber writes a member as mdadm does where it has no name for it.
+// DevNumber returns a member's device number as mdadm writes it if it knows no name for
+// it.
 func DevNumber(d *mdctl.DiskInfo) string {
 	return strconv.Itoa(int(d.Major)) + ":" + strconv.Itoa(int(d.Minor))
 }
 
-// FreeSlot gives a slot that nobody has.
+// FreeSlot returns a slot without a member.
 func (l *Array) FreeSlot() (int, bool) {
 	used := make(map[int32]bool)
 	for i := range l.Disks {
@@ -225,10 +224,10 @@ func (l *Array) FreeSlot() (int, bool) {
 // HasBitmap reports whether the array has an internal bitmap.
 func (l *Array) HasBitmap() bool { return l.Info.State&mdctl.ArrayBitmapPresent != 0 }
 
-// errNoMembers is an array that shows none.
+// errNoMembers marks an array for which sysfs shows no members.
 var errNoMembers = errors.New("the array has no members")
 
-// Taken reports whether a member has the number.
+// Taken reports whether a member has that number.
 func (l *Array) Taken(number int) bool {
 	for i := range l.Disks {
 		if int(l.Disks[i].Number) == number {

@@ -7,15 +7,15 @@ import (
 	"github.com/mdkit/mdkit/manage/array/device"
 )
 
-// foreseen is what steps that a dry run leaves out would make of an array, where
-// the kernel does not show it. Reading the array anew forgets it.
+// foreseen is what the steps that a dry run leaves out would make of an array, and the
+// kernel does not show. Reading the array again forgets it.
 type foreseen struct {
-	members []*ShownMember // those that would be added
-	shape   bool           // Info and Size are of a shape that is to come
+	members []*ShownMember // members that would be added
+	shape   bool           // Info and Size describe the future shape
 }
 
-// ForeseeMember notes that a device is added as a spare; d is the device with
-// what is written to it before.
+// ForeseeMember records that a device would be added as a spare; d is the device with
+// what would be written to it before.
 func (l *Array) ForeseeMember(major, minor uint32, d block.Device) error {
 	name, err := KernelNameOf(major, minor)
 	if err != nil {
@@ -39,18 +39,18 @@ func (l *Array) ForeseeMember(major, minor uint32, d block.Device) error {
 	return nil
 }
 
-// ForeseeShape notes that the array gets another shape; size is what of each
-// member is used then, in sectors.
+// ForeseeShape records that the array would get another shape; size is what would be
+// used of each member, in sectors.
 func (l *Array) ForeseeShape(info mdctl.ArrayInfo, size uint64) {
 	l.Info, l.Size, l.foreseen.shape = info, size, true
 	l.Info.Size = int32(min(size/2, 1<<31-1))
 }
 
-// ShapeForeseen reports whether the array is to have the shape that it is
-// described with, and has another one yet.
+// ShapeForeseen reports whether the array is described with a future shape, which it
+// does not have yet.
 func (l *Array) ShapeForeseen() bool { return l.foreseen.shape }
 
-// foresee gives a superblock the shape that it is to have.
+// foresee gives a superblock the future shape.
 func (l *Array) foresee(m *md.Member) {
 	if !l.foreseen.shape {
 		return

@@ -14,19 +14,19 @@ import (
 
 // ShownMember is a member as sysfs shows it.
 type ShownMember struct {
-	Sysfs  *sysmd.Member // its attributes
+	Sysfs  *sysmd.Member // its attributes in sysfs
 	Path   string        // of its device
 	Slot   int           // -1 for spares and the journal
-	Offset uint64        // sectors, where its data begins
+	Offset uint64        // where its data begins, in sectors
 	state  sysmd.MemberState
 
-	foreseen *memberSpace // of one that a dry run has foreseen to be added
+	foreseen *memberSpace // of a member that a dry run would add
 }
 
 // Is reports whether all flags are set.
 func (m *ShownMember) Is(flags sysmd.MemberState) bool { return m.state.Has(flags) }
 
-// Members lists what sysfs shows, in the order of the slots, spares last.
+// Members lists the members that sysfs shows, in the order of the slots, spares last.
 func (l *Array) Members() ([]*ShownMember, error) {
 	members, err := l.Sysfs.Members()
 	if err != nil {
@@ -43,7 +43,7 @@ func (l *Array) Members() ([]*ShownMember, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s: %w", l.Path, errNoMembers)
 	}
-	if len(l.foreseen.members) > 0 { // sysfs has them in the order of their names
+	if len(l.foreseen.members) > 0 { // sysfs lists them by name
 		list = append(list, l.foreseen.members...)
 		slices.SortFunc(list, func(a, b *ShownMember) int { return strings.Compare(a.Sysfs.Name(), b.Sysfs.Name()) })
 	}
@@ -72,14 +72,14 @@ func showMember(member *sysmd.Member) (*ShownMember, error) {
 	return m, err
 }
 
-// memberSpace is how far the data of a member could move.
+// memberSpace is how far the data of a member could be moved.
 type memberSpace struct {
-	DataOffset    uint64 // sectors, where it is
-	Before, After uint64 // sectors that are free on either side of the data
+	DataOffset    uint64 // where it is, in sectors
+	Before, After uint64 // free sectors on either side of the data
 }
 
-// SpaceOf reads the superblock of a member. Formats without a data offset
-// have no space.
+// SpaceOf reads the free space from the superblock of a member. Formats without a data
+// offset have none.
 func (l *Array) SpaceOf(m *ShownMember) (memberSpace, error) {
 	if m.foreseen != nil {
 		return *m.foreseen, nil
@@ -104,8 +104,8 @@ func (l *Array) spaceOf(member *md.Member, d block.Device) memberSpace {
 	return space1(member, fresh.UsableBitmap(member, d), uint64(d.Size()/md.SectorSize))
 }
 
-// space1 is the space around the data of a 1.x member; what the kernel takes
-// for free is in md.c, super_1_allow_new_offset.
+// space1 returns the space around the data of a 1.x member; md.c,
+// super_1_allow_new_offset, says what the kernel regards as free.
 func space1(member *md.Member, bitmap *md.Bitmap, sectors uint64) memberSpace {
 	s := member.Super1
 	space := memberSpace{DataOffset: s.DataOffset}
@@ -115,7 +115,7 @@ func space1(member *md.Member, bitmap *md.Bitmap, sectors uint64) memberSpace {
 	}
 	at := int64(s.SuperOffset)
 	data := int64(s.DataOffset)
-	if data < at { // 1.0: everything else comes behind
+	if data < at { // 1.0: everything else comes after the data
 		end := at
 		if s.BblogOffset != 0 && s.BblogSize != 0 {
 			end = min(end, at+int64(s.BblogOffset))
@@ -128,7 +128,7 @@ func space1(member *md.Member, bitmap *md.Bitmap, sectors uint64) memberSpace {
 		space.Before = s.DataOffset
 		space.After = uint64(max(end-int64(used)-data, 0))
 	} else {
-		const supers = (32 + 4) * 2 // room the kernel keeps for a superblock and more
+		const supers = (32 + 4) * 2 // room that the kernel reserves for a superblock and more
 		first := at + supers
 		switch off, size := s.PPL(); {
 		case s.HasPPL():
@@ -143,7 +143,7 @@ func space1(member *md.Member, bitmap *md.Bitmap, sectors uint64) memberSpace {
 		space.After = uint64(max(int64(sectors)-int64(used)-data, 0))
 	}
 	if space.Before == 0 && space.After == 0 {
-		space.After = 1 // full, but the data can move if the array shrinks
+		space.After = 1 // no room, but the data can move if the array shrinks
 	}
 	return space
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// TestSpaceAround: what the kernel takes for free around the data of a 1.x
-// member (md.c, super_1_allow_new_offset).
+// TestSpaceAround checks what the kernel regards as free around the data of a 1.x member
+// (md.c, super_1_allow_new_offset).
 func TestSpaceAround(t *testing.T) {
 	const sectors = 200000
 	bitmap := &md.Bitmap{Version: md.BitmapLittleEndian, SyncSize: 100000, ChunkSize: 1 << 20} // 8 sectors

@@ -23,15 +23,15 @@ import (
 // start, or to make read-only or writable.
 type Running struct {
 	Path   string // as the user gave it
-	Kernel string // the kernel's name, as md0
+	Kernel string // the kernel's name, such as md0
 
 	fs     sysfs.FS
 	num    sysblock.Num
 	report note.Reporter
 }
 
-// FindRunning finds the array by the path of its device or by its kernel name.
-// What is wrong is reported before it fails.
+// FindRunning finds the array by the path of its device or by its kernel name. Failures
+// are reported.
 func FindRunning(fs sysfs.FS, name string, report note.Reporter) (*Running, error) {
 	r := &Running{Path: name, fs: fs, report: report}
 	if !strings.HasPrefix(name, "/") {
@@ -68,7 +68,7 @@ func FindRunning(fs sysfs.FS, name string, report note.Reporter) (*Running, erro
 	return r, nil
 }
 
-// runningStep is a request to the driver on an array opened for it.
+// ioctlStep returns a step that opens the array and sends the driver a request.
 func (r *Running) ioctlStep(name string, do func(*mdctl.Device) error) plan.Step {
 	return plan.NewIoctl(r.Path, name, "", func() error {
 		dev, err := mdctl.OpenNumber(r.num.Major, r.num.Minor, os.O_RDONLY)
@@ -79,7 +79,7 @@ func (r *Running) ioctlStep(name string, do func(*mdctl.Device) error) plan.Step
 	}, plan.NoUndo)
 }
 
-// active reports whether the array runs; if not, it is reported.
+// active reports an error unless the array runs.
 func (r *Running) active() error {
 	a, err := sysmd.Open(r.fs, r.Kernel)
 	if err == nil {
@@ -92,7 +92,7 @@ func (r *Running) active() error {
 	return r.report.Fail(err, "live.does-not-appear-be-active", r.Path)
 }
 
-// PlanReadOnly makes the array read-only, or writable again.
+// PlanReadOnly plans to make the array read-only, or writable again.
 func (r *Running) PlanReadOnly(readOnly bool) (*plan.Plan, error) {
 	if err := r.active(); err != nil {
 		return nil, err
@@ -115,9 +115,9 @@ func (r *Running) PlanReadOnly(readOnly bool) (*plan.Plan, error) {
 	})}}, nil
 }
 
-// PlanRun starts an array that is assembled but does not run, read-only until
-// the first write (Incremental.c, IncrementalScan). One that runs is left
-// alone: its plan is empty.
+// PlanRun plans to start an array that is assembled but not running, read-only until the
+// first write (Incremental.c, IncrementalScan). If the array already runs, the plan is
+// empty.
 func (r *Running) PlanRun() (*plan.Plan, error) {
 	a, err := sysmd.Open(r.fs, r.Kernel)
 	if err != nil {
@@ -152,8 +152,8 @@ func (r *Running) PlanRun() (*plan.Plan, error) {
 	}, nil)}}, nil
 }
 
-// PlanStop stops the array. Somebody who only looks at it may have it open for
-// a moment, so the kernel is asked for five seconds.
+// PlanStop plans to stop the array. Programs that only look at it may have it open for a
+// moment, so the request is repeated for five seconds.
 func (r *Running) PlanStop() *plan.Plan {
 	var dev *mdctl.Device
 	open := plan.NewStep(plan.StepInfo{Kind: plan.KindDevice, Target: r.Path, What: "open for exclusive use"},
@@ -189,8 +189,8 @@ func (r *Running) PlanStop() *plan.Plan {
 	return &plan.Plan{Steps: []plan.Step{open, stop, forget}}
 }
 
-// RunningPaths lists a device path for each array in /proc/mdstat, so that an
-// array stands before those it is made of.
+// RunningPaths lists a device path for each array in /proc/mdstat, each array before
+// those that it is built on.
 func RunningPaths(fs sysfs.FS) ([]string, error) {
 	stat, err := sysmd.ReadMdstat(fs)
 	if err != nil {

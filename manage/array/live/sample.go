@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/manage/array/device"
 )
 
-// ReadSample reads one from the first member in sync that has it; nil if none
-// can be read.
+// ReadSample reads a sample superblock from the first in-sync member that has one. It
+// returns nil if none can be read.
 func ReadSample(l *Array) *fresh.Sample {
 	for i := range l.Disks {
 		d := &l.Disks[i]
@@ -37,7 +37,7 @@ func sampleFrom(name string, v md.Version) *fresh.Sample {
 	return &fresh.Sample{Member: member, Bitmap: fresh.UsableBitmap(member, d)}
 }
 
-// MaxDevs is how many members the metadata can list.
+// MaxDevs returns how many members the metadata can list.
 func (l *Array) MaxDevs() int {
 	if l.Version.Major == 0 {
 		return md.Super0Disks

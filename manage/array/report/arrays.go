@@ -13,16 +13,15 @@ import (
 	"github.com/mdkit/mdkit/manage/array/node"
 )
 
-// Named is an array and the path it is spoken of by; "" if there is no node
-// for it.
+// Named is an array with the path to call it by; Path is "" if it has no node.
 type Named struct {
-	Name string // the kernel's
+	Name string // the kernel's name
 	Path string
 }
 
-// Arrays lists all arrays of /proc/mdstat in the order --scan takes them:
-// oldest first, what others are made of before them, and members of containers
-// last (mdstat.c, mdstat_read; mdadm.c, misc_scan).
+// Arrays lists all arrays of /proc/mdstat in the order of --scan: oldest first, each
+// after the arrays that it is built on, and members of containers last (mdstat.c,
+// mdstat_read; mdadm.c, misc_scan).
 func (r *Reports) Arrays() ([]Named, error) {
 	stat, err := sysmd.ReadMdstat(r.FS)
 	if err != nil {
@@ -41,8 +40,8 @@ func (r *Reports) Arrays() ([]Named, error) {
 	return append(plain, members...), nil
 }
 
-// oldestFirst reverses the kernel's order, after an array that stands on
-// others has been put before them.
+// oldestFirst reverses the kernel's order, and moves arrays ahead of those that are
+// built on them.
 func oldestFirst(stat []sysmd.MdstatArray) []sysmd.MdstatArray {
 	var list []sysmd.MdstatArray
 	for _, a := range stat {
@@ -58,8 +57,8 @@ func oldestFirst(stat []sysmd.MdstatArray) []sysmd.MdstatArray {
 	return list
 }
 
-// Path is the name in /dev to use for an array: the one in the map, or one
-// that the kernel's name leads to (util.c, get_md_name).
+// path returns the name in /dev to use for an array: the one in the map, or one for its
+// kernel name (util.c, get_md_name).
 func (r *Reports) path(name string, entries []node.MapEntry) string {
 	for _, e := range entries {
 		if e.Name != name {
@@ -96,8 +95,8 @@ func (r *Reports) number(name string) (sysblock.Num, error) {
 	return dev.Num()
 }
 
-// ArrayNode names the node of an array by its kernel name, or gives its device
-// number where there is no node.
+// ArrayNode returns the node of an array, given its kernel name, or the device number if
+// there is no node.
 func (r *Reports) ArrayNode(name, prefer string) string {
 	num, err := r.number(name)
 	if err != nil {
@@ -109,7 +108,7 @@ func (r *Reports) ArrayNode(name, prefer string) string {
 	return num.String()
 }
 
-// ArraysIn lists the kernel names of the arrays made in a container.
+// ArraysIn lists the kernel names of the arrays in a container.
 func (r *Reports) ArraysIn(container string) []string {
 	names, err := sysmd.Names(r.FS)
 	if err != nil {
@@ -126,8 +125,8 @@ func (r *Reports) ArraysIn(container string) []string {
 	})
 }
 
-// BitmapDirty reports whether any copy of the bitmap of an array has dirty
-// chunks, by the first of its members that can be read.
+// BitmapDirty reports whether any copy of an array's bitmap has dirty chunks, according
+// to the first member that can be read.
 func (r *Reports) BitmapDirty(d *Detail) bool {
 	for _, disk := range d.Disks {
 		name := r.Nodes.Name(uint32(disk.Major), uint32(disk.Minor), "")

@@ -19,53 +19,53 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Reasons for which there is nothing to tell of a device.
+// Reasons why there is no Detail of a device.
 var (
-	// ErrNotMD marks a file or device that is not md's.
+	// ErrNotMD marks a file or device that is not an md device.
 	ErrNotMD = errors.New("not an md device")
-	// ErrNoArray marks an md device on which nothing is set up.
+	// ErrNoArray marks an md device without an array.
 	ErrNoArray = errors.New("no array on this md device")
 )
 
-// Detail is everything there is to report of an array: what the md driver
-// answers, what sysfs and /proc/mdstat say, and the superblock of one member.
+// Detail is everything there is to report about an array: what the md driver returns,
+// what sysfs and /proc/mdstat show, and the superblock of one member.
 type Detail struct {
 	Path   string       // as the caller named it
 	Name   string       // the kernel's name
-	Number sysblock.Num // of the device
-	Size   int64        // bytes; 0 if the array does not run
+	Number sysblock.Num // of the md device
+	Size   int64        // bytes; 0 if the array is not running
 
-	// Info is the driver's answer. Where it has none because the array is set
-	// up only in part, HasInfo is false and Info holds what follows from sysfs.
+	// Info is what the driver returns. If it returns nothing because the array is only
+	// partly set up, HasInfo is false and Info is derived from sysfs.
 	Info    mdctl.ArrayInfo
 	HasInfo bool
 
 	Metadata      sysmd.Metadata
-	State         string // array_state; of a kernel newer than us it may be any word
-	Policy        string // consistency_policy, "" if the kernel has none
-	ComponentSize int64  // bytes used of each member, 0 if sysfs does not say
+	State         string // array_state; a newer kernel may show words that mdkit does not know
+	Policy        string // consistency_policy, "" if the kernel has no such attribute
+	ComponentSize int64  // bytes used on each member, 0 if sysfs does not say
 
-	Members    []Bound           // as sysfs lists them, in its own order
-	Disks      []Disk            // as the driver answers, by number; of an array with Info only
-	DiskErrors map[int]error     // numbers of slots for which it gave none
-	BitmapFile string            // path of a bitmap file of old
-	Sync       *sysmd.MdstatSync // what is under way or waits, nil for nothing
-	Super      *Examined         // of the first member that fits the array, nil if none does
-	Entry      *node.MapEntry    // of the map of arrays, nil if it has none
+	Members    []Bound           // as sysfs lists them, in the order of sysfs
+	Disks      []Disk            // as the driver returns them, by number; empty without HasInfo
+	DiskErrors map[int]error     // slots for which the driver returned an error
+	BitmapFile string            // path of a bitmap file, which old kernels support
+	Sync       *sysmd.MdstatSync // the action that is in progress or waits, nil for none
+	Super      *Examined         // of the first member that matches the array, nil if none does
+	Entry      *node.MapEntry    // from the map of arrays, nil if the array is not in it
 }
 
 // Disk is a device of an array, as the driver describes it.
 type Disk struct {
 	mdctl.DiskInfo
-	Alive bool // the kernel still has the device
+	Alive bool // the kernel still has this device
 }
 
 // Bound is a device bound to an array, as sysfs shows it.
 type Bound struct {
-	Name   string // the folder's, such as "dev-sda1"
+	Name   string // of the folder, such as "dev-sda1"
 	Number sysblock.Num
 	Slot   int      // -1 for none, and for the journal
-	State  []string // the flags of its attribute state
+	State  []string // the flags in its state attribute
 }
 
 // Is reports whether the kernel shows the flag, such as "faulty".
@@ -81,14 +81,13 @@ func (d *Detail) Inactive() bool {
 	return true
 }
 
-// Container reports whether this is no array of its own but a set of devices
-// with external metadata, which arrays are made from.
+// Container reports whether this is not an array by itself but a set of devices with
+// external metadata, in which arrays are made.
 func (d *Detail) Container() bool {
 	return d.Info.RaidDisks == 0 && d.Metadata.Kind == sysmd.MetadataExternal
 }
 
-// Reports gathers what is told of arrays. The zero value is not usable; take
-// NewReports.
+// Reports gathers reports about arrays. The zero value is not usable; use NewReports.
 type Reports struct {
 	FS    sysfs.FS
 	Map   node.Map
@@ -98,9 +97,8 @@ type Reports struct {
 // NewReports returns the reports of the running system.
 func NewReports() *Reports { return &Reports{FS: sysfs.Host} }
 
-// Detail gathers what there is to know of the array at path. It fails with
-// ErrNotMD, with ErrNoArray, with the error of opening path, or with the
-// driver's refusal.
+// Detail gathers what is known about the array at path. It fails with ErrNotMD, with
+// ErrNoArray, with the error of opening path, or with the driver's error.
 func (r *Reports) Detail(path string) (*Detail, error) {
 	dev, err := mdctl.Open(path, os.O_RDONLY)
 	if errors.Is(err, mdctl.ErrNotArray) {
@@ -135,8 +133,8 @@ func (r *Reports) Detail(path string) (*Detail, error) {
 	return d, nil
 }
 
-// find learns the kernel's name of the device, or of the array it is a
-// partition of.
+// find finds out the kernel's name of the device, or of the array of which it is a
+// partition.
 func (d *Detail) find(root sysfs.FS, dev *mdctl.Device) (*sysmd.Array, error) {
 	major, minor, err := blockctl.Number(dev.File())
 	if err != nil {
@@ -176,8 +174,8 @@ func (d *Detail) readSysfs(a *sysmd.Array) error {
 	return err
 }
 
-// boundTo lists the members of an array in the order of its folder, which is
-// the order mdadm reports them in. Those that are just going away are left out.
+// boundTo lists the members of an array in the order of its folder, which is the order
+// in which mdadm reports them. Members that are about to go are left out.
 func boundTo(a *sysmd.Array) ([]Bound, error) {
 	members, err := a.MembersUnsorted()
 	if err != nil {
@@ -193,8 +191,8 @@ func boundTo(a *sysmd.Array) ([]Bound, error) {
 	return list, nil
 }
 
-// shown is what an attribute shows, in the kernel's words: also one that a newer
-// kernel has and sysfs/md does not know.
+// shown returns the word that an attribute shows, even one of a newer kernel that
+// sysfs/md does not know.
 func shown[T any](v T, err error) (string, error) {
 	var unknown *sysfs.ParseError
 	if errors.As(err, &unknown) {
@@ -206,7 +204,7 @@ func shown[T any](v T, err error) (string, error) {
 	return fmt.Sprint(v), nil
 }
 
-// read reports whether there is still a device to speak of.
+// read reads the member, and returns false if its device is gone.
 func (b *Bound) read(m *sysmd.Member) bool {
 	var err error
 	if b.Number, err = m.Number(); err != nil || m.Offline() {
@@ -225,8 +223,8 @@ func (b *Bound) read(m *sysmd.Member) bool {
 	return err == nil
 }
 
-// askDriver asks for the array and its members by ioctl. An array that is only
-// in part set up has no answer: then what is known follows from sysfs.
+// askDriver reads the array and its members by ioctl. If the array is only partly set
+// up, the information is derived from sysfs.
 func (d *Detail) askDriver(root sysfs.FS, dev *mdctl.Device) error {
 	info, err := dev.ArrayInfo()
 	switch {
@@ -260,7 +258,7 @@ func (d *Detail) askDriver(root sysfs.FS, dev *mdctl.Device) error {
 	return nil
 }
 
-// maxDisks bounds the numbers members can have (the max_devs of mdadm's
+// maxDisks returns an upper limit for the numbers of members (max_devs in mdadm's
 // metadata formats).
 func (d *Detail) maxDisks() int {
 	if d.Metadata.Kind == sysmd.MetadataNative && d.Metadata.Major == 1 {
@@ -269,8 +267,8 @@ func (d *Detail) maxDisks() int {
 	return md.Super0Disks
 }
 
-// infoFromSysfs is what mdadm makes of sysfs for want of an answer (sysfs.c,
-// sysfs_read): versions and counts, and nothing else.
+// infoFromSysfs returns what mdadm derives from sysfs if the driver returns nothing
+// (sysfs.c, sysfs_read): only versions and counts.
 func (d *Detail) infoFromSysfs() mdctl.ArrayInfo {
 	info := mdctl.ArrayInfo{NrDisks: int32(len(d.Members))}
 	info.MajorVersion, info.MinorVersion = d.versionNumbers()
@@ -288,8 +286,8 @@ func (d *Detail) infoFromSysfs() mdctl.ArrayInfo {
 	return info
 }
 
-// versionNumbers are mdadm's numbers for the metadata: -1 and -1 for none, -1
-// and -2 for external.
+// versionNumbers returns mdadm's numbers for the metadata: -1 and -1 for none, -1 and -2
+// for external.
 func (d *Detail) versionNumbers() (major, minor int32) {
 	switch d.Metadata.Kind {
 	case sysmd.MetadataNone:
@@ -300,8 +298,8 @@ func (d *Detail) versionNumbers() (major, minor int32) {
 	return int32(d.Metadata.Major), int32(d.Metadata.Minor)
 }
 
-// superVersion is the format that the members' superblocks have. Arrays
-// without metadata are looked at for 0.90, as mdadm does.
+// superVersion returns the format of the members' superblocks. For arrays without
+// metadata it is 0.90, as in mdadm.
 func (d *Detail) superVersion() (md.Version, bool) {
 	switch {
 	case d.Metadata.Kind == sysmd.MetadataExternal:
@@ -313,8 +311,8 @@ func (d *Detail) superVersion() (md.Version, bool) {
 	return v, v == md.V10 || v == md.V11 || v == md.V12
 }
 
-// findSuper takes the superblock of the first active member that belongs to
-// the array; of an array that is not set up, of the first that has one.
+// findSuper finds the superblock of the first active member that belongs to the array
+// or, if the array is not set up, of the first member that has one.
 func (d *Detail) findSuper(nodes *node.Nodes) {
 	v, ok := d.superVersion()
 	if !ok {
@@ -346,7 +344,7 @@ func (d *Detail) superCandidates() []sysblock.Num {
 	return list
 }
 
-// fits compares a superblock with the driver's answer in the fields that mdadm
+// fits compares a superblock with the driver's information, in the fields that mdadm
 // compares.
 func (d *Detail) fits(x *Examined) bool {
 	ctime := uint32(x.CTime().Unix())
@@ -367,8 +365,8 @@ func examineNumber(nodes *node.Nodes, num sysblock.Num, v md.Version) (*Examined
 	return ExamineMember(dev, v)
 }
 
-// entry finds the array in the map: by its uuid, or without a superblock by
-// its name. Entries of arrays that are gone do not count.
+// entry finds the array in the map, by its uuid or, without a superblock, by its name.
+// Entries of arrays that are gone do not count.
 func (d *Detail) entry(m node.Map, stat *sysmd.Mdstat) *node.MapEntry {
 	entries, err := m.Read()
 	if err != nil {
@@ -386,7 +384,7 @@ func (d *Detail) entry(m node.Map, stat *sysmd.Mdstat) *node.MapEntry {
 	return nil
 }
 
-// MapUUID is the array's uuid in the form of the map of arrays.
+// MapUUID returns the array's uuid in the form of the map of arrays.
 func (x *Examined) MapUUID() node.MapUUID {
 	if s := x.Super0; s != nil {
 		return node.MapUUID{s.SetUUID0, s.SetUUID1, s.SetUUID2, s.SetUUID3}

@@ -5,16 +5,16 @@ import (
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 )
 
-// Row is a line of the table of an array's devices. A slot without a device
-// has a row with the number -1, the device 0:0 and the state DiskRemoved.
+// Row is a line in the table of an array's devices. For a slot without a device, the row
+// has the number -1, the device 0:0 and the state DiskRemoved.
 type Row struct{ Disk }
 
 // Empty reports whether the row has no device.
 func (r Row) Empty() bool { return r.Major == 0 && r.Minor == 0 }
 
-// Rows sorts an array's devices into mdadm's table (Detail.c): two rows for
-// each slot, the second for a replacement, and then all others. An array that
-// is not set up has only others.
+// Rows sorts an array's devices into mdadm's table (Detail.c): two rows for each slot,
+// the second for a replacement, followed by all others. In an array that is not set up,
+// all are others.
 func (d *Detail) Rows() (slots [][2]Row, others []Row) {
 	if d.Inactive() {
 		for _, b := range d.Members {
@@ -47,8 +47,8 @@ func (d *Detail) Rows() (slots [][2]Row, others []Row) {
 	return slots, others
 }
 
-// DeviceState is what mdadm makes of a member's flags in sysfs: two bits of the
-// driver's word.
+// diskState converts a member's flags in sysfs to the driver's state, with the two bits
+// that mdadm sets.
 func (b *Bound) diskState() mdctl.DiskState {
 	switch {
 	case b.Is("faulty"):
@@ -59,8 +59,8 @@ func (b *Bound) diskState() mdctl.DiskState {
 	return 0
 }
 
-// Available says for each slot whether a device in it, or its replacement, is
-// there and in sync.
+// Available says for each slot whether it, or its replacement, has a device that is
+// present and in sync.
 func (d *Detail) Available() []bool {
 	slots, _ := d.Rows()
 	avail := make([]bool, len(slots))
@@ -72,12 +72,13 @@ func (d *Detail) Available() []bool {
 	return avail
 }
 
-// Enough reports whether the devices available are enough to run the array.
+// Enough reports whether the available devices are enough to run the array.
 func (d *Detail) Enough() bool {
 	level := md.Level(d.Info.Level)
 	avail := d.Available()
 	if len(avail) == 0 {
-		// mdadm asks by level 0 for what is not set up, and needs none of none.
+		// For an array that is not set up, mdadm asks about level 0, and needs all of 0
+		// devices.
 		return level == md.LevelRAID0 || level == md.LevelLinear
 	}
 	return md.Enough(level, len(avail), d.Info.Layout, true, avail)

@@ -2,5 +2,5 @@ package report
 
 import "errors"
 
-// errForeignBitmap is why a bitmap with another array's uuid does not count.
+// errForeignBitmap says why a bitmap with another array's uuid does not count.
 var errForeignBitmap = errors.New("the bitmap belongs to another array")

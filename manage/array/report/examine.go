@@ -5,30 +5,29 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// Examined is what the metadata of one device says, as it is reported: the
-// superblock found, and what follows from it for this device.
+// Examined is a report of the metadata of one device: the superblock, and what follows
+// from it for this device.
 type Examined struct {
 	*md.Member
 
 	// Bitmap is the superblock of the internal bitmap, nil if there is none.
 	Bitmap *md.Bitmap
-	// BitmapLost is why a bitmap the superblock promises is not there: it could
-	// not be read, is no bitmap, or belongs to another array. Its feature bit is
-	// then taken away, as mdadm does before it shows or uses the superblock;
-	// nil otherwise.
+	// BitmapLost says why the bitmap that the superblock announces is missing: it could
+	// not be read, is not a bitmap, or belongs to another array. Its feature bit is then
+	// cleared, as mdadm does before it shows or uses the superblock. Otherwise it is
+	// nil.
 	BitmapLost error
 	// Checksum is what the superblock's checksum should be. A lost bitmap
 	// changes it.
 	Checksum uint32
-	// SpaceBefore and SpaceAfter are the sectors by which the data of a 1.x
-	// member could grow or move towards the start and the end of the device.
-	// SpaceAfter wraps around on a device that is shorter than its superblock
-	// says; see Truncated.
+	// SpaceBefore and SpaceAfter are the sectors by which the data of a 1.x member could
+	// grow or move towards the start and the end of the device. SpaceAfter wraps around
+	// on a device that is shorter than its superblock says; see Truncated.
 	SpaceBefore, SpaceAfter uint64
 }
 
-// ExamineMember reads the metadata of d: of the given versions only, or, with
-// none given, the one mdadm would choose. Errors are those of md.ReadMember.
+// ExamineMember reads the metadata of d: only of the given versions or, if there are
+// none, of the version that mdadm would choose. Errors are those of md.ReadMember.
 func ExamineMember(d block.Device, want ...md.Version) (*Examined, error) {
 	m, err := md.ReadMember(d, want...)
 	if err != nil {
@@ -45,8 +44,8 @@ func ExamineMember(d block.Device, want ...md.Version) (*Examined, error) {
 	return x, nil
 }
 
-// readBitmap looks for the bitmap, and takes the promise of one away if it is
-// not there (super1.c, load_super1; super0.c, load_super0).
+// readBitmap looks for the bitmap. If it is missing, readBitmap clears the feature bit
+// (super1.c, load_super1; super0.c, load_super0).
 func (x *Examined) readBitmap(d block.Device) {
 	b, err := x.ReadBitmap(d)
 	if b == nil && err == nil {
@@ -67,8 +66,7 @@ func (x *Examined) readBitmap(d block.Device) {
 	}
 }
 
-// ClusterNodes is how many nodes a clustered bitmap has room for, 0 if there
-// is none.
+// ClusterNodes returns the number of nodes that a clustered bitmap has room for, or 0.
 func (x *Examined) ClusterNodes() uint32 {
 	if x.Bitmap == nil {
 		return 0
@@ -76,7 +74,7 @@ func (x *Examined) ClusterNodes() uint32 {
 	return x.Bitmap.Nodes
 }
 
-// ClusterName is the name of the cluster of a clustered bitmap.
+// ClusterName returns the cluster's name from a clustered bitmap.
 func (x *Examined) ClusterName() string {
 	if x.Bitmap == nil {
 		return ""
@@ -84,22 +82,21 @@ func (x *Examined) ClusterName() string {
 	return x.Bitmap.Cluster()
 }
 
-// NoSpace is the SpaceAfter of a member that has no room on either side; it
-// stands for "none, but the data offset may still change" (super1.c,
-// getinfo_super1).
+// NoSpace is the SpaceAfter of a member that has no room on either side; it means "none,
+// but the data offset can still change" (super1.c, getinfo_super1).
 const NoSpace = 1
 
-// SpaceKnown reports whether SpaceBefore and SpaceAfter are worth showing:
-// there is room, and no reshape is using it.
+// SpaceKnown reports whether SpaceBefore and SpaceAfter should be shown: there is space,
+// and no reshape is using it.
 func (x *Examined) SpaceKnown() bool {
 	return x.Super1 != nil && x.SpaceAfter != NoSpace && x.Super1.FeatureMap&md.FeatureNewOffset == 0
 }
 
-// deviceSectors is the size of the device in whole sectors.
+// deviceSectors returns the size of the device in whole sectors.
 func (x *Examined) deviceSectors() uint64 { return uint64(x.Size) / md.SectorSize }
 
-// Truncated returns by how many sectors the device is too short for the data
-// its superblock places on it; 0 if it is long enough.
+// Truncated returns how many sectors the device lacks for the data that its superblock
+// places on it; 0 if it is large enough.
 func (x *Examined) Truncated() uint64 {
 	s := x.Super1
 	if s == nil || s.DataSize > md.MaxSector-s.DataOffset {
@@ -111,8 +108,8 @@ func (x *Examined) Truncated() uint64 {
 	return 0
 }
 
-// space works out the room around the data of a 1.x member exactly as mdadm
-// does (super1.c, getinfo_super1), with the same arithmetic modulo 2^64.
+// space computes the space around the data of a 1.x member exactly as mdadm does
+// (super1.c, getinfo_super1), with the same arithmetic modulo 2^64.
 func (x *Examined) space() (before, after uint64) {
 	s := x.Super1
 	if s.DataOffset < s.SuperOffset {
@@ -124,13 +121,13 @@ func (x *Examined) space() (before, after uint64) {
 		after = NoSpace
 	}
 	if x.listedRole() == md.RoleJournal {
-		after = (x.deviceSectors() - s.DataOffset) % 8 // journals use whole 4 KiB blocks
+		after = (x.deviceSectors() - s.DataOffset) % 8 // journals consist of whole 4 KiB blocks
 	}
 	return before, after
 }
 
-// listedRole is Role, except that a device number outside of the role table is
-// a faulty device here.
+// listedRole returns the role, except that a device number outside the role table makes
+// the device faulty.
 func (x *Examined) listedRole() md.Role {
 	if uint64(x.Super1.DevNumber) >= uint64(len(x.Super1.DevRoles)) {
 		return md.RoleFaulty
@@ -138,8 +135,8 @@ func (x *Examined) listedRole() md.Role {
 	return x.Super1.Role()
 }
 
-// dataSectors is how much of the device the array uses: all of it for levels
-// whose members differ.
+// dataSectors returns how much of the device the array uses: all of it at levels whose
+// members may differ in size.
 func (x *Examined) dataSectors() uint64 {
 	if x.Super1.Level <= 0 {
 		return x.Super1.DataSize
@@ -147,8 +144,8 @@ func (x *Examined) dataSectors() uint64 {
 	return x.Super1.Size
 }
 
-// places gives what lies around the superblock, in sectors from it: the bitmap
-// or the partial parity log, whichever there is.
+// places returns what is around the superblock, in sectors relative to it: the bitmap or
+// the partial parity log, whichever exists.
 func (x *Examined) places() (bitmap, ppl int64, pplSize uint16) {
 	s := x.Super1
 	switch {
@@ -161,8 +158,8 @@ func (x *Examined) places() (bitmap, ppl int64, pplSize uint16) {
 	return 0, 0, 0
 }
 
-// spaceBeforeSuper is the room between data and what comes first behind it:
-// the superblock, or what lies before that.
+// spaceBeforeSuper returns the space between the data and what follows it first: the
+// superblock, or what is before the superblock.
 func (x *Examined) spaceBeforeSuper() uint64 {
 	s := x.Super1
 	bitmap, ppl, _ := x.places()
@@ -177,11 +174,11 @@ func (x *Examined) spaceBeforeSuper() uint64 {
 	return 0
 }
 
-// headSectors is what mdadm leaves to a superblock at the start of a device:
-// 32 KiB and a page, as the kernel does.
+// headSectors is what mdadm and the kernel reserve for a superblock at the start of a
+// device: 32 KiB and a page.
 const headSectors = (32 + 4) * 2
 
-// spaceBehindSuper is the room between the end of the metadata and the data.
+// spaceBehindSuper returns the space between the end of the metadata and the data.
 func (x *Examined) spaceBehindSuper() uint64 {
 	s := x.Super1
 	bitmap, ppl, pplSize := x.places()

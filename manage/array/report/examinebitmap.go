@@ -13,49 +13,49 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// ErrNoBitmap marks a member that has no internal bitmap.
+// ErrNoBitmap marks a member without an internal bitmap.
 var ErrNoBitmap = errors.New("no write-intent bitmap")
 
-// NoBitmapError is what ExamineBitmap fails with for a device that is neither a
-// member nor a bitmap: what stands in the place of a bitmap file's head.
+// NoBitmapError is the error of ExamineBitmap for a device that is neither a member nor
+// a bitmap. It has what was read in place of a bitmap's superblock.
 type NoBitmapError struct {
 	Device  string
 	Magic   uint32
 	Version uint32
-	Array   bool // the device is itself an md array, so its members are meant
+	Array   bool // the device is itself an md array, so its members were meant
 	Table   bool // the device has a partition table
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *NoBitmapError) Error() string {
 	switch {
 	case e.Table:
-		return "No bitmap possible with mbr metadata" // mdadm's words, of partition tables too
+		return "No bitmap possible with mbr metadata" // mdadm says mbr for all partition tables
 	case e.Array:
 		return fmt.Sprintf("%s is an md array: its bitmap is on its members", e.Device)
 	}
 	return fmt.Sprintf("No bitmap and no md superblock detected on %s.", e.Device)
 }
 
-// BitmapReport is a write-intent bitmap as it is reported.
+// BitmapReport is a report of a write-intent bitmap.
 type BitmapReport struct {
-	Bitmap *md.Bitmap // the first copy's superblock
-	UUID   md.UUID    // the array's, as mdadm prints it
+	Bitmap *md.Bitmap // the superblock of the first copy
+	UUID   md.UUID    // the array's uuid, as mdadm prints it
 	Copies []BitmapCopy
 }
 
-// BitmapCopy is one copy of a bitmap; a clustered one has one for each node.
+// BitmapCopy is one copy of a bitmap; a clustered bitmap has one for each node.
 type BitmapCopy struct {
 	Bitmap *md.Bitmap // nil if it could not be read
 	Count  md.BitmapCount
-	// Err is why the superblock is of no use, or the count is not complete.
+	// Err says why the superblock is unusable, or the count incomplete.
 	Err error
 }
 
-// ExamineBitmap reads the bitmap that d holds: the internal bitmap of a member,
-// or, where there is no md superblock, a bitmap that begins at the start of
-// the device or file. It fails with ErrNoBitmap for a member without one, and
-// with a *NoBitmapError for a device that is neither.
+// ExamineBitmap reads the bitmap on d: the internal bitmap of a member or, if there is
+// no md superblock, a bitmap at the start of the device or file. It fails with
+// ErrNoBitmap for a member without one, and with a *NoBitmapError for a device that is
+// neither.
 func ExamineBitmap(d block.Device, want ...md.Version) (*BitmapReport, error) {
 	m, err := md.ReadMember(d, want...)
 	if errors.Is(err, md.ErrNoSuper) {
@@ -88,7 +88,7 @@ func openBitmap(name string) (*BitmapReport, error) {
 	return ExamineBitmap(d)
 }
 
-// maxNodes is more nodes than any cluster has: a larger number is damage.
+// maxNodes is more nodes than any cluster has: a larger number must be damage.
 const maxNodes = 256
 
 func readCopy(d block.Device, m *md.Member, first *md.Bitmap, node int) BitmapCopy {
@@ -110,8 +110,7 @@ func (c *BitmapCopy) count(d block.Device) {
 	}
 }
 
-// bitmapFile reads a bitmap at the start of d, as mdadm once kept them in
-// files.
+// bitmapFile reads a bitmap at the start of d, as in the bitmap files of the past.
 func bitmapFile(d block.Device) (*BitmapReport, error) {
 	none := &NoBitmapError{Device: block.Name(d), Array: IsArray(block.Name(d))}
 	head := make([]byte, md.BitmapSuperSize)
@@ -136,9 +135,9 @@ func IsArray(path string) bool {
 	return err == nil
 }
 
-// IsIdleArray reports whether path is the node of an md array that does not run
-// and has no external metadata: a device of no size, on which nothing is to be
-// looked for (util.c, must_be_container).
+// IsIdleArray reports whether path is the node of an md array that is not running and
+// has no external metadata: its size is 0, so there is nothing to look for (util.c,
+// must_be_container).
 func IsIdleArray(path string) bool {
 	a, err := live.ArrayAt(sysfs.Host, path)
 	if err != nil {

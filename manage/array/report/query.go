@@ -1,5 +1,5 @@
-// Package report gathers what there is to say about arrays and members: --detail,
-// --examine and --query as values.
+// Package report provides the reports about arrays and members, --detail, --examine and
+// --query, as values.
 package report
 
 import (
@@ -14,46 +14,45 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Query is the short answer to what a device has to do with md: it may be an
-// array, a member of one, both, or neither.
+// Query is a short answer to what a device has to do with md: it may be an array, a
+// member of one, both, or neither.
 type Query struct {
 	Array  *QueryArray
 	Member *QueryMember
 }
 
-// QueryArray is what there is to say of an array in one line.
+// QueryArray is a one-line report about an array.
 type QueryArray struct {
-	Size      int64    // bytes; 0 if it does not run
+	Size      int64    // bytes; 0 if it is not running
 	Level     md.Level // meaningless without HasLevel
-	HasLevel  bool     // the array runs, or is going to
+	HasLevel  bool     // the array runs, or is being started
 	RaidDisks int
 	Spares    int
 }
 
-// Activity is how a member and the array it belongs to get along.
+// Activity is what part a member has in its array.
 type Activity string
 
 // Activities (Query.c).
 const (
-	// ActivityInactive: the map knows no running array of the member's uuid.
+	// ActivityInactive means that the map has no running array with the member's uuid.
 	ActivityInactive Activity = "inactive"
-	// ActivityUndetected: it knows one, but that does not run.
+	// ActivityUndetected means that the map has such an array, but it is not running.
 	ActivityUndetected Activity = "undetected"
-	// ActivityActive: the device is in the array, in its place.
+	// ActivityActive means that the device is in the array, in its slot.
 	ActivityActive Activity = "active"
-	// ActivityMismatch: another device has its place in the array.
+	// ActivityMismatch means that another device is in that slot of the array.
 	ActivityMismatch Activity = "mismatch"
 )
 
-// QueryMember is what there is to say of a member in one line.
+// QueryMember is a one-line report about a member.
 type QueryMember struct {
 	*Examined
 	Activity Activity
 	Path     string // of the array, "" if it is not known
 }
 
-// Query looks at the device or file at path. It fails only if that cannot be
-// opened.
+// Query examines the device or file at path. It fails only if that cannot be opened.
 func (r *Reports) Query(path string) (*Query, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -64,7 +63,7 @@ func (r *Reports) Query(path string) (*Query, error) {
 	q.Array = r.queryArray(f)
 	d, err := block.OpenFile(path, block.Direct)
 	if err != nil {
-		return q, nil //nolint:nilerr // a directory or character device is neither array nor member
+		return q, nil //nolint:nilerr // a folder or character device is neither array nor member
 	}
 	defer d.Close()
 	if x, err := ExamineMember(d); err == nil {
@@ -73,8 +72,8 @@ func (r *Reports) Query(path string) (*Query, error) {
 	return q, nil
 }
 
-// queryArray takes what sysfs knows (sysfs.c, sysfs_read): spares are the
-// members that are neither failed nor in sync.
+// queryArray reads the array from sysfs (sysfs.c, sysfs_read): spares are the members
+// that are neither failed nor in sync.
 func (r *Reports) queryArray(f *os.File) *QueryArray {
 	major, minor, err := blockctl.Number(f)
 	if err != nil {
@@ -114,8 +113,7 @@ func (r *Reports) queryArray(f *os.File) *QueryArray {
 	return q
 }
 
-// queryMember looks the member's array up in the map, and for the member in
-// the array.
+// queryMember looks for the member's array in the map, and for the member in the array.
 func (r *Reports) queryMember(f *os.File, x *Examined) *QueryMember {
 	m := &QueryMember{Examined: x, Activity: ActivityInactive}
 	entry := r.lookup(x.MapUUID())
@@ -146,7 +144,7 @@ func (r *Reports) queryMember(f *os.File, x *Examined) *QueryMember {
 	return m
 }
 
-// lookup finds a running array in the map by its uuid.
+// lookup finds a running array in the map, by its uuid.
 func (r *Reports) lookup(uuid node.MapUUID) *node.MapEntry {
 	entries, err := r.Map.Read()
 	if err != nil {

@@ -13,8 +13,8 @@ func disk(number, slot int32, state mdctl.DiskState) Disk {
 	return Disk{Alive: true, DiskInfo: mdctl.DiskInfo{Number: number, Major: 8, Minor: number + 1, RaidDisk: slot, State: state}}
 }
 
-// A slot with two devices has a row for its replacement; journals and spares
-// come behind all slots, and a hole is a row too.
+// TestRows: a slot with two devices has a row for its replacement; journals and spares
+// follow all slots, and an empty slot has a row too.
 func TestRows(t *testing.T) {
 	const up = mdctl.DiskActive | mdctl.DiskSync
 	d := &Detail{
@@ -43,7 +43,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// Of arrays that do not run all devices are others, whatever their slots.
+// TestRowsOfInactive: in arrays that are not running all devices are others, whatever
+// their slots.
 func TestRowsOfInactive(t *testing.T) {
 	d := &Detail{State: "inactive", Members: []Bound{
 		{Name: "dev-sda", Number: sysblock.Num{Major: 8}, Slot: 1, State: []string{"in_sync"}},
@@ -58,7 +59,8 @@ func TestRowsOfInactive(t *testing.T) {
 	}
 }
 
-// What others stand on comes before them, though the kernel lists it after.
+// TestOldestFirst: an array comes after the arrays that it is built on, even if the
+// kernel lists it first.
 func TestOldestFirst(t *testing.T) {
 	stat := []sysmd.MdstatArray{
 		{Name: "md0"},

@@ -1,4 +1,4 @@
-// Package metadata saves the metadata of a device in a file and brings it back.
+// Package metadata saves the metadata of a device in a file and restores it.
 package metadata
 
 import (
@@ -18,37 +18,36 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// CopyRequest asks for the metadata of a member to be saved in a file, or to
-// be restored from one.
+// CopyRequest asks to save the metadata of a member in a file, or to restore it from
+// one.
 type CopyRequest struct {
 	Device string // the member: a path, or "major:minor"
-	// Dir is the folder of the files. RestoreMetadata also takes a file, if
+	// Dir is the folder of the files. For RestoreMetadata it may also be a file, if
 	// Alone.
 	Dir     string
-	Alone   bool        // no other device is on the same command line
-	Version *md.Version // only metadata of this version; nil for what is there
-	Force   bool        // restore to a device that is in use, too
-	// BackupDir is where RestoreMetadata keeps what it overwrites; with Force it is
-	// saved meanwhile even without. See plan.Backup.
+	Alone   bool        // the command line names no other device
+	Version *md.Version // only metadata of this version; nil for any
+	Force   bool        // restore even to a device that is in use
+	// BackupDir is where RestoreMetadata saves what it overwrites; with Force that is
+	// saved for the time being even without a BackupDir. See plan.Backup.
 	BackupDir string
 	DryRun    bool
 	Report    note.Reporter
 }
 
-// CopyResult tells what was saved or restored, or would be.
+// CopyResult says what was saved or restored, or would be.
 type CopyResult struct {
-	File  string   // that holds the metadata
-	Links []string // further names of it, by the names of the device in /dev/disk/by-id
+	File  string   // the file with the metadata
+	Links []string // its other names, which are those of the device in /dev/disk/by-id
 	Steps []plan.StepInfo
 }
 
-// ErrBadDirectory is a folder of DumpMetadata or RestoreMetadata that is none.
+// ErrBadDirectory marks a Dir that cannot be used.
 var ErrBadDirectory = errors.New("no folder to hold metadata")
 
-// DumpMetadata saves the metadata of a member in a sparse file of the same
-// size, so that the file is a member itself to all that only reads (mdadm 4.2,
-// Dump.c). What goes wrong has been reported; the error matches
-// ErrBadDirectory if the folder is to blame.
+// DumpMetadata saves the metadata of a member in a sparse file of the same size, which
+// can be read like the member itself (mdadm 4.2, Dump.c). Failures have been reported;
+// the error matches ErrBadDirectory if the folder is the problem.
 func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	if st, err := os.Stat(req.Dir); err != nil || !st.IsDir() {
 		return nil, req.Report.Fail(errors.Join(ErrBadDirectory, err), "metadata.dump-requires-existing-directory", req.Dir)
@@ -73,7 +72,7 @@ func DumpMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
 	return r, nil
 }
 
-// link gives the file the further names of its device.
+// link links the file to the other names of its device.
 func (r *CopyResult) link(req *CopyRequest, d *device.Device) {
 	for _, name := range d.NamesByID() {
 		link := filepath.Join(req.Dir, name)
@@ -86,8 +85,8 @@ func (r *CopyResult) link(req *CopyRequest, d *device.Device) {
 	}
 }
 
-// metadata finds what belongs to the metadata on d: the extents to copy. name
-// is of the thing looked at, to of what it is copied to, for messages.
+// metadata finds the metadata on d, and the extents to copy. In messages, name is what d
+// is called, and to what it is copied to.
 func (req *CopyRequest) metadata(d block.Device, name string, nothing note.ID, to string) (*md.Member, []block.Extent, error) {
 	var m *md.Member
 	var err error
@@ -111,7 +110,7 @@ func (req *CopyRequest) metadata(d block.Device, name string, nothing note.ID, t
 	return m, extents, nil
 }
 
-// familyName is mdadm's name for the formats of a version (super0.c, super1.c).
+// familyName returns mdadm's name for the formats of a version (super0.c, super1.c).
 func familyName(v md.Version) string {
 	if v == md.V090 {
 		return v.String()
@@ -119,9 +118,9 @@ func familyName(v md.Version) string {
 	return "1.x"
 }
 
-// metadataExtents are the areas that belong to the superblock: of 0.90 all the
-// 64 KiB reserved for it, of 1.x superblock, bitmap and bad block log (super0.c
-// and super1.c, copy_metadata).
+// metadataExtents returns the areas that belong to the superblock: for 0.90 all the 64
+// KiB reserved for it, for 1.x superblock, bitmap and bad block log (super0.c and
+// super1.c, copy_metadata).
 func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
 	type area struct{ off, length int64 }
 	areas := []area{{m.Offset, super1Room}}
@@ -142,8 +141,8 @@ func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
 	}
 	var extents []block.Extent
 	for _, a := range areas {
-		// What the metadata says of its size takes no memory that there is no
-		// device for.
+		// Sizes in the metadata must not make us allocate more memory than the device is
+		// large.
 		if err := block.CheckRange("read", block.Name(d), d.Size(), a.off, a.length); err != nil {
 			return nil, err
 		}
@@ -156,13 +155,13 @@ func metadataExtents(d block.Device, m *md.Member) ([]block.Extent, error) {
 	return extents, nil
 }
 
-// super1Room is what a 1.x superblock takes at most, in bytes.
+// super1Room is the most that a 1.x superblock takes up, in bytes.
 const super1Room = 4096
 
 func roundUpTo(n, unit uint64) uint64 { return (n + unit - 1) / unit * unit }
 
-// newDump is a step that makes a file of the given size, in bytes, which holds
-// nothing but the extents.
+// newDump returns a step that makes a file of the given size, in bytes, containing only
+// the extents.
 func newDump(path string, size int64, extents []block.Extent) plan.Step {
 	made := false
 	info := plan.StepInfo{Kind: plan.KindWrite, Target: path, What: fmt.Sprintf("new file with %d areas of metadata", len(extents)), Length: size}
@@ -187,10 +186,10 @@ func newDump(path string, size int64, extents []block.Extent) plan.Step {
 	})
 }
 
-// RestoreMetadata writes the metadata in a file of DumpMetadata to a device:
-// all of it, or nothing. The file is the one that has a name of the device in
-// /dev/disk/by-id, or else the device's own name. What goes wrong has been
-// reported; the error matches ErrBadDirectory if the folder is to blame.
+// RestoreMetadata writes the metadata in a file of DumpMetadata to a device: all of it,
+// or nothing. The file is named after the device, by a name in /dev/disk/by-id or its
+// own. Failures have been reported; the error matches ErrBadDirectory if the folder is
+// the problem.
 //
 // Unlike mdadm 4.2 it does not write to a device that is in use, unless forced.
 func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) {
@@ -240,7 +239,7 @@ func RestoreMetadata(ctx context.Context, req CopyRequest) (*CopyResult, error) 
 	return r, nil
 }
 
-// dumpOf chooses the file of a device.
+// dumpOf returns the file for a device.
 func (req *CopyRequest) dumpOf(d *device.Device) (string, error) {
 	var chosen string
 	var first os.FileInfo

@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// dumped is a device of a member of the given version, with a bitmap and a bad
-// block log.
+// dumped makes a device of a member of the given version, with a bitmap and a bad block
+// log.
 func dumped(super, bitmap []byte, size int64) *block.Memory {
 	d := block.NewMemory("dump", size)
 	put := func(b []byte, off int64) {
@@ -22,8 +22,8 @@ func dumped(super, bitmap []byte, size int64) *block.Memory {
 	return d
 }
 
-// FuzzDump reads the metadata of a member, as it is saved and restored: it lies
-// on the device, and takes no memory that there is no device for.
+// FuzzDump reads the metadata of a member as for saving and restoring: its extents are
+// within the device, and no more memory is allocated than the device is large.
 func FuzzDump(f *testing.F) {
 	super := func(change func(*md.Super1)) []byte {
 		s := &md.Super1{

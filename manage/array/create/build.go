@@ -17,13 +17,13 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// BuildRequest is the wish for an array of devices without metadata.
+// BuildRequest asks for an array of devices without metadata.
 type BuildRequest struct {
 	Device      string
 	Level       md.Level
 	Layout      *int32
-	Chunk       int    // KiB, 0 for the default; for linear the rounding
-	Size        uint64 // KiB to use of each device, 0 for all
+	Chunk       int    // KiB, 0 for the default; for linear the rounding unit
+	Size        uint64 // KiB to use on each device, 0 for all
 	RaidDisks   int
 	Members     []CreateMember
 	AssumeClean bool
@@ -41,11 +41,11 @@ type Building struct {
 	clean  bool
 	level  md.Level
 	slots  int
-	here   int // devices that are not missing
+	here   int // number of devices that are not missing
 }
 
-// PlanBuild checks the devices, as far as there is anything to check, and
-// gives the plan that makes the array. It fails as PlanCreate does.
+// PlanBuild checks the devices, as far as there is anything to check, and returns the
+// plan that makes the array. Its errors are those of PlanCreate.
 func PlanBuild(req BuildRequest) (*Building, error) {
 	b := &Building{
 		level: req.Level, chunk: req.Chunk, size: req.Size, clean: req.AssumeClean, slots: req.RaidDisks,
@@ -86,8 +86,8 @@ func PlanBuild(req BuildRequest) (*Building, error) {
 	return b, nil
 }
 
-// chooseLayout takes mdadm's default: unlike a new array with metadata, a
-// raid0 has no layout.
+// chooseLayout takes mdadm's default. Unlike in a new array with metadata, a raid0 gets
+// no layout.
 func (b *Building) chooseLayout(req BuildRequest) {
 	switch {
 	case req.Layout != nil:
@@ -101,8 +101,8 @@ func (b *Building) chooseLayout(req BuildRequest) {
 	}
 }
 
-// describeStep describes the array to the driver in full. Its sizes have 32
-// bits, which is all that arrays without metadata can have.
+// describeStep gives the driver a full description of the array. Its sizes have 32 bits,
+// which limits arrays without metadata.
 func (b *Building) describeStep() plan.Step {
 	info := mdctl.ArrayInfo{
 		Level: mdctl.Level(b.level), Layout: b.layout, ChunkSize: int32(b.chunk * 1024),
@@ -167,8 +167,8 @@ func (b *Building) runStep() plan.Step {
 	}, nil)
 }
 
-// Finish reports that the array has started, waits for its name to appear,
-// and lets go of it.
+// Finish reports that the array has started, waits for its name to appear, and closes
+// it.
 func (b *Building) Finish(ctx context.Context) error {
 	b.report.Say(note.Normal, "create.array-built-and-started", b.Node.Chosen)
 	node.WaitForName(ctx, b.Node.Chosen, b.report)

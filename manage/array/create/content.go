@@ -13,18 +13,18 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// timeText is how the C library writes times.
+// timeText is the format in which the C library writes times.
 const timeText = "Mon Jan _2 15:04:05 2006"
 
-// oddDetail adds a line to what odd reported.
+// oddDetail adds a line to the last report of odd.
 func (c *creator) oddDetail(id note.ID, args ...any) {
 	if !c.Run || c.Verbose >= 0 {
 		c.Report.More(note.Always, id, args...)
 	}
 }
 
-// inspectContents reports what mdadm looks for: ext2 and reiserfs, members of
-// other arrays, and boot sectors (util.c, check_ext2, check_reiser, check_raid).
+// inspectContents reports what mdadm looks for: ext2 and reiserfs, members of other
+// arrays, and boot sectors (util.c, check_ext2, check_reiser, check_raid).
 func (c *creator) inspectContents(path string, f *device.Device) error {
 	buf := make([]byte, 1024)
 	at := func(off int64) bool { return block.ReadFull(f, buf, off) == nil }
@@ -56,8 +56,8 @@ func (c *creator) inspectContents(path string, f *device.Device) error {
 	return c.inspectSignatures(path, f, err == nil, bootSector)
 }
 
-// inspectSignatures reports what else there is, the first of each kind: mdadm
-// would overwrite it without a word. isMember and bootSector say what has been
+// inspectSignatures reports other signatures, the first of each kind: mdadm would
+// overwrite them without a word. isMember and bootSector say what has already been
 // reported.
 func (c *creator) inspectSignatures(path string, f *device.Device, isMember, bootSector bool) error {
 	found, err := probe.Probe(f)
@@ -79,12 +79,13 @@ func (c *creator) inspectSignatures(path string, f *device.Device, isMember, boo
 // reiserfsSuper is where mdadm looks for the superblock of reiserfs, in bytes.
 const reiserfsSuper = 64 << 10
 
-// isBootSector reports whether the first sector ends with the mark of one.
+// isBootSector reports whether the first sector ends with the signature of a boot
+// sector.
 func isBootSector(sector []byte) bool { return sector[510] == 0x55 && sector[511] == 0xaa }
 
-// inspectPartitions says what becomes of partitions: without free they are
-// lost, else they have to end before free, and before size if there is one
-// (util.c, check_partitions). Both are sectors.
+// inspectPartitions reports what happens to partitions: if free is 0 they are lost, else
+// they must end before free, and before size if it is not 0 (util.c, check_partitions).
+// Both are in sectors.
 func (c *creator) inspectPartitions(path string, f *device.Device, free, size uint64) {
 	end, ok := partitionsEnd(f)
 	switch {
@@ -98,8 +99,8 @@ func (c *creator) inspectPartitions(path string, f *device.Device, free, size ui
 	}
 }
 
-// partitionsEnd gives the end of the last partition, in sectors, of the boot
-// sector's table or the GPT behind it.
+// partitionsEnd returns the end of the last partition, in sectors, in the table of the
+// boot sector or in the GPT after it.
 func partitionsEnd(f *device.Device) (end uint64, ok bool) {
 	mbr := make([]byte, 512)
 	if block.ReadFull(f, mbr, 0) != nil || !isBootSector(mbr) {
@@ -119,7 +120,7 @@ func partitionsEnd(f *device.Device) (end uint64, ok bool) {
 	return end * uint64(blockSize/512), true
 }
 
-// gptEnd gives the last block of the last partition, as mdadm takes it.
+// gptEnd returns the last block of the last partition, as mdadm determines it.
 func gptEnd(f *device.Device, blockSize int64) (end uint64, ok bool) {
 	head := make([]byte, 512)
 	if block.ReadFull(f, head, blockSize) != nil || string(head[:8]) != "EFI PART" {
@@ -141,7 +142,8 @@ func gptEnd(f *device.Device, blockSize int64) (end uint64, ok bool) {
 	return end, true
 }
 
-// wholeChunks rounds sectors down to KiB, and to chunks if the level has any.
+// wholeChunks rounds sectors down to whole KiB, and to whole chunks if the level has
+// any.
 func (c *creator) wholeChunks(sectors uint64) uint64 {
 	kib := sectors / 2
 	if c.chunk > 0 {

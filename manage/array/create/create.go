@@ -1,6 +1,5 @@
-// Package create plans new arrays: what it takes to make one of devices (PlanCreate), or to
-// put one together that has no metadata (PlanBuild). A plan that fails leaves
-// every device as it was.
+// Package create plans new arrays: to create one on devices (PlanCreate), or to build
+// one that has no metadata (PlanBuild). If a plan fails, every device is left as it was.
 package create
 
 import (
@@ -21,8 +20,7 @@ import (
 // Missing is the word that stands for a device that is to be added later.
 const Missing = "missing"
 
-// CreateRequest is the wish for a new array. What is left out gets mdadm's
-// defaults.
+// CreateRequest asks for a new array. Fields that are not set get mdadm's defaults.
 type CreateRequest struct {
 	Device   string // "/dev/md0", "/dev/md/home", "home"
 	Name     string // kept in 1.x metadata; by default taken from Device
@@ -32,8 +30,8 @@ type CreateRequest struct {
 	Version    *md.Version // nil for 1.2
 	Level      md.Level
 	Layout     *int32
-	Chunk      int    // KiB, 0 for the default; for linear the rounding
-	Size       uint64 // KiB to use of each device, 0 for as much as there is
+	Chunk      int    // KiB, 0 for the default; for linear the rounding unit
+	Size       uint64 // KiB to use on each device, 0 for as much as possible
 	RaidDisks  int
 	SpareDisks int
 	Members    []CreateMember
@@ -43,23 +41,23 @@ type CreateRequest struct {
 	BitmapChunk uint64 // bytes, 0 for the default
 	Delay       uint32 // seconds between updates of the bitmap
 	WriteBehind uint32
-	Resync      bool // the consistency policy is resync: no bitmap by default
+	Resync      bool // the consistency policy is resync: by default no bitmap
 	PPL         bool // the consistency policy is ppl
 
 	AssumeClean bool
-	Force       bool // take the devices as listed: no spare in place of the last
-	Run         bool // ask nothing
+	Force       bool // take the devices as listed: do not make a spare of the last
+	Run         bool // ask no questions
 	ReadOnly    bool
 	Verbose     int
 
 	FS      sysfs.FS
 	Report  note.Reporter
-	Confirm func() bool // asks whether to go on in spite of what was reported; nil is no
-	Now     time.Time   // when the array is made; zero for the present
-	Random  io.Reader   // uuids come from here; nil for the system's
+	Confirm func() bool // asks whether to go on in spite of what was reported; nil means no
+	Now     time.Time   // creation time of the array; zero for the current time
+	Random  io.Reader   // source of uuids; nil for the system's
 }
 
-// CreateMember is a device of an array to be made.
+// CreateMember is a device of a new array.
 type CreateMember struct {
 	Path        string  // or Missing
 	DataOffset  *uint64 // sectors; nil for the array's
@@ -70,38 +68,37 @@ type CreateMember struct {
 
 func (m CreateMember) missing() bool { return strings.EqualFold(m.Path, Missing) }
 
-// Failures of planning. What was wrong has been reported in full by then.
+// Failures of planning. They have been reported in full.
 var (
-	// ErrDevice marks a device that cannot be opened or is none; mdadm exits
-	// with 2 for it and with 1 for all others.
+	// ErrDevice marks a device that cannot be opened or is not a block device; mdadm
+	// exits with 2 for it and with 1 for all other failures.
 	ErrDevice = errors.New("a device cannot be used")
-	// ErrRefused marks a wish that makes no sense or was taken back.
+	// ErrRefused marks a request that makes no sense or was withdrawn.
 	ErrRefused = errors.New("not created")
 )
 
-// never is the loudness of what mdadm does not print at all.
+// never is the loudness of what mdadm does not print.
 const never note.Loudness = 1 << 30
 
-// creator is the state of planning a creation, in the order of mdadm's
-// Create.c.
+// creator plans a creation, in the order of mdadm's Create.c.
 type creator struct {
 	CreateRequest
 
 	version   md.Version
-	versioned bool // version is known
-	defaulted bool // nobody asked for it
+	versioned bool // version has been decided
+	defaulted bool // version was chosen by default
 	layout    int32
-	ownLayout bool // layout was asked for
+	ownLayout bool // a layout was asked for
 	chunk     int  // KiB; unsetChunk until a format gives its default
 	ownChunk  bool
 	size      uint64 // KiB
 
-	dataOffset uint64 // of the array, from its first device
+	dataOffset uint64 // of the array, taken from its first device
 	devices    []createDevice
 
 	active, working, missingDisks int
 	firstMissing, secondMissing   int
-	insert                        int // the device here becomes a spare, see insertSpare
+	insert                        int // index of the device that becomes a spare, see insertSpare
 
 	min, max         uint64 // KiB
 	minName, maxName string
@@ -109,25 +106,24 @@ type creator struct {
 	bootNote         bool
 }
 
-// createDevice is a member that was looked at.
+// createDevice is a member that has been examined.
 type createDevice struct {
 	CreateMember
 	bytes        uint64
 	major, minor uint32
-	stale        []fresh.Extent // what wipes the superblocks it carries
-	partitions   []int          // numbers of those the kernel knows
+	stale        []fresh.Extent // writes that wipe its superblocks
+	partitions   []int          // numbers of the partitions that the kernel knows
 }
 
 const unsetChunk = -1
 
-// refuse reports why nothing is created.
+// refuse reports why the array is not created.
 func (c *creator) refuse(id note.ID, args ...any) error {
 	return c.Report.Fail(fmt.Errorf("%w: %s", ErrRefused, id), id, args...)
 }
 
-// PlanCreate decides everything about a new array and gives the plan that
-// makes it. It reads the devices and writes nothing. All that people should
-// know is given to req.Report on the way.
+// PlanCreate decides everything about a new array and returns the plan that makes it. It
+// reads the devices and writes nothing. Its messages go to req.Report.
 func PlanCreate(req CreateRequest) (*Creation, error) {
 	if req.Random == nil {
 		req.Random = rand.Reader
@@ -136,7 +132,7 @@ func PlanCreate(req CreateRequest) (*Creation, error) {
 		req.Now = time.Now()
 	}
 	c := &creator{CreateRequest: req, dataOffset: fresh.DefaultDataOffset}
-	far := len(req.Members) * 2 // behind all devices
+	far := len(req.Members) * 2 // after all devices
 	c.firstMissing, c.secondMissing, c.insert = far, far, far
 	for _, step := range []func() error{
 		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.chooseBitmap, c.confirm, c.insertSpare,
@@ -148,7 +144,7 @@ func PlanCreate(req CreateRequest) (*Creation, error) {
 	return c.plan()
 }
 
-// checkShape refuses what no devices could make right.
+// checkShape refuses what would be wrong with any devices.
 func (c *creator) checkShape() error {
 	listed, spares, journals := len(c.Members), c.SpareDisks, 0
 	for _, m := range c.Members {
@@ -176,7 +172,7 @@ func (c *creator) checkShape() error {
 	return nil
 }
 
-// defaultLayout takes the level's default and says so.
+// defaultLayout takes the level's default and reports it.
 func (c *creator) defaultLayout(l note.Loudness) {
 	c.layout = fresh.DefaultLayout(c.Level)
 	switch c.Level {
@@ -188,7 +184,7 @@ func (c *creator) defaultLayout(l note.Loudness) {
 	}
 }
 
-// chooseGeometry settles what can be settled before looking at a device.
+// chooseGeometry decides what can be decided without looking at a device.
 func (c *creator) chooseGeometry() error {
 	if c.ownLayout = c.Layout != nil; c.ownLayout {
 		c.layout = *c.Layout
@@ -233,7 +229,7 @@ func (c *creator) roundSize() bool {
 	return true
 }
 
-// settleChunk announces a default chunk once the format has given it.
+// settleChunk reports a default chunk once the format has determined it.
 func (c *creator) settleChunk() bool {
 	if c.chunk <= 0 || c.ownChunk {
 		return true
@@ -243,8 +239,8 @@ func (c *creator) settleChunk() bool {
 	return c.roundSize()
 }
 
-// allowed checks the wish against the format (validate_geometry of super0.c
-// and super1.c without a device) and fills in the chunk.
+// allowed checks the request against the format (validate_geometry of super0.c and
+// super1.c without a device) and fills in the chunk.
 func (c *creator) allowed(l note.Loudness) bool {
 	if c.version == md.V090 && !c.allowed0(l) {
 		return false
@@ -253,14 +249,14 @@ func (c *creator) allowed(l note.Loudness) bool {
 		c.chunk = fresh.DefaultChunk / 2
 	}
 	if c.version == md.V090 && c.Level == md.LevelRAID0 {
-		// mdadm 4.2 always has a layout for raid0 here.
+		// In mdadm 4.2, raid0 always has a layout here.
 		c.Report.Say(l, "create.0-90-metadata-does-not-support-layouts")
 		return false
 	}
 	return true
 }
 
-// limit0 is the largest device that 0.90 counts, in sectors.
+// limit0 is the size of the largest device that 0.90 supports, in sectors.
 const limit0 = 4 << 40 / md.SectorSize
 
 func (c *creator) allowed0(l note.Loudness) bool {
@@ -275,7 +271,7 @@ func (c *creator) allowed0(l note.Loudness) bool {
 	return true
 }
 
-// settleSize takes the size of the smallest device where none was given.
+// settleSize takes the size of the smallest device if no size was given.
 func (c *creator) settleSize() error {
 	switch {
 	case c.missingDisks == len(c.Members):
@@ -299,7 +295,7 @@ func (c *creator) settleSize() error {
 				return c.refuse("create.devices-too-large-for-raid-level", c.Level)
 			}
 			if c.Level == md.LevelRAID1 {
-				c.size &^= 63 // leaves a chunk's freedom for a later reshape
+				c.size &^= 63 // a multiple of 64 KiB, for chunks in a later reshape
 			}
 			c.Report.Say(note.Chatty, "create.size-set-k", c.size)
 		}
@@ -314,11 +310,11 @@ func (c *creator) maxDevices() int {
 	return md.Super1MaxDevs
 }
 
-// bitmapFrom is the size of a device, in KiB, above which a bitmap is made
-// unasked.
+// bitmapFrom is the size of a device, in KiB, above which an array gets a bitmap by
+// default.
 const bitmapFrom = 100 << 20
 
-// chooseBitmap adds a bitmap where mdadm does.
+// chooseBitmap adds a bitmap if mdadm would.
 func (c *creator) chooseBitmap() error {
 	journal := false
 	for _, m := range c.Members {
@@ -338,7 +334,7 @@ func (c *creator) chooseBitmap() error {
 	return nil
 }
 
-// confirm asks, if anything looked odd.
+// confirm asks for confirmation if anything looked odd.
 func (c *creator) confirm() error {
 	if c.Level > 0 && (c.max-c.size)*100 > c.max {
 		c.odd("create.largest-drive-exceeds-size-k-by-more", c.maxName, c.size)
@@ -355,8 +351,8 @@ func (c *creator) confirm() error {
 	return c.refuse("create.create-aborted-2")
 }
 
-// odd reports something that has to be confirmed. With --run and --quiet
-// nobody wants to know.
+// odd reports something that has to be confirmed. With --run and --quiet it is not
+// reported.
 func (c *creator) odd(id note.ID, args ...any) {
 	c.warned = true
 	if !c.Run || c.Verbose >= 0 {
@@ -364,9 +360,9 @@ func (c *creator) odd(id note.ID, args ...any) {
 	}
 }
 
-// insertSpare makes a spare of an active device of a new raid4 or raid5, whose
-// rebuilding is faster than resyncing all, and of a raid6 with one missing,
-// which could not start otherwise.
+// insertSpare makes one active device a spare: in a new raid4 or raid5, where rebuilding
+// it is faster than resyncing all, and in a raid6 with one device missing, which could
+// not start otherwise.
 func (c *creator) insertSpare() error {
 	takeOut := func(slot int) {
 		c.insert = slot
@@ -393,7 +389,7 @@ func (c *creator) insertSpare() error {
 	return nil
 }
 
-// clean reports whether the array starts with nothing to resync.
+// clean reports whether the array starts without a resync.
 func (c *creator) clean() bool {
 	switch {
 	case c.AssumeClean, c.Level <= 0:
@@ -406,7 +402,7 @@ func (c *creator) clean() bool {
 	return false
 }
 
-// newUUID draws sixteen bytes.
+// newUUID reads sixteen random bytes.
 func (c *creator) newUUID() (u md.UUID, err error) {
 	if _, err := io.ReadFull(c.Random, u[:]); err != nil {
 		return u, fmt.Errorf("draw a uuid: %w", err)

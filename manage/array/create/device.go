@@ -14,7 +14,7 @@ import (
 	sysblock "github.com/mdkit/mdkit/sysfs/block"
 )
 
-// examineAll looks at the devices one by one.
+// examineAll examines all devices, one by one.
 func (c *creator) examineAll() error {
 	for number, m := range c.Members {
 		if m.missing() {
@@ -37,9 +37,9 @@ func (c *creator) examineAll() error {
 	return nil
 }
 
-// examine looks at one device: can it be had, how much of it can be used, and
-// what does it carry. What is wrong with it is reported and remembered in
-// c.failed; only what makes it pointless to go on is an error.
+// examine examines one device: whether it is available, how much of it can be used, and
+// what is on it. Problems are reported and recorded in c.failed; it returns an error
+// only if there is no point in going on.
 func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 	d := createDevice{CreateMember: m}
 	f, err := device.Open(m.Path, block.ForReading)
@@ -79,8 +79,8 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 	return d, nil
 }
 
-// fit asks the format how much of the device can be used, in sectors; the
-// first device decides the format if nobody else did.
+// fit asks the format how much of the device can be used, in sectors. If no format has
+// been chosen yet, the first device decides.
 func (c *creator) fit(d *createDevice, f *device.Device) (free uint64, ok bool, err error) {
 	if c.versioned {
 		free, ok = c.validate(d, f, note.Normal)
@@ -107,7 +107,7 @@ func (c *creator) fit(d *createDevice, f *device.Device) (free uint64, ok bool, 
 	return 0, false, c.Report.Fail(err, "create.device-not-suitable-for-any-style-array", d.Path)
 }
 
-// claim checks that nobody holds the device.
+// claim returns nil if the device is not in use.
 func claim(path string) error {
 	f, err := device.Open(path, block.ForReading|block.Exclusive)
 	if err != nil {
@@ -116,7 +116,7 @@ func claim(path string) error {
 	return f.Close()
 }
 
-// validate is validate_geometry of super0.c and super1.c for one device.
+// validate does for one device what validate_geometry of super0.c and super1.c does.
 func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (free uint64, ok bool) {
 	if !c.allowed(l) {
 		return 0, false
@@ -145,8 +145,8 @@ func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (
 	return free, true
 }
 
-// offsetOf is where data starts on the device, in sectors: as given for it, or
-// as the first device got it.
+// offsetOf returns where data starts on the device, in sectors: as given for the device,
+// or the same as on the first device.
 func (c *creator) offsetOf(d *createDevice, sectors uint64) uint64 {
 	switch {
 	case d.DataOffset != nil:
@@ -159,7 +159,8 @@ func (c *creator) offsetOf(d *createDevice, sectors uint64) uint64 {
 	return fresh.DataOffsetFor(c.version, sectors, uint32(max(c.chunk, 0)*2), c.PPL)
 }
 
-// measure takes the usable KiB of a device into account.
+// measure checks the usable size of a device, in KiB, and includes it in the minimum and
+// maximum.
 func (c *creator) measure(path string, free uint64) (bool, error) {
 	if c.chunk > 0 {
 		free &^= uint64(c.chunk) - 1
@@ -186,7 +187,7 @@ func (c *creator) measure(path string, free uint64) (bool, error) {
 	return true, nil
 }
 
-// inspect finds what the device carries: md superblocks are to be wiped, and
+// inspect finds out what is on the device: md superblocks are to be wiped, and
 // everything that looks valuable has to be confirmed. free is in sectors.
 func (c *creator) inspect(d *createDevice, f *device.Device, free uint64) error {
 	d.stale = staleSupers(f)
@@ -217,8 +218,8 @@ func (c *creator) inspect(d *createDevice, f *device.Device, free uint64) error 
 	return nil
 }
 
-// staleSupers gives the zeroes that make the md superblocks of a device
-// unrecognizable: as much as mdadm writes when it overwrites them (Kill.c).
+// staleSupers returns the zeroes that make the md superblocks of a device
+// unrecognizable: as many as mdadm writes when it overwrites them (Kill.c).
 func staleSupers(f *device.Device) []fresh.Extent {
 	var list []fresh.Extent
 	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
@@ -235,7 +236,7 @@ func staleSupers(f *device.Device) []fresh.Extent {
 	return list
 }
 
-// sameDevice finds a device that is listed twice.
+// sameDevice fails if a device is listed twice.
 func (c *creator) sameDevice() error {
 	seen := map[uint64]string{}
 	for _, d := range c.devices {

@@ -22,7 +22,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Creation is a planned array.
+// Creation is a planned array with metadata.
 type Creation struct {
 	plan.Plan
 	Node  *node.Node
@@ -89,7 +89,7 @@ func (c *creator) sayDefault() {
 	}
 }
 
-// array describes the new array.
+// array describes the new array to the format.
 func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) {
 	a := &fresh.NewArray{
 		Version: c.version, Level: c.Level, Layout: c.layout,
@@ -123,8 +123,8 @@ func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) 
 	return a, nil
 }
 
-// nameFromPath takes an array's name from the path of its device: 0 from
-// /dev/md0, foo from /dev/md_foo, home from /dev/md/home.
+// nameFromPath derives an array's name from the path of its device: 0 from /dev/md0, foo
+// from /dev/md_foo, home from /dev/md/home.
 func nameFromPath(device string) string {
 	name := path.Base(device)
 	if path.Dir(device) != "/dev" {
@@ -139,15 +139,14 @@ func nameFromPath(device string) string {
 	return name
 }
 
-// orderedDevices are the real devices in the order in which the kernel gets
-// them, and what the format needs to know of each.
+// orderedDevices are the real devices in the order in which they are added, with what
+// the format needs to know about each.
 type orderedDevices struct {
 	devices []createDevice
 	list    []fresh.NewMember
 }
 
-// newMembers numbers the devices. The one at the insertion point goes behind
-// all others.
+// newMembers numbers the devices. The one that becomes a spare comes last.
 func (c *creator) newMembers() (*orderedDevices, error) {
 	o := &orderedDevices{}
 	slot := 0
@@ -207,8 +206,8 @@ func writeSteps(d createDevice, image []fresh.Extent) []plan.Step {
 	return steps
 }
 
-// forgetPartitions takes the partitions of a device out of the kernel's sight,
-// as the device has another use now.
+// forgetPartitions makes the kernel forget the partitions of a device, which is no
+// longer used for them.
 func forgetPartitions(d createDevice) plan.Step {
 	with := func(use func(*os.File) error) error {
 		f, err := blockctl.Open(d.Path, os.O_RDONLY)
@@ -243,7 +242,7 @@ func (made *Creation) mapStep(metadata string, uuid node.MapUUID) plan.Step {
 		func(context.Context) error { return node.Map{}.Remove(e.Name) })
 }
 
-// newMapUUID is the array's uuid in the form of the map.
+// newMapUUID returns the array's uuid in the form of the map.
 func newMapUUID(a *fresh.NewArray) node.MapUUID {
 	if a.Version == md.V090 {
 		return node.MapUUIDFromWords(a.UUID)
@@ -251,14 +250,14 @@ func newMapUUID(a *fresh.NewArray) node.MapUUID {
 	return node.MapUUIDFromBytes(a.UUID)
 }
 
-// ioctlStep is a request to the driver.
+// ioctlStep returns a step that sends the driver a request.
 func (made *Creation) ioctlStep(name, value string, do func(*mdctl.Device) error, undo func(context.Context) error) plan.Step {
 	return plan.NewPatientIoctl(made.Node.Chosen, name, value,
 		func(context.Context) error { return do(made.Node.Device()) }, undo)
 }
 
-// infoStep tells the driver which metadata to expect. Stopping takes back this
-// and all that follows it.
+// infoStep tells the driver which metadata to expect. Undoing it stops the array, which
+// also undoes all that follows.
 func (made *Creation) infoStep() plan.Step {
 	v := made.Array.Version
 	return made.ioctlStep("SET_ARRAY_INFO", "metadata "+v.String(),
@@ -272,8 +271,8 @@ func (made *Creation) infoStep() plan.Step {
 		made.stop)
 }
 
-// stop stops the half-made array. The kernel may still be closing what the
-// failed start had opened.
+// stop stops the half-made array. The kernel may not yet have closed what the failed
+// start opened.
 func (made *Creation) stop(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		err := made.Node.Device().StopArray()
@@ -307,8 +306,8 @@ func (made *Creation) addStep(path string, major, minor uint32) plan.Step {
 // without a layout (raid0.c, create_strip_zones).
 const errRAID0Layout = unix.Errno(524)
 
-// startStep runs the array. With the module parameter start_ro it would wait
-// for the first write before it resyncs, so it is made writable at once.
+// startStep starts the array. With the module parameter start_ro it would not resync
+// before the first write, so it is made writable at once.
 func (made *Creation) startStep(readOnly bool) plan.Step {
 	if readOnly {
 		set := sysmd.At(made.fs, made.Node.Kernel).StateTo(sysmd.ReadOnly)
@@ -328,7 +327,7 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 		func(dev *mdctl.Device) error {
 			err := dev.RunArray()
 			if err == nil {
-				_ = dev.RestartArrayReadWrite() // refused if it is writable already
+				_ = dev.RestartArrayReadWrite() // refused if the array is already writable
 				return nil
 			}
 			made.report.Say(note.Always, "create.run-array-failed", note.Errno{Err: err})
@@ -343,15 +342,15 @@ func (made *Creation) startStep(readOnly bool) plan.Step {
 		}, nil)
 }
 
-// sayKernel passes on what the kernel said of the array since the plan began.
+// sayKernel reports what the kernel has logged about the array since the plan began.
 func (made *Creation) sayKernel() {
 	for _, line := range note.Heard(made.log, made.Node.Kernel) {
 		made.report.Extra(note.Always, "create.kernel", line)
 	}
 }
 
-// Run has the array made, and says whether it was: in a dry run it is not. If it
-// fails, the devices are as they were before, or the *PlanError says what is not.
+// Run makes the array, and returns whether it did: a dry run does not. If it fails, the
+// devices are as they were before, or the *PlanError says what is not.
 func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, err error) {
 	made.log = note.ListenToKernel()
 	defer made.log.Close()
@@ -369,15 +368,15 @@ func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, er
 	return applied, err
 }
 
-// Finish reports that the array has started, waits for its name to appear, and
-// lets go of it.
+// Finish reports that the array has started, waits for its name to appear, and closes
+// it.
 func (made *Creation) Finish(ctx context.Context) error {
 	made.report.Say(note.Normal, "create.array-started", made.Node.Chosen)
 	node.WaitForName(ctx, made.Node.Chosen, made.report)
 	err := made.Node.Close()
 	if d, openErr := sysmd.Open(made.fs, made.Node.Kernel); openErr == nil {
 		if b, blockErr := d.Block(); blockErr == nil {
-			_ = b.Announce("change") // only udev listens
+			_ = b.Announce("change") // only udev is interested in the result
 		}
 	}
 	return err

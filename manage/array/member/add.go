@@ -16,25 +16,25 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// maxSize0 is how much of a device metadata 0.90 can use, in bytes: its sizes
-// are 32 bits of KiB.
+// maxSize0 is how much of a device metadata 0.90 can use, in bytes: it counts KiB in 32
+// bits.
 const maxSize0 = 4 << 40
 
-// add puts a device into the array: back where it was, if the verb allows that
-// and the kernel agrees, else as a spare, if the verb allows that.
+// add adds a device to the array: in its former slot, if the verb allows that and the
+// kernel agrees, else as a spare, if the verb allows that.
 func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 	if done, err := m.reAddByAttr(ctx, t); done || err != nil {
 		return false, err // mdadm does not count it
 	}
 	if t.Verb == verbReAddFaulty {
-		// What it was is in its superblock; whether it can be removed shows
-		// when it is added.
+		// Its superblock says what it was; adding it will show whether it could be
+		// removed.
 		_ = m.apply(ctx, m.removeStep(t))
 		drop(m.Live, t)
 	}
 	if name, err := live.KernelNameOf(t.Major, t.Minor); err == nil && name == m.Live.Name {
-		// mdadm 4.2 and the kernel make it a member of itself, and it can
-		// never be stopped again.
+		// mdadm 4.2 and the kernel make the array a member of itself, after which it can
+		// never be stopped.
 		if t.Verb == verbReAddMissing {
 			m.Report.Say(note.Chatty, "member.re-add-for-not-possible", t.Name, m.Array)
 			return false, nil
@@ -64,8 +64,8 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 	return m.addMember(ctx, t, d)
 }
 
-// unclaimed fails if something holds the device, other than the array itself
-// where that will have let go of it.
+// unclaimed fails if the device is in use, unless by the array itself, which will have
+// released it by then.
 func (m *Manager) unclaimed(t *Target) error {
 	if m.letGo[devNumber{t.Major, t.Minor}] {
 		return nil
@@ -115,8 +115,8 @@ func (m *Manager) addMember(ctx context.Context, t *Target, d *device.Device) (b
 	return m.addSpare(ctx, t, d, s)
 }
 
-// oversized says that most of the device will lie idle, and reports whether it
-// may be added all the same.
+// oversized reports that most of the device will not be used, and returns whether it may
+// be added nevertheless.
 func (m *Manager) oversized(t *Target) bool {
 	m.Report.Say(note.Always, "member.larger-than-can-effectively-use", t.Name, m.Array)
 	if m.Force {
@@ -127,15 +127,15 @@ func (m *Manager) oversized(t *Target) bool {
 	return m.Force
 }
 
-// hasFailed reports whether the array has lost more members than it can bear:
-// a spare would then be filled with what is left, which is not the data.
+// hasFailed reports whether the array has lost more members than its redundancy allows:
+// a spare would then be filled with wrong data.
 func (m *Manager) hasFailed() bool {
 	nobody := func(*mdctl.DiskInfo) bool { return false }
 	return m.Live.Info.ActiveDisks < m.Live.Info.RaidDisks && !m.Live.Survives(nobody)
 }
 
-// addSpare writes metadata to the device and hands it to the kernel. If the
-// kernel refuses it, what was there before comes back.
+// addSpare writes metadata to the device and hands it to the kernel. If the kernel
+// refuses it, the previous contents are restored.
 func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
 	if err := m.mayOverwrite(t, d, s); err != nil {
 		return false, err
@@ -192,7 +192,7 @@ func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (boo
 	return m.addDisk(ctx, t, []plan.Step{device.DropPartitions(m.pathOf(t)), m.addStep(disk)}, number)
 }
 
-// addDisk applies the steps that end in ADD_NEW_DISK.
+// addDisk applies steps of which the last is ADD_NEW_DISK.
 func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, number int) (bool, error) {
 	log := note.ListenToKernel()
 	defer log.Close()
@@ -209,13 +209,13 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 	return true, nil
 }
 
-// addStep is ADD_NEW_DISK.
+// addStep returns the ADD_NEW_DISK step.
 func (m *Manager) addStep(disk mdctl.DiskInfo) plan.Step {
 	value := fmt.Sprintf("%s as %d, slot %d, state %v", live.DevNumber(&disk), disk.Number, disk.RaidDisk, disk.State)
 	return m.ioctlStep("ADD_NEW_DISK", value, func() error { return m.Dev.AddNewDisk(disk) })
 }
 
-// flagBits applies the per-device settings to a state word.
+// flagBits applies the per-device settings to a state.
 func flagBits(state mdctl.DiskState, s Subdev) mdctl.DiskState {
 	for _, f := range []struct {
 		set Setting
@@ -231,7 +231,7 @@ func flagBits(state mdctl.DiskState, s Subdev) mdctl.DiskState {
 	return state
 }
 
-// pathOf gives a path for a device that may have been named by its number.
+// pathOf returns a path for a device that may have been named by its number.
 func (m *Manager) pathOf(t *Target) string {
 	if _, _, byNumber := device.ParseDevNumber(t.Name); !byNumber {
 		return t.Name

@@ -15,13 +15,12 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// ErrOccupied is the refusal to make a spare of a device that holds something
-// else.
+// ErrOccupied marks a device that is not made a spare because it holds something else.
 var ErrOccupied = errors.New("the device holds something else")
 
-// MayAdd asks about all devices of a request that is going to make spares of them,
-// before anything is done. What cannot be opened is left to whoever adds it. It
-// fails with ErrOccupied.
+// MayAdd asks about all devices that a request would make spares, before anything is
+// done. A device that cannot be opened is left for the addition to report. MayAdd fails
+// with ErrOccupied.
 func (m *Manager) MayAdd() error {
 	if len(m.Devices) == 0 || m.Overwrite {
 		return nil
@@ -41,9 +40,9 @@ func (m *Manager) MayAdd() error {
 	return nil
 }
 
-// mayOverwrite asks before a device is made a spare that holds something else
-// than what this array has left there. mdadm 4.2 overwrites it without a word. s
-// is nil for an array without metadata.
+// mayOverwrite asks for confirmation before a device becomes a spare, if it holds
+// anything other than what this array has left there. mdadm 4.2 overwrites it without a
+// word. s is nil for an array without metadata.
 func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *fresh.Sample) error {
 	if m.Force || m.Overwrite {
 		return nil
@@ -70,8 +69,8 @@ func (m *Manager) mayOverwrite(t *Target, d *device.Device, s *fresh.Sample) err
 	return &note.Reported{Err: fmt.Errorf("%s: %w", t.Name, ErrOccupied)}
 }
 
-// foreign lists what a device holds beside what an earlier membership in this
-// array has left.
+// foreign lists what a device holds besides what an earlier membership in this array has
+// left.
 func (m *Manager) foreign(d *device.Device, s *fresh.Sample) ([]probe.Signature, error) {
 	if s != nil && formerMember(d, s.Member.UUID()) {
 		return nil, nil
@@ -99,9 +98,9 @@ func formerMember(d block.Device, uuid md.UUID) bool {
 	return false
 }
 
-// leftBehind reports whether a signature is the array's own: where data begins
-// at the start of members, whoever held the array's first chunk has what stands
-// there, even when its superblock has been zeroed.
+// leftBehind reports whether a signature is part of the array's own contents: if data
+// begins at the start of members, a former holder of the array's first chunk still has
+// what is there, even if its superblock has been zeroed.
 func (m *Manager) leftBehind(d block.Device, s *fresh.Sample, f probe.Signature) bool {
 	if s != nil && s.Member.DataOffset() != 0 || strings.HasPrefix(f.Type, "linux_raid_") {
 		return false

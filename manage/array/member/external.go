@@ -5,11 +5,11 @@ import (
 	"github.com/mdkit/mdkit/engine/probe"
 )
 
-// ExternalMetadata names the format of external metadata, of Intel's RAID
-// (IMSM) or of the SNIA (DDF), that a device carries, or gives "" if it carries
-// none. mdkit reads and writes neither, but does not damage them unasked.
+// ExternalMetadata returns the name of the external metadata format on a device, Intel's
+// IMSM or DDF of the SNIA, or "" if there is none. mdkit reads and writes neither, but
+// does not damage them unless told to.
 func ExternalMetadata(d block.Device) string {
-	found, _ := probe.Probe(d) // what cannot be read shows nothing
+	found, _ := probe.Probe(d) // what cannot be read is ignored
 	for _, s := range found {
 		switch {
 		case s.Checksum == probe.ChecksumBad:

@@ -14,10 +14,9 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Fail declares a member failed. One that the array cannot do without is
-// refused before the kernel hears of it: kernels differ in whether they fail it
-// all the same (Linux 6.1 does for raid4, 5, 6 and 10, and answers EBUSY after
-// the deed).
+// fail marks a member as failed. A member that the array cannot do without is refused
+// without asking the kernel: kernels differ in whether they fail it all the same (Linux
+// 6.1 does for raid4, 5, 6 and 10, and returns EBUSY nevertheless).
 func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	if !m.Force && m.needs(t) {
 		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: ErrLastMember})
@@ -40,7 +39,7 @@ func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	return true, nil
 }
 
-// failError keeps the class of a refused SET_DISK_FAULTY.
+// failError turns EBUSY from SET_DISK_FAULTY into ErrLastMember as well.
 func failError(err error) error {
 	if errors.Is(err, unix.EBUSY) {
 		return errors.Join(ErrLastMember, err)
@@ -55,7 +54,7 @@ func (m *Manager) needs(t *Target) bool {
 	}
 	slot, err := t.detached.Slot()
 	if err != nil || slot < 0 {
-		return false // a spare, or on its way out
+		return false // a spare, or a member that is being replaced
 	}
 	for i := range m.Live.Disks {
 		if d := &m.Live.Disks[i]; d.RaidDisk == int32(slot) {
@@ -65,7 +64,7 @@ func (m *Manager) needs(t *Target) bool {
 	return false
 }
 
-// markFailed notes in the description what failing does, for dry runs.
+// markFailed records in the array's description that a member has failed, for dry runs.
 func markFailed(l *live.Array, t *Target) {
 	if d, ok := l.Disk(t.Major, t.Minor); ok {
 		d.State |= mdctl.DiskFaulty

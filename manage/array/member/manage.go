@@ -1,5 +1,5 @@
-// Package member changes which devices are in an array that runs: add, re-add, remove,
-// replace, fail, and zero what an earlier membership has left.
+// Package member changes which devices are in a running array: add, re-add, remove,
+// replace, fail, and wiping what an earlier membership has left.
 package member
 
 import (
@@ -21,25 +21,25 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Verb is what is to be done with a device of a running array.
+// Verb is what to do with a device of a running array.
 type Verb byte
 
 // Verbs; the letters are those of mdadm's messages.
 const (
-	VerbAdd      Verb = 'a' // put it back where it was if that is possible, else make it a spare
-	VerbAddSpare Verb = 'S' // make it a spare, whatever is on it
-	VerbReAdd    Verb = 'A' // put it back where it was
+	VerbAdd      Verb = 'a' // put it back in its former slot if possible, else make it a spare
+	VerbAddSpare Verb = 'S' // make it a spare, whatever it holds
+	VerbReAdd    Verb = 'A' // put it back in its former slot
 	VerbRemove   Verb = 'r'
 	VerbFail     Verb = 'f'
 	VerbReplace  Verb = 'R' // copy it to a spare, then fail it
-	VerbWith     Verb = 'W' // the spare that takes the place of the one before
+	VerbWith     Verb = 'W' // the spare to use for the VerbReplace before
 
-	verbReAddMissing Verb = 'M' // VerbReAdd without complaints, of a device that may belong
-	verbReAddFaulty  Verb = 'F' // VerbReAdd of a failed member, which has to be removed first
-	verbWithPaired   Verb = 'w' // VerbWith that has found its VerbReplace
+	verbReAddMissing Verb = 'M' // VerbReAdd without complaints, for a device that may be a former member
+	verbReAddFaulty  Verb = 'F' // VerbReAdd for a failed member, which has to be removed first
+	verbWithPaired   Verb = 'w' // VerbWith that belongs to a VerbReplace
 )
 
-// Setting is a per-device flag that was asked for, or left as it is.
+// Setting is whether a per-device flag is set, cleared or left as it is.
 type Setting int8
 
 // Values of a Setting.
@@ -49,60 +49,59 @@ const (
 	Off
 )
 
-// Subdev is one device on the command line of --manage. Besides a path, Name
-// can be "major:minor" or, for VerbFail and VerbRemove, a kernel name as
-// "sdb1", "detached", "set-A" (half of a raid10); for VerbRemove and VerbReAdd
-// "failed" or "faulty"; for VerbReAdd "missing".
+// Subdev is one device on the command line of --manage. Besides a path, Name can be
+// "major:minor" or, for VerbFail and VerbRemove, a kernel name such as "sdb1",
+// "detached", "set-A" (half of a raid10); for VerbRemove and VerbReAdd "failed" or
+// "faulty"; for VerbReAdd "missing".
 type Subdev struct {
 	Name        string
 	Verb        Verb
 	WriteMostly Setting
 	FailFast    Setting
 
-	slot int // of verbWithPaired: what it replaces
+	slot int // for verbWithPaired: the slot of the member to replace
 }
 
 // ManageRequest is a list of changes to the members of a running array.
 type ManageRequest struct {
 	Array   string // path of the md device
 	Devices []Subdev
-	// Force fails even a member without which the array cannot go on, adds
-	// devices that are larger than metadata 0.90 can use, whatever is on them, and
-	// waits longer for members that are still busy.
+	// Force fails even a member without which the array cannot go on, adds devices that
+	// are larger than metadata 0.90 can use, whatever they hold, and waits longer for
+	// members that are still busy.
 	Force bool
-	// Overwrite makes spares of devices whatever is on them.
+	// Overwrite makes devices spares whatever they hold.
 	Overwrite bool
-	// Confirm is asked before a device that holds something else is made a spare,
-	// once that has been reported; nil refuses with ErrOccupied.
+	// Confirm is asked, after a report, before a device that holds something else is
+	// made a spare; if it is nil, that fails with ErrOccupied.
 	Confirm func() bool
-	// BackupDir is where to keep what is overwritten; with Force it is saved
-	// meanwhile even without. See plan.Backup.
+	// BackupDir is where to save what is overwritten; with Force that is saved for the
+	// time being even without a BackupDir. See plan.Backup.
 	BackupDir string
-	DryRun    bool // only plan
+	DryRun    bool // plan only
 	Report    note.Reporter
 }
 
-// ManageResult tells what a ManageRequest did, or would do.
+// ManageResult says what a ManageRequest did, or would do.
 type ManageResult struct {
-	Changed int             // devices acted upon
-	Steps   []plan.StepInfo // in order; of a failed request those up to the failure
+	Changed int             // number of devices changed
+	Steps   []plan.StepInfo // in order; if the request failed, those up to the failure
 }
 
-// ErrLastMember is the refusal to fail a member without which the array cannot
-// go on; it also matches unix.EBUSY, which is what the kernel would answer.
+// ErrLastMember marks a member that was not failed because the array cannot go on
+// without it; it also matches unix.EBUSY, which the kernel would return.
 var ErrLastMember = fmt.Errorf("the array would not survive that: %w", unix.EBUSY)
 
-// errDeclined is a device that cannot be acted upon as asked, which has been
-// said.
+// errDeclined marks a device that cannot be changed as requested. That has been
+// reported.
 var errDeclined error = &note.Reported{Err: errors.New("refused; the devices named before are done, this one and those after it are not")}
 
-// Manage carries a request out, device by device, as mdadm does: at the first
-// failure it stops, with the devices before it done. Each device is planned in
-// full before anything is changed for it, and what a failed change has written
-// is put back.
+// Manage carries out a request, device by device, as mdadm does: it stops at the first
+// failure, and the devices before it stay changed. For each device everything is planned
+// before anything is changed, and what a failed change has written is put back.
 //
-// The error matches unix.EBUSY if a member could not be failed because the
-// array needs it.
+// The error matches unix.EBUSY if a member could not be failed because the array needs
+// it.
 func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 	dev, err := mdctl.Open(req.Array, os.O_RDONLY)
 	if err != nil {
@@ -127,25 +126,25 @@ func Manage(ctx context.Context, req ManageRequest) (*ManageResult, error) {
 	return s.Result, err
 }
 
-// Manager works through one request.
+// Manager carries out one request.
 type Manager struct {
 	ManageRequest
 	Runner *plan.Runner
 	Dev    *mdctl.Device
 	Live   *live.Array
-	frozen bool // sync_action was set to frozen by us
-	Tried  bool // to freeze it
+	frozen bool // we have set sync_action to frozen
+	Tried  bool // we have tried to freeze it
 	queue  []Subdev
 	Result *ManageResult
-	// letGo are the devices that a dry run has foreseen to be taken out, while
-	// the array still holds them.
+	// letGo are the devices that a dry run would have removed, while the array still
+	// holds them.
 	letGo map[devNumber]bool
 }
 
 type devNumber struct{ major, minor uint32 }
 
-// Run does one device after the other. Words that stand for several devices
-// put them in front of the queue.
+// Run handles one device after the other. Words that stand for several devices insert
+// these at the front of the queue.
 func (m *Manager) Run(ctx context.Context) error {
 	m.queue = append([]Subdev(nil), m.Devices...)
 	for len(m.queue) > 0 {
@@ -169,7 +168,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		if changed {
 			m.Result.Changed++
 		}
-		// A dry run goes on from what it has worked out.
+		// A dry run continues from its own description of the array.
 		if err := m.Runner.Do(ctx, plan.AsideStep(m.refresh)); err != nil {
 			return err
 		}
@@ -188,7 +187,7 @@ func (m *Manager) refresh(context.Context) error {
 	return err
 }
 
-// one finds the device and does what its verb says.
+// one finds the device and applies its verb.
 func (m *Manager) one(ctx context.Context, dv Subdev) (changed bool, err error) {
 	t, err := m.find(dv)
 	if err != nil || t == nil {
@@ -204,21 +203,21 @@ func (m *Manager) one(ctx context.Context, dv Subdev) (changed bool, err error) 
 	case VerbReplace:
 		return m.replace(ctx, t)
 	case verbWithPaired:
-		return false, m.replaceWith(ctx, t) // mdadm counts only the device that is replaced
+		return false, m.replaceWith(ctx, t) // mdadm counts only the device that is being replaced
 	}
 	m.Report.Say(note.Always, "member.no-matching-replace-device", dv.Name)
 	return false, errDeclined
 }
 
-// Target is a device that was found.
+// Target is a device that has been looked up.
 type Target struct {
 	Subdev
 	Major, Minor uint32
-	detached     *sysmd.Member // where the device itself is gone: what the array still shows of it
+	detached     *sysmd.Member // if the device itself is gone: its member in sysfs
 }
 
-// find looks up a device. It returns nil, and no error, for one that may be
-// passed over.
+// find looks up a device. For a device that may be skipped, it returns nil without an
+// error.
 func (m *Manager) find(dv Subdev) (*Target, error) {
 	t := &Target{Subdev: dv}
 	if isKernelName(dv.Name) {
@@ -267,7 +266,7 @@ func (m *Manager) freeze(ctx context.Context) {
 	m.frozen = m.apply(ctx, plan.NewSetting(m.Live.Sysfs.SyncActionTo(sysmd.Frozen), nil)) == nil
 }
 
-// thaw undoes freeze.
+// thaw reverts freeze.
 func (m *Manager) thaw(ctx context.Context) error {
 	if !m.frozen {
 		return nil
@@ -275,23 +274,23 @@ func (m *Manager) thaw(ctx context.Context) error {
 	return m.apply(context.WithoutCancel(ctx), plan.NewSetting(m.Live.Sysfs.SyncActionTo(sysmd.Idle), nil))
 }
 
-// ioctlStep is a request to the array about one of its devices.
+// ioctlStep returns a step that sends the array a request about one of its devices.
 func (m *Manager) ioctlStep(name, value string, do func() error) plan.Step {
 	return plan.NewIoctl(m.Array, name, value, do, nil)
 }
 
-// apply takes steps as one plan: all of them, or none.
+// apply carries out steps as one plan: all of them, or none.
 func (m *Manager) apply(ctx context.Context, steps ...plan.Step) error {
 	_, err := m.Runner.Run(ctx, &plan.Plan{Steps: steps})
 	return m.sayLeft(err)
 }
 
-// try is apply for what the kernel may refuse, as there is another way then.
+// try is apply for a request that may fail because there is an alternative.
 func (m *Manager) try(ctx context.Context, steps ...plan.Step) error {
 	return m.sayLeft(m.Runner.Try(ctx, steps...))
 }
 
-// sayLeft names what a failed plan could not take back.
+// sayLeft reports what a failed plan could not undo.
 func (m *Manager) sayLeft(err error) error {
 	var e *plan.PlanError
 	if errors.As(err, &e) {

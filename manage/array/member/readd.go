@@ -16,8 +16,8 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// reAddByAttr asks the kernel to take back a failed member that it still
-// knows. It reports whether the kernel did.
+// reAddByAttr asks the kernel to take back a failed member that it still knows. It
+// reports whether the kernel did so.
 func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 	if t.Verb != VerbReAdd && t.Verb != verbReAddFaulty {
 		return false, nil
@@ -28,7 +28,7 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 	}
 	d, member := m.Live.Disk(t.Major, t.Minor)
 	if !member {
-		return false, nil // the kernel has no folder for it
+		return false, nil // the kernel does not know it
 	}
 	step := plan.Foreseen(plan.NewSetting(m.Live.Sysfs.MemberAt(name).CommandTo(sysmd.ReAdd), nil), func() error {
 		if d.State&mdctl.DiskFaulty == 0 || d.RaidDisk >= 0 {
@@ -37,15 +37,15 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 		return nil
 	})
 	if m.try(ctx, step) != nil {
-		return false, nil // there is another way
+		return false, nil // reAdd is tried next
 	}
 	m.Report.Say(note.Always, "member.re-add-succeed", t.Name, m.Live.Name)
 	return true, nil
 }
 
-// reAdd puts a former member back where its superblock says it was, if the
-// kernel finds that all it missed is in the bitmap, or that it missed nothing.
-// It reports whether that was so.
+// reAdd puts a former member back in the slot that its superblock gives, if the kernel
+// finds that it missed nothing, or nothing that is not in the bitmap. It reports whether
+// the kernel did so.
 func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
 	old, bad := md.LoadSuper(d, m.Live.Version)
 	if bad != nil {
@@ -91,9 +91,9 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fre
 	return false, nil
 }
 
-// mayReturn foretells the kernel's answer for a dry run (md.c,
-// super_1_validate and super_90_validate): the member must have missed
-// nothing, or nothing that the bitmap does not remember.
+// mayReturn predicts the kernel's answer for a dry run (md.c, super_1_validate and
+// super_90_validate): the member must have missed nothing, or only what is in the
+// bitmap.
 func (m *Manager) mayReturn(old *md.Member, s *fresh.Sample) bool {
 	switch {
 	case s == nil:
@@ -122,8 +122,8 @@ func setFlags(s md.SuperEdit, sd Subdev) {
 		}
 		return
 	}
-	// mdadm 4.2 sets these bits in the state of the array instead, where they
-	// mean nothing (super0.c, update_super0).
+	// mdadm 4.2 sets these bits in the state of the array instead, where they have no
+	// meaning (super0.c, update_super0).
 	d := &s.V0.ThisDisk
 	d.State = md.DiskState(flagBits(mdctl.DiskState(d.State), sd))
 	if int(d.Number) < len(s.V0.Disks) {

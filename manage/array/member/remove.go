@@ -17,15 +17,15 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// How long to wait for a member that is still busy with requests: mdadm's
-// figures (util.c, hot_remove_disk).
+// Times to wait for a member that is still busy with requests, as in mdadm (util.c,
+// hot_remove_disk).
 const (
 	removeRetry  = 10 * time.Millisecond
 	removeWait   = 5
 	removeForced = 500
 )
 
-// remove takes a failed member or a spare out of the array.
+// remove removes a failed member or a spare from the array.
 func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 	step := m.removeStep(t)
 	if t.detached != nil {
@@ -41,12 +41,12 @@ func (m *Manager) remove(ctx context.Context, t *Target) (bool, error) {
 		return false, &note.Reported{Err: err}
 	}
 	drop(m.Live, t)
-	// Not hidden by -q, as mdadm passes its arguments in the wrong order.
+	// Not hidden by -q, because mdadm passes its arguments in the wrong order.
 	m.Report.Say(note.Always, "member.hot-removed", t.Name, m.Array)
 	return true, nil
 }
 
-// removeStep is HOT_REMOVE_DISK.
+// removeStep returns the HOT_REMOVE_DISK step.
 func (m *Manager) removeStep(t *Target) plan.Step {
 	step := m.ioctlStep("HOT_REMOVE_DISK", t.number(), func() error { return m.HotRemove(t) })
 	return plan.Foreseen(step, func() error {
@@ -58,7 +58,7 @@ func (m *Manager) removeStep(t *Target) plan.Step {
 	})
 }
 
-// explainRemove says what the errno means here.
+// explainRemove reports what the errno means here.
 func (m *Manager) explainRemove(t *Target, err error) {
 	d, member := m.Live.Disk(t.Major, t.Minor)
 	switch {
@@ -69,8 +69,8 @@ func (m *Manager) explainRemove(t *Target, err error) {
 	}
 }
 
-// HotRemove asks the kernel by device number or, where that refuses because
-// the array does not run, by attribute.
+// HotRemove asks the kernel by device number or, if the kernel refuses because the array
+// does not run, by sysfs attribute.
 func (m *Manager) HotRemove(t *Target) error {
 	err := m.Patiently(func() error { return m.Dev.HotRemoveDisk(t.Major, t.Minor) })
 	if !errors.Is(err, unix.ENODEV) {
@@ -86,7 +86,7 @@ func (m *Manager) HotRemove(t *Target) error {
 	return nil
 }
 
-// Patiently tries again for a while as long as the answer is EBUSY.
+// Patiently retries for a while as long as the error is EBUSY.
 func (m *Manager) Patiently(try func() error) error {
 	left := removeWait
 	if m.Force {
@@ -102,17 +102,17 @@ func (m *Manager) Patiently(try func() error) error {
 	}
 }
 
-// drop notes in the description what removing does, for dry runs.
+// drop records in the array's description that a member is gone, for dry runs.
 func drop(l *live.Array, t *Target) {
 	l.Disks = slices.DeleteFunc(l.Disks, func(d mdctl.DiskInfo) bool {
 		return uint32(d.Major) == t.Major && uint32(d.Minor) == t.Minor
 	})
 }
 
-// Number writes the device number for the description of a step.
+// number returns the device number for the description of a step.
 func (t *Target) number() string { return fmt.Sprintf("%d:%d", t.Major, t.Minor) }
 
-// isKernelName reports whether mdadm takes the word for a name of the kernel.
+// isKernelName reports whether mdadm takes the word for a kernel name.
 func isKernelName(s string) bool {
 	for _, c := range s {
 		if c == '/' || c == ':' {
@@ -122,7 +122,7 @@ func isKernelName(s string) bool {
 	return len(s) < 50
 }
 
-// findByKernelName looks for a member by the name its folder in sysfs has.
+// findByKernelName looks for a member by the name of its folder in sysfs.
 func (m *Manager) findByKernelName(t *Target) error {
 	if t.Verb != VerbRemove && t.Verb != VerbFail {
 		m.Report.Say(note.Always, "member.only-meaningful-with-r-or-f", t.Name, t.Verb)

@@ -11,7 +11,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// replace asks the kernel to copy a member to a spare and then to fail it.
+// replace asks the kernel to copy a member to a spare and then to fail the member.
 func (m *Manager) replace(ctx context.Context, t *Target) (bool, error) {
 	m.freeze(ctx)
 	there, d := m.memberOf(t)
@@ -61,8 +61,8 @@ func (m *Manager) replaceWith(ctx context.Context, t *Target) error {
 	return nil
 }
 
-// memberOf finds the attributes and the description of a member, with its slot
-// as sysfs has it; nil if the target is none.
+// memberOf returns the sysfs member and the description of a target, with the slot from
+// sysfs; nil if the target is not a member.
 func (m *Manager) memberOf(t *Target) (*sysmd.Member, *mdctl.DiskInfo) {
 	d, ok := m.Live.Disk(t.Major, t.Minor)
 	if !ok {

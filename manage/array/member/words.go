@@ -14,8 +14,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// expand turns a word that stands for several devices into those devices. It
-// reports false for names of single devices.
+// expand replaces a word that stands for several devices with those devices. word is
+// false for the name of a single device.
 func (m *Manager) expand(dv Subdev) (more []Subdev, word bool, err error) {
 	switch {
 	case dv.Name == "failed" || dv.Name == "faulty":
@@ -64,8 +64,8 @@ func (m *Manager) detached(dv Subdev) ([]Subdev, error) {
 	}), nil
 }
 
-// mirrorSet lists the members of one set of a raid10 that has as many sets as
-// copies. The set as a whole must be dispensable.
+// mirrorSet lists the members of one mirror set of a raid10. The array must be able to
+// go on without the whole set.
 func (m *Manager) mirrorSet(dv Subdev) ([]Subdev, error) {
 	copies, ok := m.Live.MirrorSets()
 	set := int(dv.Name[len("set-")] - 'A')
@@ -101,8 +101,7 @@ func (m *Manager) each(verb Verb, want func(*mdctl.DiskInfo) bool) []Subdev {
 	return list
 }
 
-// missing lists every device of the system, each of which may have been a
-// member.
+// missing lists every device of the system, as each may be a former member.
 func (m *Manager) missing(dv Subdev) ([]Subdev, error) {
 	if dv.Verb != VerbReAdd {
 		m.Report.Say(note.Always, "member.missing-only-meaningful-with-re-add")

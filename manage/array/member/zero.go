@@ -16,43 +16,41 @@ import (
 // ZeroRequest asks to wipe the superblocks of one device or image.
 type ZeroRequest struct {
 	Device string
-	// Version is the only version to be wiped. If Newest1 is set instead, it is
-	// the newest superblock of format 1; if neither is, every superblock.
+	// Version is the only version to wipe. If it is nil, every superblock is wiped or,
+	// with Newest1, the newest of format 1.
 	Version *md.Version
 	Newest1 bool
-	// Force wipes even a device that is in use, and what does not look like a
-	// superblock of the version that was asked for.
+	// Force wipes even a device that is in use, and what does not look like a superblock
+	// of the requested version.
 	Force bool
-	// BackupDir is where to keep what is wiped; without it is saved only for as
-	// long as that takes. See plan.Backup.
+	// BackupDir is where to save what is wiped; without it that is saved only until the
+	// request has been carried out. See plan.Backup.
 	BackupDir string
 	DryRun    bool
 	Report    note.Reporter
 }
 
-// ZeroResult tells what was wiped, or would be.
+// ZeroResult says what was wiped, or would be.
 type ZeroResult struct {
-	Versions []md.Version // of the superblocks, in order
+	Versions []md.Version // of the wiped superblocks, in order
 	Steps    []plan.StepInfo
 }
 
 // Failures of ZeroSuperblock. They have been reported.
 var (
-	// ErrNoSuperblock is a device that has none of those asked for.
+	// ErrNoSuperblock marks a device without a superblock of the requested version.
 	ErrNoSuperblock = errors.New("no superblock to be wiped")
-	// ErrUnreadable is a device that is too small for a superblock of the
-	// version asked for, or cannot be read where it would be.
+	// ErrUnreadable marks a device that is too small for a superblock of the requested
+	// version, or cannot be read where it would be.
 	ErrUnreadable = errors.New("cannot be read")
-	// ErrNotOpened is a device that cannot be opened for writing by oneself.
+	// ErrNotOpened marks a device that cannot be opened for writing, exclusively.
 	ErrNotOpened = errors.New("cannot be opened for writing")
 )
 
-// ZeroSuperblock wipes superblocks with zeroes: the whole of a 0.90 one, the
-// first 512 bytes of a 1.x one, which is what mdadm writes. All of it happens,
-// or nothing.
+// ZeroSuperblock overwrites superblocks with zeroes: all of a 0.90 one, the first 512
+// bytes of a 1.x one, as mdadm does. It wipes all of them, or none.
 //
-// The error matches ErrNotOpened, ErrUnreadable, ErrNoSuperblock, or is a
-// *PlanError.
+// The error matches ErrNotOpened, ErrUnreadable, ErrNoSuperblock, or is a *PlanError.
 func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	flag := block.ForWriting
 	if !req.Force {
@@ -88,7 +86,7 @@ func ZeroSuperblock(ctx context.Context, req ZeroRequest) (*ZeroResult, error) {
 	return result, nil
 }
 
-// wipe does the work on an overlay.
+// wipe wipes the superblocks on an overlay.
 func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 	switch {
 	case req.Version != nil:
@@ -143,7 +141,7 @@ func (r *ZeroResult) wipe(d block.Device, m *md.Member) error {
 	return fresh.WipeSuper(d, m)
 }
 
-// NewWipe is a write that, with force, does not mind who else has the device.
+// NewWipe returns a step that writes, with force even to a device that is in use.
 func NewWipe(path, what string, e block.Extent, force bool) plan.Step {
 	if force {
 		return plan.NewSharedWrite(path, what, e.Off, e.Data)

@@ -8,18 +8,18 @@ import (
 	"github.com/mdkit/mdkit/engine/md/fresh"
 )
 
-// geometry is the shape an array has.
+// geometry is the present shape of an array.
 type geometry struct {
-	path       string // how messages name the array
+	path       string // what messages call the array
 	level      md.Level
 	layout     int32
 	chunk      uint64 // bytes
 	disks      int
-	size       uint64 // sectors used of each member
-	spaceAfter uint64 // sectors free behind the data on every member; raid10 only
+	size       uint64 // sectors used on each member
+	spaceAfter uint64 // free sectors after the data on every member; raid10 only
 }
 
-// wish is the shape somebody wants; nil and 0 mean "as it is".
+// wish is the requested shape; nil and 0 mean "unchanged".
 type wish struct {
 	level  *md.Level
 	layout *int32
@@ -33,31 +33,30 @@ type Arrangement struct {
 	Layout int32
 }
 
-// Transition is the way from a geometry to a wish: a change of level that
-// moves nothing, then a restripe at that level, then perhaps another such
-// change of level.
+// Transition is the way from a geometry to a wish: a change of level that moves no data,
+// then a restripe at that level, then perhaps another such change of level.
 type Transition struct {
 	Level         md.Level // during the restripe
 	Before, After Arrangement
 	Parity        int
-	// Backup is the smallest unit of the restripe in sectors of data, whole
-	// stripes before and after; 0 if no data has to move.
+	// Backup is the smallest unit of the restripe in sectors of data: whole stripes both
+	// before and after. It is 0 if no data has to move.
 	Backup    uint64
-	minOffset uint64 // sectors by which data has to move on each member to need no backup
-	newSize   uint64 // sectors of the array afterwards
+	minOffset uint64 // sectors by which data must move on each member so that no backup is needed
+	newSize   uint64 // size of the array afterwards, in sectors
 
 	ToLevel  md.Level
-	toLayout *int32 // nil if the level decides
+	toLayout *int32 // nil if it follows from the level
 	ToChunk  uint64 // bytes
 	Delta    int
 }
 
-// refusal is why a change of shape cannot be, in mdadm's words.
+// refusal says why a change of shape is impossible, in mdadm's words.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// analyse finds the way, or why there is none (Grow.c, analyse_change).
+// analyse finds the transition, or says why there is none (Grow.c, analyse_change).
 func analyse(now geometry, want wish) (*Transition, error) {
 	a := &analyst{now: now, want: want, t: &Transition{ToLevel: now.level, toLayout: want.layout, ToChunk: want.chunk}}
 	if want.level != nil {
@@ -67,7 +66,7 @@ func analyse(now geometry, want wish) (*Transition, error) {
 		return nil, err
 	}
 	var err error
-	var direct bool // the level decides everything: no restripe is needed
+	var direct bool // the level alone decides: no restripe is needed
 	switch now.level {
 	case md.LevelLinear:
 		if want.delta != nil {
@@ -100,19 +99,19 @@ func analyse(now geometry, want wish) (*Transition, error) {
 	return a.t, nil
 }
 
-// errSpreadParity is a two-disk raid5 that should drop its parity, which both
-// members have some of. mdadm ends without a word.
+// errSpreadParity refuses to drop the parity of a two-disk raid5 if both members have
+// some of it. mdadm ends without a word.
 var errSpreadParity = errors.New("the parity is spread over all members: change the layout to parity-last first")
 
-// analyst carries what analyse knows so far.
+// analyst holds what analyse has found out so far.
 type analyst struct {
 	now         geometry
 	want        wish
 	t           *Transition
-	deltaParity int // members more or less because of the level alone
+	deltaParity int // change of the number of members that follows from the level
 }
 
-// chunk checks the chunk size that is wanted.
+// chunk checks the requested chunk size.
 func (a *analyst) chunk() error {
 	if a.want.chunk == 0 {
 		a.t.ToChunk = a.now.chunk
@@ -199,7 +198,7 @@ func (a *analyst) fromRAID10() error {
 	return refusal("RAID10 can only be changed to RAID0")
 }
 
-// noBackup stands for "data moves, but always away from what it replaces".
+// noBackup means "data moves, but never over data that is still needed".
 const noBackup = ^uint64(0)
 
 func (a *analyst) withinRAID10(layout md.RAID10Layout) error {
@@ -227,7 +226,7 @@ func (a *analyst) withinRAID10(layout md.RAID10Layout) error {
 	t.minOffset = max(oldChunk, t.ToChunk*uint64(next.Far)) / md.SectorSize
 	size := a.now.size
 	if t.Delta < 0 && a.now.spaceAfter < t.minOffset {
-		size -= t.minOffset // a chunk of each member goes
+		size -= t.minOffset // each member loses a chunk
 	}
 	t.newSize = size * uint64(max(t.After.Data, 0)) / uint64(max(layout.Copies(), 1))
 	return nil
@@ -256,7 +255,7 @@ func (a *analyst) fromRAID0() (direct bool, err error) {
 	return false, nil
 }
 
-// mirrorStripes gives every member of a raid0 copies.
+// mirrorStripes makes a raid10 of a raid0 by adding copies of every member.
 func (a *analyst) mirrorStripes() error {
 	t, n := a.t, a.now.disks
 	copies := 2
@@ -288,8 +287,8 @@ func (a *analyst) mirrorStripes() error {
 	return nil
 }
 
-// doubled is, for each raid5 layout, the raid6 layout with the same places and
-// a Q at the end.
+// doubled maps each raid5 layout to the raid6 layout that is the same plus a Q on the
+// last member.
 var doubled = map[int32]int32{
 	md.LayoutLeftAsymmetric:  md.LayoutLeftAsymmetric6,
 	md.LayoutRightAsymmetric: md.LayoutRightAsymmetric6,
@@ -349,8 +348,7 @@ func (a *analyst) fromRAID6() error {
 	return nil
 }
 
-// Target finds the layout that turns into the wanted level without moving
-// anything.
+// target finds the layout that can change to the requested level without moving data.
 func (a *analyst) target() error {
 	t := a.t
 	switch t.ToLevel {
@@ -413,7 +411,7 @@ func either(wanted *int32, otherwise int32) int32 {
 	return otherwise
 }
 
-// restripe works out how much moves.
+// restripe computes how much data moves.
 func (a *analyst) restripe() {
 	t := a.t
 	if t.Delta = a.deltaParity; a.want.delta != nil {
@@ -432,11 +430,11 @@ func (a *analyst) restripe() {
 	}
 	same := t.After.Data == t.Before.Data && t.After.Layout == t.Before.Layout && t.ToChunk == a.now.chunk
 	if same || t.After.Data == 1 && t.Before.Data == 1 {
-		t.Level = t.ToLevel // at once
+		t.Level = t.ToLevel // right away
 		return
 	}
 	if t.After.Data < 1 || t.Before.Data < 1 {
-		t.newSize = 0 // and the array would be smaller than it is
+		t.newSize = 0 // counts as a smaller array
 		t.Backup = noBackup
 		return
 	}
@@ -444,8 +442,7 @@ func (a *analyst) restripe() {
 	t.newSize = a.now.size * uint64(t.After.Data)
 }
 
-// Unit works out the smallest unit of a restripe from chunks of the given size
-// in bytes.
+// Unit computes the smallest unit of a restripe, for a present chunk size in bytes.
 func (t *Transition) Unit(chunk uint64) {
 	old := chunk / md.SectorSize * uint64(t.Before.Data)
 	next := t.ToChunk / md.SectorSize * uint64(t.After.Data)

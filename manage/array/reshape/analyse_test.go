@@ -9,7 +9,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// size is what the arrays of TestAnalyse use of each member, in sectors.
+// size is what the arrays of TestAnalyse use on each member, in sectors.
 const size = 1 << 20
 
 func array(level md.Level, disks int, layout int32) geometry {
@@ -20,16 +20,16 @@ func array(level md.Level, disks int, layout int32) geometry {
 	return now
 }
 
-// mirrored is a RAID10 layout of near, far or offset copies.
+// mirrored returns a raid10 with the given layout.
 func mirrored(disks int, layout int32) geometry { return array(md.LevelRAID10, disks, layout) }
 
-// with changes a geometry for one case.
+// with returns a geometry with one edit.
 func (now geometry) with(edit func(*geometry)) geometry {
 	edit(&now)
 	return now
 }
 
-// to makes a wish; further words are changed by the with of a wish.
+// to returns a wish for a level; its methods add more.
 func to(level md.Level) wish { return wish{level: &level} }
 
 func (w wish) members(delta int) wish {
@@ -47,9 +47,9 @@ func (w wish) chunks(bytes uint64) wish {
 	return w
 }
 
-// text shows all of a transition: how data lies before and after (members'
-// worth of data, layout), at which level (the last one, if nothing moves) and
-// with how much parity it is restriped, what follows, and the numbers in sectors.
+// text shows a whole transition: how data is arranged before and after (members' worth
+// of data, layout), at which level (the last one, if no data moves) and with how much
+// parity it is restriped, what follows, and the numbers in sectors.
 func (t *Transition) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d/%d to %d/%d at %d", t.Before.Data, t.Before.Layout, t.After.Data, t.After.Layout, t.Level)
@@ -84,7 +84,7 @@ func (t *Transition) text() string {
 	return b.String()
 }
 
-// sized is text with a size that is n times that of a member.
+// sized is text for a size that is n times that of a member.
 func (t *Transition) sized(n uint64, b *strings.Builder) string {
 	c := *t
 	c.newSize = 0
@@ -92,9 +92,9 @@ func (t *Transition) sized(n uint64, b *strings.Builder) string {
 	return b.String()
 }
 
-// TestAnalyse takes each way between levels there is, and each reason there is
-// none (mdadm 4.2, Grow.c, analyse_change). Units are the least common multiple
-// of the stripes before and after.
+// TestAnalyse checks every way between levels, and every reason why there is none (mdadm
+// 4.2, Grow.c, analyse_change). Units are the least common multiple of the stripes
+// before and after.
 func TestAnalyse(t *testing.T) {
 	const (
 		linear, r0, r1, r4, r5, r6, r10 = md.LevelLinear, md.LevelRAID0, md.LevelRAID1, md.LevelRAID4, md.LevelRAID5, md.LevelRAID6, md.LevelRAID10
@@ -110,7 +110,7 @@ func TestAnalyse(t *testing.T) {
 		way  string
 		why  string // the refusal
 	}{
-		// What needs no restripe.
+		// Changes without a restripe.
 		{name: "mirror gets members", now: array(r1, 2, 0), want: wish{}.members(1), way: "0/0 to 0/0 at 1, then 1, members +1, chunk 0K"},
 		{name: "mirror loses members", now: array(r1, 3, 0), want: wish{}.members(-1), way: "0/0 to 0/0 at 1, then 1, members -1, chunk 0K"},
 		{name: "mirror to one stripe", now: array(r1, 2, 0), want: to(r0), way: "1/0 to 1/0 at 0, then 0, chunk 0K"},
@@ -127,7 +127,7 @@ func TestAnalyse(t *testing.T) {
 		{name: "raid5 with parity at the end to raid0", now: array(r5, 4, last), want: to(r0), way: "3/5 to 3/5 at 0+1, then 0, members -1, chunk 512K, size 3x"},
 		{name: "raid4 to raid0", now: array(r4, 4, 0), want: to(r0), way: "3/0 to 3/0 at 0+1, then 0, members -1, chunk 512K, size 3x"},
 
-		// What moves data.
+		// Changes that move data.
 		{name: "raid5 gets a member", now: array(r5, 4, ls), want: wish{}.members(1), way: "3/2 to 4/2 at 5+1, then 5, members +1, chunk 512K, unit 12288, moves by 4096, size 4x"},
 		{name: "raid5 loses a member", now: array(r5, 5, ls), want: wish{}.members(-1), way: "4/2 to 3/2 at 5+1, then 5, members -1, chunk 512K, unit 12288, moves by 3072, size 3x"},
 		{name: "raid6 gets two members", now: array(r6, 4, ls), want: wish{}.members(2), way: "2/2 to 4/2 at 6+2, then 6, members +2, chunk 512K, unit 4096, moves by 2048, size 4x"},
@@ -149,7 +149,7 @@ func TestAnalyse(t *testing.T) {
 		{name: "mirror to raid5 of three", now: array(r1, 2, 0), want: to(r5).members(1), way: "1/2 to 2/2 at 5+1, then 5, members +1, chunk 64K, unit 256, moves by 256, size 2x"},
 		{name: "nothing would be left", now: array(r5, 3, ls), want: wish{}.members(-2), way: "2/2 to 0/2 at 5+1, then 5, members -2, chunk 512K, no backup"},
 
-		// RAID10 always moves by an offset.
+		// RAID10 always moves data to another offset.
 		{name: "raid10 gets members", now: mirrored(4, near2), want: wish{}.members(2), way: "4/258 to 6/258 at 10, then 10, members +2, chunk 512K, no backup, moves by 1024, size 3x"},
 		{name: "raid10 loses members", now: mirrored(6, near2), want: wish{}.members(-2), way: "6/258 to 4/258 at 10, then 10, members -2, chunk 512K, no backup, moves by 1024, size 2x"},
 		{
@@ -160,7 +160,7 @@ func TestAnalyse(t *testing.T) {
 		{name: "raid10 larger chunk", now: mirrored(4, near2), want: wish{}.chunks(1 << 20), way: "4/258 to 4/258 at 10, then 10, chunk 1024K, no backup, moves by 2048, size 2x"},
 		{name: "raid10 near to offset", now: mirrored(4, near2), want: wish{}.arranged(offs2), way: "4/258 to 4/66049 at 10, then 10/66049, chunk 512K, no backup, moves by 2048, size 2x"},
 
-		// What cannot be.
+		// Changes that are impossible.
 		{name: "linear", now: array(linear, 2, 0), want: wish{}.chunks(0), why: "Only --add is supported for LINEAR, other --grow options are not meaningful"},
 		{name: "linear with devices", now: array(linear, 2, 0), want: wish{}.members(1), why: "Only --add is supported for LINEAR, setting --raid-disks is not needed"},
 		{name: "multipath", now: array(md.LevelMultipath, 2, 0), want: wish{}.members(1), why: "No reshape is possibly for this RAID level"},
@@ -220,8 +220,8 @@ func TestAnalyse(t *testing.T) {
 	}
 }
 
-// TestBlocks: what is kept elsewhere at a time grows where data does not run
-// away from itself, but not without end.
+// TestBlocks: the amount backed up at a time grows if data stays in the same place, up
+// to a limit.
 func TestBlocks(t *testing.T) {
 	for _, c := range []struct {
 		before, after int
@@ -253,7 +253,7 @@ func TestBeyond(t *testing.T) {
 		{-1, 12287, false},
 		{-1, 12288, true},
 		{0, 0, false},
-		{0, 1 << 40, false}, // data lands where it was: never
+		{0, 1 << 40, false}, // data is written to where it was: never
 	} {
 		w := Transition{Delta: c.delta, Backup: 12288}
 		if got := w.Beyond(c.position); got != c.want {

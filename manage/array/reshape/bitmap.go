@@ -19,7 +19,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// Bitmap adds or removes the write-intent bitmap (Grow.c, Grow_addbitmap).
+// bitmap adds or removes the write-intent bitmap (Grow.c, Grow_addbitmap).
 func (g *Grower) bitmap(ctx context.Context) error {
 	file, err := g.dev.BitmapFile()
 	if err != nil {
@@ -48,8 +48,8 @@ func (g *Grower) bitmap(ctx context.Context) error {
 	return g.addBitmap(ctx)
 }
 
-// dropBitmap removes an internal bitmap. The kernel refuses while it looks
-// whether there is something to recover, so it is asked for a while.
+// dropBitmap removes an internal bitmap. The kernel refuses while it checks whether
+// there is something to recover, so the request is repeated for a while.
 func (g *Grower) dropBitmap() plan.Step {
 	m := &member.Manager{ManageRequest: member.ManageRequest{Force: true}}
 	return plan.NewIoctl(g.Array, "SET_ARRAY_INFO", "no bitmap", func() error {
@@ -64,8 +64,8 @@ func (g *Grower) dropBitmap() plan.Step {
 	}, plan.NoUndo)
 }
 
-// addBitmap writes a bitmap with every bit set to each member in sync, and
-// then tells the kernel where it is.
+// addBitmap writes a bitmap with all bits set to each in-sync member, and then tells the
+// kernel where it is.
 func (g *Grower) addBitmap(ctx context.Context) error {
 	l := g.live
 	level := md.Level(l.Info.Level)
@@ -99,7 +99,7 @@ func (g *Grower) addBitmap(ctx context.Context) error {
 	return nil
 }
 
-// bitmapWrites plans the bitmap on every member in sync; location is where the
+// bitmapWrites plans to write the bitmap to every in-sync member; location is where the
 // last of them has it, in sectors from the superblock.
 func (g *Grower) bitmapWrites(syncSize uint64) (writes []plan.Step, location int32, err error) {
 	for i := range g.live.Disks {
@@ -109,7 +109,7 @@ func (g *Grower) bitmapWrites(syncSize uint64) (writes []plan.Step, location int
 		}
 		d, err := device.Open(live.DevNumber(disk), block.ForReading)
 		if err != nil {
-			continue // as mdadm does: the kernel brings it up to date
+			continue // as in mdadm: the kernel will update this member
 		}
 		step, off, err := g.bitmapWrite(d, disk, syncSize)
 		if err := errors.Join(err, d.Close()); err != nil {

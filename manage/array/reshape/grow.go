@@ -1,4 +1,4 @@
-// Package reshape changes the shape of an array that runs: size, devices, level, layout,
+// Package reshape changes the shape of a running array: size, devices, level, layout,
 // chunk, bitmap, consistency policy.
 package reshape
 
@@ -20,21 +20,21 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// GrowMax asks for as much as there is: of every member, or of the array.
+// GrowMax asks for as much as possible: of every member, or of the array.
 const GrowMax = -1
 
-// GrowRequest asks for changes to the shape of a running array. What is left
-// at its zero value stays as it is.
+// GrowRequest asks for changes to the shape of a running array. Fields with the zero
+// value leave things unchanged.
 type GrowRequest struct {
 	Array   string          // path of the md device
-	Devices []member.Subdev // devices to add first, as spares
+	Devices []member.Subdev // devices to add before, as spares
 
-	ArraySize   int64     // KiB of the array that are shown; GrowMax for all
-	Size        int64     // KiB used of each member; GrowMax for as much as there is
+	ArraySize   int64     // KiB of the array to show; GrowMax for all
+	Size        int64     // KiB to use on each member; GrowMax for as much as possible
 	AssumeClean bool      // what Size adds needs no resync
 	Level       *md.Level // nil to keep it
 	RaidDisks   int
-	Layout      string  // mdadm's word; also "normalise" and "preserve"
+	Layout      string  // mdadm's word for it; also "normalise" and "preserve"
 	Chunk       int     // KiB
 	DataOffset  *uint64 // sectors; nil lets the reshape choose
 
@@ -44,42 +44,41 @@ type GrowRequest struct {
 	WriteBehind uint32
 	Policy      string // consistency policy: "resync" or "ppl"
 
-	// Continue sees a reshape through that is under way, instead of starting
-	// one; Level then is the level to change to when it is done.
+	// Continue accompanies a reshape in progress to its end, instead of starting one;
+	// Level then is the level to change to afterwards.
 	Continue   bool
-	BackupFile string // where the data of the critical section is kept meanwhile
+	BackupFile string // where the critical section is backed up in the meantime
 
 	BackupDir string // as in member.ManageRequest
 
-	Force   bool        // accept a degraded array, and devices to add whatever is on them
+	Force   bool        // accept a degraded array, and devices to add whatever they hold
 	Confirm func() bool // as in member.ManageRequest
-	DryRun  bool        // only plan
+	DryRun  bool        // plan only
 	Report  note.Reporter
 
-	// Background carries on with a request whose Continue is set, while Grow
-	// returns. Without it Grow itself stays until the reshape no longer needs
-	// anybody.
+	// Background carries on with a request whose Continue is set, while Grow returns. If
+	// it is nil, Grow itself stays until the reshape needs no more help.
 	Background func(GrowRequest) error
-	// Progress, if there is one, is told how far the reshape has come each
-	// time something has to be done for it: sectors of each member.
+	// Progress, if set, is called each time the reshape needs something done, with how
+	// far it has come: sectors of each member.
 	Progress func(done, total uint64)
 }
 
-// GrowResult tells what a GrowRequest did, or would do.
+// GrowResult says what a GrowRequest did, or would do.
 type GrowResult struct {
-	Steps []plan.StepInfo // in order; of a failed request those up to the failure
+	Steps []plan.StepInfo // in order; if the request failed, those up to the failure
 }
 
-// ErrNoPPL is the refusal to give an array a partial parity log it has no room
-// for; mdadm ends with another exit code then.
+// ErrNoPPL marks a partial parity log that the array has no room for; mdadm then exits
+// with another code.
 var ErrNoPPL = errors.New("no room for a partial parity log")
 
-// errGrow is a change of shape that cannot be, which has been said.
+// errGrow marks a change of shape that was refused. That has been reported.
 var errGrow error = &note.Reported{Err: errors.New("the shape of the array stays as it is")}
 
-// Grow changes the shape of a running array as asked. All that can be known in
-// advance is checked before anything is changed; what a failed step leaves
-// behind is taken back as far as the kernel allows.
+// Grow changes the shape of a running array as requested. Everything that can be checked
+// in advance is checked before anything is changed; if a step fails, those before it are
+// undone as far as the kernel allows.
 func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 	dev, err := mdctl.Open(req.Array, os.O_RDWR)
 	if err != nil {
@@ -104,24 +103,24 @@ func Grow(ctx context.Context, req GrowRequest) (*GrowResult, error) {
 	return &GrowResult{Steps: g.runner.Steps}, err
 }
 
-// Grower works on one request.
+// Grower carries out one request.
 type Grower struct {
 	GrowRequest
 	dev    *mdctl.Device
 	live   *live.Array
 	log    *note.KernelLog
 	runner plan.Runner
-	frozen bool // sync_action was set to frozen by us, or left so by a change of level
+	frozen bool // we have set sync_action to frozen, or a change of level has left it so
 
 	// What a dry run has foreseen, and the kernel does not show.
 	held      bool              // the array is frozen
-	awake     bool              // it no longer waits for a first write
-	offsets   map[string]uint64 // sectors: where the data of members is to start, by their paths
-	stretched map[string]bool   // members of which all that there is may be used, by their paths
-	linear    []*linearMember   // the members of a linear array, with those that were added
+	awake     bool              // the array no longer waits for its first write
+	offsets   map[string]uint64 // where the data of members will start, in sectors, by member path
+	stretched map[string]bool   // members that may be used to their end, by member path
+	linear    []*linearMember   // the members of a linear array, including those added
 }
 
-// Run chooses what to do, in mdadm's order (mdadm.c, case GROW).
+// run chooses what to do, in mdadm's order (mdadm.c, case GROW).
 func (g *Grower) run(ctx context.Context) error {
 	if err := g.mayAdd(); err != nil {
 		return err
@@ -154,8 +153,7 @@ func (g *Grower) run(ctx context.Context) error {
 	return nil
 }
 
-// mayAdd asks about devices to add that hold something else, before anything is
-// done.
+// mayAdd asks about devices to add that hold something else, before anything is done.
 func (g *Grower) mayAdd() error {
 	m := &member.Manager{
 		ManageRequest: member.ManageRequest{Array: g.Array, Devices: g.Devices, Overwrite: g.Force, Confirm: g.Confirm, Report: g.Report},
@@ -164,14 +162,14 @@ func (g *Grower) mayAdd() error {
 	return m.MayAdd()
 }
 
-// refuse says why nothing is done.
+// refuse reports why nothing is done.
 func (g *Grower) refuse(id note.ID, args ...any) error {
 	g.Report.Say(note.Always, id, args...)
 	return errGrow
 }
 
-// failed says what went wrong, with the kernel's own reason, and takes back
-// what was done before.
+// failed reports what went wrong, with the kernel's own reason, and undoes what was done
+// before.
 func (g *Grower) failed(ctx context.Context, err error, id note.ID, args ...any) error {
 	g.Report.Say(note.Always, id, args...)
 	g.Report.KernelSaid(g.log, g.live.Name)
@@ -179,7 +177,7 @@ func (g *Grower) failed(ctx context.Context, err error, id note.ID, args ...any)
 	return &note.Reported{Err: err}
 }
 
-// undo takes back what was done, the last first.
+// undo undoes what was done, in reverse order.
 func (g *Grower) undo(ctx context.Context) {
 	for _, l := range g.runner.TakeBack(ctx) {
 		g.Report.Extra(note.Always, "reshape.could-not-take-back", l.Step, l.Err)
@@ -187,10 +185,10 @@ func (g *Grower) undo(ctx context.Context) {
 	g.frozen = false
 }
 
-// do takes steps, one after the other.
+// do carries out steps, one after the other.
 func (g *Grower) do(ctx context.Context, steps ...plan.Step) error { return g.runner.Do(ctx, steps...) }
 
-// attr sets an attribute, and puts it back to what it was when undone.
+// attr returns a step that sets an attribute and, when undone, restores its old value.
 func attr(s sysmd.Setting) plan.Step {
 	var old sysmd.Setting
 	var unknown error
@@ -207,16 +205,19 @@ func attr(s sysmd.Setting) plan.Step {
 		})
 }
 
-// set sets an attribute for good: its old value means nothing later.
+// set returns a step that sets an attribute for good: its old value has no meaning
+// afterwards.
 func set(s sysmd.Setting) plan.Step { return plan.NewSetting(s, nil) }
 
-// swap sets an attribute and, when undone, the value to go back to, which the
-// kernel does not show as such: in the middle it shows old and new together.
+// swap returns a step that sets an attribute and, when undone, sets it to back. It is
+// for attributes that show old and new value together in between, so that the old value
+// cannot be read.
 func swap(s, back sysmd.Setting) plan.Step {
 	return plan.NewSetting(s, func(context.Context) error { return back.Write() })
 }
 
-// change is SET_ARRAY_INFO with one thing other than it is; undone it goes back.
+// change returns a SET_ARRAY_INFO step that changes one thing and, when undone, changes
+// it back.
 func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 	var before mdctl.ArrayInfo
 	return plan.NewIoctl(g.Array, "SET_ARRAY_INFO", what,
@@ -232,8 +233,8 @@ func (g *Grower) change(what string, edit func(*mdctl.ArrayInfo)) plan.Step {
 		func() error { return g.dev.SetArrayInfo(&before) })
 }
 
-// freeze keeps the array from starting recovery until the change is complete.
-// It fails if it is at work already.
+// freeze keeps the array from starting recovery until the change is complete. It fails
+// if the array is busy with another action.
 func (g *Grower) freeze(ctx context.Context) error {
 	if state, err := g.live.Sysfs.State(); err == nil && state == sysmd.ReadAuto && !g.awake {
 		wake := set(g.live.Sysfs.StateTo(sysmd.Clean))
@@ -241,10 +242,10 @@ func (g *Grower) freeze(ctx context.Context) error {
 	}
 	action, err := g.live.Sysfs.SyncAction()
 	if err != nil && g.live.ShapeForeseen() && md.Level(g.live.Info.Level).Redundant() {
-		action, err = sysmd.Idle, nil // the level that is to come has something to freeze
+		action, err = sysmd.Idle, nil // the level that the array will have can be frozen
 	}
 	switch {
-	case err != nil || action == sysmd.Frozen || g.held: // has nothing to freeze, or somebody else did
+	case err != nil || action == sysmd.Frozen || g.held: // it cannot be frozen, or already is
 		return nil
 	case action != sysmd.Idle && action != sysmd.Recover:
 		return g.refuse("reshape.performing-resync-recovery-and-cannot-be-reshaped", g.Array)
@@ -257,7 +258,7 @@ func (g *Grower) freeze(ctx context.Context) error {
 	return nil
 }
 
-// thaw lets a frozen array go on.
+// thaw ends the frozen state of an array.
 func thaw(a *sysmd.Array) error {
 	if action, err := a.SyncAction(); err != nil || action != sysmd.Frozen {
 		return nil
@@ -265,7 +266,7 @@ func thaw(a *sysmd.Array) error {
 	return a.SetSyncAction(sysmd.Idle)
 }
 
-// unfreeze ends freeze.
+// unfreeze reverts freeze.
 func (g *Grower) unfreeze(ctx context.Context) error {
 	if !g.frozen {
 		return nil
@@ -275,7 +276,7 @@ func (g *Grower) unfreeze(ctx context.Context) error {
 	return g.do(ctx, plan.NewStep(plan.SettingInfo(a.SyncActionTo(sysmd.Idle)), func(context.Context) error { return thaw(a) }, nil))
 }
 
-// arraySize sets how much of the array is shown.
+// arraySize sets how much of the array is visible.
 func (g *Grower) arraySize(ctx context.Context) error {
 	if g.ArraySize == 0 {
 		return nil
@@ -297,14 +298,14 @@ func (g *Grower) arraySize(ctx context.Context) error {
 	return nil
 }
 
-// busyWithBitmap says what helps where a bitmap is why the kernel refuses.
+// busyWithBitmap says what to do if a bitmap is why the kernel refuses.
 func (g *Grower) busyWithBitmap(err error, what, lead string) {
 	if errors.Is(err, unix.EBUSY) && g.live.HasBitmap() {
 		g.Report.More(note.Always, "reshape.bitmap-must-be-removed-before-can-be-changed", lead, what)
 	}
 }
 
-// arrayBytes is how large the array shows itself, in bytes.
+// arrayBytes returns the visible size of the array, in bytes.
 func (g *Grower) arrayBytes() (uint64, error) {
 	b, err := g.live.Sysfs.Block()
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// guard sees to it that a reshape in place can be taken up again wherever it is
-// cut off: it holds writes off a section, keeps its data elsewhere, lets the
-// kernel go over it, and goes on to the next (Grow.c, child_monitor).
+// guard makes sure that a reshape in place can be continued wherever it is interrupted:
+// it suspends writes to a section, backs up its data, lets the kernel reshape it, and
+// goes on to the next section (Grow.c, child_monitor).
 func (g *Grower) guard(ctx context.Context) error {
 	r, err := g.reshaping()
 	if err != nil || r == nil {
@@ -46,9 +46,9 @@ func (g *Grower) guard(ctx context.Context) error {
 	}
 	switch err := w.run(ctx); {
 	case stopped(err):
-		return nil // its backups are for whoever assembles it again
+		return nil // its backups are needed to assemble it again
 	case err != nil:
-		// The kernel stays where it was allowed to go.
+		// The kernel stays at the limit it was given.
 		return errors.Join(g.Report.Fail(err, "reshape.reshape-held-until-mdadm-grow-continue", g.Array, err), w.unsuspend())
 	}
 	err = w.release()
@@ -58,18 +58,18 @@ func (g *Grower) guard(ctx context.Context) error {
 	return err
 }
 
-// Guard sees one reshape in place through: what the kernel is about to overwrite
-// it keeps in other places first, and lets the kernel go no further than that.
+// Guard accompanies one reshape in place: it backs up what the kernel is about to
+// overwrite, and lets the kernel go no further than that.
 type Guard struct {
 	G      *Grower
 	R      *Running
 	array  *sysmd.Array
-	Parity *raid.Parity // the old shape
-	blocks uint64       // sectors of data kept at a time
+	Parity *raid.Parity // of the old shape
+	blocks uint64       // sectors of data to back up at a time
 	places []backupPlace
 	head   md.Backup
-	next   int    // the section to use next
-	speed  uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not
+	next   int    // index of the section to use next
+	speed  uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not raised
 }
 
 func (w *Guard) prepare() error {
@@ -96,8 +96,8 @@ func (w *Guard) prepare() error {
 	if err != nil {
 		return err
 	}
-	// What a backup holds from before is no longer needed, and must not be
-	// taken for what is about to be written in its place.
+	// The previous contents of a backup are no longer needed, and must not be taken for
+	// what is about to be written in their place.
 	for _, k := range w.places {
 		if err := k.forget(w.head); err != nil {
 			return fmt.Errorf("keep data of the reshape on %s: %w", k.path, err)
@@ -106,12 +106,12 @@ func (w *Guard) prepare() error {
 	return nil
 }
 
-// settle waits until a reshape that was held at a limit has come there: only
-// then do the superblocks say how far it is.
+// settle waits until a reshape that was held at a limit has reached it: only then do the
+// superblocks say how far it is.
 func (w *Guard) settle() {
 	limit, err := w.array.SyncMax()
 	if err != nil || limit.N == 0 {
-		return // none, or the start
+		return // no limit, or the start
 	}
 	for range 500 {
 		if done, total, err := w.completed(); err != nil || total > 0 && done >= limit.N {
@@ -130,7 +130,7 @@ func (w *Guard) settle() {
 // advancing reports whether the reshape begins at the start of the array.
 func (w *Guard) advancing() bool { return w.R.T.After.Data >= w.R.T.Before.Data }
 
-// Run guards the reshape for as long as it needs that.
+// run guards the reshape for as long as it needs that.
 func (w *Guard) run(ctx context.Context) error {
 	t := &w.R.T
 	if !w.advancing() {
@@ -156,7 +156,7 @@ func (w *Guard) run(ctx context.Context) error {
 			}
 			kept += length
 			if t.Before.Data != t.After.Data {
-				break // one section is all there is
+				break // a single section is enough
 			}
 		}
 		var err error
@@ -175,8 +175,8 @@ func (w *Guard) run(ctx context.Context) error {
 
 func (w *Guard) total(data int) uint64 { return w.R.now.size * uint64(data) }
 
-// retreat guards a reshape that begins at the end of the array and writes to
-// where it still has to read only when it comes to the start.
+// retreat guards a reshape that begins at the end of the array. Only near the start does
+// it overwrite what it still has to read.
 func (w *Guard) retreat(ctx context.Context) error {
 	t := &w.R.T
 	need := t.Backup
@@ -193,7 +193,7 @@ func (w *Guard) retreat(ctx context.Context) error {
 	return err
 }
 
-// oldest is the end of the section that has been kept longest.
+// oldest returns the end of the section that was backed up first.
 func (w *Guard) oldest() uint64 {
 	end := uint64(math.MaxUint64)
 	for _, s := range w.head.Sections {
@@ -204,10 +204,10 @@ func (w *Guard) oldest() uint64 {
 	return end
 }
 
-// suspend holds off writes to sectors of the array.
+// suspend suspends writes to a range of the array, in sectors.
 func (w *Guard) suspend(from, to uint64) error {
-	// A window that is to shrink is moved away first: older kernels know no
-	// other way.
+	// To shrink the suspended range, move it away first: older kernels allow nothing
+	// else.
 	low, err := w.array.SuspendLo()
 	if err != nil {
 		return err
@@ -220,7 +220,7 @@ func (w *Guard) suspend(from, to uint64) error {
 		w.array.SetSuspendLo(from))
 }
 
-// keep holds writes off a section and keeps its data elsewhere.
+// keep suspends writes to a section and backs up its data.
 func (w *Guard) keep(start, length uint64) error {
 	low := start
 	for _, s := range w.head.Sections {
@@ -248,7 +248,7 @@ func (w *Guard) keep(start, length uint64) error {
 	return nil
 }
 
-// drop lets go of the sections that the reshape is through with.
+// drop drops the sections that the reshape has completed.
 func (w *Guard) drop(done uint64) error {
 	changed := false
 	for i := range w.head.Sections {
@@ -271,14 +271,14 @@ func (w *Guard) drop(done uint64) error {
 	return w.array.SetSuspendLo(done)
 }
 
-// finished is where a reshape is that is done.
+// finished is the position of a reshape that is done.
 const finished = math.MaxUint64
 
-// advance lets the reshape go as far as limit and waits until it has come to
-// until, both in sectors of the array. It gives where the metadata says it is.
+// advance lets the reshape go as far as limit and waits until it has reached until, both
+// in sectors of the array. It returns the position according to the metadata.
 func (w *Guard) advance(ctx context.Context, limit, until uint64) (uint64, error) {
 	after := uint64(w.R.T.After.Data)
-	toMember := func(pos uint64) uint64 { // sectors of each member done
+	toMember := func(pos uint64) uint64 { // completed sectors of each member
 		if pos = min(pos/after, w.R.now.size); !w.advancing() {
 			pos = w.R.now.size - pos
 		}
@@ -313,7 +313,7 @@ func (w *Guard) advance(ctx context.Context, limit, until uint64) (uint64, error
 	}
 }
 
-// position turns sectors done on each member into sectors of the array.
+// position converts completed sectors of each member to sectors of the array.
 func (w *Guard) position(done uint64) uint64 {
 	chunk := w.R.T.ToChunk / md.SectorSize
 	done -= done % chunk
@@ -323,7 +323,7 @@ func (w *Guard) position(done uint64) uint64 {
 	return done * uint64(w.R.T.After.Data)
 }
 
-// over reports whether the reshape is done. It fails if it was given up.
+// over reports whether the reshape is done. It fails if the kernel has given up.
 func (w *Guard) over(ctx context.Context) (bool, error) {
 	for range 100 {
 		if action, err := w.array.SyncAction(); err != nil || action == sysmd.Reshape {
@@ -332,7 +332,7 @@ func (w *Guard) over(ctx context.Context) (bool, error) {
 		if at, err := w.array.ReshapePosition(); err != nil || !at.Set {
 			return err == nil, errors.Join(err, w.alive())
 		}
-		// It may only have been interrupted by the failure of a member.
+		// Perhaps the failure of a member has only interrupted it.
 		if !node.Pause(ctx, 100*time.Millisecond) {
 			return false, ctx.Err()
 		}
@@ -340,8 +340,8 @@ func (w *Guard) over(ctx context.Context) (bool, error) {
 	return false, w.G.Report.Fail(unix.EIO, "reshape.reshape-has-stopped-before-its-end", w.G.Array)
 }
 
-// Alive fails if the array has been stopped, and is nothing any more: that
-// looks like the end of a reshape, and is none.
+// alive fails if the array has been stopped: that looks like the end of a reshape, but
+// is not.
 func (w *Guard) alive() error {
 	state, err := w.array.State()
 	if err == nil && !state.Running() {
@@ -350,10 +350,10 @@ func (w *Guard) alive() error {
 	return err
 }
 
-// stopped reports whether an error says that the array is no more.
+// stopped reports whether an error says that the array no longer exists.
 func stopped(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
 
-// release lets the kernel go on by itself.
+// release lets the kernel go on without limits.
 func (w *Guard) release() error {
 	err := w.unsuspend()
 	_ = w.array.SetSyncMin(0)
@@ -363,7 +363,7 @@ func (w *Guard) release() error {
 	return err
 }
 
-// unsuspend no longer holds off writes.
+// unsuspend resumes suspended writes.
 func (w *Guard) unsuspend() error {
 	if w.speed != 0 {
 		_ = w.array.SetSyncSpeedMin(w.speed)
@@ -373,9 +373,9 @@ func (w *Guard) unsuspend() error {
 	return w.array.SetSuspendLo(0)
 }
 
-// read takes a section of the array, whole stripes of the old shape, from its
-// members: the array itself may have newer data in memory, and would wait for
-// the writes that are held off.
+// read reads a section of the array, whole stripes of the old shape, from the members:
+// the array itself may have newer data in memory, and would wait for the suspended
+// writes.
 func (w *Guard) read(start, length uint64) ([]byte, error) {
 	members, err := w.G.live.Members()
 	if err != nil {
@@ -414,7 +414,7 @@ func (w *Guard) read(start, length uint64) ([]byte, error) {
 	return data, nil
 }
 
-// readStripe reads the data of one row of chunks, and computes what is missing.
+// readStripe reads the data of one row of chunks, and computes missing chunks.
 func (w *Guard) readStripe(devs []*device.Device, offsets []int64, row, chunk int64) ([]byte, error) {
 	s := w.Parity.Stripe(row)
 	blocks := make([][]byte, len(s.Blocks))
@@ -422,7 +422,7 @@ func (w *Guard) readStripe(devs []*device.Device, offsets []int64, row, chunk in
 	for i, slot := range s.Blocks {
 		blocks[i] = make([]byte, chunk)
 		if slot < 0 {
-			continue // a hole, which counts as zeroes
+			continue // no member is here: counts as zeroes
 		}
 		if devs[slot] == nil || block.ReadFull(devs[slot], blocks[i], offsets[slot]+row*chunk) != nil {
 			lost = append(lost, i)

@@ -20,12 +20,12 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// BackupHead is how much is kept before the data of a backup, in sectors: its
-// header, at a place that every disk writes in one piece.
+// BackupHead is the space for a backup's header before its data, in sectors, aligned so
+// that every disk writes the header in one piece.
 const BackupHead = 4096 / md.SectorSize
 
-// blocks is how much is kept elsewhere at a time, in sectors of data: a
-// multiple of what has to be.
+// blocks returns how much to back up at a time, in sectors of data: a multiple of the
+// smallest unit.
 func (t *Transition) blocks(size uint64) uint64 {
 	blocks := t.Backup
 	if t.Before.Data == t.After.Data {
@@ -37,9 +37,8 @@ func (t *Transition) blocks(size uint64) uint64 {
 	return blocks
 }
 
-// restripeInPlace restripes within the space that the data takes already. What
-// is about to be overwritten before it has been written elsewhere is kept on
-// spares, or in a file.
+// restripeInPlace restripes within the space that the data occupies. What would be
+// overwritten before it has been written elsewhere is backed up on spares, or in a file.
 func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transition, _ uint64) error {
 	blocks := t.blocks(now.size)
 	if t.Before.Data != t.After.Data {
@@ -68,8 +67,8 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 	if err := g.announce(ctx, now, t); err != nil {
 		return err
 	}
-	// mdadm lets the kernel run on before it holds it back; here it does not
-	// move until the first section is kept elsewhere.
+	// mdadm lets the kernel start before it limits it; here nothing moves until the
+	// first section has been backed up.
 	a := g.live.Sysfs
 	err := g.do(ctx, set(a.SyncMinTo(0)), swap(a.SyncMaxTo(sysmd.Some(0)), a.SyncMaxTo(sysmd.None)))
 	for tries := 50; err == nil; tries-- {
@@ -84,15 +83,15 @@ func (g *Grower) restripeInPlace(ctx context.Context, now geometry, t *Transitio
 	return g.carryOn(ctx, t, g.BackupFile)
 }
 
-// backupPlace is where a backup is kept: a file, or the end of a spare.
+// backupPlace is where a backup is stored: a file, or the end of a spare.
 type backupPlace struct {
 	path string
-	at   uint64 // sectors: where data starts, behind a header
-	tail bool   // a second header goes behind the data
+	at   uint64 // where data starts, after a header, in sectors
+	tail bool   // a second header follows the data
 }
 
-// sparePlaces are the members that hold no data of the old shape: the end of
-// what they will use is free until the reshape comes there.
+// sparePlaces returns the members without data of the old shape: the end of the space
+// they will use is free until the reshape gets there.
 func (g *Grower) sparePlaces(oldDisks int, blocks uint64) ([]backupPlace, error) {
 	members, err := g.live.Members()
 	if err != nil {
@@ -115,8 +114,8 @@ func (g *Grower) hasSpare() bool {
 	})
 }
 
-// makeBackup makes the file for backups of two sections, and the link by which the reshape
-// finds it again.
+// makeBackup returns a step that makes the file for backups of two sections, and the
+// link by which the reshape finds it again.
 func (g *Grower) makeBackup(blocks uint64) plan.Step {
 	path := g.BackupFile
 	info := plan.StepInfo{Kind: plan.KindDevice, Target: path, What: "make the backup file", Length: int64(2*blocks+BackupHead) * md.SectorSize}
@@ -144,7 +143,7 @@ func (g *Grower) makeBackup(blocks uint64) plan.Step {
 	}, func(context.Context) error { return g.dropBackup(path) })
 }
 
-// backupLink is where mdadm records the backup file of an array.
+// backupLink returns where mdadm records the backup file of an array.
 func (g *Grower) backupLink() string { return filepath.Join(node.MapDir, "backup_file-"+g.live.Name) }
 
 // dropBackup removes a backup that is no longer needed.
@@ -156,8 +155,8 @@ func (g *Grower) dropBackup(path string) error {
 	return plan.RemoveIfThere(path)
 }
 
-// elsewhere fails if the file lies on the array itself. What lies on it by way
-// of other devices is not noticed.
+// elsewhere fails if the file is on the array itself. Devices in between are not seen
+// through.
 func (g *Grower) elsewhere(f *os.File) error {
 	var file, array unix.Stat_t
 	err := errors.Join(unix.Fstat(int(f.Fd()), &file), unix.Fstat(int(g.dev.File().Fd()), &array))
@@ -168,7 +167,7 @@ func (g *Grower) elsewhere(f *os.File) error {
 	return err
 }
 
-// SyncDir makes the names in a folder durable.
+// SyncDir makes changes to the names in a folder durable.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
@@ -177,8 +176,8 @@ func SyncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// write keeps data at the place, as the given section, and makes it durable:
-// first the data, then the header that makes it count.
+// write writes data to the place, as the given section, and makes it durable: first the
+// data, then the header that makes it valid.
 func (k backupPlace) write(h md.Backup, part int, data []byte) error {
 	f, err := block.OpenFile(k.path, block.ForWriting)
 	if err != nil {
@@ -198,8 +197,8 @@ func (k backupPlace) write(h md.Backup, part int, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// head writes the header, and durably so. length is that of the data behind
-// which a copy goes, in bytes; with none there is none.
+// head writes the header and makes it durable. A copy goes after the data if length, the
+// size of the data in bytes, is not 0.
 func (k backupPlace) head(f *block.File, h md.Backup, length int64) error {
 	h.DevStart = k.at
 	raw := h.AppendTo(nil)
@@ -213,7 +212,7 @@ func (k backupPlace) head(f *block.File, h md.Backup, length int64) error {
 	return f.Sync()
 }
 
-// forget writes a header that no longer has what was kept.
+// forget writes a header that no longer lists what was dropped.
 func (k backupPlace) forget(h md.Backup) error {
 	f, err := block.OpenFile(k.path, block.ForWriting)
 	if err != nil {

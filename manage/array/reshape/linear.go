@@ -14,8 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// addLinear makes a linear array longer, device by device (Grow.c,
-// Grow_Add_device).
+// addLinear extends a linear array, device by device (Grow.c, Grow_Add_device).
 func (g *Grower) addLinear(ctx context.Context) error {
 	for _, dv := range g.Devices {
 		if err := g.addLinearOne(ctx, dv.Name); err != nil {
@@ -66,8 +65,8 @@ func (g *Grower) addLinearOne(ctx context.Context, name string) error {
 	if err := g.do(ctx, steps...); err != nil {
 		return g.failed(ctx, err, "reshape.cannot-add-new-disk-this-array")
 	}
-	g.runner.Keep() // from here on there is no way back: the array is longer
-	// What it does is listed as it is done: the superblocks are read anew.
+	g.runner.Keep() // now that the array is larger this cannot be undone
+	// Its steps are listed as they are done: the superblocks are read again each time.
 	return g.do(ctx, plan.Foreseen(plan.AsideStep(func(ctx context.Context) error {
 		members, err := g.linearMembers(number + 1)
 		if err != nil {
@@ -86,7 +85,7 @@ type linearMember struct {
 	super *md.Member
 }
 
-// linearMembers reads the superblocks of the members, of which there are count.
+// linearMembers reads the superblocks of the members, of which there must be count.
 func (g *Grower) linearMembers(count int) ([]*linearMember, error) {
 	if g.linear != nil {
 		return g.linear, nil
@@ -123,7 +122,7 @@ func (g *Grower) linearSuper(disk *mdctl.DiskInfo) (*md.Member, error) {
 	return m, nil
 }
 
-// linearNew makes the superblock of the new member from the one of the last.
+// linearNew derives the superblock of the new member from that of the last member.
 func (g *Grower) linearNew(last *md.Member, d *device.Device, number int) (*md.Member, error) {
 	off, ok := last.Version.SuperOffset(d.Size())
 	if !ok {
@@ -168,7 +167,7 @@ func linearDisk0(number int, major, minor uint32) md.Disk0 {
 	}
 }
 
-// linearUpdate tells every member how many they are now.
+// linearUpdate writes the new number of members to all superblocks.
 func (g *Grower) linearUpdate(ctx context.Context, members []*linearMember) error {
 	count := len(members)
 	last := &members[count-1].disk

@@ -12,17 +12,17 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// move is a member whose data is to start elsewhere.
+// move is a member whose data is to start at another offset.
 type move struct {
 	*live.ShownMember
 	to uint64 // sectors
 }
 
-// moveData tells the kernel to move the data of all members to another offset
-// while it restripes, by at least least sectors: to lower addresses if the
-// array gets more members, to higher ones if it gets fewer, and otherwise to
-// where there is more room. It reports false if that cannot be, which is said
-// unless there is another way (Grow.c, set_new_data_offset).
+// moveData tells the kernel to move the data of all members to another offset while it
+// restripes, by at least the given number of sectors: to lower addresses if the array
+// gets more members, to higher ones if it gets fewer, and otherwise to where there is
+// more space. If that is impossible it returns false, and reports why unless fallback
+// says that there is an alternative (Grow.c, set_new_data_offset).
 func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback bool) (bool, error) {
 	members, err := g.live.Members()
 	if err != nil {
@@ -32,13 +32,13 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 	if err != nil || !ok {
 		return false, err
 	}
-	if delta <= 0 { // mdadm forgets it where members leave, and the kernel refuses
+	if delta <= 0 { // if members are removed mdadm forgets this, and the kernel refuses
 		_ = g.do(ctx, attr(g.live.Sysfs.ReshapeDirectionTo(direction(moves[0].to > moves[0].Offset))))
 	}
 	for i, m := range moves {
 		err := g.do(ctx, g.moveStep(m))
 		if tooBig(err) {
-			// What is not used of the device has to be made use of first.
+			// Unused space at the end of the device has to be used first.
 			_ = g.do(ctx, g.stretchStep(m))
 			err = g.do(ctx, g.moveStep(m))
 		}
@@ -55,7 +55,7 @@ func (g *Grower) moveData(ctx context.Context, delta int, least uint64, fallback
 	return true, nil
 }
 
-// moveStep tells the kernel of the new offset.
+// moveStep tells the kernel the new offset.
 func (g *Grower) moveStep(m move) plan.Step {
 	return plan.Foreseen(swap(m.Sysfs.NewOffsetTo(m.to), m.Sysfs.NewOffsetTo(m.Offset)), func() error {
 		if kib, err := m.Sysfs.Size(); err == nil && !g.stretched[m.Path] && outgrows(m.Offset, m.to, g.live.Size, kib) {
@@ -69,14 +69,13 @@ func (g *Grower) moveStep(m move) plan.Step {
 	})
 }
 
-// outgrows reports whether data of so many sectors goes beyond what is used of a
-// member, which is in KiB, if it starts at to instead of at now (md.c,
-// new_offset_store).
+// outgrows reports whether data of that many sectors, if it starts at to instead of now,
+// would reach beyond what is used of a member, which is in KiB (md.c, new_offset_store).
 func outgrows(now, to, size, kib uint64) bool {
-	return to > now && to-now+size > kib*2+1 // half a KiB may be cut off
+	return to > now && to-now+size > kib*2+1 // half a KiB may have been cut off
 }
 
-// stretchStep has the kernel use all that there is of a member.
+// stretchStep makes the kernel use a member to its end.
 func (g *Grower) stretchStep(m move) plan.Step {
 	return plan.Foreseen(set(m.Sysfs.SizeTo(0)), func() error {
 		if g.stretched == nil {
@@ -87,7 +86,7 @@ func (g *Grower) stretchStep(m move) plan.Step {
 	})
 }
 
-// newOffset is where the data of a member is to start, in sectors.
+// newOffset returns where the data of a member will start, in sectors.
 func (g *Grower) newOffset(m *live.ShownMember) (uint64, error) {
 	if to, ok := g.offsets[m.Path]; ok {
 		return to, nil
@@ -95,7 +94,7 @@ func (g *Grower) newOffset(m *live.ShownMember) (uint64, error) {
 	return m.Sysfs.NewOffset()
 }
 
-// planMoves finds the new offset of every member.
+// planMoves chooses the new offset of every member.
 func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64, fallback bool) ([]move, bool, error) {
 	none := func(id note.ID, args ...any) ([]move, bool, error) {
 		return nil, false, g.refuse(id, args...)
@@ -139,11 +138,11 @@ func (g *Grower) planMoves(members []*live.ShownMember, delta int, least uint64,
 	return moves, to != nil, nil
 }
 
-// sharedSpace is the space around the data that every member has, and the way
-// that data has to go if somebody wants it in a place.
+// sharedSpace is the space around the data that all members have, and the direction in
+// which data has to move for a requested offset.
 type sharedSpace struct {
-	want          *uint64 // sectors; nil if any place will do
-	before, after uint64  // sectors free
+	want          *uint64 // sectors; nil for any offset
+	before, after uint64  // free sectors
 	up, decided   bool
 }
 
@@ -151,8 +150,8 @@ func newSharedSpace(want *uint64) *sharedSpace {
 	return &sharedSpace{want: want, before: ^uint64(0), after: ^uint64(0)}
 }
 
-// add takes a member into account, or says in mdadm's words why it does not go
-// with those before it.
+// add takes a member into account. problem says in mdadm's words why the member does not
+// fit in with those before.
 func (s *sharedSpace) add(path string, offset, before, after uint64) (problem string) {
 	s.before, s.after = min(s.before, before), min(s.after, after)
 	if s.want == nil {
@@ -169,8 +168,8 @@ func (s *sharedSpace) add(path string, offset, before, after uint64) (problem st
 	return ""
 }
 
-// room is what there is to move in by least sectors, and whether data goes up:
-// to where there is more room, if nobody has said.
+// room returns the room to move by at least that many sectors, and whether data moves
+// up: to where there is more space, unless an offset was requested.
 func (s *sharedSpace) room(least uint64) (r roomToMove, up bool) {
 	up = s.up
 	if !s.decided {
@@ -179,9 +178,9 @@ func (s *sharedSpace) room(least uint64) (r roomToMove, up bool) {
 	return roomToMove{before: s.before, after: s.after, least: least, want: s.want}, up
 }
 
-// choose gives the data of every member a new offset, by least sectors from where
-// it is now. It gives none if all lack the room and there is another way, or says
-// in mdadm's words at which member it goes wrong.
+// choose chooses a new offset for the data of every member, at least that many sectors
+// from the present one. It returns none if all members lack the room and there is an
+// alternative. problem says in mdadm's words what is wrong with member at.
 func (s *sharedSpace) choose(now []uint64, delta int, least uint64, fallback bool) (to []uint64, at int, problem string) {
 	room, up := s.room(least)
 	for i, n := range now {
@@ -198,14 +197,14 @@ func (s *sharedSpace) choose(now []uint64, delta int, least uint64, fallback boo
 	return to, 0, ""
 }
 
-// roomToMove is what all members have in common.
+// roomToMove is the room that all members have.
 type roomToMove struct {
-	before, after uint64 // sectors free
+	before, after uint64 // free sectors
 	least         uint64 // sectors to move at least
 	want          *uint64
 }
 
-// lacks reports whether there is too little room in the direction to go.
+// lacks reports whether there is too little room in the direction of the move.
 func (r roomToMove) lacks(delta int, up bool) bool {
 	switch {
 	case delta < 0:
@@ -216,8 +215,8 @@ func (r roomToMove) lacks(delta int, up bool) bool {
 	return r.after < r.least
 }
 
-// Offset chooses the new offset for data that starts at now, or says why there
-// is none, in mdadm's words.
+// offset chooses the new offset for data that starts at now. problem says in mdadm's
+// words why there is none.
 func (r roomToMove) offset(now uint64, delta int, up bool) (to uint64, problem string) {
 	lacks := r.lacks(delta, up)
 	switch {
@@ -257,9 +256,9 @@ func (r roomToMove) downBy(now, chosen uint64, problem string) (uint64, string) 
 	return *r.want, ""
 }
 
-// chooseOffset gives an offset near the middle of lo and hi, between least and
-// most, with as many zero bits at its end as can be had, up to a mebibyte
-// (Grow.c, choose_offset).
+// chooseOffset returns an offset near the middle of lo and hi, between least and most,
+// with as many zero bits at its end as possible, up to a mebibyte (Grow.c,
+// choose_offset).
 func chooseOffset(lo, hi, least, most uint64) uint64 {
 	choice := (lo + hi) / 2
 	for bit := uint64(1); bit < 2048; bit <<= 1 {

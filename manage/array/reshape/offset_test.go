@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// around is a member's data and the space before and behind it, in sectors.
+// around is a member's data offset and the space before and after its data, in sectors.
 type around struct{ offset, before, after uint64 }
 
-// none stands for "no offset is wanted".
+// none means "no offset was requested".
 const none = ^uint64(0)
 
 func wanted(offset uint64) *uint64 {
@@ -18,8 +18,8 @@ func wanted(offset uint64) *uint64 {
 	return &offset
 }
 
-// TestSharedSpace finds which way data goes, and which offsets that are wanted
-// go with all members.
+// TestSharedSpace finds the direction in which data moves, and whether a requested
+// offset suits all members.
 func TestSharedSpace(t *testing.T) {
 	const (
 		has     = "b: already has that data_offset"
@@ -27,7 +27,7 @@ func TestSharedSpace(t *testing.T) {
 	)
 	for _, c := range []struct {
 		name    string
-		members []around // a, b, c
+		members []around // of the members a, b and c
 		want    uint64
 		up      bool
 		room    roomToMove
@@ -69,7 +69,7 @@ func TestSharedSpace(t *testing.T) {
 	}
 }
 
-// TestOffset gives data another place: mdadm's (Grow.c, set_new_data_offset).
+// TestOffset chooses new offsets as mdadm does (Grow.c, set_new_data_offset).
 func TestOffset(t *testing.T) {
 	const now = 262144
 	for _, c := range []struct {
@@ -112,7 +112,7 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-// TestChooseOffset: near the middle, as round as can be.
+// TestChooseOffset: near the middle, as round as possible.
 func TestChooseOffset(t *testing.T) {
 	for _, c := range []struct{ lo, hi, least, most, want uint64 }{
 		{0, 8192, 0, 8192, 4096},
@@ -120,10 +120,10 @@ func TestChooseOffset(t *testing.T) {
 		{2048, 6000, 2048, 6000, 4096}, // 4024 is rounded up
 		{2048, 9000, 2048, 9000, 6144}, // 5524, up: a whole mebibyte
 		{2000, 2100, 2000, 2100, 2048}, // 2050, down
-		{1025, 1031, 1025, 1031, 1028}, // nothing rounder in reach
-		{1000, 1001, 1000, 1001, 1000}, // no choice at all
-		{4097, 4097, 4097, 4097, 4097}, // none but this
-		{2048, 6144, 5000, 6144, 4096}, // as mdadm: a round middle is not held against the limits
+		{1025, 1031, 1025, 1031, 1028}, // nothing rounder is possible
+		{1000, 1001, 1000, 1001, 1000}, // there is no choice
+		{4097, 4097, 4097, 4097, 4097}, // only this one is possible
+		{2048, 6144, 5000, 6144, 4096}, // as in mdadm: a round middle is not compared with the limits
 		{262144, 393216, 263168, 393216, 327680},
 	} {
 		if got := chooseOffset(c.lo, c.hi, c.least, c.most); got != c.want {
@@ -132,8 +132,8 @@ func TestChooseOffset(t *testing.T) {
 	}
 }
 
-// TestMoves gives the data of all members a place, or finds that there is another
-// way, or why there is none.
+// TestMoves chooses the offsets of all members, or finds that there is an alternative,
+// or why it is impossible.
 func TestMoves(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -173,8 +173,8 @@ func TestMoves(t *testing.T) {
 	}
 }
 
-// TestOutgrows: the kernel refuses to let data end behind what is used of a member,
-// not what is moved down.
+// TestOutgrows: the kernel refuses to let data end beyond what is used of a member,
+// unless data moves down.
 func TestOutgrows(t *testing.T) {
 	for _, c := range []struct {
 		now, to, size, kib uint64
@@ -182,7 +182,7 @@ func TestOutgrows(t *testing.T) {
 	}{
 		{2048, 4096, 10000, 6024, false},
 		{2048, 4096, 10000, 6023, true},
-		{2048, 4096, 10001, 6024, false}, // half a KiB may be there
+		{2048, 4096, 10001, 6024, false}, // half a KiB may have been cut off
 		{2048, 4096, 10002, 6024, true},
 		{4096, 2048, 10000, 5000, false},
 		{2048, 2048, 10000, 5000, false},

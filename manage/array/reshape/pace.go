@@ -11,17 +11,17 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// A restripe that moves data to another offset needs nothing kept elsewhere as
-// long as the superblocks never lag by more than the distance: what a stop or a
-// power cut sends back to its old place must not have been overwritten there.
-// The kernel sees to it only in arrays that were assembled in the middle of the
-// restripe; it works the distance out in raid5_run and takes it for 0 in one
-// that it starts (raid5.c, min_offset_diff), and then writes superblocks every
-// ten seconds, however far it has come. With as many data members before as
-// after that loses data. But it also writes them when it comes to sync_max
-// (reshape_request), so that is raised by no more than the distance at a time.
+// A restripe that moves data to another offset needs no backup as long as the
+// superblocks never lag by more than the distance: after a stop or a power cut it goes
+// on from an earlier position, and must not have overwritten the old data from there on.
+// The kernel takes care of this only in arrays that were assembled in the middle of the
+// restripe. It computes the distance in raid5_run, and takes it to be 0 in a restripe
+// that it starts (raid5.c, min_offset_diff); it then writes superblocks every ten
+// seconds, however far it has come. If the number of data members does not change, that
+// loses data. But it also writes superblocks when it reaches sync_max (reshape_request),
+// so we raise that by no more than the distance at a time.
 
-// paceOf is by how many sectors of each member a restripe may go on at a time; 0
+// paceOf returns by how many sectors of each member a restripe may proceed at a time; 0
 // if the kernel needs no help.
 func (g *Grower) paceOf(r *Running) (uint64, error) {
 	if !r.aside || r.now.level == md.LevelRAID10 || r.T.Before.Data != r.T.After.Data {
@@ -42,8 +42,8 @@ func (g *Grower) paceOf(r *Running) (uint64, error) {
 	return stride(distance, r.now.chunk, r.T.ToChunk)
 }
 
-// stride is the distance in whole chunks, before and after; all in bytes but the
-// distance and the result, which are sectors.
+// stride returns the distance rounded down to whole chunks, both old and new. Chunks are
+// in bytes, the distance and the result in sectors.
 func stride(distance, chunk, toChunk uint64) (uint64, error) {
 	unit := max(chunk, toChunk) / md.SectorSize // both are powers of two
 	if distance < unit {
@@ -52,8 +52,8 @@ func stride(distance, chunk, toChunk uint64) (uint64, error) {
 	return distance - distance%unit, nil
 }
 
-// hold lets a restripe that is about to start come only as far as its data
-// moves, until somebody paces it.
+// hold limits a restripe that is about to start to the distance by which its data moves,
+// until it is paced.
 func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bool, err error) {
 	r := &Running{now: now, T: *t, aside: true}
 	step, err := g.paceOf(r)
@@ -63,15 +63,15 @@ func (g *Grower) hold(ctx context.Context, now geometry, t *Transition) (held bo
 	return true, g.do(ctx, attr(g.live.Sysfs.SyncMaxTo(sysmd.Some(step))))
 }
 
-// pace raises the limit of a restripe step by step until it is done. Whoever
-// interrupts it leaves the restripe waiting at its limit.
+// pace raises the limit of a restripe step by step until it is done. If it is
+// interrupted, the restripe waits at its limit.
 func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
 	w := &Guard{G: g, R: r, array: g.live.Sysfs}
 	for limit := uint64(0); ; {
 		done, total, err := w.completed()
 		switch {
 		case stopped(err):
-			return nil // it was stopped; in what is assembled again the kernel knows the distance
+			return nil // it was stopped; once it is assembled again the kernel knows the distance
 		case err != nil:
 			return err
 		case total > 0 && done+step >= total:
@@ -93,8 +93,8 @@ func (g *Grower) pace(ctx context.Context, r *Running, step uint64) error {
 	}
 }
 
-// completed reads how many sectors of each member are done, by the superblocks
-// too, and of how many; of 0 if the kernel does not tell.
+// completed reads how many sectors of each member are done, in the superblocks too, and
+// the total; the total is 0 if the kernel does not say.
 func (w *Guard) completed() (done, total uint64, err error) {
 	p, err := w.array.SyncCompleted()
 	if err != nil || !p.Running || p.Delayed {

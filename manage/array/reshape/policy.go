@@ -12,8 +12,8 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// policy changes how a raid5 finds its way back to consistency after a crash
-// (Grow.c, Grow_consistency_policy).
+// policy changes how a raid5 becomes consistent again after a crash (Grow.c,
+// Grow_consistency_policy).
 func (g *Grower) policy(ctx context.Context) error {
 	if g.Policy != "resync" && g.Policy != "ppl" {
 		return g.refuse("reshape.operation-not-supported-for-consistency-policy", g.Policy)
@@ -51,7 +51,7 @@ func (g *Grower) policy(ctx context.Context) error {
 	return nil
 }
 
-// pplSteps gives every member an empty partial parity log.
+// pplSteps writes an empty partial parity log to every member.
 func (g *Grower) pplSteps() ([]plan.Step, error) {
 	members, err := g.live.Members()
 	if err != nil {
@@ -83,8 +83,8 @@ func (g *Grower) pplSteps() ([]plan.Step, error) {
 	return steps, nil
 }
 
-// placePPL finds room for a partial parity log, and says why there is none
-// (super1.c, update_super1).
+// placePPL finds room for a partial parity log, or says why there is none (super1.c,
+// update_super1).
 func placePPL(s *md.Super1) string {
 	switch {
 	case s.FeatureMap&md.FeatureBitmapOffset != 0:

@@ -6,18 +6,18 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// TestPlacePPL finds room for a partial parity log: mdadm's places (super1.c,
+// TestPlacePPL finds room for a partial parity log where mdadm does (super1.c,
 // update_super1), in sectors from the superblock.
 func TestPlacePPL(t *testing.T) {
 	const noRoom = "Not enough space to add ppl"
-	before := func(edit func(*md.Super1)) md.Super1 { // 1.1 and 1.2: the superblock stands before the data
+	before := func(edit func(*md.Super1)) md.Super1 { // 1.1 and 1.2: the superblock is before the data
 		s := md.Super1{SuperOffset: 8, DataOffset: 4096, DataSize: 100000, ChunkSize: 128, BblogSize: 8, BblogOffset: 2056}
 		if edit != nil {
 			edit(&s)
 		}
 		return s
 	}
-	behind := func(free uint64, log int32) md.Super1 { // 1.0: behind it
+	behind := func(free uint64, log int32) md.Super1 { // 1.0: the superblock is after the data
 		return md.Super1{SuperOffset: 100000 + free, DataSize: 100000, ChunkSize: 128, BblogSize: 8, BblogOffset: log}
 	}
 	at := func(data uint64, log int32, chunk uint32) md.Super1 {

@@ -16,7 +16,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// ReshapeInfo goes the way that was found (Grow.c, reshape_array).
+// reshape carries out the transition that was found (Grow.c, reshape_array).
 func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error {
 	if err := g.dropCopies(ctx, now, t); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error
 		if err := g.changeLevel(ctx, t.Level); err != nil {
 			return err
 		}
-		toLayout = nil // the new level has brought its own
+		toLayout = nil // the new level has determined it
 		if err := g.freeze(ctx); err != nil {
 			return err
 		}
@@ -47,8 +47,8 @@ func (g *Grower) reshape(ctx context.Context, now geometry, t *Transition) error
 	return g.restripe(ctx, now, t, backup)
 }
 
-// dropCopies removes what a striped array without redundancy cannot have: the copies
-// of every chunk but one.
+// dropCopies removes what a striped array without redundancy cannot have: all copies of
+// a chunk but one.
 func (g *Grower) dropCopies(ctx context.Context, now geometry, t *Transition) error {
 	if g.Level == nil || *g.Level != md.LevelRAID0 {
 		return nil
@@ -73,13 +73,13 @@ func (g *Grower) dropCopies(ctx context.Context, now geometry, t *Transition) er
 	return nil
 }
 
-// lost is a step after which a member no longer is one.
+// lost returns a step after which a member is no longer a member.
 func lost(s sysmd.Setting) plan.Step {
 	return plan.NewSetting(s, func(context.Context) error { return plan.ErrNoUndo })
 }
 
-// extraCopies chooses one member in sync of every group of copies to stay, and
-// gives all others.
+// extraCopies chooses one in-sync member of every group of copies to keep, and returns
+// all others.
 func (g *Grower) extraCopies(copies, disks int) (extra []*live.ShownMember, err error) {
 	if copies == 0 {
 		return nil, nil
@@ -124,13 +124,13 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level) error {
 		g.undo(ctx)
 		return &note.Reported{Err: err}
 	}
-	g.frozen = true // it stays so through a level that has nothing to freeze
+	g.frozen = true // it remains frozen through a level that cannot be frozen
 	return g.do(ctx, plan.SayStep(func() {
 		g.Report.Say(note.Normal, "reshape.level-changed", g.Array, word)
 	}), plan.AsideStep(g.reread))
 }
 
-// foreseeLevel notes the shape that comes with a level.
+// foreseeLevel records the shape that a level brings with it.
 func (g *Grower) foreseeLevel(level md.Level) error {
 	l := g.live
 	bytes, err := g.arrayBytes()
@@ -145,7 +145,7 @@ func (g *Grower) foreseeLevel(level md.Level) error {
 	size := l.Size
 	if from == md.LevelRAID0 {
 		size = sectors / uint64(max(l.Info.RaidDisks, 1)) &^ 1 // whole KiB
-		if level == md.LevelRAID10 {                           // every member gets a copy behind it
+		if level == md.LevelRAID10 {                           // every member is followed by a copy
 			for i := range l.Disks {
 				l.Disks[i].RaidDisk *= 2
 			}
@@ -155,7 +155,7 @@ func (g *Grower) foreseeLevel(level md.Level) error {
 	return nil
 }
 
-// dropParity removes the members that hold nothing but parity, and spares.
+// dropParity removes the members that hold only parity, and spares.
 func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 	data := info.RaidDisks - 1
 	if md.Level(info.Level) == md.LevelRAID6 {
@@ -185,7 +185,7 @@ func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 	return nil
 }
 
-// refresh reads the array again. A dry run keeps what it had.
+// refresh reads the array again. A dry run keeps what it has.
 func (g *Grower) refresh(ctx context.Context) error { return g.do(ctx, plan.AsideStep(g.reread)) }
 
 func (g *Grower) reread(context.Context) error {
@@ -196,8 +196,8 @@ func (g *Grower) reread(context.Context) error {
 	return err
 }
 
-// add adds the devices that came with the request, now that the array has the
-// level for them and does not use them before it should.
+// add adds the devices of the request, now that the array has a level that allows it and
+// will not use them too early.
 func (g *Grower) add(ctx context.Context) error {
 	if len(g.Devices) == 0 {
 		return nil
@@ -216,7 +216,7 @@ func (g *Grower) add(ctx context.Context) error {
 	return g.refresh(ctx)
 }
 
-// info is the shape the array has now.
+// info returns the array's present shape.
 func (g *Grower) info() (mdctl.ArrayInfo, error) {
 	if g.live.ShapeForeseen() {
 		return g.live.Info, nil
@@ -224,7 +224,7 @@ func (g *Grower) info() (mdctl.ArrayInfo, error) {
 	return g.dev.ArrayInfo()
 }
 
-// direct makes changes for which no data has to move.
+// direct makes changes that move no data.
 func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout *int32) error {
 	info, err := g.info()
 	if err != nil {
@@ -250,8 +250,8 @@ func (g *Grower) direct(ctx context.Context, now geometry, t *Transition, layout
 	return nil
 }
 
-// disks asks for another number of members. While a restripe is only prepared
-// the kernel shows the old number, so that is what undoing writes.
+// disks changes the number of members. While a restripe is being prepared the kernel
+// shows the old number, so undoing writes that.
 func (g *Grower) disks(n int) plan.Step {
 	old := g.live.Info.RaidDisks
 	step := g.change("raid-disks "+strconv.Itoa(n), func(i *mdctl.ArrayInfo) { i.RaidDisks = int32(n) })
@@ -260,7 +260,7 @@ func (g *Grower) disks(n int) plan.Step {
 	})
 }
 
-// announce sets the shape that the restripe is to lead to.
+// announce sets the shape that the restripe leads to.
 func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) error {
 	disks := t.After.Data + t.Parity
 	var err error
@@ -282,10 +282,10 @@ func (g *Grower) announce(ctx context.Context, now geometry, t *Transition) erro
 	return &note.Reported{Err: err}
 }
 
-// shapeAttrs sets all three, in case something is left of an earlier attempt.
+// shapeAttrs sets all three attributes, in case an earlier attempt has left something.
 func (g *Grower) shapeAttrs(t *Transition, disks int) []plan.Step {
 	a, old := g.live.Sysfs, &g.live.Info
-	// They show old and new together, once they are set.
+	// Once they are set they show old and new value together.
 	return []plan.Step{
 		swap(a.ChunkSizeTo(t.ToChunk), a.ChunkSizeTo(uint64(old.ChunkSize))),
 		swap(a.LayoutTo(uint32(t.After.Layout)), a.LayoutTo(uint32(old.Layout))),
@@ -293,7 +293,7 @@ func (g *Grower) shapeAttrs(t *Transition, disks int) []plan.Step {
 	}
 }
 
-// start begins the restripe. There is no way back from there.
+// start begins the restripe. From then on nothing can be undone.
 func (g *Grower) start(ctx context.Context) error {
 	err := g.do(ctx, set(g.live.Sysfs.SyncActionTo(sysmd.Reshape)))
 	if err == nil {
@@ -303,8 +303,8 @@ func (g *Grower) start(ctx context.Context) error {
 	return err
 }
 
-// reshapeRAID10 restripes a raid10: data always moves to another offset, so
-// nothing needs to be kept elsewhere (Grow.c, raid10_reshape).
+// reshapeRAID10 restripes a raid10: data always moves to another offset, so no backup is
+// needed (Grow.c, raid10_reshape).
 func (g *Grower) reshapeRAID10(ctx context.Context, now geometry, t *Transition) error {
 	a := g.live.Sysfs
 	if t.Delta != 0 {
@@ -365,8 +365,8 @@ func (g *Grower) restripe(ctx context.Context, now geometry, t *Transition, unit
 	return g.restripeInPlace(ctx, now, t, unit)
 }
 
-// restripeAside restripes to another data offset: every stripe is written
-// where nothing that is still needed lies.
+// restripeAside restripes to another data offset: no stripe is written over data that is
+// still needed.
 func (g *Grower) restripeAside(ctx context.Context, now geometry, t *Transition, unit uint64) error {
 	if err := g.cache(ctx, now, t, unit); err != nil {
 		return g.failed(ctx, err, "reshape.cannot-enlarge-stripe-cache", g.Array)
@@ -387,7 +387,7 @@ func (g *Grower) restripeAside(ctx context.Context, now geometry, t *Transition,
 	return g.carryOn(ctx, t, "")
 }
 
-// cache makes room in the stripe cache for four of the larger chunks, and for
+// cache makes the stripe cache large enough for four chunks of the larger size, and for
 // a unit of the restripe.
 func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit uint64) error {
 	const page = 4096 / md.SectorSize
@@ -395,7 +395,7 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	want = max(want, 16+unit/uint64(min(t.Before.Data, t.After.Data))) / page
 	have, err := g.live.Sysfs.StripeCacheSize()
 	if g.live.ShapeForeseen() {
-		const stripes = 256 // what the level that is to come begins with (raid5.c, NR_STRIPES)
+		const stripes = 256 // what the future level begins with (raid5.c, NR_STRIPES)
 		have, err = stripes, nil
 	}
 	if err != nil || have >= want {
@@ -404,8 +404,8 @@ func (g *Grower) cache(ctx context.Context, now geometry, t *Transition, unit ui
 	return g.do(ctx, attr(g.live.Sysfs.StripeCacheSizeTo(want+1)))
 }
 
-// carryOn has somebody see the reshape through: in the background, if there is
-// one, or here and now.
+// carryOn has the reshape accompanied to its end: in the background, if possible, or
+// right here.
 func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) error {
 	next := GrowRequest{Array: g.Array, Continue: true, BackupFile: backup, Report: g.Report, Progress: g.Progress}
 	if t.ToLevel != t.Level {
@@ -430,8 +430,8 @@ func (g *Grower) carryOn(ctx context.Context, t *Transition, backup string) erro
 	return err
 }
 
-// foreseeReshaped notes the shape after the restripe, with spares in what slots
-// it has more.
+// foreseeReshaped records the shape after the restripe, with spares in any additional
+// slots.
 func (g *Grower) foreseeReshaped(t *Transition) {
 	next := g.live.Info
 	next.RaidDisks, next.Layout, next.ChunkSize = int32(t.After.Data+t.Parity), t.After.Layout, int32(t.ToChunk)
@@ -448,8 +448,8 @@ func (g *Grower) foreseeReshaped(t *Transition) {
 	}
 }
 
-// throughStep is that somebody sees the reshape through, and changes to the level
-// that is to follow, if there is one.
+// throughStep returns a step that accompanies the reshape to its end with see, and
+// changes to the level that follows, if there is one.
 func throughStep(array string, level *md.Level, see func(context.Context) error) plan.Step {
 	info := plan.StepInfo{Kind: plan.KindDevice, Target: array, What: "see the reshape through"}
 	if level != nil {
@@ -458,11 +458,11 @@ func throughStep(array string, level *md.Level, see func(context.Context) error)
 	return plan.NewStep(info, see, nil)
 }
 
-// tooBig is what the kernel answers if a data offset cannot be.
+// tooBig reports whether the error is how the kernel refuses a data offset.
 func tooBig(err error) bool { return errors.Is(err, unix.E2BIG) }
 
-// Beyond reports whether a reshape at the position no longer, or not yet,
-// overwrites what has not been written elsewhere.
+// Beyond reports whether a reshape at the position is not overwriting data that has not
+// been written elsewhere: it is past its critical section, or has not reached it yet.
 func (t *Transition) Beyond(position uint64) bool {
 	switch {
 	case t.Delta > 0, t.Delta < 0:

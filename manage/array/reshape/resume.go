@@ -12,10 +12,10 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// resume sees a reshape through that is under way, and changes to the level
-// that was to follow.
+// resume accompanies a reshape in progress to its end, and changes to the level that
+// follows.
 func (g *Grower) resume(ctx context.Context) error {
-	// An open array cannot be stopped.
+	// An array that is open cannot be stopped.
 	_ = g.dev.Close()
 	if err := g.guard(ctx); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (g *Grower) resume(ctx context.Context) error {
 	return g.lastLevel(ctx, g.Level)
 }
 
-// lastLevel changes to the level that was to follow a reshape, if there is one.
+// lastLevel changes to the level that follows a reshape, if there is one.
 func (g *Grower) lastLevel(ctx context.Context, level *md.Level) error {
 	if level == nil || md.Level(g.live.Info.Level) == *level {
 		return nil
@@ -46,7 +46,7 @@ func (g *Grower) lastLevel(ctx context.Context, level *md.Level) error {
 	return g.changeLevel(ctx, *level)
 }
 
-// waitReshape waits until the array no longer reshapes.
+// waitReshape waits until the array is no longer reshaping.
 func waitReshape(ctx context.Context, a *sysmd.Array) error {
 	for {
 		action, err := a.SyncAction()
@@ -59,20 +59,20 @@ func waitReshape(ctx context.Context, a *sysmd.Array) error {
 	}
 }
 
-// Running is a reshape that is under way, as sysfs shows it.
+// Running is a reshape in progress, as sysfs shows it.
 type Running struct {
-	now      geometry // before it
+	now      geometry // the shape before
 	T        Transition
-	position uint64 // sectors of the array
-	aside    bool   // data moves to another offset, so that nothing needs to be kept elsewhere
+	position uint64 // in sectors of the array
+	aside    bool   // data moves to another offset, so no backup is needed
 }
 
-// reshaping reads what the array is being reshaped to; nil if it is not.
+// reshaping reads the reshape of the array from sysfs. It returns nil if there is none.
 func (g *Grower) reshaping() (*Running, error) {
 	a := g.live.Sysfs
 	position, err := a.ReshapePosition()
 	if err != nil || !position.Set {
-		return nil, nil // none, or a level that never does
+		return nil, nil // no reshape, or a level that has none
 	}
 	r := &Running{position: position.N, now: geometry{path: g.Array, level: md.Level(g.live.Info.Level), size: g.live.Size}}
 	level := r.now.level

@@ -26,7 +26,8 @@ func (g *Grower) shape(ctx context.Context) error {
 		return err
 	}
 	if change != nil && g.Level != nil && *g.Level == md.LevelRAID0 && g.live.HasBitmap() {
-		// The kernel wants it gone first, and not from a frozen array.
+		// The kernel requires that it is removed first, and refuses that in a frozen
+		// array.
 		if err := g.do(ctx, g.dropBitmap()); err != nil {
 			return g.failed(ctx, err, "reshape.failed-remove-internal-bitmap")
 		}
@@ -44,14 +45,13 @@ func (g *Grower) shape(ctx context.Context) error {
 		err = change(ctx)
 	}
 	if err != nil {
-		g.undo(ctx) // does nothing if it has been done
+		g.undo(ctx) // does nothing if everything has been undone
 		return err
 	}
 	return g.unfreeze(ctx)
 }
 
-// consistent checks what of the request does not go together, or with the
-// array.
+// consistent checks what in the request contradicts itself or the array.
 func (g *Grower) consistent() error {
 	info := &g.live.Info
 	level := md.Level(info.Level)
@@ -82,10 +82,10 @@ func (g *Grower) enoughSpares() error {
 	return nil
 }
 
-// spares counts those that are there, and those that come.
+// spares returns the number of spares, including those to be added.
 func (g *Grower) spares() int { return int(g.live.Info.SpareDisks) + len(g.Devices) }
 
-// spareCount counts spares in a sentence.
+// spareCount returns the number of spares as part of a sentence.
 func spareCount(n int) note.Sentence {
 	if n == 1 {
 		return note.Of("reshape.one-spare", n)
@@ -97,7 +97,7 @@ func (g *Grower) needSpares(need, have int) {
 	g.Report.Say(note.Always, "reshape.need-spare-avoid-degraded-array-and-only-have", spareCount(need), have)
 }
 
-// unchanged reports whether nothing but perhaps the size is asked for.
+// unchanged reports whether the request changes at most the size.
 func (g *Grower) unchanged() bool {
 	info := &g.live.Info
 	return (g.Level == nil || *g.Level == md.Level(info.Level)) && g.Layout == "" &&
@@ -105,8 +105,7 @@ func (g *Grower) unchanged() bool {
 		(g.RaidDisks == 0 || g.RaidDisks == int(info.RaidDisks))
 }
 
-// planShape analyses everything but the size. It gives nil if there is nothing
-// to do.
+// planShape analyses everything but the size. It returns nil if there is nothing to do.
 func (g *Grower) planShape() (func(context.Context) error, error) {
 	if g.changesSize() || g.unchanged() {
 		return nil, nil
@@ -144,7 +143,7 @@ func (g *Grower) planShape() (func(context.Context) error, error) {
 	return func(ctx context.Context) error { return g.reshape(ctx, now, t) }, nil
 }
 
-// geometry is the shape the array has now.
+// geometry returns the array's present shape.
 func (g *Grower) geometry() (geometry, error) {
 	info := &g.live.Info
 	now := geometry{
@@ -203,7 +202,7 @@ func (g *Grower) affordable(now geometry, t *Transition) error {
 	return nil
 }
 
-// wantedLayout reads the word for the layout; nil if none is asked for.
+// wantedLayout parses the word for the layout; nil if none is requested.
 func (g *Grower) wantedLayout() (*int32, error) {
 	info := &g.live.Info
 	level := md.Level(info.Level)
@@ -235,7 +234,7 @@ func (g *Grower) wantedLayout() (*int32, error) {
 			if layout, ok := doubled[info.Layout]; ok && layout != md.LayoutParityLast {
 				return &layout, nil
 			}
-			return nil, nil // mdadm knows no such word
+			return nil, nil // mdadm does not know the word
 		}
 		return nil, g.refuse("reshape.in-only-meaningful-when-reshaping-raid6", g.Layout)
 	}
@@ -254,7 +253,7 @@ func (g *Grower) wantedLayout() (*int32, error) {
 	return &n, nil
 }
 
-// faulty changes which faults a faulty array makes up.
+// faulty changes which faults a faulty array simulates.
 func (g *Grower) faulty(layout *int32) (func(context.Context) error, error) {
 	var err error
 	if g.Level != nil && *g.Level != md.LevelFaulty {
@@ -272,7 +271,7 @@ func (g *Grower) faulty(layout *int32) (func(context.Context) error, error) {
 	return func(ctx context.Context) error { return g.setLayout(ctx, *layout) }, nil
 }
 
-// setLayout changes a layout that means nothing for data that is there.
+// setLayout changes a layout that does not affect existing data.
 func (g *Grower) setLayout(ctx context.Context, layout int32) error {
 	word := "layout"
 	if name, ok := md.LayoutName(md.Level(g.live.Info.Level), layout); ok {
@@ -285,10 +284,10 @@ func (g *Grower) setLayout(ctx context.Context, layout int32) error {
 	return nil
 }
 
-// Print is for what mdadm prints to its standard output once it is so.
+// print reports what mdadm prints to its standard output once it has been done.
 func (g *Grower) print(l note.Loudness, id note.ID, args ...any) {
 	_ = g.do(context.Background(), plan.SayStep(func() { g.Report.Print(l, id, args...) }))
 }
 
-// LevelWord is the word the kernel takes for a level.
+// LevelWord returns the kernel's word for a level.
 func LevelWord(l md.Level) string { return mdctl.Level(l).String() }

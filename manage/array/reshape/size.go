@@ -28,15 +28,15 @@ func (g *Grower) size(ctx context.Context) error {
 	}
 	want := g.Size
 	if want == GrowMax {
-		want = 0 // the kernel's word for it
+		want = 0 // the kernel's value for that
 	}
 	members, err := g.live.Members()
 	if err != nil {
 		return err
 	}
 	for _, m := range members {
-		// The devices may have grown; the kernel refuses what is too little or
-		// too much, and the array itself is asked next.
+		// The devices may have grown. The kernel refuses a size that is too small or too
+		// large; the array itself is asked next.
 		if err := g.do(ctx, attr(m.Sysfs.SizeTo(uint64(want)))); ctx.Err() != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (g *Grower) size(ctx context.Context) error {
 	return g.do(ctx, plan.AsideStep(func(context.Context) error { return g.tellSize(before) }))
 }
 
-// tellSize says how much of each member is used now, and was before, in KiB.
+// tellSize reports how much of each member is used now, and was before, in KiB.
 func (g *Grower) tellSize(before uint64) error {
 	after, err := g.live.Sysfs.ComponentSize()
 	if err != nil {

@@ -5,11 +5,10 @@ import (
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 )
 
-// takenOver is the shape that the kernel gives an array when it changes the level,
-// before anything of it is restriped (raid0.c, raid1.c, raid5.c, raid10.c:
-// raid*_takeover*). sectors is how large the array is. It reports false for a
-// level that the kernel does not change to in one go; whatever else it may refuse
-// is found before.
+// takenOver returns the shape that the kernel gives an array when it changes the level,
+// before any restripe (raid0.c, raid1.c, raid5.c, raid10.c: raid*_takeover*). sectors is
+// the size of the array. It returns false for a level that the kernel cannot change to
+// in one step; other reasons to refuse have been checked before.
 func takenOver(info mdctl.ArrayInfo, sectors uint64, to md.Level) (mdctl.ArrayInfo, bool) {
 	from := md.Level(info.Level)
 	info.Level = mdctl.Level(to)
@@ -52,8 +51,8 @@ func takenOver(info mdctl.ArrayInfo, sectors uint64, to md.Level) (mdctl.ArrayIn
 	return info, true
 }
 
-// chunkOfCopy is the chunk, in bytes, of what was a raid1 of so many sectors: 64K
-// or, where that leaves a rest, the largest one that does not.
+// chunkOfCopy returns the chunk size, in bytes, of a former raid1 of that many sectors:
+// 64K or, if that leaves a remainder, the largest that leaves none.
 func chunkOfCopy(sectors uint64) int32 {
 	chunk := uint64(64<<10) / md.SectorSize
 	for chunk > 0 && sectors%chunk != 0 {

@@ -17,13 +17,13 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// attrSteps writes what SYSFS lines want of the array once it runs.
+// attrSteps returns the steps that write what SYSFS lines want of the running array.
 func (a *assembler) attrSteps() []plan.Step {
 	return attrSteps(a.Conf, a.node, a.s.Lead().UUID(), a.fs, a.Report)
 }
 
-// attrSteps writes attributes of an array that has been started (sysfs.c,
-// sysfs_rules_apply). Values that are refused are reported and left out.
+// attrSteps returns the steps that write attributes of a started array (sysfs.c,
+// sysfs_rules_apply). Values that are refused are reported and skipped.
 func attrSteps(cf *mdconf.Config, node *node.Node, uuid md.UUID, host sysfs.FS, report note.Reporter) (steps []plan.Step) {
 	if cf == nil {
 		return nil
@@ -49,9 +49,8 @@ func attrSteps(cf *mdconf.Config, node *node.Node, uuid md.UUID, host sysfs.FS, 
 	return steps
 }
 
-// returnSteps offers members that fell behind to an array that runs without
-// them, where the policy allows that: a bitmap may let them in, or they become
-// spares.
+// returnSteps offers members that fell behind to the array that runs without them, where
+// the policy allows it: a bitmap may let them in, or they become spares.
 func (a *assembler) returnSteps() (steps []plan.Step) {
 	if a.Conf == nil || a.s.Working() >= a.s.Lead().Slots() {
 		return nil

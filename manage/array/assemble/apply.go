@@ -17,7 +17,7 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// carryOut has the plan run, and says what came of it.
+// carryOut runs the plan, and reports the result.
 func (a *assembler) carryOut(ctx context.Context) error {
 	pl := a.plan()
 	a.reportForced()
@@ -35,14 +35,14 @@ func (a *assembler) carryOut(ctx context.Context) error {
 		}
 	}
 	if err == nil && a.s.Start == md.StartNotWanted {
-		_ = a.notStarted() // it stays there, for whoever brings the rest
+		_ = a.notStarted() // it stays set up, for a later command that adds the rest
 	}
 	return errors.Join(err, a.node.Close())
 }
 
-// plan lists the steps: superblocks that --force changes, the device, its
-// members, the start. The superblocks are among them only if the array then
-// starts, and come back if it does not.
+// plan lists the steps: superblocks that --force changes, the device, its members, the
+// start. The superblocks are included only if the array then starts, and are put back if
+// it does not.
 func (a *assembler) plan() *plan.Plan {
 	steps := a.updateSteps()
 	for _, j := range a.s.Written() {
@@ -62,7 +62,7 @@ func (a *assembler) plan() *plan.Plan {
 		return &plan.Plan{Steps: steps}
 	}
 	if a.s.Start != md.StartNow {
-		// The kernel has had its say about the members; that is all.
+		// The kernel has accepted or refused each member; there is nothing more to do.
 		stop := plan.NewIoctl(a.node.Chosen, "STOP_ARRAY", "", a.notStarted, nil)
 		return &plan.Plan{Steps: append(steps, plan.Foreseen(stop, a.notStarted))}
 	}
@@ -85,8 +85,8 @@ func (a *assembler) plan() *plan.Plan {
 	}))}
 }
 
-// writeStep writes to a candidate. One that an array holds already can not be
-// claimed for that.
+// writeStep writes to a candidate. One that an array already holds cannot be opened
+// exclusively.
 func (a *assembler) writeStep(j int, what string, off int64, b []byte) plan.Step {
 	if a.found[j].Included {
 		return plan.NewSharedWrite(a.memberPath(j), what, off, b)
@@ -94,7 +94,7 @@ func (a *assembler) writeStep(j int, what string, off int64, b []byte) plan.Step
 	return plan.NewWrite(a.memberPath(j), what, off, b)
 }
 
-// memberPath is a path for a candidate that may have been named by number.
+// memberPath returns a path for a candidate, which may have been named by number.
 func (a *assembler) memberPath(j int) string {
 	c := a.found[j]
 	if _, _, byNumber := device.ParseDevNumber(c.Path); !byNumber {
@@ -107,7 +107,7 @@ func (a *assembler) memberPath(j int) string {
 	return device.DevicePath(c.Major, c.Minor, name)
 }
 
-// reportForced tells which superblocks are going to change.
+// reportForced reports which superblocks are going to change.
 func (a *assembler) reportForced() {
 	for _, r := range a.s.Raised {
 		m := a.s.Verdicts[r.Index].Member
@@ -133,7 +133,7 @@ func (a *assembler) mapStep() plan.Step {
 	}
 	return plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: node.MapDir + "/map", What: entry.Name, Value: entry.Path},
 		func(context.Context) error {
-			// An array without a line in the map is no worse an array.
+			// An array without a line in the map works as well.
 			entry.Path = a.node.Chosen
 			_ = a.arrays.Update(entry)
 			return nil
@@ -146,7 +146,7 @@ func (a *assembler) mapStep() plan.Step {
 		})
 }
 
-// setStep begins the assembly; taking it back stops the array.
+// setStep begins the assembly; undoing it stops the array.
 func (a *assembler) setStep() plan.Step {
 	v := a.s.Lead().Version
 	return plan.NewIoctl(a.node.Chosen, "SET_ARRAY_INFO", "metadata "+v.String(),
@@ -162,8 +162,8 @@ func (a *assembler) setStep() plan.Step {
 		func() error { return a.node.Device().StopArray() })
 }
 
-// memberSteps hands one member to the kernel. A member that the kernel does
-// not want is left out; whether the others suffice shows at the start.
+// memberSteps hands one member to the kernel. A member that the kernel refuses is left
+// out; the start shows whether the others suffice.
 func (a *assembler) memberSteps(o md.Claim) []plan.Step {
 	s := a.s
 	if o.Index < 0 {
@@ -198,7 +198,7 @@ func (a *assembler) memberSteps(o md.Claim) []plan.Step {
 	return []plan.Step{device.DropPartitions(path), add}
 }
 
-// refused reports a member that the kernel does not want, and counts.
+// refused reports a member that the kernel has refused, and adjusts the counts.
 func (a *assembler) refused(o md.Claim, c *FoundMember, err error) {
 	a.Report.Say(note.Always, "assemble.failed-add", c.Path, a.node.Chosen, note.Errno{Err: err})
 	if mayBeInvalid(err, a.s.Lead()) {
@@ -219,10 +219,11 @@ func (a *assembler) refused(o md.Claim, c *FoundMember, err error) {
 	}
 }
 
-// sysfs is the array that the plan makes, which need not be there yet.
+// sysfs returns the array that the plan makes, which need not exist yet.
 func (a *assembler) sysfs() *sysmd.Array { return sysmd.At(a.fs, a.node.Kernel) }
 
-// runStep starts the array: read-only by its state, as RUN_ARRAY would not be.
+// runStep starts the array: by array_state if it is to be read-only, which RUN_ARRAY
+// cannot do.
 func (a *assembler) runStep() plan.Step {
 	if a.ReadOnly || a.s.NoJournal || a.s.Lead().Reshape().InPlace() {
 		set := a.sysfs().StateTo(sysmd.ReadOnly)
@@ -231,7 +232,7 @@ func (a *assembler) runStep() plan.Step {
 	return plan.NewIoctl(a.node.Chosen, "RUN_ARRAY", "", func() error { return a.tryStart(a.node.Device().RunArray) }, nil)
 }
 
-// tryStart has the kernel start the array, unless too few members are left.
+// tryStart starts the array, unless too few members are left.
 func (a *assembler) tryStart(start func() error) error {
 	if a.tooFewLeft() {
 		a.s.Start = md.StartNeedRun
@@ -247,8 +248,8 @@ func (a *assembler) tryStart(start func() error) error {
 	return nil
 }
 
-// tooFewLeft reports whether the kernel has refused so many members that the
-// start has to be insisted on.
+// tooFewLeft reports whether the kernel has refused so many members that the array
+// starts only if the user insists.
 func (a *assembler) tooFewLeft() bool {
 	return a.working < a.s.Working() && !a.Run && !a.Force && a.working+a.s.Rebuilding() < a.s.Lead().Working()
 }
@@ -266,7 +267,7 @@ func (a *assembler) started() {
 	a.Report.Say(note.Normal, "assemble.started", a.node.Chosen, drives(a.working), outOf, a.rebuildingCount(), a.spareCount(), journals)
 }
 
-// drives counts members in a sentence.
+// drives returns the number of members as part of a sentence.
 func drives(n int) note.Sentence {
 	if n == 1 {
 		return note.Of("assemble.one-drive", n)
@@ -274,7 +275,7 @@ func drives(n int) note.Sentence {
 	return note.Of("assemble.drives", n)
 }
 
-// rebuildingCount is the part of a sentence that tells of rebuilding members.
+// rebuildingCount returns the part of a sentence that counts rebuilding members.
 func (a *assembler) rebuildingCount() note.Sentence {
 	switch {
 	case a.s.Rebuilding() == 0:
@@ -285,7 +286,7 @@ func (a *assembler) rebuildingCount() note.Sentence {
 	return note.Of("assemble.and-rebuilding", a.s.Rebuilding())
 }
 
-// spareCount is the part that tells of spares.
+// spareCount returns the part of a sentence that counts spares.
 func (a *assembler) spareCount() note.Sentence {
 	switch a.spares {
 	case 0:
@@ -296,8 +297,8 @@ func (a *assembler) spareCount() note.Sentence {
 	return note.Of("assemble.and-spares", a.spares)
 }
 
-// enotsupp is the kernel's ENOTSUPP, which raid0 answers where it cannot tell
-// which of two layouts is meant.
+// enotsupp is the kernel's ENOTSUPP, which raid0 returns if it cannot tell which of two
+// layouts is meant.
 const enotsupp = unix.Errno(524)
 
 // startFailed reports a refused start.
@@ -315,7 +316,7 @@ func (a *assembler) startFailed(err error) {
 	a.Report.KernelSaid(a.log, a.node.Kernel)
 }
 
-// notStarted reports why the array is not even tried.
+// notStarted reports why no start is attempted.
 func (a *assembler) notStarted() error {
 	s := a.s
 	switch s.Start {
@@ -342,7 +343,7 @@ func (a *assembler) notStarted() error {
 	return &note.Reported{Err: ErrNotStarted}
 }
 
-// whyNotStarted is the part of a sentence that says what is missing.
+// whyNotStarted returns the part of a sentence that says what is missing.
 func (a *assembler) whyNotStarted() note.Sentence {
 	need := a.s.Lead().Working()
 	switch {
@@ -356,14 +357,14 @@ func (a *assembler) whyNotStarted() note.Sentence {
 	return note.Of("assemble.need", need)
 }
 
-// repairStep lets a raid6 that was forced and has one parity left put the
-// other in order.
+// repairStep repairs a raid6 that was started by force with one parity left, so that the
+// other parity becomes right.
 func (a *assembler) repairStep() plan.Step {
 	set := a.sysfs().SyncActionTo(sysmd.Repair)
 	return plan.NewStep(plan.SettingInfo(set),
 		func(context.Context) error {
 			if a.working+1 == a.s.Lead().Slots() {
-				_ = set.Write() // best effort, as the array runs
+				_ = set.Write() // best effort: the array already runs
 			}
 			return nil
 		}, nil)

@@ -1,5 +1,5 @@
-// Package assemble puts arrays together from their members: by device, by identity, by
-// configuration, with superblocks updated on the way if asked.
+// Package assemble puts arrays together from their members: by device, by identity or by
+// configuration. It updates the superblocks before, if asked.
 package assemble
 
 import (
@@ -21,73 +21,73 @@ import (
 
 // AssembleRequest asks to put an array together from devices and start it.
 type AssembleRequest struct {
-	Array    string   // as the user gave it: "/dev/md0", "/dev/md/home"; "" for any array there is
-	Devices  []string // paths, or "major:minor"; none for those of List
+	Array    string   // as the user gave it: "/dev/md0", "/dev/md/home"; "" for any array
+	Devices  []string // paths, or "major:minor"; empty to use List
 	List     func() []string
 	Identity Identity
-	Version  *md.Version // look for this superblock format only
-	Swapped  bool        // look for 0.90 of machines of the other byte order only
-	Newest1  bool        // look for format 1 only, and take the newest of its versions
+	Version  *md.Version // look only for superblocks of this format
+	Swapped  bool        // look only for 0.90 superblocks of the other byte order
+	Newest1  bool        // look only for format 1, and take the newest of its versions
 	Home     node.Home
 	Conf     *mdconf.Config // nil for none
-	Update   *Update        // of the superblocks, before anything else; nil for none
+	Update   *Update        // of the superblocks, before the assembly; nil for none
 
 	Run        bool // start even if members are missing
 	NoDegraded bool // do not start if members are missing
-	Force      bool // bring members up to date that fell behind, if that makes it start
+	Force      bool // update members that fell behind, if the array then starts
 	ReadOnly   bool
 	DryRun     bool
-	BackupDir  string // keep what is overwritten there; see plan.Backup
+	BackupDir  string // where to save what is overwritten; see plan.Backup
 
 	BackupFile     string // where --grow kept the critical section of a reshape
 	InvalidBackup  bool   // start even if there is no usable backup
-	AllowOldBackup bool   // whatever its time says
-	FreezeReshape  bool   // leave a reshape in place where it is, until GrowRequest.Continue
-	// Background carries on with a reshape that needs somebody, while Assemble
-	// returns; without it Assemble stays.
+	AllowOldBackup bool   // accept a backup of any age
+	FreezeReshape  bool   // leave a reshape in place at its position, until GrowRequest.Continue
+	// Background continues a reshape that needs a process to accompany it, while
+	// Assemble returns; if it is nil, Assemble does that itself.
 	Background func(reshape.GrowRequest) error
 
 	Report note.Reporter
 
-	pool   pool // nil for Devices, or what List gives
+	pool   pool // nil to use Devices, or what List returns
 	probes *probes
 	locked bool // the map of arrays is locked already
 }
 
-// AssembleResult tells what an AssembleRequest did, or would do.
+// AssembleResult says what an AssembleRequest did, or would do.
 type AssembleResult struct {
-	Array   string           // what the array is called now
+	Array   string           // the path of the array
 	Kernel  string           // the kernel's name
 	UUID    md.UUID          // of the array
-	Started bool             // or would be
+	Started bool             // or would be started
 	Members []AssembleMember // in the order given
-	Steps   []plan.StepInfo  // in order; of a failed request those up to the failure
+	Steps   []plan.StepInfo  // in order; if the request failed, those up to the failure
 
-	applied bool // the array is there now
+	applied bool // the array exists now
 }
 
-// AssembleMember is one device and what became of it.
+// AssembleMember is a device and what the assembly did with it.
 type AssembleMember struct {
 	Device string        `json:"device"`
 	Slot   int           `json:"slot"` // -1 for spares and journals
 	Events uint64        `json:"events"`
-	In     bool          `json:"in"`               // as recent as the freshest
-	Forced bool          `json:"forced,omitempty"` // made so by raising its event count
-	Why    note.Sentence `json:"-"`                // of one that is not in
+	In     bool          `json:"in"`               // as recent as the freshest member
+	Forced bool          `json:"forced,omitempty"` // brought in by raising its event count
+	Why    note.Sentence `json:"-"`                // why it is not in
 }
 
-// Failures of an assembly. Everything about them has been reported.
+// Failures of an assembly. They have been reported in full.
 var (
-	// ErrNotStarted is an array whose members do not suffice.
+	// ErrNotStarted marks an array that was not started, mostly for lack of members.
 	ErrNotStarted = errors.New("the array was not started")
-	// ErrNoMembers is a list of devices none of which matches.
+	// ErrNoMembers marks a list of devices none of which matches.
 	ErrNoMembers = errors.New("no device belongs to the array")
 )
 
-// Assemble carries the request out. What a failed start has changed on the
-// members is put back, and no half-assembled array stays behind.
+// Assemble carries out the request. If the start fails, what was changed on the members
+// is put back, and no half-assembled array is left.
 //
-// The error matches ErrNoMembers if no device was found to begin with.
+// The error matches ErrNoMembers if no device was found.
 func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error) {
 	label := req.Array
 	if label == "" {
@@ -132,29 +132,29 @@ func Assemble(ctx context.Context, req AssembleRequest) (*AssembleResult, error)
 	}
 }
 
-// assembler works through one request.
+// assembler carries out one request.
 type assembler struct {
 	AssembleRequest
 	runner plan.Runner
-	auto   bool // no particular array was asked for
+	auto   bool // no particular array was requested
 	listed bool // the members were listed one by one
 	fs     sysfs.FS
 	arrays node.Map
 	found  []*FoundMember
 	node   *node.Node
-	merges bool // with an array that --incremental began
+	merges bool // the array is one that --incremental has begun
 	s      *md.Settlement
 	result *AssembleResult
 
 	update  *updated
-	restore *restored // nil if no reshape could need it
-	working int       // in-sync members the kernel has taken
+	restore *restored // nil if there is no reshape that could need it
+	working int       // in-sync members that the kernel has accepted
 	spares  int
 	log     *note.KernelLog
 }
 
-// Run decides and acts while nobody else may change the map of arrays. again
-// asks for another try with other devices.
+// run decides and acts under the lock on the map of arrays. again asks for another
+// attempt with other devices.
 func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ error) {
 	a.arrays = node.Map{Held: a.locked}
 	if !a.locked {
@@ -173,11 +173,11 @@ func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ e
 	return a.result, false, a.carryOut(ctx)
 }
 
-// errNode marks an array for which no device could be had.
+// errNode marks an array for which no md device was available.
 var errNode = errors.New("no device for the array")
 
-// chooseNode finds the device of the array: the one that --incremental has
-// begun, or a new one.
+// chooseNode chooses the md device of the array: the one that --incremental has begun,
+// or a new one.
 func (a *assembler) chooseNode() error {
 	begun, err := a.alreadyThere()
 	if err != nil {
@@ -204,7 +204,7 @@ func (a *assembler) chooseNode() error {
 	return nil
 }
 
-// CreateOf gives what the configuration says of new nodes.
+// CreateOf returns what the configuration says about new nodes.
 func CreateOf(cf *mdconf.Config) *mdconf.Create {
 	if cf == nil {
 		return nil
@@ -212,14 +212,14 @@ func CreateOf(cf *mdconf.Config) *mdconf.Create {
 	return &cf.Create
 }
 
-// trust says by which name the array may be known here, and how far to believe
-// it: entirely if it was asked for or belongs to this host, or to any.
+// trust returns the name of the array on this host, and how far to trust it: fully if
+// the array was requested, or belongs to this host or to any host.
 func (a *assembler) trust(m *md.Member) (name string, trust node.Trust) {
 	return TrustName(m, a.Home, a.Conf, !a.auto)
 }
 
-// TrustName says by which name an array may be known here, and how far to
-// believe it; known is whether the array was asked for.
+// TrustName returns the name of an array on this host, and how far to trust it; known
+// says whether the array was requested.
 func TrustName(m *md.Member, home node.Home, cf *mdconf.Config, known bool) (name string, trust node.Trust) {
 	name, trust = m.SetName(), node.TrustForeign
 	if home.Owns(m) || (node.Home{Host: "any"}).Owns(m) {
@@ -237,7 +237,7 @@ func TrustName(m *md.Member, home node.Home, cf *mdconf.Config, known bool) (nam
 	return name, trust
 }
 
-// decide makes the plan: nothing has been changed when it returns.
+// decide makes the plan. It changes nothing.
 func (a *assembler) decide() error {
 	if err := a.planUpdate(); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (a *assembler) decide() error {
 	return nil
 }
 
-// plainName is an array's name without the host in front of it.
+// plainName returns an array's name without the host in front of it.
 func plainName(name string) string {
 	if _, rest, ok := strings.Cut(name, ":"); ok {
 		return rest
@@ -299,7 +299,7 @@ func (a *assembler) reportTwins(twins *md.TwinsError) {
 		twins.First.Name, twins.Second.Name, from)
 }
 
-// describe fills in what is known before anything is done.
+// describe returns what is known before anything is done.
 func (a *assembler) describe(uuid md.UUID) *AssembleResult {
 	r := &AssembleResult{Array: a.node.Chosen, Kernel: a.node.Kernel, UUID: uuid, Started: a.s.Start == md.StartNow}
 	for i := range a.s.Verdicts {
@@ -328,14 +328,14 @@ func whyOut(v *md.Verdict, freshest *md.Member) note.Sentence {
 	return note.Of("assemble.out-older")
 }
 
-// mayBeInvalid reports whether err is the kernel's word for a layout of raid0
-// that it does not know.
+// mayBeInvalid reports whether err is how the kernel refuses a layout of raid0 that it
+// does not know.
 func mayBeInvalid(err error, m *md.Member) bool {
 	return errors.Is(err, unix.EINVAL) && m.Level() == md.LevelRAID0 && m.Layout() != 0
 }
 
-// ForLine makes the request one for the array of a line of the configuration.
-// It fails if the line asks for metadata that mdkit does not know.
+// ForLine turns the request into one for the array of a line of the configuration. It
+// fails if the line asks for metadata that mdkit does not know.
 func (r *AssembleRequest) ForLine(line *mdconf.Array) error {
 	r.Array, r.Identity, r.Devices = line.Device, IdentityOf(line), nil
 	if line.Metadata == "" || r.Version != nil || r.Newest1 {

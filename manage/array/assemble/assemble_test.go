@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// newMember makes the superblock of a member of a three-letter kind of array: of
-// n slots, by version 1.2, all of whose slots it believes to be in use.
+// newMember makes the version 1.2 superblock of a member of an array with n slots, all
+// of which it believes to be in use.
 func newMember(name string, level md.Level, n, slot int, events uint64) *md.Member {
 	s := &md.Super1{
 		Magic: md.SuperMagic, MajorVersion: 1, SetUUID: md.UUID{1}, Level: level, RaidDisks: uint32(n),
@@ -28,7 +28,7 @@ func newMember(name string, level md.Level, n, slot int, events uint64) *md.Memb
 	return &md.Member{Name: name, Version: md.V12, Offset: 4096, Super1: s}
 }
 
-// TestSelect goes through devices of several arrays.
+// TestSelect selects from devices of several arrays.
 func TestSelect(t *testing.T) {
 	on := map[string]*md.Member{
 		"a": newMember("a", md.LevelRAID1, 2, 0, 9), "b": newMember("b", md.LevelRAID1, 2, 1, 9),

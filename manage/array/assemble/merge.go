@@ -9,22 +9,22 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// begun is an array that is set up but does not run.
+// begun is an array that is set up but not running.
 type begun struct {
 	entry node.MapEntry
 	stat  *sysmd.MdstatArray
 }
 
-// alreadyThere looks for the array in the map. It refuses one that runs, and
-// gives one that --incremental has begun.
+// alreadyThere looks the array up in the map. It refuses an array that runs, and returns
+// one that --incremental has begun.
 func (a *assembler) alreadyThere() (*begun, error) {
 	if a.Update.word() == "uuid" {
-		return nil, nil // its uuid is going to be another
+		return nil, nil // its uuid is about to change
 	}
 	uuid := node.MapUUIDOf(a.found[0].Member)
 	stat, err := sysmd.ReadMdstat(a.fs)
 	if err != nil {
-		return nil, nil // without md there is no array
+		return nil, nil // without the md driver there are no arrays
 	}
 	entries, err := a.arrays.Read()
 	if err != nil {
@@ -45,8 +45,7 @@ func (a *assembler) alreadyThere() (*begun, error) {
 	return nil, nil
 }
 
-// merge takes in the members of an array that has been begun, before all
-// others.
+// merge adds the members of an array that has been begun, ahead of all others.
 func (a *assembler) merge(b *begun) error {
 	if a.Array != b.entry.Path {
 		a.Report.Say(note.Always, "assemble.merging-with-already-assembled", b.entry.Path)
@@ -58,7 +57,7 @@ func (a *assembler) merge(b *begun) error {
 	for _, m := range b.stat.Members {
 		path, err := device.NodeOf(a.fs, m.Name)
 		if err != nil {
-			continue // without a name there is no way to it
+			continue // without a name it cannot be opened
 		}
 		c, bad := ProbeDevice(path, &v, false)
 		if bad != nil {

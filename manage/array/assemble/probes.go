@@ -13,11 +13,11 @@ import (
 type probes struct {
 	mu   sync.Mutex
 	seen map[probeKey]probed
-	free map[string]bool // devices that nobody held a moment ago
+	free map[string]bool // devices that were found free
 }
 
-// claim is claimDevice, once for each device that is free: nobody but this scan
-// takes one while it has the lock on the map of arrays.
+// claim is device.ClaimDevice, called once for each device that is free: while this scan
+// holds the lock on the map of arrays, no other command takes one.
 func (p *probes) claim(path string) error {
 	if p.free[path] {
 		return nil
@@ -51,13 +51,13 @@ func keyOf(path string, v *md.Version, newest1 bool) probeKey {
 	return k
 }
 
-// probe is probeDevice, once for each device.
+// probe is ProbeDevice, called once for each device.
 func (p *probes) probe(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError) {
 	k := keyOf(path, v, newest1)
 	p.mu.Lock()
 	got, ok := p.seen[k]
 	if !ok && v != nil {
-		// What is there in general answers for a version if it is that one.
+		// A probe for any version also answers for the version that it found.
 		got, ok = p.seen[probeKey{path: path}]
 		ok = ok && got.found != nil && got.found.Member.Version == *v
 	}
@@ -82,8 +82,7 @@ func (p *probes) keep(k probeKey, got probed) {
 	p.seen[k] = got
 }
 
-// prefetch reads many devices at once: disks answer independently of each
-// other.
+// prefetch probes many devices at once: disks answer independently of each other.
 func (p *probes) prefetch(devices pool, v *md.Version, newest1 bool) {
 	next := make(chan string)
 	var wg sync.WaitGroup
@@ -101,7 +100,7 @@ func (p *probes) prefetch(devices pool, v *md.Version, newest1 bool) {
 	wg.Wait()
 }
 
-// forget drops what is known of devices whose superblocks have been changed.
+// forget drops what is remembered of a device whose superblock has changed.
 func (p *probes) forget(path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

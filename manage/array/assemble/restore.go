@@ -16,17 +16,17 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// restored is what an assembly does about the critical section of a reshape
-// before the array starts (Grow.c, Grow_restart).
+// restored is how an assembly restores the critical section of a reshape before the
+// array starts (Grow.c, Grow_restart).
 type restored struct {
 	writes   []updateWrite // stripes, by candidate
-	position uint64        // of the reshape afterwards, sectors of the array
-	moved    bool          // position is not that of the superblocks
-	by       string        // the backup file that goes on being used; "" for none
+	position uint64        // of the reshape afterwards, in sectors of the array
+	moved    bool          // position differs from that in the superblocks
+	by       string        // the backup file that stays in use; "" for none
 }
 
-// planRestore decides what comes back from a backup. It changes nothing; what
-// stands in the way of a start becomes the verdict.
+// planRestore decides what to restore from a backup. It changes nothing. It fails, or
+// sets a.s.Start, if the array cannot start without a backup.
 func (a *assembler) planRestore() error {
 	r := a.s.Lead().Reshape()
 	if a.s.Start != md.StartNow || !r.NeedsBackup() {
@@ -64,7 +64,7 @@ func (a *assembler) planRestore() error {
 	return nil
 }
 
-// Transition is what the superblocks say about the reshape that is under way.
+// transition returns what the superblocks say about the reshape in progress.
 func (a *assembler) transition() (*reshape.Transition, error) {
 	c := a.s.Lead()
 	r := c.Reshape()
@@ -88,7 +88,7 @@ func (a *assembler) transition() (*reshape.Transition, error) {
 	return t, nil
 }
 
-// inSlot is the index of the member that is in for a slot, or -1.
+// inSlot returns the index of the up-to-date member in a slot, or -1.
 func (a *assembler) inSlot(slot int) int {
 	if j := a.s.At(2 * slot); j >= 0 && a.s.Verdicts[j].In {
 		return j
@@ -96,13 +96,13 @@ func (a *assembler) inSlot(slot int) int {
 	return -1
 }
 
-// chunk is the array's chunk before the reshape, in bytes.
+// chunk returns the array's chunk size before the reshape, in bytes.
 func (a *assembler) chunk() uint64 {
 	return uint64(a.s.Lead().ChunkSectors()) * md.SectorSize
 }
 
-// fromBackups looks at the backup file and at what was spare before, and takes
-// the first backup that fits. It reports whether there was one.
+// fromBackups looks for backups in the backup file and on the former spares, and takes
+// the first that fits. It reports whether there was one.
 func (a *assembler) fromBackups(t *reshape.Transition) bool {
 	if a.BackupFile != "" {
 		f, err := os.Open(a.BackupFile)
@@ -138,9 +138,9 @@ func (a *assembler) fromBackups(t *reshape.Transition) bool {
 	return false
 }
 
-// fromBackup plans the restoration from one backup, whose header is at a byte
-// offset of f. It reports whether the backup is one of this reshape and there
-// is nothing that it should have and has not.
+// fromBackup plans the restoration from one backup, whose header is at a byte offset of
+// f. It reports whether the backup belongs to this reshape and lacks nothing that is
+// needed.
 func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, at int64) bool {
 	h := a.backupHeader(f, name, at)
 	if h == nil {
@@ -176,14 +176,14 @@ func (a *assembler) fromBackup(t *reshape.Transition, f *os.File, name string, a
 		a.Report.Extra(note.Always, note.Reason, err)
 		return false
 	}
-	// A reshape that goes downwards gets its section back as it was, and
-	// begins it anew: the kernel starts none that is at sector 0.
+	// A reshape towards fewer devices gets its section back in the old shape, and does
+	// it again: the kernel does not start such a reshape at sector 0.
 	a.restore.writes, a.restore.position = writes, hi
 	a.restore.moved = hi != progress
 	return true
 }
 
-// backupHeader reads the header of a backup; nil if there is none.
+// backupHeader reads the header of a backup. It returns nil if there is none.
 func (a *assembler) backupHeader(f *os.File, name string, at int64) *md.Backup {
 	raw := make([]byte, md.BackupSize)
 	if _, err := f.ReadAt(raw, at); err != nil {
@@ -205,8 +205,8 @@ func (a *assembler) backupHeader(f *os.File, name string, at int64) *md.Backup {
 	return h
 }
 
-// restripe lays the sections of a backup out on the members: in the new shape,
-// or for a reshape that goes downwards, in the old one.
+// restripe lays out the sections of a backup on the members: in the new shape or, for a
+// reshape towards fewer devices, in the old one.
 func (a *assembler) restripe(t *reshape.Transition, h *md.Backup, f *os.File) ([]updateWrite, error) {
 	shape, chunk := t.After, int64(t.ToChunk)
 	if t.Delta < 0 {
@@ -253,8 +253,8 @@ func readAll(f *os.File, b []byte, at int64) error {
 	return err
 }
 
-// layOut spreads data, whole stripes from the given row on, over the members
-// and adds parity. It gives what each slot gets.
+// layOut spreads data, whole stripes from the given row on, over the members and adds
+// parity. It returns the data of each slot.
 func layOut(p *raid.Parity, data []byte, first, chunk int64) [][]byte {
 	stripe := p.Stripe(first)
 	slots := len(stripe.Index)
@@ -288,7 +288,7 @@ func layOut(p *raid.Parity, data []byte, first, chunk int64) [][]byte {
 	return columns
 }
 
-// restoreSteps bring the critical section back, and then tell the superblocks.
+// restoreSteps restore the critical section, and then update the superblocks.
 func (a *assembler) restoreSteps() (steps []plan.Step) {
 	if a.restore == nil || a.s.Start != md.StartNow {
 		return nil
@@ -318,8 +318,8 @@ func (a *assembler) restoreSteps() (steps []plan.Step) {
 	return steps
 }
 
-// guardSteps hand a reshape in place, which has been started read-only, over to
-// whoever keeps its critical sections: it does not move before.
+// guardSteps hand a reshape in place, which has been started read-only, over to the
+// process that backs up its critical sections. Until then the reshape does not advance.
 func (a *assembler) guardSteps() []plan.Step {
 	set := func(s sysmd.Setting) plan.Step {
 		return plan.NewStep(plan.SettingInfo(s),
@@ -352,7 +352,7 @@ func (a *assembler) guardSteps() []plan.Step {
 	return []plan.Step{set(a.sysfs().SyncMaxTo(sysmd.Some(0))), set(a.sysfs().StateTo(sysmd.Active)), see}
 }
 
-// touch makes a file if there is none.
+// touch makes a file if it does not exist.
 func touch(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {

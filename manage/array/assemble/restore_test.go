@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/manage/array/reshape"
 )
 
-// TestLayOut lays data out as a restoration does, and reads it back with a
-// member, and with two, missing.
+// TestLayOut lays data out as a restoration does, and reads it back with one and with
+// two members missing.
 func TestLayOut(t *testing.T) {
 	const chunk, rows, first = 4096, 12, 5
 	for _, c := range []struct{ level, slots, layout int }{{4, 3, 0}, {5, 3, 0}, {5, 4, 3}, {6, 4, 2}, {6, 5, 8}, {6, 6, 10}} {
@@ -38,8 +38,8 @@ func TestLayOut(t *testing.T) {
 	}
 }
 
-// rebuilt is the data of a row of columns without some slots, as many as parity
-// makes up for.
+// rebuilt returns the data of a row of columns after removing and rebuilding as many
+// slots as parity makes up for.
 func rebuilt(w *reshape.Guard, t *testing.T, columns [][]byte, n, first, chunk int64, lost int) []byte {
 	t.Helper()
 	s := w.Parity.Stripe(first + n)
@@ -67,8 +67,8 @@ func rebuilt(w *reshape.Guard, t *testing.T, columns [][]byte, n, first, chunk i
 	return out
 }
 
-// TestBeyond: a reshape in place with as many devices is never past its
-// critical section, one to more devices soon is.
+// TestBeyond: a reshape in place that keeps the number of devices never gets past its
+// critical section; one that adds devices soon does.
 func TestBeyond(t *testing.T) {
 	same := &reshape.Transition{Level: md.LevelRAID5, Backup: 256}
 	more := &reshape.Transition{Level: md.LevelRAID5, Backup: 256, Delta: 1}

@@ -9,19 +9,19 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// ScanResult tells what AssembleScan did: one entry for each array that was
-// tried and found.
+// ScanResult says what AssembleScan did, with one entry for each array that was
+// attempted and found.
 type ScanResult struct {
 	Arrays []*AssembleResult
-	// Code is mdadm's exit code: 0 if all is well, with bit 0 for failures and
-	// bit 1 for arrays of which no member was found.
+	// Code is mdadm's exit code: 0 if all went well, with bit 0 for failures and bit 1
+	// for arrays of which no member was found.
 	Code int
 }
 
-// AssembleScan puts together every array of the configuration or, if there are
-// none in it and this host has a name, every array that is found on the
-// devices that req.List gives (mdadm.c, scan_assemble). Arrays may stand on
-// others: as long as one more comes up, those that failed are tried again.
+// AssembleScan assembles every array of the configuration or, if it lists none and this
+// host has a name, every array found on the devices that req.List returns (mdadm.c,
+// scan_assemble). Arrays may be built on other arrays: as long as one more starts, those
+// that failed are tried again.
 //
 // req says how; its Array, Devices and Identity are not used.
 func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
@@ -65,14 +65,14 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 	return r
 }
 
-// scanner works through one scan.
+// scanner carries out one scan.
 type scanner struct {
 	req    AssembleRequest
 	result *ScanResult
-	made   int // arrays that there are now, for others to stand on
+	made   int // arrays that were assembled, on which others may be built
 }
 
-// one puts one array together, and gives mdadm's code for the outcome.
+// one assembles one array, and returns mdadm's code for the outcome.
 func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 	result, err := Assemble(ctx, req)
 	if result != nil {
@@ -96,7 +96,7 @@ func (s *scanner) one(ctx context.Context, req AssembleRequest) int {
 	return 1
 }
 
-// listed goes through the ARRAY lines, and says how often it tried.
+// listed assembles the arrays of the ARRAY lines, and returns the number of attempts.
 func (s *scanner) listed(ctx context.Context) (tried int) {
 	done := make(map[int]bool)
 	for {
@@ -127,7 +127,7 @@ func (s *scanner) listed(ctx context.Context) (tried int) {
 	}
 }
 
-// found puts together whatever there is, and says how many arrays came up.
+// found assembles whatever arrays there are, and returns how many started.
 func (s *scanner) found(ctx context.Context, devices []string) (up int) {
 	for {
 		req := s.req

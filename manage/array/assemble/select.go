@@ -16,19 +16,19 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// Identity says which array is meant. Nil and empty fields match any.
+// Identity says which array is meant. Nil and empty fields match any array.
 type Identity struct {
 	UUID       *md.UUID
 	Name       string
 	SuperMinor *int   // the minor number in a 0.90 superblock
-	Devices    string // patterns for its members, with commas between them
+	Devices    string // patterns for its members, separated by commas
 	Level      *md.Level
 	RaidDisks  *int
 	Container  string // path or uuid of the container it is in
-	Member     string // its name there
+	Member     string // its name in the container
 }
 
-// IdentityOf takes the identity from an ARRAY line.
+// IdentityOf returns the identity that an ARRAY line gives.
 func IdentityOf(a *mdconf.Array) Identity {
 	return Identity{
 		UUID: a.UUID, Name: a.Name, SuperMinor: a.SuperMinor, Devices: a.Devices,
@@ -36,15 +36,15 @@ func IdentityOf(a *mdconf.Array) Identity {
 	}
 }
 
-// named reports whether anything is given that only one array has; devices
+// named reports whether the identity includes something that only one array has; devices
 // without a superblock are then passed over instead of ending the command.
 func (id *Identity) named() bool { return id.UUID != nil || id.Name != "" || id.SuperMinor != nil }
 
-// single reports whether one array is meant, be it one in a container.
+// single reports whether one array is meant, including one in a container.
 func (id *Identity) single() bool { return id.named() || id.Container != "" && id.Member != "" }
 
-// mismatch says what of a member does not match, in mdadm's words, or "". What
-// an update is about to change need not match (Assemble.c, ident_matches).
+// mismatch says what of a member does not match. What an update is about to change need
+// not match (Assemble.c, ident_matches).
 func (id *Identity) mismatch(m *md.Member, home node.Home, update string) note.Sentence {
 	switch {
 	case id.UUID != nil && update != "uuid" && *id.UUID != m.UUID() && !m.UUID().IsZero():
@@ -63,17 +63,17 @@ func (id *Identity) mismatch(m *md.Member, home node.Home, update string) note.S
 	return note.Sentence{}
 }
 
-// FoundMember is where a member was found.
+// FoundMember is a member and where it was found.
 type FoundMember struct {
 	Path     string
 	Member   *md.Member
 	Major    uint32
 	Minor    uint32
-	Included bool // in the array already, by way of --incremental
+	Included bool // already in the array, by --incremental
 	Asides   []note.Sentence
 }
 
-// DiskInfo is the argument of ADD_NEW_DISK for the member in a given state.
+// DiskInfo returns the argument of ADD_NEW_DISK for the member in the given state.
 func (c *FoundMember) DiskInfo(state md.DeviceState) mdctl.DiskInfo {
 	return mdctl.DiskInfo{
 		Number: int32(c.Member.DevNumber()), Major: int32(c.Major), Minor: int32(c.Minor),
@@ -81,8 +81,8 @@ func (c *FoundMember) DiskInfo(state md.DeviceState) mdctl.DiskInfo {
 	}
 }
 
-// pool is the devices that assemblies choose from. Those that one assembly has
-// taken, successful or not, are not for the next one.
+// pool is the devices that assemblies choose from. Devices that one assembly has taken,
+// successful or not, are not available to the next one.
 type pool []*poolDevice
 
 type poolDevice struct {
@@ -90,13 +90,13 @@ type poolDevice struct {
 	used usage
 }
 
-// usage is what became of a device in a pool.
+// usage is how a device of a pool has been used.
 type usage int
 
 const (
 	unused  usage = iota
-	chosen        // by the assembly that is going on
-	useless       // for this and all further assemblies
+	chosen        // by the assembly in progress
+	useless       // for this and all later assemblies
 )
 
 func newPool(paths []string) pool {
@@ -107,38 +107,36 @@ func newPool(paths []string) pool {
 	return p
 }
 
-// selector goes through devices and keeps those that make up one array, as
-// mdadm does (Assemble.c, select_devices): the first one found decides which
-// array that is.
+// selector examines devices and keeps those that make up one array, as mdadm does
+// (Assemble.c, select_devices): the first one found decides which array that is.
 type selector struct {
 	id      Identity
 	home    node.Home
-	version *md.Version // the only one looked for, if given
-	newest1 bool        // of format 1, until a version is known
-	update  string      // what is about to be updated
+	version *md.Version // if given, only this version is looked for
+	newest1 bool        // the newest of format 1, until a version is known
+	update  string      // what is about to be changed
 	auto    bool        // no particular array is looked for
 	listed  bool        // the devices were named one by one
 	conf    *mdconf.Config
 	say     note.Reporter
 	probe   func(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError)
-	claim   func(path string) error // nil if nobody holds the device
+	claim   func(path string) error // returns nil if the device is free
 
 	first *md.Member
 	found map[*poolDevice]*FoundMember
 }
 
-// probeError is why nothing usable was found on a device.
+// probeError says why nothing usable was found on a device.
 type probeError struct {
 	Notes []note.Sentence // normally hidden by -q
-	loud  []note.Sentence // shown whatever the verbosity
-	extra error           // what mdadm does not say
+	loud  []note.Sentence // shown at any verbosity
+	extra error           // what mdadm does not report
 }
 
-// errSelect ends an assembly whose devices do not fit together. It has been
-// reported.
+// errSelect ends an assembly whose devices do not belong together. It has been reported.
 var errSelect error = &note.Reported{Err: errors.New("the devices do not make up one array")}
 
-// Run selects. The result is in the order of the pool.
+// run selects members. The result is in the order of the pool.
 func (s *selector) run(devices pool) ([]*FoundMember, error) {
 	s.found = make(map[*poolDevice]*FoundMember)
 	for _, d := range devices {
@@ -163,8 +161,7 @@ func (s *selector) run(devices pool) ([]*FoundMember, error) {
 	return out, nil
 }
 
-// because says why a device is passed over. Unless it was named that is of
-// little interest.
+// because reports why a device is passed over: quietly, unless the device was named.
 func (s *selector) because(id note.ID, args ...any) {
 	l := note.Chatty
 	if s.listed {
@@ -212,7 +209,7 @@ func (s *selector) consider(d *poolDevice) error {
 		s.first = c.Member
 	case SameArray(s.first, c.Member):
 	case s.auto:
-		return nil // its turn comes
+		return nil // it is looked at later
 	default:
 		return s.resolve(d, c)
 	}
@@ -220,7 +217,7 @@ func (s *selector) consider(d *poolDevice) error {
 	return nil
 }
 
-// misplaced says why a device cannot be meant, by its name alone.
+// misplaced says why a device cannot be meant, judging by its name alone.
 func (s *selector) misplaced(path string) note.Sentence {
 	switch {
 	case strings.HasPrefix(s.id.Container, "/"):
@@ -231,7 +228,7 @@ func (s *selector) misplaced(path string) note.Sentence {
 	return note.Sentence{}
 }
 
-// forbidden holds AUTO and POLICY against what nobody asked for by name.
+// forbidden applies AUTO and POLICY to devices that were not named.
 func (s *selector) forbidden(c *FoundMember) *probeError {
 	if !s.auto || s.first != nil || s.conf == nil {
 		return nil
@@ -243,7 +240,7 @@ func (s *selector) forbidden(c *FoundMember) *probeError {
 	return &probeError{Notes: []note.Sentence{note.Of("assemble.auto-assembly-disabled", c.Path, format)}}
 }
 
-// noMember passes over a device that is of no use, or ends the assembly.
+// noMember passes over a device that is unusable, or ends the assembly.
 func (s *selector) noMember(d *poolDevice, bad *probeError) error {
 	for _, n := range bad.loud {
 		s.say.Say(note.Always, note.Reason, n)
@@ -261,8 +258,8 @@ func (s *selector) noMember(d *poolDevice, bad *probeError) error {
 	return fmt.Errorf("%s: %w", d.path, errSelect)
 }
 
-// conflicts holds what nobody asked for by name against the ARRAY lines of the
-// configuration.
+// conflicts checks a member that was not asked for by name against the ARRAY lines of
+// the configuration.
 func (s *selector) conflicts(m *md.Member) bool {
 	if s.conf == nil {
 		return false
@@ -291,8 +288,8 @@ func (s *selector) conflicts(m *md.Member) bool {
 	return false
 }
 
-// resolve settles a clash between two arrays if exactly one of them is this
-// host's.
+// resolve settles a conflict between two arrays if exactly one of them belongs to this
+// host.
 func (s *selector) resolve(d *poolDevice, c *FoundMember) error {
 	first, this := s.home.Owns(s.first), s.home.Owns(c.Member)
 	switch {
@@ -312,8 +309,8 @@ func (s *selector) resolve(d *poolDevice, c *FoundMember) error {
 	return fmt.Errorf("%s: %w", c.Path, errSelect)
 }
 
-// SameArray compares what all members of an array have in common
-// (compare_super in super1.c and super0.c).
+// SameArray compares what is the same on all members of an array (compare_super in
+// super1.c and super0.c).
 func SameArray(a, b *md.Member) bool {
 	switch {
 	case a.Version != b.Version:
@@ -331,12 +328,12 @@ func SameArray(a, b *md.Member) bool {
 	return false
 }
 
-// ProbeDevice looks for a superblock on the device at path: of version v or, if
-// v is nil, the newest there is, of format 1 if only that will do.
+// ProbeDevice looks for a superblock on the device at path: of version v or, if v is
+// nil, the newest of any version, or of format 1 if newest1 is set.
 func ProbeDevice(path string, v *md.Version, newest1 bool) (*FoundMember, *probeError) {
 	d, err := device.Open(path, block.ForReading)
 	if errors.Is(err, block.ErrNotDevice) {
-		// mdadm asks for direct access, which nothing but devices and files has.
+		// mdadm needs direct access, which only devices and files have.
 		return nil, &probeError{
 			Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: unix.EINVAL})},
 			extra: err,

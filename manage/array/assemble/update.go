@@ -17,17 +17,16 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// Update is one aspect of the superblocks that is changed before an assembly,
-// as --update names them (Assemble.c, load_devices; update_super in super0.c
-// and super1.c).
+// Update is one change to the superblocks before an assembly, as --update names them
+// (Assemble.c, load_devices; update_super in super0.c and super1.c).
 type Update struct {
-	What    string // the word
-	Nodes   int    // of "nodes"
-	Cluster string // of "home-cluster"
-	Forget  bool   // "revert-reshape" drops a reshape that has not moved yet
+	What    string // the word of --update
+	Nodes   int    // for "nodes"
+	Cluster string // for "home-cluster"
+	Forget  bool   // "revert-reshape" drops a reshape that has not begun to move data
 }
 
-// word is the word of an update that may be none.
+// word returns the word of the update, or "" if there is none.
 func (u *Update) word() string {
 	if u == nil {
 		return ""
@@ -35,14 +34,13 @@ func (u *Update) word() string {
 	return u.What
 }
 
-// ErrUpdate marks an update that the metadata does not allow. It has been
-// reported.
+// ErrUpdate marks an update that the metadata does not allow. It has been reported.
 var ErrUpdate = errors.New("the superblock cannot be updated so")
 
-// errNotUnderstood is an update that a format does not know.
+// errNotUnderstood marks an update that the format does not know.
 var errNotUnderstood = errors.New("not understood")
 
-// updated is what an update changes: bytes by member.
+// updated is what an update changes: writes by member.
 type updated struct {
 	writes []updateWrite
 }
@@ -54,7 +52,7 @@ type updateWrite struct {
 	data []byte
 }
 
-// updateSteps are the writes of the update.
+// updateSteps returns the writes of the update.
 func (a *assembler) updateSteps() (steps []plan.Step) {
 	if a.update == nil {
 		return nil
@@ -65,8 +63,8 @@ func (a *assembler) updateSteps() (steps []plan.Step) {
 	return steps
 }
 
-// planUpdate changes the superblocks in memory, so that the assembly is
-// decided on what they are going to be.
+// planUpdate changes the superblocks in memory, so that the assembly is decided by their
+// new contents.
 func (a *assembler) planUpdate() error {
 	if a.Update == nil {
 		return nil
@@ -92,8 +90,8 @@ func (a *assembler) planUpdate() error {
 	return nil
 }
 
-// numberOfKernel is the number in a kernel name such as md127, 0 for names
-// without one.
+// numberOfKernel returns the number in a kernel name such as md127, 0 for names without
+// a number.
 func numberOfKernel(name string) int {
 	n, err := strconv.Atoi(strings.TrimLeft(name, "md_"))
 	if err != nil {
@@ -102,17 +100,17 @@ func numberOfKernel(name string) int {
 	return n
 }
 
-// Updater changes one superblock after the other.
+// Updater updates superblocks one after the other.
 type Updater struct {
 	Update
 	home  node.Home
 	id    Identity
-	minor int      // of the array's device
-	uuid  *md.UUID // all members get the same
+	minor int      // of the array's md device
+	uuid  *md.UUID // the same for all members
 	say   note.Reporter
 }
 
-// Member gives the member as the update leaves it, and what has to be written.
+// member returns the member as the update leaves it, and what has to be written.
 func (u *Updater) member(c *FoundMember) (*md.Member, []updateWrite, error) {
 	d, err := device.Open(c.Path, block.ForReading)
 	if err != nil {
@@ -121,7 +119,7 @@ func (u *Updater) member(c *FoundMember) (*md.Member, []updateWrite, error) {
 	defer d.Close()
 	m := *c.Member
 	edit := md.EditSuper(&m)
-	bitmap, _ := m.ReadBitmap(d) // a bitmap that cannot be read is none
+	bitmap, _ := m.ReadBitmap(d) // a bitmap that cannot be read counts as none
 	if u.What == "uuid" || u.What == "homehost" {
 		if err := u.newUUID(c.Member); err != nil {
 			return nil, nil, err
@@ -142,8 +140,7 @@ func (u *Updater) member(c *FoundMember) (*md.Member, []updateWrite, error) {
 	return &m, append(writes, extra...), nil
 }
 
-// newUUID settles the uuid that all members are going to have: the one asked
-// for or a random one.
+// newUUID determines the new uuid of all members: the requested one or a random one.
 func (u *Updater) newUUID(m *md.Member) error {
 	if u.uuid != nil || u.What == "homehost" && m.Super1 != nil {
 		return nil
@@ -169,7 +166,7 @@ func (u *Updater) newUUID(m *md.Member) error {
 	return nil
 }
 
-// bitmapWrite gives a bitmap's superblock its array's uuid.
+// bitmapWrite returns the write that puts the array's uuid into a bitmap's superblock.
 func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
 	off, ok := m.BitmapOffset()
 	if b == nil || !ok {
@@ -180,12 +177,12 @@ func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
 	return []updateWrite{{what: "bitmap superblock", off: off, data: edit.AppendTo(nil)}}
 }
 
-// refuse says why an update is not possible.
+// refuse reports why an update is not possible.
 func (u *Updater) refuse(id note.ID, args ...any) error {
 	return u.say.Fail(ErrUpdate, id, args...)
 }
 
-// layoutOf is the raid0 layout that an update asks for.
+// layoutOf returns the raid0 layout that the update asks for.
 func (u *Updater) layoutOf() (layout int32, ok bool) {
 	switch u.What {
 	case "layout-original":

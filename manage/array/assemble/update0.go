@@ -11,7 +11,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// Super0 changes a 0.90 superblock, or makes one of version 1.0 of it.
+// Super0 updates a 0.90 superblock, or converts it to version 1.0.
 func (u *Updater) Super0(c *FoundMember, d *device.Device, m *md.Member, edit *md.SuperEdit, bitmap *md.Bitmap) ([]updateWrite, error) {
 	s := edit.V0
 	switch u.What {
@@ -53,8 +53,7 @@ func (u *Updater) Super0(c *FoundMember, d *device.Device, m *md.Member, edit *m
 	return nil, nil
 }
 
-// NativeByteOrder is the byte order of this machine as one of the two that
-// superblocks are written in.
+// NativeByteOrder returns this machine's byte order.
 func NativeByteOrder() binary.ByteOrder {
 	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
 		return binary.LittleEndian
@@ -62,8 +61,8 @@ func NativeByteOrder() binary.ByteOrder {
 	return binary.BigEndian
 }
 
-// SparcMoved takes out the word that Linux 2.2 on sparc had too many, before
-// the event count, which moves up all that follows.
+// SparcMoved removes the extra word that Linux 2.2 on sparc had before the event count;
+// all that follows moves up.
 func SparcMoved(s *md.Super0) (*md.Super0, error) {
 	const at = (32 + 7) * 4 // md_p.h, MD_SB_GENERIC_CONSTANT_WORDS and the words up to the checksum
 	b := s.AppendTo(nil)
@@ -72,11 +71,11 @@ func SparcMoved(s *md.Super0) (*md.Super0, error) {
 	if moved == nil {
 		return nil, err
 	}
-	return moved, nil // the checksum is computed anew when it is written
+	return moved, nil // the checksum is recomputed when it is written
 }
 
-// summarise counts the disks in the table anew. Places behind the slots that
-// nobody has are not failed.
+// summarise recounts the disks in the table. Unused places beyond the slots do not count
+// as failed.
 func summarise(s *md.Super0) {
 	s.NrDisks, s.ActiveDisks, s.WorkingDisks, s.FailedDisks, s.SpareDisks = 0, 0, 0, 0, 0
 	for i := range s.Disks {
@@ -105,8 +104,8 @@ func summarise(s *md.Super0) {
 	}
 }
 
-// toVersion1 makes a superblock 1.0 that says the same, made a second later so
-// that it counts more. The old one stays where it is.
+// toVersion1 makes a 1.0 superblock with the same contents, one second younger so that
+// it takes precedence. The old one stays where it is.
 func (u *Updater) toVersion1(d *device.Device, m *md.Member, edit *md.SuperEdit) error {
 	s := edit.V0
 	switch {
@@ -144,7 +143,7 @@ func (u *Updater) toVersion1(d *device.Device, m *md.Member, edit *md.SuperEdit)
 	return nil
 }
 
-// revert0 turns a reshape around.
+// revert0 reverses the direction of a reshape.
 func (u *Updater) revert0(c *FoundMember, s *md.Super0) error {
 	switch {
 	case s.MinorVersion <= 90:

@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/manage/note"
 )
 
-// super1 changes a 1.x superblock.
+// super1 updates a 1.x superblock.
 func (u *Updater) super1(c *FoundMember, d *device.Device, m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]updateWrite, error) {
 	switch u.What {
 	case "resync":
@@ -35,7 +35,7 @@ func (u *Updater) super1(c *FoundMember, d *device.Device, m *md.Member, s *md.S
 		u.rename(s, name)
 	case "devicesize":
 		if s.SuperOffset >= s.DataOffset {
-			return nil, errNotUnderstood // 1.0: nothing lies behind the data
+			return nil, errNotUnderstood // 1.0: there is nothing after the data
 		}
 		s.DataSize = uint64(d.Size())/md.SectorSize - s.DataOffset
 	case "no-bitmap":
@@ -53,7 +53,7 @@ func (u *Updater) super1(c *FoundMember, d *device.Device, m *md.Member, s *md.S
 	return nil, nil
 }
 
-// rename gives the array a name, with the host's in front where both fit.
+// rename renames the array, with the host in front of the name if both fit.
 func (u *Updater) rename(s *md.Super1, name string) {
 	if name == "" {
 		name = strconv.Itoa(u.minor)
@@ -79,7 +79,7 @@ func (u *Updater) layout1(c *FoundMember, s *md.Super1, layout int32) error {
 	return nil
 }
 
-// logs1 adds and removes bad block lists and partial parity logs.
+// logs1 adds and removes bad block logs and partial parity logs.
 func (u *Updater) logs1(c *FoundMember, s *md.Super1, bitmap *md.Bitmap) error {
 	switch u.What {
 	case "bbl":
@@ -103,9 +103,9 @@ func (u *Updater) logs1(c *FoundMember, s *md.Super1, bitmap *md.Bitmap) error {
 	return nil
 }
 
-// addBadBlockLog makes room for a bad block list: behind the bitmap or the
-// partial parity log, where the superblock comes before the data, at least 32
-// KiB behind the superblock if there is room; else just before the superblock.
+// addBadBlockLog makes room for a bad block log. If the superblock is before the data,
+// the log goes after the bitmap or the partial parity log, at least 32 KiB after the
+// superblock if there is room; otherwise it goes just before the superblock.
 func addBadBlockLog(s *md.Super1, bitmap *md.Bitmap) {
 	super, data := int64(s.SuperOffset), int64(s.DataOffset)
 	var at, size int64
@@ -141,7 +141,7 @@ func addBadBlockLog(s *md.Super1, bitmap *md.Bitmap) {
 // Sizes of partial parity logs, in sectors.
 const (
 	pplHeader    = 8
-	pplLarge     = 2048 // holds several logs
+	pplLarge     = 2048 // room for several logs
 	pplLeastData = 256
 )
 
@@ -174,7 +174,7 @@ func (u *Updater) addPPL(s *md.Super1) error {
 	return nil
 }
 
-// revert1 turns a reshape around.
+// revert1 reverses the direction of a reshape.
 func (u *Updater) revert1(c *FoundMember, s *md.Super1) error {
 	if s.FeatureMap&md.FeatureReshapeActive == 0 {
 		return u.refuse("assemble.no-active-reshape-revert", c.Path)
@@ -187,7 +187,7 @@ func (u *Updater) revert1(c *FoundMember, s *md.Super1) error {
 		return nil
 	}
 	if s.DeltaDisks == 0 && (s.FeatureMap&md.FeatureNewOffset == 0 || s.NewOffset == 0) {
-		// Nobody could keep what it overwrites on the way back.
+		// On the way back nothing would back up what it overwrites.
 		return u.refuse("assemble.can-only-revert-reshape-which-changes-number-devices", c.Path)
 	}
 	if s.Level.Parity() && Misaligned(s.ReshapePosition, int64(s.NewChunk), before, s.Level) {
@@ -211,8 +211,8 @@ func (u *Updater) revert1(c *FoundMember, s *md.Super1) error {
 	return nil
 }
 
-// Misaligned reports whether the position of a reshape is no whole number of
-// stripes of the shape that it would go back to.
+// Misaligned reports whether the position of a reshape is not a whole number of stripes
+// of the shape that it would go back to.
 func Misaligned(position uint64, chunk, disks int64, level md.Level) bool {
 	parity := int64(1)
 	if level == md.LevelRAID6 {
@@ -222,8 +222,8 @@ func Misaligned(position uint64, chunk, disks int64, level md.Level) bool {
 	return stripe <= 0 || position%uint64(stripe) != 0
 }
 
-// cluster changes the superblock of a bitmap for clusters. All of the first
-// node's bits are set, as the others may have written anywhere.
+// cluster changes the superblock of a bitmap for clusters. All bits of the first node
+// are set, as the other nodes may have written anywhere.
 func (u *Updater) cluster(m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]updateWrite, error) {
 	off, ok := m.BitmapOffset()
 	clustered := ok && bitmap != nil && bitmap.Version == md.BitmapClustered

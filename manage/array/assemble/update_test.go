@@ -7,7 +7,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// TestUpdate0 changes what no twin story can: superblocks of other machines.
+// TestUpdate0 updates superblocks that no twin story can have: those of other machines.
 func TestUpdate0(t *testing.T) {
 	s := &md.Super0{
 		Order: binary.BigEndian, MDMagic: md.SuperMagic, MinorVersion: 90, Level: md.LevelRAID1, RaidDisks: 2, Events: 5,
@@ -21,7 +21,7 @@ func TestUpdate0(t *testing.T) {
 	if err != nil || again.Order != NativeByteOrder() || again.Events != 5 || again.RaidDisks != 2 {
 		t.Errorf("byteorder: %+v, %v", again, err)
 	}
-	// Linux 2.2 on sparc had a word more before the event count.
+	// Linux 2.2 on sparc had an extra word before the event count.
 	b := (&md.Super0{Order: NativeByteOrder(), MDMagic: md.SuperMagic, MinorVersion: 90, Level: md.LevelRAID1, RaidDisks: 2, Events: 5, ChunkSize: 4096}).AppendTo(nil)
 	copy(b[40*4:], append([]byte(nil), b[39*4:len(b)-4]...))
 	shifted, _ := md.ParseSuper0(b)
@@ -37,8 +37,8 @@ func TestUpdate0(t *testing.T) {
 	}
 }
 
-// TestMisaligned: a reshape is turned around only at a whole stripe of the
-// shape it came from.
+// TestMisaligned: a reshape is reversed only at a whole stripe of the shape it came
+// from.
 func TestMisaligned(t *testing.T) {
 	for _, tc := range []struct {
 		position     uint64

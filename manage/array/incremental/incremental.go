@@ -25,50 +25,49 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// IncrementalRequest asks to put one device that has appeared into its array,
-// and to start the array once that is safe.
+// IncrementalRequest asks to add one device that has appeared to its array, and to start
+// the array once that is safe.
 type IncrementalRequest struct {
 	Device  string
-	Links   []string        // further names of it, any of which DEVICE may list
+	Links   []string        // its other names, any of which DEVICE may list
 	List    func() []string // the devices of the configuration
 	Version *md.Version
 	Newest1 bool
 	Home    node.Home
 	Conf    *mdconf.Config
 	Run     bool // start the array as soon as it can run at all
-	Export  bool // the outcome is told in another way: say only what goes wrong
-	// BackupDir is where to keep what a device held that becomes a spare. See
-	// plan.Backup.
+	Export  bool // the outcome is reported in another way: say only what goes wrong
+	// BackupDir is where to save the previous contents of a device that becomes a spare.
+	// See plan.Backup.
 	BackupDir string
 	DryRun    bool
 	Report    note.Reporter
 }
 
-// Started says what became of an array that got a device; the words are those
-// of MD_STARTED.
+// Started says whether an array that got a device runs; the words are those of
+// MD_STARTED.
 type Started string
 
 // Outcomes.
 const (
 	StartedNo      Started = "no"      // too few members
 	StartedUnsafe  Started = "unsafe"  // enough, but some are missing
-	StartedYes     Started = "yes"     // it runs from now on
-	StartedAlready Started = "already" // it ran before
+	StartedYes     Started = "yes"     // it has been started
+	StartedAlready Started = "already" // it was already running
 )
 
-// IncrementalResult tells what an IncrementalRequest did, or would do.
+// IncrementalResult says what an IncrementalRequest did, or would do.
 type IncrementalResult struct {
-	Array   string // what the array is called; "" if the device was not taken
+	Array   string // the path of the array; "" if the device was not added
 	Kernel  string // the kernel's name
 	UUID    md.UUID
-	Foreign bool // its name is not to be trusted
+	Foreign bool // its name is not trusted
 	Started Started
 	Steps   []plan.StepInfo
 	Code    int // mdadm's exit code
 }
 
-// Incremental carries the request out. Everything about a failure has been
-// said.
+// Incremental carries out the request. Failures have been reported in full.
 func Incremental(ctx context.Context, req IncrementalRequest) *IncrementalResult {
 	i := &incremental{IncrementalRequest: req, fs: sysfs.Host, result: &IncrementalResult{Code: 1}}
 	i.runner.DryRun = req.DryRun
@@ -77,7 +76,7 @@ func Incremental(ctx context.Context, req IncrementalRequest) *IncrementalResult
 	return i.result
 }
 
-// incremental works through one request.
+// incremental carries out one request.
 type incremental struct {
 	IncrementalRequest
 	runner plan.Runner
@@ -86,7 +85,7 @@ type incremental struct {
 	result *IncrementalResult
 
 	found    *assemble.FoundMember
-	member   *md.Member // what was found
+	member   *md.Member // the member that was found
 	policies mdconf.Policies
 	line     *mdconf.Array
 	name     string
@@ -94,12 +93,12 @@ type incremental struct {
 
 	node    *node.Node
 	there   *sysmd.MdstatArray      // the array, if it has been begun
-	dev     *mdctl.Device           // open array
-	devices []*assemble.FoundMember // its members, with the new one last
-	asm     *md.Assembly            // what they make up
+	dev     *mdctl.Device           // the array, if it is an open one
+	devices []*assemble.FoundMember // the array's members, with the new one last
+	asm     *md.Assembly            // the assessment of devices
 }
 
-// Fail ends the command with an exit code.
+// fail ends the command with an exit code.
 func (i *incremental) fail(code int) bool {
 	i.result.Code = code
 	return false
@@ -133,7 +132,7 @@ func (i *incremental) run(ctx context.Context) {
 	}
 }
 
-// identify finds out what the device is.
+// identify finds out what is on the device.
 func (i *incremental) identify(ctx context.Context) bool {
 	d, err := device.Open(i.Device, block.ForReading)
 	switch {
@@ -177,7 +176,7 @@ func (i *incremental) identify(ctx context.Context) bool {
 	return false
 }
 
-// listed reports whether DEVICE lines have the device, by any of its names.
+// listed reports whether DEVICE lines list the device, by any of its names.
 func (i *incremental) listed(d *device.Device) bool {
 	for _, name := range append([]string{i.Device}, i.Links...) {
 		if i.Conf.Listed(name) {
@@ -192,7 +191,7 @@ func (i *incremental) listed(d *device.Device) bool {
 	return false
 }
 
-// permitted holds the array against the configuration.
+// permitted checks the array against the configuration.
 func (i *incremental) permitted() bool {
 	line, two := i.Conf.Match(mdconf.Facts{
 		UUID: i.member.UUID(), Name: i.member.SetName(), SuperMinor: i.member.SuperMinor(), Device: i.Device,
@@ -218,7 +217,7 @@ func (i *incremental) permitted() bool {
 	return true
 }
 
-// choose finds the array that has been begun, or the device for a new one.
+// choose finds the array that has been begun, or the md device for a new one.
 func (i *incremental) choose() bool {
 	uuid := node.MapUUIDOf(i.member)
 	stat, _ := sysmd.ReadMdstat(i.fs)
@@ -231,7 +230,7 @@ func (i *incremental) choose() bool {
 		}
 	}
 	if i.member.Super1 != nil && i.clustered() {
-		return i.fail(1) // the cluster's own tools start those
+		return i.fail(1) // those are started by the cluster's own tools
 	}
 	device := ""
 	if i.line != nil {
@@ -255,16 +254,16 @@ func (i *incremental) clustered() bool {
 	return err == nil && b != nil && b.Version == md.BitmapClustered
 }
 
-// sysfs is the array that the device belongs to, which need not be there yet.
+// sysfs returns the array that the device belongs to, which need not exist yet.
 func (i *incremental) sysfs() *sysmd.Array { return sysmd.At(i.fs, i.node.Kernel) }
 
-// Running reports whether the array has been started.
+// running reports whether the array has been started.
 func (i *incremental) running() bool {
 	s, err := i.sysfs().State()
 	return err == nil && s.Running()
 }
 
-// fits checks the device against the array that is there.
+// fits checks the device against the existing array.
 func (i *incremental) fits() bool {
 	if i.member.State().Sync && !i.policies.Allows(node.FormatFamily(i.member.Version), mdconf.ActionReAdd) && !i.Run && i.running() {
 		i.Report.Say(note.Always, "incremental.not-adding-active-array-without-run", i.Device, i.node.Chosen)
@@ -294,7 +293,7 @@ func (i *incremental) fits() bool {
 	return true
 }
 
-// open opens the array that is there, beside whoever uses it.
+// open opens the existing array, which others may have open too.
 func (i *incremental) open() error {
 	dev, err := sysblock.Open(i.fs, i.node.Kernel)
 	if err != nil {
@@ -308,7 +307,7 @@ func (i *incremental) open() error {
 	return err
 }
 
-// array is the open array, new or old.
+// array returns the open array, new or old.
 func (i *incremental) array() *mdctl.Device {
 	if i.dev != nil {
 		return i.dev
@@ -361,7 +360,7 @@ func (i *incremental) setStep() plan.Step {
 func (i *incremental) mapStep() plan.Step {
 	return plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: node.MapDir + "/map", What: i.node.Kernel, Value: i.node.Chosen},
 		func(context.Context) error {
-			// An array without a line in the map is no worse an array.
+			// An array without a line in the map works as well.
 			_ = i.arrays.Update(node.MapEntry{
 				Name: i.node.Kernel, Metadata: i.member.Version.String(), UUID: node.MapUUIDOf(i.member), Path: i.node.Chosen,
 			})
@@ -369,9 +368,8 @@ func (i *incremental) mapStep() plan.Step {
 		}, func(context.Context) error { return i.arrays.Remove(i.node.Kernel) })
 }
 
-// addStep is the device itself. A member of its number that is older makes
-// room; what the kernel takes only as a spare becomes one if the policy
-// allows.
+// addStep adds the device itself. An older member with the same number is removed first;
+// what the kernel takes only as a spare becomes one if the policy allows it.
 func (i *incremental) addStep() plan.Step {
 	disk := i.found.DiskInfo(i.member.State())
 	value := fmt.Sprintf("%s (%s) as %d, slot %d", i.Device, live.DevNumber(&disk), disk.Number, disk.RaidDisk)
@@ -402,7 +400,7 @@ func (i *incremental) addStep() plan.Step {
 	}, nil)
 }
 
-// reject takes members of the new one's number out that are older than it.
+// reject removes members that have the new one's number and are older.
 func (i *incremental) reject() {
 	if i.running() {
 		return
@@ -421,9 +419,9 @@ func (i *incremental) reject() {
 	}
 }
 
-// remove takes a member out of an array that does not run.
+// remove removes a member from an array that does not run.
 func (i *incremental) remove(name string) error {
 	m := i.sysfs().MemberAt(name)
-	_ = m.SetSlot(sysmd.NoSlot) // of one that has none the kernel refuses it
+	_ = m.SetSlot(sysmd.NoSlot) // the kernel refuses this for a member without a slot
 	return m.Command(sysmd.Remove)
 }

@@ -21,27 +21,28 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// IncrementalRemoveRequest asks to take a device out of its array that is
-// gone, or about to go.
+// IncrementalRemoveRequest asks to remove a device that is gone, or about to go, from
+// its array.
 type IncrementalRemoveRequest struct {
 	Device string // the kernel's name, as "sdb1"
-	Path   string // its name in /dev/disk/by-path, to know what comes there next; "" if not known
+	Path   string // its name in /dev/disk/by-path, to recognise what is plugged in there next; "" if not known
 	DryRun bool
 	Report note.Reporter
 }
 
-// IncrementalRemoveResult tells what an IncrementalRemoveRequest did.
+// IncrementalRemoveResult says what an IncrementalRemoveRequest did.
 type IncrementalRemoveResult struct {
 	Array string // path of the array
 	Steps []plan.StepInfo
 	Code  int // mdadm's exit code
 }
 
-// failedSlots is where it is kept which array a disk was in, by its place.
+// failedSlots is the folder that records, by a disk's place, which array the disk was
+// in.
 const failedSlots = "failed-slots"
 
-// IncrementalRemove fails the device and takes it out. An array that cannot go
-// on without it is stopped, if nobody uses it.
+// IncrementalRemove fails the device and removes it. An array that cannot go on without
+// it is stopped, unless it is in use.
 func IncrementalRemove(ctx context.Context, req IncrementalRemoveRequest) *IncrementalRemoveResult {
 	r := &remover{IncrementalRemoveRequest: req, fs: sysfs.Host, result: &IncrementalRemoveResult{Code: 1}}
 	r.run(ctx)
@@ -74,7 +75,7 @@ func (r *remover) run(ctx context.Context) {
 	if r.Path != "" {
 		r.remember(ctx, there)
 	}
-	// mdadm speaks of the array by the kernel's name.
+	// mdadm calls the array by its kernel name.
 	for _, verb := range []member.Verb{member.VerbFail, member.VerbRemove} {
 		done, err := member.Manage(ctx, member.ManageRequest{
 			Array: path, Devices: []member.Subdev{{Name: r.Device, Verb: verb}}, DryRun: r.DryRun, Report: r.calling(path, there.Name),
@@ -93,7 +94,8 @@ func (r *remover) run(ctx context.Context) {
 	r.result.Code = 0
 }
 
-// calling reports with the kernel's name of the array in place of its path.
+// calling returns a reporter that calls the array by its kernel name instead of its
+// path.
 func (r *remover) calling(path, name string) note.Reporter {
 	return func(n note.Note) {
 		n.Sentence = n.Renamed(path, name)
@@ -124,8 +126,8 @@ func (r *remover) do(ctx context.Context, step plan.Step) error {
 	return err
 }
 
-// quieten keeps an array that nobody uses from writing to the members that are
-// left until somebody does: it may be put together again elsewhere.
+// quieten makes an unused array read-only until something writes to it, so that it does
+// not write to the remaining members: it may be assembled again elsewhere.
 func (r *remover) quieten(ctx context.Context, there *sysmd.MdstatArray, path string) {
 	a := sysmd.At(r.fs, there.Name)
 	state, err := a.State()
@@ -133,11 +135,11 @@ func (r *remover) quieten(ctx context.Context, there *sysmd.MdstatArray, path st
 	if err != nil || !writable || device.ClaimDevice(path) != nil {
 		return
 	}
-	// The kernel refuses where it cannot be done; then the array goes on.
+	// If the kernel refuses this, the array stays writable.
 	_ = r.do(ctx, plan.NewSetting(a.StateTo(sysmd.ReadAuto), nil))
 }
 
-// remember keeps which array the device was in (policy.c, policy_save_path).
+// remember records which array the device was in (policy.c, policy_save_path).
 func (r *remover) remember(ctx context.Context, there *sysmd.MdstatArray) {
 	entries, _ := node.Map{}.Read()
 	for _, e := range entries {
@@ -159,7 +161,7 @@ func (r *remover) remember(ctx context.Context, there *sysmd.MdstatArray) {
 	}
 }
 
-// slotOf reads what remember has kept for any of the places.
+// slotOf reads what remember has recorded for any of the places.
 func slotOf(paths []string) (metadata string, uuid node.MapUUID, ok bool) {
 	for _, p := range paths {
 		b, err := os.ReadFile(filepath.Join(node.MapDir, failedSlots, p))
@@ -176,7 +178,7 @@ func slotOf(paths []string) (metadata string, uuid node.MapUUID, ok bool) {
 	return "", uuid, false
 }
 
-// urgent passes on errors only.
+// urgent returns a reporter that passes on errors only.
 func urgent(report note.Reporter) note.Reporter {
 	return func(n note.Note) {
 		if report != nil && n.Loudness <= note.Always {
@@ -185,7 +187,7 @@ func urgent(report note.Reporter) note.Reporter {
 	}
 }
 
-// stop gives up an array that cannot go on without the device.
+// stop stops an array that cannot go on without the device.
 func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
 	array, err := live.FindRunning(r.fs, there.Name, urgent(r.Report))
 	if err == nil {
@@ -197,7 +199,7 @@ func (r *remover) stop(ctx context.Context, there *sysmd.MdstatArray) {
 		r.result.Code = 0
 		return
 	}
-	// What waits for the device learns at least that it is going.
+	// Whatever waits for the device is at least told that it is going.
 	_ = r.do(ctx, plan.SayStep(func() {
 		if b, err := sysblock.Open(r.fs, there.Name); err == nil {
 			_ = b.Announce("remove")

@@ -14,10 +14,10 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// spare gives a device without metadata to an array of its domains as a spare,
-// where the policy allows that: a blank one (action=spare), or whatever comes
-// to the place of a disk that was removed (spare-same-slot). Of several arrays
-// the one that misses most members gets it (Incremental.c, try_spare).
+// spare adds a device without metadata as a spare to an array of its domains, where the
+// policy allows that: a blank device (action=spare), or any that is in the place of a
+// removed disk (spare-same-slot). Of several arrays, the one that lacks most members
+// gets it (Incremental.c, try_spare).
 func (i *incremental) spare(ctx context.Context, d *device.Device) {
 	i.result.Code = 1
 	format := ""
@@ -42,8 +42,8 @@ func (i *incremental) spare(ctx context.Context, d *device.Device) {
 	}
 }
 
-// isBare reports whether the first and the last 4 KiB of a device have one
-// value throughout: that of a blank disk, or one that wiping leaves.
+// isBare reports whether the first and the last 4 KiB of a device consist of a single
+// byte value, one found on a blank or a wiped disk.
 func isBare(d block.Device) bool {
 	const end = 4096
 	if d.Size() < end {
@@ -59,17 +59,17 @@ func isBare(d block.Device) bool {
 	return true
 }
 
-// spareSeeker looks for the array that gets a spare.
+// spareSeeker looks for the array to give a spare to.
 type spareSeeker struct {
 	*incremental
 	d        *device.Device
 	size     int64
 	bare     bool
-	metadata string        // of the array whose place this is
-	uuid     *node.MapUUID // nil if it is nobody's
+	metadata string        // of the array that had a disk in this place
+	uuid     *node.MapUUID // of that array; nil if there is none
 }
 
-// seek gives the best array, or nil.
+// seek returns the best array, or nil.
 func (s *spareSeeker) seek() *node.MapEntry {
 	entries, _ := s.arrays.Read()
 	var best *node.MapEntry
@@ -88,8 +88,8 @@ func (s *spareSeeker) seek() *node.MapEntry {
 	return best
 }
 
-// suits reports whether the array can take the device: how many members it
-// misses, and whether this is the place of one of them.
+// suits reports whether the array can take the device, how many members it lacks, and
+// whether one of them was in this place.
 func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 	v, err := md.ParseVersion(e.Metadata)
 	if err != nil || s.Version != nil && v != *s.Version {
@@ -104,7 +104,7 @@ func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 	if err != nil {
 		return 0, false, false
 	}
-	degraded, _ := a.Degraded() // levels without redundancy have no such thing
+	degraded, _ := a.Degraded() // levels without redundancy do not have this attribute
 	size, err := a.ComponentSize()
 	if err != nil || !s.holds(a, v, size) {
 		s.Report.Say(note.VeryChatty, "incremental.not-adding-as-it-too-small", s.Device, e.Path)
@@ -126,8 +126,7 @@ func (s *spareSeeker) suits(e *node.MapEntry) (missing int, mine, ok bool) {
 	return missing, false, true
 }
 
-// holds reports whether the device is large enough for a member of so many
-// KiB.
+// holds reports whether the device is large enough for a member of that many KiB.
 func (s *spareSeeker) holds(a *sysmd.Array, v md.Version, kib uint64) bool {
 	need := int64(kib) * 1024
 	if v == md.V090 || v == md.V10 {
@@ -142,7 +141,7 @@ func (s *spareSeeker) holds(a *sysmd.Array, v md.Version, kib uint64) bool {
 	return err == nil && need+int64(offset)*md.SectorSize <= s.size
 }
 
-// domainsOf lists the domains of all members.
+// domainsOf lists the domains of all members of the array.
 func (s *spareSeeker) domainsOf(a *sysmd.Array, format string) (all []string) {
 	stat, _ := sysmd.ReadMdstat(s.fs)
 	there := stat.Array(a.Name())
@@ -161,13 +160,13 @@ func (s *spareSeeker) domainsOf(a *sysmd.Array, format string) (all []string) {
 	return all
 }
 
-// give adds the device.
+// give adds the device to the array.
 func (s *spareSeeker) give(ctx context.Context, e *node.MapEntry) {
 	path, err := device.NodeOf(s.fs, e.Name)
 	if err != nil {
 		return
 	}
-	version, _ := md.ParseVersion(e.Metadata) // suits could
+	version, _ := md.ParseVersion(e.Metadata) // suits has parsed it before
 	done, err := member.Manage(ctx, member.ManageRequest{
 		Array: path, Devices: []member.Subdev{{Name: s.Device, Verb: member.VerbAdd}}, DryRun: s.DryRun,
 		Overwrite: s.policies.Allows(node.FormatFamily(version), mdconf.ActionForceSpare), BackupDir: s.BackupDir,

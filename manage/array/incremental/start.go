@@ -14,14 +14,14 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
-// tell says what became of the device, unless that is exported.
+// tell reports the fate of the device, unless the outcome is exported.
 func (i *incremental) tell(id note.ID, args ...any) {
 	if !i.Export {
 		i.Report.Say(note.Normal, id, args...)
 	}
 }
 
-// start starts the array if that can be done, and is safe or asked for.
+// start starts the array if that is possible, and is safe or was asked for.
 func (i *incremental) start(ctx context.Context) {
 	i.result.Code = 0
 	members := make([]*md.Member, len(i.devices))
@@ -52,8 +52,8 @@ func (i *incremental) start(ctx context.Context) {
 	}
 }
 
-// launch starts the array. What is incomplete or foreign starts without a
-// write, until somebody writes to it.
+// launch starts the array. An incomplete or foreign array is started read-only until
+// something writes to it.
 func (i *incremental) launch(ctx context.Context, noJournal bool) {
 	name := i.node.Chosen
 	if noJournal {
@@ -73,9 +73,9 @@ func (i *incremental) launch(ctx context.Context, noJournal bool) {
 	i.result.Started = StartedYes
 }
 
-// launched is what follows once the array runs.
+// launched does what follows once the array runs.
 func (i *incremental) launched(ctx context.Context) error {
-	_ = i.node.Close() // an exclusive opening would be in the way of those who wait for it
+	_ = i.node.Close() // being open exclusively, it would block those who wait for the array
 	i.tell("incremental.attached-which-has-been-started", i.Device, i.node.Chosen)
 	node.WaitForName(ctx, i.node.Chosen, i.Report)
 	i.takeBack()
@@ -96,7 +96,7 @@ func (i *incremental) launchPlan() *plan.Plan {
 		p.Steps = append(p.Steps, plan.NewStep(
 			plan.StepInfo{Kind: plan.KindSysfs, Target: i.node.Chosen, What: "state of " + name, Value: "remove"},
 			func(context.Context) error {
-				_ = i.remove(name) // if it stays the kernel judges it
+				_ = i.remove(name) // if it stays, the kernel decides about it
 				return nil
 			}, nil))
 	}
@@ -109,8 +109,8 @@ func (i *incremental) launchPlan() *plan.Plan {
 	return p
 }
 
-// takeBack offers members that the kernel has left out because they are old to
-// the running array, where the policy allows that.
+// takeBack offers members that the kernel left out as outdated to the running array,
+// where the policy allows that.
 func (i *incremental) takeBack() {
 	if i.dev == nil && i.open() != nil {
 		return
@@ -134,9 +134,8 @@ type IncrementalScanRequest struct {
 	Report note.Reporter
 }
 
-// IncrementalScan starts, without a write to them, all arrays that have been
-// begun and can run (Incremental.c, IncrementalScan). It reports whether all
-// went well.
+// IncrementalScan starts all arrays that have been begun and can run, without writing to
+// them (Incremental.c, IncrementalScan). It reports whether all went well.
 func IncrementalScan(ctx context.Context, req IncrementalScanRequest) (steps []plan.StepInfo, ok bool) {
 	r := plan.Runner{DryRun: req.DryRun}
 	_ = r.Do(ctx, plan.SayStep(func() { node.Map{}.Ensure(req.Home, req.Conf) }))

@@ -187,6 +187,9 @@ func (l lost) find(t *testing.T, members []block.Device, image []byte, seed uint
 		t.Errorf("progress: %d of %d", done, total)
 	}
 	best := found[0]
+	if err := recover.Certain(found); err != nil {
+		t.Error(err)
+	}
 	// A mirror does not say how many others there were.
 	slots := best.Slots == l.devices || l.level == md.LevelRAID1
 	if best.Level != l.level || best.Layout != l.layout || best.Chunk != l.chunk || !slots {

@@ -74,8 +74,12 @@ func (b *Backup) describe() StepInfo {
 	return StepInfo{Kind: KindBackup, Target: b.dirs[0], What: "save what is overwritten"}
 }
 
-// save adds what writes are going to replace to the file.
-func (b *Backup) save(writes []StepInfo) error {
+// Path is the file that is there now; "" for none.
+func (b *Backup) Path() string { return b.path }
+
+// Save adds what writes are going to replace to the file, and makes it durable. A
+// Runner calls it by itself. The devices are read, whoever has claimed them.
+func (b *Backup) Save(writes []StepInfo) error {
 	areas := append([]backupArea(nil), b.saved...)
 	for _, w := range writes {
 		area := backupArea{Device: w.Target, Offset: w.Offset, What: w.What, Data: make([]byte, w.Length)}

@@ -115,7 +115,7 @@ func (r *Runner) take(ctx context.Context, s Step, unsaved *[]StepInfo) (started
 		if info.Kind == KindWrite && !info.data && len(*unsaved) > 0 {
 			r.show(r.Backup.describe())
 			if !r.DryRun {
-				err = r.Backup.save(*unsaved)
+				err = r.Backup.Save(*unsaved)
 			}
 			if *unsaved = nil; err != nil {
 				return false, err

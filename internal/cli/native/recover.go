@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/recover"
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // recoverDocument is what mdkit recover --json prints.
@@ -20,6 +22,7 @@ type recoverDocument struct {
 	Candidates []candidateJSON `json:"candidates"` // best first
 	Plan       []writeJSON     `json:"plan"`       // what to write to make the chosen candidate an array
 	Applied    bool            `json:"applied"`    // the plan was carried out
+	Backup     string          `json:"backup,omitempty"`
 }
 
 type candidateJSON struct {
@@ -55,17 +58,29 @@ func recoverCommand(std ui.IO) *cli.Command {
 			"places of an ext4 filesystem with checksums, parity and copies. One member\n" +
 			"may be missing. Candidates are ranked, with their evidence, and the best is tried\n" +
 			"out on overlays in memory. Then it shows which superblocks would make it an array\n" +
-			"again. Nothing is written without --apply, and then only these superblocks.\n\n" +
+			"again. Nothing is written without --apply, and then only these superblocks; what\n" +
+			"they replace is kept in a file, from which --restore brings it back. Where several\n" +
+			"candidates fit equally well and contradict each other, where no redundancy agrees,\n" +
+			"or where a member has a partition table, --apply needs --candidate as well.\n\n" +
 			"Exit code: 0 there is a candidate, or it was written; 2 there is none; 8 something\n" +
-			"failed, and nothing was changed; 16 wrong usage; 32 interrupted.",
+			"failed, or was too uncertain to be written, and nothing was changed; 16 wrong usage;\n" +
+			"32 interrupted.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "raid-devices", Aliases: []string{"n"}, Usage: "how many slots the array has, if that is known"},
 			&cli.BoolFlag{Name: "apply", Usage: "write the superblocks"},
 			&cli.IntFlag{Name: "candidate", Value: 1, Usage: "take the candidate of that rank"},
+			&cli.StringFlag{Name: "backup", Value: ".", Usage: "keep what --apply replaces in this folder"},
+			&cli.StringFlag{Name: "restore", Usage: "put back what the file of an earlier --apply has kept"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "draw no progress"},
 			jsonFlag(),
 		},
 		Action: func(c *cli.Context) error {
+			if file := c.String("restore"); file != "" {
+				if c.NArg() > 0 || c.Bool("apply") {
+					return usage("recover: --restore takes nothing but its file, which names the members")
+				}
+				return restoreMetadata(c.Context, std, file, c.Bool("json"))
+			}
 			if c.NArg() == 0 {
 				return usage("recover: name the members of an array")
 			}
@@ -77,7 +92,7 @@ func recoverCommand(std ui.IO) *cli.Command {
 			}
 			return (&recovery{
 				std: std, paths: c.Args().Slice(), slots: c.Int("raid-devices"), apply: c.Bool("apply"),
-				rank: c.Int("candidate"), quiet: c.Bool("quiet") || c.Bool("json"), json: c.Bool("json"),
+				rank: c.Int("candidate"), chosen: c.IsSet("candidate"), backup: c.String("backup"), quiet: c.Bool("quiet") || c.Bool("json"), json: c.Bool("json"),
 			}).run(c.Context)
 		},
 	}
@@ -88,7 +103,10 @@ type recovery struct {
 	std         ui.IO
 	paths       []string
 	slots, rank int
+	chosen      bool // somebody has looked at the candidates and named one
 	apply       bool
+	backup      string // folder
+	kept        string // file there
 	quiet, json bool
 }
 
@@ -115,24 +133,94 @@ func (r *recovery) run(ctx context.Context) error {
 	if len(found) > 0 && r.rank > len(found) {
 		return usage("recover: there are %d candidates", len(found))
 	}
-	var plan []recover.Write
+	var steps []recover.Write
+	var refused error
 	if len(found) > 0 {
-		if plan, err = found[r.rank-1].Plan(members); err != nil {
+		if steps, err = found[r.rank-1].Plan(members); err != nil {
 			return err
 		}
 		if r.apply {
-			if err := recover.Apply(plan, members); err != nil {
+			if refused = r.doubt(found, steps, members); refused != nil {
+				r.apply = false
+			} else if err := r.write(steps, members); err != nil {
 				return err
 			}
 		}
 	}
-	if err := r.report(found, plan); err != nil {
+	if err := r.report(found, steps); err != nil {
 		return err
+	}
+	if refused != nil {
+		return refused
 	}
 	if len(found) == 0 {
 		return &failure{code: ui.ExitNothing}
 	}
 	return nil
+}
+
+// doubt says why the plan should not be carried out unseen; nil if somebody has
+// chosen it, or nothing speaks against it.
+func (r *recovery) doubt(found []*recover.Candidate, steps []recover.Write, members []block.Device) error {
+	if r.chosen {
+		return nil
+	}
+	const choose = "nothing is written unless --candidate names one"
+	if err := recover.Certain(found); err != nil {
+		return fmt.Errorf("recover: %w; %s", err, choose)
+	}
+	m, table, err := recover.Occupied(steps, members)
+	switch {
+	case err != nil:
+		return err
+	case m >= 0:
+		return fmt.Errorf("recover: %s has a partition table (%v), in which a member may lie: name the partitions; %s", r.paths[m], table, choose)
+	}
+	return nil
+}
+
+// write carries out the plan, once what it replaces is kept.
+func (r *recovery) write(steps []recover.Write, members []block.Device) error {
+	var writes []plan.StepInfo
+	for _, w := range steps {
+		path, err := filepath.Abs(r.paths[w.Member])
+		if err != nil {
+			return err
+		}
+		writes = append(writes, plan.StepInfo{Kind: plan.KindWrite, Target: path, What: w.What, Offset: w.Off, Length: int64(len(w.Data))})
+	}
+	kept := plan.NewBackup(r.backup, "mdkit-recover")
+	if err := kept.Save(writes); err != nil {
+		return err
+	}
+	r.kept = kept.Path()
+	return recover.Apply(steps, members)
+}
+
+// restoreMetadata puts back what an earlier --apply has kept.
+func restoreMetadata(ctx context.Context, std ui.IO, file string, asJSON bool) error {
+	p, err := plan.PlanRestore(file)
+	if err != nil {
+		return err
+	}
+	var runner plan.Runner
+	if _, err := runner.Run(ctx, p); err != nil {
+		return err
+	}
+	if asJSON {
+		return std.JSON(restoreDocument{Document: ui.Schema("recover-restore"), File: file, Steps: runner.Steps})
+	}
+	for _, s := range runner.Steps {
+		fmt.Fprintf(std.Out, "Restored %s of %s, %d bytes at %d\n", s.What, s.Target, s.Length, s.Offset)
+	}
+	return nil
+}
+
+// restoreDocument is what mdkit recover --restore --json prints.
+type restoreDocument struct {
+	ui.Document
+	File  string          `json:"file"`
+	Steps []plan.StepInfo `json:"steps"` // the writes, in order
 }
 
 // search ranks the candidates. Finding none is not an error.
@@ -157,9 +245,9 @@ func (r *recovery) search(ctx context.Context, members []block.Device) ([]*recov
 	return found, err
 }
 
-func (r *recovery) report(found []*recover.Candidate, plan []recover.Write) error {
+func (r *recovery) report(found []*recover.Candidate, steps []recover.Write) error {
 	if r.json {
-		doc := recoverDocument{Document: ui.Schema("recover"), Candidates: []candidateJSON{}, Plan: []writeJSON{}, Applied: r.apply && len(plan) > 0}
+		doc := recoverDocument{Document: ui.Schema("recover"), Candidates: []candidateJSON{}, Plan: []writeJSON{}, Applied: r.apply && len(steps) > 0, Backup: r.kept}
 		for _, c := range found {
 			doc.Candidates = append(doc.Candidates, candidateJSON{
 				Level: c.Level.String(), Layout: c.Layout, Chunk: c.Chunk, RaidDevices: c.Slots, DataOffset: c.DataOffset,
@@ -167,7 +255,7 @@ func (r *recovery) report(found []*recover.Candidate, plan []recover.Write) erro
 				Content: c.Content, Redundancy: c.Redundancy, Filesystem: c.Size,
 			})
 		}
-		for _, w := range plan {
+		for _, w := range steps {
 			doc.Plan = append(doc.Plan, writeJSON{r.paths[w.Member], w.Slot, w.What, w.Off, int64(len(w.Data))})
 		}
 		return r.std.JSON(doc)
@@ -182,9 +270,12 @@ func (r *recovery) report(found []*recover.Candidate, plan []recover.Write) erro
 			verb = "Wrote"
 		}
 		fmt.Fprintf(&b, "%s, for candidate %d:\n", verb, r.rank)
-		for _, w := range plan {
+		for _, w := range steps {
 			fmt.Fprintf(&b, "  %s: %s of slot %d, %d bytes at %d\n", r.paths[w.Member], w.What, w.Slot, len(w.Data), w.Off)
 		}
+	}
+	if r.kept != "" {
+		fmt.Fprintf(&b, "What was there is kept: mdkit recover --restore %s\n", r.kept)
 	}
 	_, err := io.WriteString(r.std.Out, b.String())
 	return err

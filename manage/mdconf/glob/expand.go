@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Paths lists the files of this system that fit a pattern, which is absolute or
-// from the current folder on.
+// Paths lists the files of this system that match a pattern, which is absolute or
+// relative to the current folder.
 func Paths(pattern string) []string {
 	root := "."
 	if strings.HasPrefix(pattern, "/") {
@@ -23,10 +23,10 @@ func Paths(pattern string) []string {
 	return found
 }
 
-// Expand lists the paths in a file system that fit a pattern (glob(3)), in the
-// order of their names. A dot in front of a name has to stand in the pattern.
-// Folders that cannot be read count as empty, and a pattern without wildcards
-// gives its path if that is there. The pattern has no slash in front.
+// Expand lists the paths in a file system that match a pattern (glob(3)), in the order
+// of their names. A leading dot in a name is matched only by a dot in the pattern.
+// Folders that cannot be read count as empty, and a pattern without wildcards gives its
+// path if that exists. The pattern has no leading slash.
 func Expand(files fs.FS, pattern string) []string {
 	dirs := []string{"."}
 	for part := range strings.SplitSeq(strings.Trim(pattern, "/"), "/") {
@@ -43,7 +43,7 @@ func Expand(files fs.FS, pattern string) []string {
 	return dirs
 }
 
-// within lists what in a folder fits one part of a pattern.
+// within lists the names in a folder that match one part of a pattern.
 func within(files fs.FS, dir, part string) (found []string) {
 	path := func(name string) string {
 		if dir == "." {
@@ -70,7 +70,7 @@ func within(files fs.FS, dir, part string) (found []string) {
 	return found
 }
 
-// literal gives the name that a pattern without wildcards stands for.
+// literal returns the name that a pattern without wildcards stands for.
 func literal(part string) (name string, plain bool) {
 	if strings.ContainsAny(part, "*?[") {
 		return "", false

@@ -1,16 +1,14 @@
-// Package glob has the patterns of mdadm.conf: those of fnmatch(3) with
-// FNM_PATHNAME and of glob(7), byte by byte as in the C locale. What Go's
-// path.Match lacks is [!...], [[:class:]], and that a bracket without an end
-// stands for itself.
+// Package glob implements the patterns of mdadm.conf: those of fnmatch(3) with
+// FNM_PATHNAME and of glob(7), byte by byte as in the C locale. Unlike Go's path.Match
+// it has [!...] and [[:class:]], and a bracket that is not closed stands for itself.
 package glob
 
 import "strings"
 
-// Match reports whether the whole name fits the pattern (fnmatch(3),
-// FNM_PATHNAME). No wildcard matches a slash; a dot in front is a character like
-// any other.
+// Match reports whether the whole name matches the pattern (fnmatch(3), FNM_PATHNAME).
+// No wildcard matches a slash; a leading dot is an ordinary character.
 func Match(pattern, name string) bool {
-	// Where to go on when the last * takes one byte more.
+	// Where to continue if the last * has to match one more byte.
 	retryPattern, retryName, star := "", "", false
 	for {
 		rest, left, ok := step(pattern, name)
@@ -33,8 +31,8 @@ func Match(pattern, name string) bool {
 	}
 }
 
-// step matches the first element of the pattern, which is no *, with the first
-// byte of the name, and gives what is left of both.
+// step matches the first element of the pattern, which is not a *, with the first byte
+// of the name, and returns the rest of both.
 func step(pattern, name string) (rest, left string, ok bool) {
 	if pattern == "" || name == "" {
 		return "", "", false
@@ -55,8 +53,8 @@ func step(pattern, name string) (rest, left string, ok bool) {
 	return pattern[1:], name[1:], pattern[0] == c
 }
 
-// cutSet splits what follows a [ at the ] that ends it. A set in which a slash
-// stands never matches, and is cut all the same.
+// cutSet splits what follows a [ at the ] that closes it. A set that contains a slash
+// never matches, but is cut nevertheless.
 func cutSet(s string) (set, rest string, closed bool) {
 	at := 0
 	if strings.HasPrefix(s, "!") || strings.HasPrefix(s, "^") {
@@ -82,7 +80,7 @@ func cutSet(s string) (set, rest string, closed bool) {
 	return "", "", false
 }
 
-// matchSet reports whether the set, what stands between [ and ], has c.
+// matchSet reports whether the set, the text between [ and ], contains c.
 func matchSet(set string, c byte) bool {
 	negated := strings.HasPrefix(set, "!") || strings.HasPrefix(set, "^")
 	if negated {
@@ -112,7 +110,7 @@ func matchSet(set string, c byte) bool {
 	return found != negated
 }
 
-// cutClass takes [:name:] from the front of a set.
+// cutClass cuts [:name:] off the front of a set.
 func cutClass(set string) (name, rest string, ok bool) {
 	after, ok := strings.CutPrefix(set, "[:")
 	if !ok {
@@ -121,8 +119,8 @@ func cutClass(set string) (name, rest string, ok bool) {
 	return strings.Cut(after, ":]")
 }
 
-// element takes one character from the front of a set: itself, after a
-// backslash, or as [.x.] or [=x=].
+// element cuts one character off the front of a set: plain, after a backslash, or as
+// [.x.] or [=x=].
 func element(set string) (c byte, rest string) {
 	for _, mark := range []string{".", "="} {
 		after, ok := strings.CutPrefix(set, "["+mark)
@@ -136,8 +134,8 @@ func element(set string) (c byte, rest string) {
 	return set[0], set[1:]
 }
 
-// classHas reports whether a class of characters has c, and whether there is
-// such a class (ctype(3), C locale).
+// classHas reports whether a character class contains c, and whether there is such a
+// class (ctype(3), C locale).
 func classHas(class string, c byte) (has, known bool) {
 	lower, upper, digit := 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9'
 	graph := '!' <= c && c <= '~'

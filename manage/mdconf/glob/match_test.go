@@ -12,8 +12,7 @@ import (
 	"github.com/mdkit/mdkit/manage/mdconf/glob"
 )
 
-// cases are patterns and names, with what fnmatch(3) says of them under
-// FNM_PATHNAME.
+// cases are patterns and names, with the result of fnmatch(3) with FNM_PATHNAME.
 var cases = []struct {
 	pattern, name string
 	want          bool
@@ -74,8 +73,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestLikeFind asks find(1), which asks fnmatch(3), about the names without a
-// slash; slashes it would let any wildcard match.
+// TestLikeFind compares with find(1), which uses fnmatch(3), for names without a slash;
+// slashes it would let any wildcard match.
 func TestLikeFind(t *testing.T) {
 	find, err := exec.LookPath("find")
 	if err != nil {
@@ -126,7 +125,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// FuzzMatch: no pattern takes the match beyond its strings, and a name without
+// FuzzMatch: no pattern makes Match read beyond its strings, and a name without
 // wildcards matches itself.
 func FuzzMatch(f *testing.F) {
 	for _, c := range cases {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestBackup: what a plan overwrites is kept until it has succeeded, or for
-// good if a folder was named, and can be put back.
+// TestBackup: what a plan overwrites is saved until it has succeeded, or for good if a
+// folder was given, and can be restored.
 func TestBackup(t *testing.T) {
 	dir := t.TempDir()
 	disk := filepath.Join(dir, "disk")
@@ -85,8 +85,8 @@ func kindsOf(steps []StepInfo) string {
 	return strings.Join(kinds, " ")
 }
 
-// TestBackupBitByBit: what Do overwrites stays saved, all of it in one file, until
-// there is no way back, or everything is as it was.
+// TestBackupBitByBit: what Do overwrites remains saved, all of it in one file, until it
+// can no longer be undone, or everything has been undone.
 func TestBackupBitByBit(t *testing.T) {
 	dir := t.TempDir()
 	disk, kept := filepath.Join(dir, "disk"), filepath.Join(dir, "kept")
@@ -120,7 +120,7 @@ func TestBackupBitByBit(t *testing.T) {
 		t.Errorf("%d files once it is final", n)
 	}
 	write(4096)
-	// Somebody else writes there, so that it cannot be as it was.
+	// Another step writes to the same place, so undoing cannot restore it.
 	r.done = nil
 	if left := r.TakeBack(t.Context()); len(left) != 1 || !errors.Is(left[0].Err, ErrNoUndo) || files() != 1 {
 		t.Errorf("not as it was: %v, %d files", left, files())

@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// Runner takes the steps of plans or, in a dry run, only lists them. Whether the
-// run is dry is asked here and nowhere else: what must not happen in a dry run
-// is a step, if need be one that is not shown (AsideStep, SayStep), and what
-// planning has to know of a step that a dry run leaves out the step itself
-// foresees (Foreseen).
+// Runner carries out the steps of plans or, in a dry run, only lists them. Nothing else
+// asks whether the run is dry: what must not happen in a dry run is a step, if necessary
+// one that is not shown (AsideStep, SayStep), and what planning needs to know about a
+// step that a dry run leaves out is foreseen by the step itself (Foreseen).
 //
 // The zero Runner is ready for use.
 type Runner struct {
 	DryRun   bool
-	Progress func(StepInfo) // each step before it starts; nil for none
-	// Backup saves what steps of KindWrite overwrite, before the first of those
-	// that are taken together; nil for none. One that nobody has asked for goes
-	// again once they have succeeded: with Run at its end, with Do by Keep.
+	Progress func(StepInfo) // called with each step before it starts; may be nil
+	// Backup saves what steps of KindWrite overwrite, before the first of the steps that
+	// are carried out together; nil for none. A backup that was not requested is removed
+	// once they have succeeded: by Run at its end, or by Keep after Do.
 	Backup *Backup
-	// Steps are those taken so far, with one that failed; in a dry run those that
-	// would be.
+	// Steps are those carried out so far, including one that failed; in a dry run those
+	// that would be carried out.
 	Steps []StepInfo
 
-	done []Step // by Do, and can still be taken back
+	done []Step // by Do, and can still be undone
 }
 
-// Run takes the steps of a plan: all of them, or none. At the first failure, or
-// when ctx ends, it takes back what was done in reverse order and returns a
-// *PlanError. It says whether it took any: in a dry run it did not.
+// Run carries out the steps of a plan: all of them, or none. At the first failure, or
+// when ctx ends, it undoes those that were done in reverse order and returns a
+// *PlanError. It returns whether it carried out any: a dry run does not.
 func (r *Runner) Run(ctx context.Context, p *Plan) (applied bool, err error) {
 	var done []Step
 	unsaved := r.writes(p.Steps)
@@ -46,8 +45,8 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (applied bool, err error) {
 	return !r.DryRun, nil
 }
 
-// Try is Run for steps that may well be refused, where there is another way
-// then. A dry run that foresees the refusal does not list them.
+// Try is Run for steps that may well fail because there is an alternative. A dry run
+// does not list them if it foresees the failure.
 func (r *Runner) Try(ctx context.Context, steps ...Step) error {
 	before := len(r.Steps)
 	applied, err := r.Run(ctx, &Plan{Steps: steps})
@@ -57,13 +56,12 @@ func (r *Runner) Try(ctx context.Context, steps ...Step) error {
 	return err
 }
 
-// Do takes steps of a change that is planned bit by bit, as more is known of it.
-// What was done stays when one fails, until TakeBack or Keep. The error is the
-// step's own.
+// Do carries out steps of a change that is planned bit by bit, as more becomes known. If
+// one fails, those before it stay until TakeBack or Keep. The error is that of the step.
 func (r *Runner) Do(ctx context.Context, steps ...Step) error {
 	unsaved := r.writes(steps)
 	for _, s := range steps {
-		// What it takes itself is taken back before it.
+		// What the step itself does through this Runner is undone before the step.
 		at := len(r.done)
 		started, err := r.take(ctx, s, &unsaved)
 		if started {
@@ -76,21 +74,21 @@ func (r *Runner) Do(ctx context.Context, steps ...Step) error {
 	return nil
 }
 
-// TakeBack takes back what Do has done since the last Keep, in reverse order, and
-// names what it could not.
+// TakeBack undoes what Do has done since the last Keep, in reverse order, and returns
+// what it could not undo.
 func (r *Runner) TakeBack(ctx context.Context) []Leftover {
 	done := r.done
 	r.done = nil
 	return append(takeBack(ctx, done), r.Backup.takenBack()...)
 }
 
-// Keep makes what Do has done final: from there on is no way back.
+// Keep makes what Do has done final: it can no longer be undone.
 func (r *Runner) Keep() {
 	r.done = nil
 	r.Backup.succeeded()
 }
 
-// writes lists the steps of KindWrite, if somebody saves what they overwrite.
+// writes lists the steps of KindWrite, if there is a Backup to save what they overwrite.
 func (r *Runner) writes(steps []Step) (list []StepInfo) {
 	if r.Backup == nil {
 		return nil
@@ -103,10 +101,9 @@ func (r *Runner) writes(steps []Step) (list []StepInfo) {
 	return list
 }
 
-// take takes one step, after the backup of what is unsaved if it is the first that
-// writes. It says whether there may be something to take back of
-// it. What is not shown does not end a plan whose time is over: the next step
-// does, if there is one.
+// take carries out one step. If it is the first that writes, the backup of unsaved comes
+// before. started says whether there may be something to undo. A step that is not shown
+// does not fail because ctx has ended: the next one does, if there is one.
 func (r *Runner) take(ctx context.Context, s Step, unsaved *[]StepInfo) (started bool, err error) {
 	if info := s.Describe(); info.Kind != "" {
 		if err := ctx.Err(); err != nil {
@@ -140,8 +137,8 @@ func (r *Runner) show(info StepInfo) {
 	}
 }
 
-// undoTime is how long taking back may last: it has to happen even when the
-// time for the work itself is over.
+// undoTime limits how long undoing may take: it must happen even if the time for the
+// work itself is over.
 const undoTime = 30 * time.Second
 
 func takeBack(ctx context.Context, done []Step) (left []Leftover) {
@@ -155,9 +152,9 @@ func takeBack(ctx context.Context, done []Step) (left []Leftover) {
 	return left
 }
 
-// Foreseen gives a step what a dry run does in place of its Apply: to note what
-// the step would change where planning looks for it, or to fail as the step
-// would. When the step is taken it is not called.
+// Foreseen makes a dry run call foresee in place of the step's Apply: it records what
+// the step would change where planning looks for it, or fails as the step would. It is
+// not called when the step is carried out.
 func Foreseen(s Step, foresee func() error) Step { return &foreseenStep{Step: s, as: foresee} }
 
 type foreseer interface{ foresee() error }
@@ -169,12 +166,12 @@ type foreseenStep struct {
 
 func (s *foreseenStep) foresee() error { return s.as() }
 
-// AsideStep is a step that changes nothing to speak of, as a look at what the
-// steps before have led to, or a lock: it is not shown, and left out of dry
+// AsideStep returns a step that changes nothing worth mentioning, such as taking a lock,
+// or looking at the result of the steps before: it is not shown, and left out of dry
 // runs.
 func AsideStep(do func(context.Context) error) Step { return NewStep(StepInfo{}, do, nil) }
 
-// SayStep is an AsideStep that only says something when its turn comes.
+// SayStep returns an AsideStep that only reports something when its turn comes.
 func SayStep(say func()) Step {
 	return AsideStep(func(context.Context) error { say(); return nil })
 }

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// world is what the steps of a test change: a list of what happened.
+// world is what the steps of a test change: it records what happened.
 type world struct{ did []string }
 
-// step is one that is done and undone, unless it is to fail.
+// step returns a step that records that it is done and undone, or fails if fail is set.
 func (w *world) step(name string, fail error) Step {
 	return NewStep(StepInfo{Kind: KindIoctl, Target: name, What: "step"},
 		func(context.Context) error { w.did = append(w.did, name); return fail },
@@ -34,8 +34,8 @@ func same(t *testing.T, what string, got []string, want ...string) {
 
 var errBroken = errors.New("broken")
 
-// TestRunner shows that a dry run takes no step, and that another one takes all
-// of them or takes back those it has taken.
+// TestRunner shows that a dry run carries out no step, and that a real run carries out
+// all of them or undoes those that it did.
 func TestRunner(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -53,7 +53,7 @@ func TestRunner(t *testing.T) {
 		var seen []string
 		r := Runner{DryRun: c.dry, Progress: func(s StepInfo) { seen = append(seen, s.Target) }}
 		applied, err := r.Run(t.Context(), &Plan{Steps: []Step{
-			w.step("a", nil), SayStep(func() { w.did = append(w.did, "said") }), w.step("b", c.last), // said is not listed
+			w.step("a", nil), SayStep(func() { w.did = append(w.did, "said") }), w.step("b", c.last), // not listed among the steps
 		}})
 		wantErr := c.last
 		if c.dry {
@@ -68,8 +68,8 @@ func TestRunner(t *testing.T) {
 	}
 }
 
-// TestRunnerBitByBit: what was done by and by stays when a step fails, until it
-// is taken back, the last first; what is kept is not.
+// TestRunnerBitByBit: what Do has done stays when a step fails, until it is undone in
+// reverse order; after Keep it is not undone.
 func TestRunnerBitByBit(t *testing.T) {
 	var w world
 	var r Runner
@@ -96,8 +96,8 @@ func TestRunnerBitByBit(t *testing.T) {
 	same(t, "taken back twice", w.did)
 }
 
-// TestRunnerTakesBackAfterTheDeadline: that the time is over ends the work, but
-// not its undoing, and what cannot be undone is named.
+// TestRunnerTakesBackAfterTheDeadline: the deadline ends the work but not its undoing,
+// and what cannot be undone is named.
 func TestRunnerTakesBackAfterTheDeadline(t *testing.T) {
 	var w world
 	var r Runner
@@ -118,8 +118,8 @@ func TestRunnerTakesBackAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// TestDryRunForesees: what a step would change, or that it would be refused,
-// planning learns in a dry run, and only there.
+// TestDryRunForesees: in a dry run, and only there, planning learns what a step would
+// change, or that it would be refused.
 func TestDryRunForesees(t *testing.T) {
 	for _, dry := range []bool{true, false} {
 		var w world

@@ -9,7 +9,8 @@ func (someSetting) Path() string   { return "/sys/block/md0/md/sync_max" }
 func (someSetting) Value() string  { return "0" }
 func (s someSetting) Write() error { *s.written = true; return nil }
 
-// A setting reads the same in every plan, and is written when the step is taken.
+// TestSetting: a setting has the same description in every plan, and is written when the
+// step is carried out.
 func TestSetting(t *testing.T) {
 	written := false
 	step := NewSetting(someSetting{&written}, nil)

@@ -106,8 +106,8 @@ func TestPlanStopsAtTheDeadline(t *testing.T) {
 	}
 }
 
-// A write that does not fit leaves nothing half done, and one outside of the
-// device says where.
+// TestWriteOutsideOfTheDevice: a write that does not fit leaves nothing half done, and
+// one outside the device says where.
 func TestWriteOutsideOfTheDevice(t *testing.T) {
 	path := image(t, 4096)
 	before := read(t, path)
@@ -143,8 +143,8 @@ func TestDescribeAsJSON(t *testing.T) {
 	}
 }
 
-// TestIoctl: a request reads the same however it is made, and is taken back only
-// by an undo that there is.
+// TestIoctl: a request has the same description however it is made, and is undone only
+// if it has an undo.
 func TestIoctl(t *testing.T) {
 	var log []string
 	do := func(what string) func() error {

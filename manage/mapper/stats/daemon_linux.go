@@ -11,13 +11,13 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// DaemonFile is the descriptor at which a daemon that was started by
-// [StartDaemon] finds its file.
+// DaemonFile is the descriptor under which a daemon started by [StartDaemon] finds its
+// file.
 const DaemonFile = 3
 
-// StartDaemon starts this program once more, with other arguments of which the
-// first is its name, and leaves it to itself: in a session and a folder that
-// nobody waits for, with the file open as [DaemonFile].
+// StartDaemon starts this program again as a daemon, with the given arguments, of which
+// the first is its name. The daemon has a session of its own, does not keep a mount busy
+// by its folder, and has the file open as [DaemonFile].
 func StartDaemon(f *os.File, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -33,7 +33,7 @@ func StartDaemon(f *os.File, args []string) error {
 	return cmd.Process.Release()
 }
 
-// FileDevice is the device that a file is on.
+// FileDevice returns the device that a file is on.
 func FileDevice(f *os.File) (dm.Number, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {

@@ -16,8 +16,8 @@ import (
 // daemonMark is set in the environment of the daemon of TestStartDaemon.
 const daemonMark = "MDKIT_TEST_DAEMON"
 
-// TestStartDaemon starts itself as a daemon, which writes into the file that it
-// was given what it is.
+// TestStartDaemon starts the test program as a daemon, which writes a description of
+// itself to the given file.
 func TestStartDaemon(t *testing.T) {
 	if os.Getenv(daemonMark) != "" {
 		sid, err := unix.Getsid(0)
@@ -42,8 +42,8 @@ func TestStartDaemon(t *testing.T) {
 	})
 }
 
-// TestFileDevice shows that the number is that of the file's own device, and
-// that a file that is closed has none.
+// TestFileDevice shows that the number is that of the file's device, and that a closed
+// file has none.
 func TestFileDevice(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	must(t, err)

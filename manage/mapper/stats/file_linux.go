@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/ioctl/block"
 )
 
-// What keeps a file from being mapped, by class.
+// Reasons why a file cannot be mapped.
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrBtrfs      = errors.New("btrfs does not say where on its devices a file is")
@@ -23,7 +23,7 @@ var (
 // btrfsMagic is BTRFS_SUPER_MAGIC of <linux/magic.h>.
 const btrfsMagic = 0x9123683e
 
-// FileRanges returns the parts of its device that hold a file. mapped says
+// FileRanges returns the parts of its device that a file occupies. mapped reports
 // whether a major number is that of mapped devices.
 func FileRanges(f *os.File, mapped func(major uint32) bool) ([]table.Range, error) {
 	var fs unix.Statfs_t
@@ -60,7 +60,7 @@ func FileRanges(f *os.File, mapped func(major uint32) bool) ([]table.Range, erro
 	return ranges, nil
 }
 
-// FileOptions is how regions for a file are made.
+// FileOptions says how to make the regions for a file.
 type FileOptions struct {
 	Program string
 	Alias   string
@@ -69,25 +69,25 @@ type FileOptions struct {
 	Bounds  table.Bounds
 }
 
-// FileError is a region for a file that could not be made; those made before it
-// have been removed again.
+// FileError is a failure to make a region for a file; those made before it have been
+// removed.
 type FileError struct {
-	At, Of int // which of how many, from 0
+	At, Of int // index of the region, and number of regions
 	Start  uint64
 	Err    error
-	Left   []error // regions that could not be removed again
+	Left   []error // regions that could not be removed
 }
 
-// Error names the region.
+// Error names the region and gives the reason.
 func (e *FileError) Error() string {
 	return fmt.Sprintf("region %d of %d, at sector %d: %v", e.At, e.Of, e.Start, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// CreateFile makes a region for each range of a file, and a group of them if
-// wanted. The ids are in the order of the file.
+// CreateFile makes a region for each range of a file, and a group of them if requested.
+// The ids are in the order of the file.
 func (h *Handle) CreateFile(ranges []table.Range, o FileOptions) ([]uint64, error) {
 	ids, err := h.createRanges(ranges, nil, o)
 	if err != nil || !o.Group {
@@ -102,7 +102,7 @@ func (h *Handle) CreateFile(ranges []table.Range, o FileOptions) ([]uint64, erro
 	return ids, nil
 }
 
-// relist is Relist where only failure matters.
+// relist is Relist without the warnings.
 func (h *Handle) relist(program string) error {
 	_, err := h.Relist(program)
 	return err
@@ -131,7 +131,7 @@ func (h *Handle) createRanges(ranges []table.Range, kept map[table.Range]uint64,
 	return ids, nil
 }
 
-// undo removes regions that have been made in vain.
+// undo removes regions after a later one failed.
 func (h *Handle) undo(ids []uint64) error {
 	var left []error
 	for _, id := range ids {
@@ -142,7 +142,7 @@ func (h *Handle) undo(ids []uint64) error {
 	return errors.Join(left...)
 }
 
-// groupFile makes the regions of a file a group.
+// groupFile makes a group of the regions of a file.
 func (h *Handle) groupFile(ids []uint64, alias string) error {
 	members := slices.Sorted(slices.Values(ids))
 	g, err := h.Table.PlanGroup(table.FormatMembers(members), alias)
@@ -152,10 +152,10 @@ func (h *Handle) groupFile(ids []uint64, alias string) error {
 	return h.makeGroup(g)
 }
 
-// UpdateFile makes the regions of a file's group what its ranges are now:
-// regions of parts that the file has left are removed, new ones made. The ids
-// come back in the order of the file; the group's id is another if its first
-// region had to go. With no ranges nothing is left.
+// UpdateFile adapts the regions of a file's group to the file's present ranges: it
+// removes the regions of parts that are no longer in the file, and makes regions for new
+// ones. The ids are in the order of the file; if the group's first region is removed,
+// the group gets another id. If there are no ranges, nothing is left.
 func (h *Handle) UpdateFile(group uint64, ranges []table.Range) ([]uint64, error) {
 	leader := h.Table.Region(group)
 	if leader == nil || leader.Group == nil {

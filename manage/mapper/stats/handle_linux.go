@@ -19,24 +19,24 @@ type Messenger interface {
 	Message(dev dm.Device, sector uint64, message string, o dm.MessageOptions) (reply string, replied bool, err error)
 }
 
-// Handle is the statistics of one device.
+// Handle manages the statistics of one device.
 type Handle struct {
 	// Table is the device's regions, after List.
 	Table *table.Table
 
-	// Runner sends the messages that change something, or only lists them.
+	// Runner sends the messages that change something or, in a dry run, only lists them.
 	Runner plan.Runner
 
 	to  Messenger
 	dev dm.Device
 }
 
-// Open makes a handle; nothing is sent yet.
+// Open makes a handle; it sends nothing.
 func Open(to Messenger, dev dm.Device) *Handle {
 	return &Handle{Table: &table.Table{}, to: to, dev: dev}
 }
 
-// What cannot be done, by class.
+// Reasons why a request fails.
 var (
 	ErrNoRegion  = errors.New("no such region")
 	ErrNoRegions = errors.New("no regions")
@@ -44,14 +44,14 @@ var (
 	ErrReply     = errors.New("malformed reply")
 )
 
-// RegionError is a region or group that is not there.
+// RegionError is a failure because a region or group does not exist.
 type RegionError struct {
 	ID    uint64
 	Group bool
 	Class error // ErrNoRegion, ErrNoRegions or ErrNoGroup
 }
 
-// Error names the region or group.
+// Error names the region or group and says that it does not exist.
 func (e *RegionError) Error() string {
 	what := "region"
 	if e.Group {
@@ -60,20 +60,20 @@ func (e *RegionError) Error() string {
 	return fmt.Sprintf("%s %d: %v", what, e.ID, e.Class)
 }
 
-// Unwrap gives the class.
+// Unwrap returns the class.
 func (e *RegionError) Unwrap() error { return e.Class }
 
-// replyError is a reply that makes no sense.
+// replyError makes an error of a reply that makes no sense.
 func replyError(err error) error { return fmt.Errorf("%w: %w", ErrReply, err) }
 
-// ask sends a message that may be sent again.
+// ask sends a message that may be repeated.
 func (h *Handle) ask(message string) (string, error) {
 	reply, _, err := h.to.Message(h.dev, 0, message, dm.MessageOptions{Repeat: true})
 	return reply, err
 }
 
-// tell has the runner send a message that changes something. A dry run does
-// what foresee does instead, which may be nil.
+// tell makes the runner send a message that changes something. A dry run calls foresee
+// instead, which may be nil.
 func (h *Handle) tell(message string, o dm.MessageOptions, foresee func()) (reply string, err error) {
 	info := plan.StepInfo{Kind: plan.KindIoctl, What: "message", Value: "0 " + message}
 	send := plan.NewStep(info, func(context.Context) error {
@@ -87,12 +87,12 @@ func (h *Handle) tell(message string, o dm.MessageOptions, foresee func()) (repl
 		}
 		return nil
 	}))
-	h.Runner.Keep() // what is to be undone, undo does by messages of its own
+	h.Runner.Keep() // undo undoes this, with messages of its own
 	return reply, err
 }
 
-// List reads the regions that a program has made, or all of them. The warnings
-// are about descriptions of groups that make no sense.
+// List lists the regions that a program has made, or all regions. The warnings are about
+// group descriptions that make no sense.
 func (h *Handle) List(program string) (warnings []error, err error) {
 	h.Table = &table.Table{}
 	reply, err := h.ask(table.ListMessage(program))
@@ -107,8 +107,8 @@ func (h *Handle) List(program string) (warnings []error, err error) {
 	return warnings, nil
 }
 
-// Foresee is List in a dry run, and does nothing otherwise: the ids of the
-// regions that would be made depend on those that there are.
+// Foresee is List in a dry run, and otherwise does nothing: the ids of regions that
+// would be made depend on those that exist.
 func (h *Handle) Foresee(program string) (warnings []error, err error) {
 	nothing := plan.AsideStep(func(context.Context) error { return nil })
 	err = h.Runner.Do(context.Background(), plan.Foreseen(nothing, func() (err error) {
@@ -118,8 +118,8 @@ func (h *Handle) Foresee(program string) (warnings []error, err error) {
 	return warnings, err
 }
 
-// Relist is List after a change. The regions of a dry run are not the kernel's:
-// then it is not asked, and the table stays as it was foreseen.
+// Relist is List after a change. In a dry run it does not ask the kernel: the table
+// stays as foreseen.
 func (h *Handle) Relist(program string) (warnings []error, err error) {
 	err = h.Runner.Do(context.Background(), plan.AsideStep(func(context.Context) (err error) {
 		warnings, err = h.List(program)
@@ -128,20 +128,20 @@ func (h *Handle) Relist(program string) (warnings []error, err error) {
 	return warnings, err
 }
 
-// Outcome is what has come of the changes that a handle was asked for.
+// Outcome says what changes a handle has made.
 type Outcome struct {
-	Applied  bool            // they were made; false for a dry run
-	Messages []plan.StepInfo // that were sent or, in a dry run, would be
+	Applied  bool            // changes were made; false for a dry run
+	Messages []plan.StepInfo // messages that were sent or, in a dry run, would be sent
 }
 
-// Outcome tells what has come of the changes so far.
+// Outcome returns the changes so far.
 func (h *Handle) Outcome() Outcome {
-	applied, _ := h.Runner.Run(context.Background(), &plan.Plan{}) // without a step it only tells whether it takes steps
+	applied, _ := h.Runner.Run(context.Background(), &plan.Plan{}) // without steps this only says whether the run is real
 	return Outcome{Applied: applied, Messages: slices.Clone(h.Runner.Steps)}
 }
 
-// Populate reads the counters of all regions that were listed and sets them to
-// zero, so that the next time only what happens from now on is counted.
+// Populate reads the counters of all regions that were listed and sets them to zero, so
+// that the next call counts only what happens from now on.
 func (h *Handle) Populate() error {
 	for _, r := range h.Table.Regions {
 		reply, err := h.ask(table.PrintMessage(r.ID, true))
@@ -173,7 +173,7 @@ func (h *Handle) Create(c table.Create) (uint64, error) {
 	return id, nil
 }
 
-// imagine puts a region into the table that the kernel would have made.
+// imagine adds the region that the kernel would have made to the table.
 func (h *Handle) imagine(c table.Create) uint64 {
 	r := &table.Region{
 		ID: h.Table.Free(), Start: c.Start, Length: c.Length, Step: c.Step, Program: c.Program,
@@ -183,8 +183,8 @@ func (h *Handle) imagine(c table.Create) uint64 {
 	return r.ID
 }
 
-// Print returns a region's counters as the kernel writes them, and sets them to
-// zero if asked to.
+// Print returns a region's counters as the kernel writes them, and optionally sets them
+// to zero.
 func (h *Handle) Print(id uint64, clear bool) (string, error) {
 	if clear {
 		return h.tell(table.PrintMessage(id, true), dm.MessageOptions{Repeat: true}, nil)
@@ -198,28 +198,29 @@ func (h *Handle) Clear(id uint64) error {
 	return err
 }
 
-// writeUser writes a region's user data with the group that it leads.
+// writeUser writes a region's user data, including the description of the group that it
+// leads.
 func (h *Handle) writeUser(r *table.Region) error {
 	_, err := h.tell(table.AuxMessage(r.ID, r.UserData()), dm.MessageOptions{}, nil)
 	return err
 }
 
-// GroupLeft is a region that could not be taken out of its group.
+// GroupLeft is a failure to take a region out of its group.
 type GroupLeft struct {
 	Region, Group uint64
 	Err           error
 }
 
-// Error names both.
+// Error names the region and the group, and gives the reason.
 func (e *GroupLeft) Error() string {
 	return fmt.Sprintf("region %d cannot leave group %d: %v", e.Region, e.Group, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *GroupLeft) Unwrap() error { return e.Err }
 
-// Delete removes a region, and takes it out of its group first. Without its
-// leader the group is no more. The regions must have been listed.
+// Delete takes a region out of its group and removes it. A group ends with its leader.
+// The regions must have been listed.
 func (h *Handle) Delete(id uint64) error {
 	if len(h.Table.Regions) == 0 {
 		return &RegionError{ID: id, Class: ErrNoRegions}
@@ -250,8 +251,8 @@ func (h *Handle) leave(leader *table.Region, id uint64) error {
 	return h.writeUser(leader)
 }
 
-// Group makes regions a group, list being their ids as "0-2,5". What is odd but
-// possible is in the result.
+// Group makes a group of regions; list is their ids, such as "0-2,5". The result says
+// what is odd but possible.
 func (h *Handle) Group(list, alias string) (*table.NewGroup, error) {
 	g, err := h.Table.PlanGroup(list, alias)
 	if err != nil {
@@ -260,7 +261,7 @@ func (h *Handle) Group(list, alias string) (*table.NewGroup, error) {
 	return g, h.makeGroup(g)
 }
 
-// makeGroup writes a group that has been checked.
+// makeGroup makes a group that has been checked.
 func (h *Handle) makeGroup(g *table.NewGroup) error {
 	leader := h.Table.Region(g.ID())
 	leader.Group = &g.Group
@@ -271,8 +272,8 @@ func (h *Handle) makeGroup(g *table.NewGroup) error {
 	return nil
 }
 
-// Ungroup removes a group, and its regions too if wanted. left are regions that
-// could not be removed; the rest was done all the same.
+// Ungroup removes a group, and optionally its regions. left says which regions could not
+// be removed; the rest has been done.
 func (h *Handle) Ungroup(id uint64, regions bool) (left []error, err error) {
 	leader := h.Table.Region(id)
 	if leader == nil || leader.Group == nil {
@@ -293,14 +294,14 @@ func (h *Handle) Ungroup(id uint64, regions bool) (left []error, err error) {
 	return left, h.writeUser(leader)
 }
 
-// LeftError is a region of a removed group that could not be removed.
+// LeftError is a failure to remove a region of a removed group.
 type LeftError struct {
 	Region uint64
 	Err    error
 }
 
-// Error names the region.
+// Error names the region and gives the reason.
 func (e *LeftError) Error() string { return fmt.Sprintf("region %d is left: %v", e.Region, e.Err) }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *LeftError) Unwrap() error { return e.Err }

@@ -14,11 +14,11 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// kernel answers messages as dm-stats.c does, as far as the tests go.
+// kernel answers messages like dm-stats.c, as far as the tests need it.
 type kernel struct {
-	regions map[int]string // what is behind the id in a list
+	regions map[int]string // the text after the id in a list
 	sent    []string
-	refuse  string // the message that is refused
+	refuse  string // a message to refuse
 }
 
 func (k *kernel) Message(_ dm.Device, _ uint64, message string, _ dm.MessageOptions) (string, bool, error) {
@@ -92,7 +92,7 @@ func TestGroupLife(t *testing.T) {
 	if k.regions[1] != "8+8 8 dmstats DMS_GROUP=x:1,3#-" {
 		t.Error(k.regions)
 	}
-	must(t, h.Delete(1)) // its leader: the group is no more
+	must(t, h.Delete(1)) // its leader: the group ends
 	if h.Table.Leader(3) != nil || len(k.regions) != 2 {
 		t.Error(k.regions)
 	}
@@ -181,14 +181,14 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestOutcome shows that what was done, and what would be, can be told apart,
-// and when the kernel is asked for its regions.
+// TestOutcome shows that what was done can be told apart from what would be done, and
+// when the kernel is asked for its regions.
 func TestOutcome(t *testing.T) {
 	for _, c := range []struct {
 		dry    bool
 		sent   string
 		before int // regions known after Foresee
-		after  int // and after Relist
+		after  int // regions known after Relist
 	}{
 		{dry: false, sent: "@stats_create 0+8 /1 p|@stats_list p", before: 0, after: 2},
 		{dry: true, sent: "@stats_list p", before: 1, after: 2},
@@ -234,13 +234,13 @@ func TestUpdateFile(t *testing.T) {
 	if !slices.Equal(ids, []uint64{0, 1, 2}) {
 		t.Fatal(ids)
 	}
-	// The middle moves: it gets another region under the same id.
+	// The middle moves: it gets another region, with the same id.
 	ids, err = h.UpdateFile(0, at(0, 240, 160))
 	must(t, err)
 	if !slices.Equal(ids, []uint64{0, 1, 2}) || k.regions[0] != "0+8 8 dmstats DMS_GROUP=f:0-2#-" || k.regions[1] != "240+8 8 dmstats -" {
 		t.Error(ids, k.regions)
 	}
-	// The first goes, and with it the group.
+	// The first part goes, and the group with it.
 	ids, err = h.UpdateFile(0, at(240, 160, 320, 400))
 	must(t, err)
 	if !slices.Equal(ids, []uint64{1, 2, 0, 3}) || k.regions[0] != "320+8 8 dmstats DMS_GROUP=f:0-3#-" {

@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// TestWatch follows files on an ext4 on a mapped device while they grow, shrink,
-// are replaced and go.
+// TestWatch watches files on an ext4 on a mapped device while they grow, shrink, are
+// replaced and are removed.
 func TestWatch(t *testing.T) {
 	lab.Run(t, lab.Spec{
 		Files:   lab.Peer(t, "e2fsprogs").Files,
@@ -65,7 +65,7 @@ func TestWatch(t *testing.T) {
 	)
 }
 
-// watched is a file that is followed.
+// watched is a file that is being watched.
 type watched struct {
 	t    *testing.T
 	ctl  *dm.Control
@@ -126,7 +126,7 @@ func watching(t *testing.T, g *lab.Guest, path bool) *watched {
 	return w
 }
 
-// write appends n pieces to a file, with pieces of another between them.
+// write appends n pieces to a file, separated on disk by pieces of another.
 func (w *watched) write(name string, n int) {
 	w.t.Helper()
 	for range n {
@@ -139,8 +139,8 @@ func (w *watched) write(name string, n int) {
 	}
 }
 
-// waitRegions waits until the group has at least n regions, and the device no
-// others; with 1, until it has just one.
+// waitRegions waits until the group has at least n regions, and the device no others; if
+// n is 1, exactly one.
 func (w *watched) waitRegions(n int) {
 	w.t.Helper()
 	h := Open(w.ctl, dm.ByName("w"))

@@ -14,22 +14,22 @@ import (
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 )
 
-// Watch follows a file and keeps the regions of its group what the file's
-// extents are: what dmfilemapd(8) does.
+// Watch watches a file and keeps the regions of its group in line with the file's
+// extents, as dmfilemapd(8) does.
 type Watch struct {
-	File       *os.File // the file, which Run closes
+	File       *os.File // the file; Run closes it
 	Path       string   // absolute
 	Group      uint64
-	FollowPath bool                    // the file that has the path, not the one that had it first
-	Mapped     func(major uint32) bool // says whether a major number is that of mapped devices
-	Every      time.Duration           // between two looks; 0 is half a second
-	Log        func(string)            // told what happens; may be nil
+	FollowPath bool                    // watch the file that now has the path, not the original one
+	Mapped     func(major uint32) bool // reports whether a major number is that of mapped devices
+	Every      time.Duration           // time between two checks; 0 means half a second
+	Log        func(string)            // is told what happens; may be nil
 
-	blocks int64 // of the file when it was looked at last; -1 for never
+	blocks int64 // of the file at the last check; -1 before the first
 }
 
-// lookEvery is how often a file is looked at, pathTries how many looks its path
-// may be missing.
+// lookEvery is the default time between checks of a file; pathTries is how many times
+// its path may be missing.
 const (
 	lookEvery = time.Second / 2
 	pathTries = 5
@@ -41,8 +41,8 @@ func (w *Watch) log(format string, args ...any) {
 	}
 }
 
-// Run follows the file until its group is removed, the file is gone or has no
-// extents, or ctx ends.
+// Run watches the file until its group is removed, the file is gone or has no extents,
+// or ctx ends.
 func (w *Watch) Run(ctx context.Context, h *Handle) error {
 	defer func() { w.File.Close() }()
 	w.blocks = -1
@@ -82,7 +82,7 @@ func (w *Watch) Run(ctx context.Context, h *Handle) error {
 	}
 }
 
-// look finds out whether there still is a file to follow.
+// look finds out whether there is still a file to watch.
 func (w *Watch) look() (there bool, err error) {
 	at, err := os.Stat(w.Path)
 	now, err2 := w.File.Stat()
@@ -111,7 +111,7 @@ func (w *Watch) look() (there bool, err error) {
 	return st.Nlink > 0 || openElsewhere(w.File), nil
 }
 
-// openElsewhere says whether another process has the file open.
+// openElsewhere reports whether another process has the file open.
 func openElsewhere(f *os.File) bool {
 	mine, err := f.Stat()
 	if err != nil {
@@ -133,8 +133,8 @@ func openElsewhere(f *os.File) bool {
 	return false
 }
 
-// update brings the group up to date if the file has grown or shrunk; done says
-// that nothing is left to follow.
+// update adapts the group if the file has grown or shrunk; done says that there is
+// nothing left to watch.
 func (w *Watch) update(h *Handle) (done bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(w.File.Fd()), &st); err != nil {
@@ -151,7 +151,7 @@ func (w *Watch) update(h *Handle) (done bool, err error) {
 	ids, err := h.UpdateFile(w.Group, ranges)
 	var member *table.MemberError
 	if errors.Is(err, ErrNoGroup) || errors.As(err, &member) {
-		w.log("Filemap group removed: exiting.") // meanwhile
+		w.log("Filemap group removed: exiting.") // since the last check
 		return true, nil
 	}
 	if err != nil {

@@ -2,17 +2,17 @@ package mapper
 
 import "github.com/mdkit/mdkit/ioctl/dm"
 
-// SuspendedUse is a device that uses one that is suspended already. Were it
-// suspended too, I/O could be caught between the two.
+// SuspendedUse is a device and a suspended device that it uses. If both were suspended,
+// I/O could get stuck between them.
 type SuspendedUse struct {
-	User      dm.Number // the zero value is the device that the search began at
+	User      dm.Number // the zero value is the device for which the search was made
 	Suspended dm.Number
 }
 
-// SuspendedBelow searches what a device stands on for devices that are
-// suspended, and goes no deeper there. uses are the devices that it uses itself.
-// ask is asked about devices of that major number, which is the one of mapped
-// devices. What was found before an error comes with it.
+// SuspendedBelow searches the devices that a device is built on for suspended ones, and
+// goes no deeper at those. uses are the devices that it uses directly. ask is called for
+// devices with that major number, which is the one of mapped devices. If there is an
+// error, what was found before is returned with it.
 func SuspendedBelow(uses []dm.Number, major uint32, ask Asker) (found []SuspendedUse, err error) {
 	var search func(user dm.Number, uses []dm.Number) error
 	search = func(user dm.Number, uses []dm.Number) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// TestSuspendedBelow shows that a device that is suspended is found at any
-// depth, once on each way to it.
+// TestSuspendedBelow shows that a suspended device is found at any depth, once for each
+// path to it.
 func TestSuspendedBelow(t *testing.T) {
 	for _, c := range []struct {
 		name      string

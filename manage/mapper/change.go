@@ -9,20 +9,21 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// Change is a planned change of one device.
+// Change is a planned change to one device.
 type Change struct {
 	plan.Plan
 	m     *Mapper
 	flags UdevFlags
-	round UdevRound // open from the command with a uevent to the wait for it
+	round UdevRound // open from the command that causes a uevent to the wait for it
 	info  dm.Info
 	notes []error
 }
 
-// Info is what the kernel said of the device last, once the plan is applied.
+// Info returns the kernel's last description of the device, once the plan has been
+// applied.
 func (c *Change) Info() dm.Info { return c.info }
 
-// Notes are troubles that did not stop the change, as a udev that did not
+// Notes returns problems that did not stop the change, such as a udev that did not
 // answer, or a read-ahead that could not be set.
 func (c *Change) Notes() []error { return c.notes }
 
@@ -36,7 +37,7 @@ func (c *Change) add(info plan.StepInfo, do func(context.Context) error, undo fu
 	c.Steps = append(c.Steps, plan.NewStep(info, do, back))
 }
 
-// ioctl adds a step that issues a command about dev.
+// ioctl adds a step that sends a command about dev.
 func (c *Change) ioctl(dev dm.Device, cmd dm.Command, value string, do, undo func() error) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: cmd.String(), Value: value},
@@ -44,8 +45,8 @@ func (c *Change) ioctl(dev dm.Device, cmd dm.Command, value string, do, undo fun
 	)
 }
 
-// announced runs a command that causes a uevent, and opens the round in which
-// that is waited for. If the command fails the round is over.
+// announced runs a command that causes a uevent, and opens the round in which that is
+// waited for. If the command fails, the round is closed.
 func (c *Change) announced(command func(cookie uint32) (dm.Info, error)) error {
 	round, err := c.m.Udev.Begin()
 	if err != nil {
@@ -59,7 +60,7 @@ func (c *Change) announced(command func(cookie uint32) (dm.Info, error)) error {
 	return nil
 }
 
-// closeRound ends a round that is not going to be waited for.
+// closeRound closes a round that will not be waited for.
 func (c *Change) closeRound() error {
 	if c.round == nil {
 		return nil
@@ -67,8 +68,8 @@ func (c *Change) closeRound() error {
 	return c.round.Close()
 }
 
-// announce keeps the round's count right: a command that fails, or causes no
-// uevent, is not waited for.
+// announce keeps the count of the round right: if a command fails, or causes no uevent,
+// there is nothing to wait for.
 func announce(round UdevRound, flags UdevFlags, command func(cookie uint32) (dm.Info, error)) (dm.Info, error) {
 	cookie, err := round.Announce(flags)
 	if err != nil {
@@ -84,8 +85,8 @@ func announce(round UdevRound, flags UdevFlags, command func(cookie uint32) (dm.
 	return info, nil
 }
 
-// waitForUdev adds the wait for udev. That udev does not answer is noted and stops
-// nothing: the nodes are made here then.
+// waitForUdev adds the wait for udev. If udev does not answer, that is noted but does
+// not stop the change: the nodes are then made here.
 func (c *Change) waitForUdev(name string) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindUdev, Target: name, What: "wait for udev"},
@@ -100,7 +101,7 @@ func (c *Change) waitForUdev(name string) {
 	)
 }
 
-// node adds a step about a node, unless nodes are udev's alone.
+// node adds a step about a node, unless only udev makes nodes.
 func (c *Change) node(name, what string, do, undo func() error) {
 	if c.flags&UdevNoFallback != 0 {
 		return
@@ -111,7 +112,7 @@ func (c *Change) node(name, what string, do, undo func() error) {
 	)
 }
 
-// addNode adds the step that makes the device's node where it is missing.
+// addNode adds the step that makes the device's node if it is missing.
 func (c *Change) addNode(name string, o Owner) {
 	made := false
 	c.node(name, "device node", func() (err error) {
@@ -126,7 +127,8 @@ func (c *Change) addNode(name string, o Owner) {
 	})
 }
 
-// readAhead adds the step that sets how much is read ahead. It stops nothing.
+// readAhead adds the step that sets the read-ahead. If it fails, that does not stop the
+// change.
 func (c *Change) readAhead(name string, r ReadAhead) {
 	if !r.Set {
 		return
@@ -142,11 +144,11 @@ func (c *Change) readAhead(name string, r ReadAhead) {
 	)
 }
 
-// undoWait is how long a change that is taken back waits for udev: whoever asked
-// for it has given up, or has waited long enough.
+// undoWait limits how long undoing a change waits for udev: the user has given up, or
+// has waited long enough.
 const undoWait = 3 * time.Second
 
-// removeNow removes a device while a change is taken back.
+// removeNow removes a device while a change is being undone.
 func (c *Change) removeNow(dev dm.Device, name string) error {
 	m := *c.m
 	if udev, ok := m.Udev.(Semaphores); ok && (udev.Deadline <= 0 || udev.Deadline > undoWait) {

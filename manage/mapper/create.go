@@ -12,22 +12,22 @@ import (
 
 // CreateRequest asks for a new device.
 type CreateRequest struct {
-	Name       string      // the kernel's
+	Name       string      // the name in the kernel
 	UUID       string      // empty for none
-	Number     *dm.Number  // the number to take, of which the minor counts; nil for the next free one
+	Number     *dm.Number  // the requested number, of which only the minor counts; nil for the next free one
 	Table      table.Table // nil for a device without a table
 	ReadOnly   bool
-	Secure     bool              // the table holds a key: wipe what is sent
-	Suspend    dm.SuspendOptions // how the device is treated while the table comes in
-	Owner      Owner             // of the node, where udev does not make it
-	NodeAtOnce bool              // make the node before there is a table: --addnodeoncreate
+	Secure     bool              // the table contains a key: wipe what is sent
+	Suspend    dm.SuspendOptions // how to suspend the device while the table goes live
+	Owner      Owner             // of the node, if udev does not make it
+	NodeAtOnce bool              // make the node before the table is loaded: --addnodeoncreate
 	ReadAhead  ReadAhead
 	UdevFlags  UdevFlags
 }
 
-// PlanCreate plans a new device: it is created, its table is loaded and made
-// live, udev is waited for, and the node is made if udev has not. If a step
-// fails nothing of the device is left.
+// PlanCreate plans a new device: create it, load its table and make that live, wait for
+// udev, and make the node if udev has not. If a step fails, nothing is left of the
+// device.
 func (m *Mapper) PlanCreate(req CreateRequest) (*Change, error) {
 	if err := CheckNew(req.Name); err != nil {
 		return nil, err
@@ -70,15 +70,15 @@ func joinWords(a, b string) string {
 	return strings.Trim(a+" "+b, " ")
 }
 
-// LoadRequest asks for a table in a device's inactive slot.
+// LoadRequest asks to load a table into a device's inactive slot.
 type LoadRequest struct {
 	Table    table.Table
 	ReadOnly bool
-	Secure   bool // the table holds a key: wipe what is sent
+	Secure   bool // the table contains a key: wipe what is sent
 }
 
-// PlanLoad plans the loading of a table. Taking it back empties the slot: what
-// was in it before is not known any more.
+// PlanLoad plans to load a table. Undoing it empties the slot: its previous contents are
+// not known.
 func (m *Mapper) PlanLoad(dev dm.Device, req LoadRequest) *Change {
 	c := m.change(0)
 	c.load(dev, req)
@@ -89,7 +89,7 @@ func (c *Change) load(dev dm.Device, req LoadRequest) {
 	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() error {
 		info, err := c.m.Control.Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
 		if err == nil {
-			c.info = info // else it still says which number the device has
+			c.info = info // otherwise the earlier info still has the device's number
 		}
 		return err
 	}, func() error {
@@ -98,7 +98,7 @@ func (c *Change) load(dev dm.Device, req LoadRequest) {
 	})
 }
 
-// describeTable gives the table's lines, keys masked, for people to read.
+// describeTable returns the table's lines for people to read, with keys masked.
 func describeTable(req LoadRequest) string {
 	s := ""
 	for i, l := range req.Table {
@@ -113,16 +113,15 @@ func describeTable(req LoadRequest) string {
 	return s
 }
 
-// ResumeRequest asks for a device's inactive table to go live, and for I/O to
-// go on.
+// ResumeRequest asks to make a device's inactive table live, and to resume I/O.
 type ResumeRequest struct {
-	Suspend   dm.SuspendOptions // how the device is treated while the table comes in
-	Owner     Owner             // of the node, where udev does not make it
+	Suspend   dm.SuspendOptions // how to suspend the device while the table goes live
+	Owner     Owner             // of the node, if udev does not make it
 	ReadAhead ReadAhead
 	UdevFlags UdevFlags
 }
 
-// PlanResume plans it. name is the device's name in the kernel.
+// PlanResume plans to resume a device. name is its name in the kernel.
 func (m *Mapper) PlanResume(dev dm.Device, name string, req ResumeRequest) *Change {
 	c := m.change(req.UdevFlags)
 	c.resume(dev, name, req)
@@ -151,8 +150,8 @@ func describeSuspend(o dm.SuspendOptions) string {
 	return s
 }
 
-// PlanSuspend plans that new I/O to a device waits. Taking it back resumes the
-// device, if it ran before.
+// PlanSuspend plans to suspend a device, so that new I/O waits. Undoing it resumes the
+// device if it was not suspended before.
 func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 	c := m.change(0)
 	ran := false
@@ -173,7 +172,7 @@ func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 	return c
 }
 
-// PlanClear plans that the inactive slot is emptied.
+// PlanClear plans to empty the inactive slot.
 func (m *Mapper) PlanClear(dev dm.Device) *Change {
 	c := m.change(0)
 	c.ioctl(dev, dm.CmdTableClear, "", func() (err error) {
@@ -183,9 +182,9 @@ func (m *Mapper) PlanClear(dev dm.Device) *Change {
 	return c
 }
 
-// PlanWipe plans that every sector of a device answers with an error from now
-// on: I/O that hangs in its table ends. If the new table cannot go live the
-// inactive slot is emptied again.
+// PlanWipe plans to replace a device's table by one that fails all I/O, so that I/O
+// stuck in the old one ends. If the new table cannot go live, the inactive slot is
+// emptied again.
 func (m *Mapper) PlanWipe(dev dm.Device, o dm.SuspendOptions, flags UdevFlags) (*Change, error) {
 	info, lines, err := m.Control.TableStatus(dev, dm.TableStatusOptions{Kind: dm.KindTable, NoFlush: true})
 	if err != nil {

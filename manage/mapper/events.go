@@ -8,15 +8,15 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Event is a change of one device, and when it was seen.
+// Event is a change to one device, and when it was seen.
 type Event struct {
 	dm.Change
 	Time time.Time
 }
 
-// Events follows all devices through one descriptor, from now on and until ctx
-// ends, which ends the stream without an error. It fails with
-// [dm.ErrUnsupported] on kernels before 4.13.
+// Events reports changes to all devices, through one descriptor, from now on until ctx
+// ends, which ends the stream without an error. It fails with [dm.ErrUnsupported] on
+// kernels before 4.13.
 func (m *Mapper) Events(ctx context.Context) (iter.Seq2[Event, error], error) {
 	p, err := m.Control.Poller()
 	if err != nil {

@@ -31,8 +31,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// open gives a Mapper without udev, and sees to it that no device, no node and
-// no semaphore is left.
+// open returns a Mapper without udev, and makes sure that no device, node or semaphore
+// is left.
 func open(t *testing.T) *Mapper {
 	t.Helper()
 	m, err := Open()
@@ -127,12 +127,12 @@ func labCreate(t *testing.T, g *lab.Guest) {
 	if ra, err := FindReadAhead(m.FS, num, m.Nodes, "a"); ra != 64 || err != nil {
 		t.Errorf("read ahead %d, %v", ra, err)
 	}
-	// A device that never had a table is not in sysfs, and its node opens nothing.
+	// A device that never had a table is not in sysfs, and opening its node fails.
 	var failed *os.PathError
 	if _, err := FindReadAhead(m.FS, b.Info().Number, m.Nodes, "b"); !errors.As(err, &failed) || failed.Op != "open" || !errors.Is(err, unix.ENXIO) {
 		t.Errorf("read ahead of a device without a table: %v", err)
 	}
-	// A dry run says it all and does nothing.
+	// A dry run lists all steps and does nothing.
 	dry, err := m.PlanCreate(CreateRequest{Name: "c", Table: table.Table{{Length: 8, Type: "crypt", Params: "aes-xts-plain64 " + strings.Repeat("ab", 32) + " 0 7:0 0"}}})
 	must(t, err)
 	text, err := json.Marshal(dry.Describe())
@@ -142,7 +142,7 @@ func labCreate(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// labRollback makes each step of a creation fail.
+// labRollback makes each step of a creation fail in turn.
 func labRollback(t *testing.T, g *lab.Guest) {
 	m := open(t)
 	m.Udev = Semaphores{Deadline: 50 * time.Millisecond}
@@ -208,13 +208,13 @@ func labRemove(t *testing.T, g *lab.Guest) {
 		_, err := m.Control.Status(dev, dm.StatusOptions{})
 		return errors.Is(err, dm.ErrNotExist)
 	})
-	// A device that is freed while the removal is tried again goes.
+	// A device that is closed while its removal is being retried is removed.
 	create(t, m, CreateRequest{Name: "b", Table: zero(64)})
 	f, err = os.Open("/dev/mapper/b")
 	must(t, err)
-	time.AfterFunc(100*time.Millisecond, func() { f.Close() }) // while it is being tried again
+	time.AfterFunc(100*time.Millisecond, func() { f.Close() }) // during the retries
 	must(t, m.PlanRemove(dm.ByName("b"), "b", RemoveRequest{Retry: true}).Apply(t.Context(), nil))
-	// A forced removal ends I/O that hangs in a suspended device.
+	// A forced removal ends I/O that is stuck in a suspended device.
 	create(t, m, CreateRequest{Name: "c", Table: zero(64)})
 	gone := m.PlanRemove(dm.ByName("c"), "c", RemoveRequest{Force: true})
 	must(t, gone.Apply(t.Context(), nil))
@@ -258,7 +258,7 @@ func labChange(t *testing.T, g *lab.Guest) {
 	if _, err := m.PlanWipe(dm.ByName("empty"), dm.SuspendOptions{}, 0); !errors.Is(err, dm.ErrNoTable) {
 		t.Errorf("wipe of nothing: %v", err)
 	}
-	// What follows in a plan and fails takes suspend and rename back.
+	// If a later step of a plan fails, suspend and rename are undone.
 	undone := &Change{Plan: plan.Plan{Steps: slices.Concat(
 		m.PlanSuspend(dev, dm.SuspendOptions{}).Steps,
 		must2(m.PlanRename("b", "c", 0))(t).Steps,
@@ -290,7 +290,7 @@ type nodeChange struct {
 	made bool
 }
 
-// makeNodes puts the folder of nodes right.
+// makeNodes corrects the folder of nodes.
 func makeNodes(m *Mapper) (changes []nodeChange, err error) {
 	plans, err := m.PlanNodes(DefaultOwner)
 	for _, p := range plans {
@@ -300,7 +300,7 @@ func makeNodes(m *Mapper) (changes []nodeChange, err error) {
 	return changes, err
 }
 
-// makeNode puts one node right.
+// makeNode corrects one node.
 func makeNode(t *testing.T, m *Mapper, name string) {
 	t.Helper()
 	p, err := m.PlanNode(name, DefaultOwner)
@@ -370,7 +370,7 @@ func labWorld(t *testing.T, g *lab.Guest) {
 func labRestore(t *testing.T, g *lab.Guest) {
 	m := open(t)
 	m.Udev = NoUdev{Silent: true}
-	// z stands at the bottom, a on top of m: neither names nor numbers say so.
+	// z is at the bottom, and a is on top of m: neither names nor numbers show that.
 	create(t, m, CreateRequest{Name: "z", Number: &dm.Number{Minor: 9}, Table: table.Table{{Length: 4096, Type: "linear", Params: g.Disks[0] + " 0"}}})
 	create(t, m, CreateRequest{Name: "m", UUID: "M", Table: table.Table{{Length: 2048, Type: "linear", Params: "/dev/mapper/z 0"}, {Start: 2048, Length: 1, Type: "error"}}})
 	create(t, m, CreateRequest{Name: "a", ReadOnly: true, Table: table.Table{{Length: 1024, Type: "linear", Params: "/dev/mapper/m 8"}}})
@@ -386,7 +386,7 @@ func labRestore(t *testing.T, g *lab.Guest) {
 	if got := names(m.RestoreOrder(list, false)); !slices.Equal(got, []string{"z", "m", "a"}) {
 		t.Errorf("order of live tables %q", got)
 	}
-	// Without inactive tables nothing uses anything.
+	// Without inactive tables no device uses another.
 	if got := names(m.RestoreOrder(list, true)); !slices.Equal(got, []string{"a", "m", "z"}) {
 		t.Errorf("order of inactive tables %q", got)
 	}
@@ -412,7 +412,7 @@ func labEvents(t *testing.T, g *lab.Guest) {
 	for e, err := range stream {
 		must(t, err)
 		if e.Kind == dm.Happened {
-			continue // a new name is an event as well (dm_hash_rename)
+			continue // a new name causes an event too (dm_hash_rename)
 		}
 		seen = append(seen, e.Kind.String()+" "+e.Name)
 		if len(steps) == 0 {
@@ -442,7 +442,7 @@ func labCookies(t *testing.T, g *lab.Guest) {
 	if len(list) != 1 || list[0].Key != cookie || list[0].Value != 2 || time.Since(list[0].LastWrite).Abs() > time.Hour {
 		t.Errorf("cookies %+v", list)
 	}
-	must(t, round.Wait(t.Context())) // whoever made it waits
+	must(t, round.Wait(t.Context())) // whoever created the cookie waits
 	must(t, round.Close())
 	done := make(chan error)
 	go func() { done <- ReleaseCookie(t.Context(), cookie, -1) }()
@@ -460,7 +460,7 @@ func labCookies(t *testing.T, g *lab.Guest) {
 		t.Errorf("removed %d, skipped %d, %v", removed, skipped, err)
 	}
 	go func() { done <- ReleaseCookie(t.Context(), cookie, -1) }()
-	// Let go, whether it waits already or not.
+	// The waiter is released, even if it is not waiting yet.
 	if removed, _, err := CompleteAll(0); removed > 1 || err != nil {
 		t.Errorf("removed %d, %v", removed, err)
 	}
@@ -469,7 +469,7 @@ func labCookies(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// labUdev plays udev: nobody listens at first, then somebody answers.
+// labUdev plays udev: first it does not answer, then it does.
 func labUdev(t *testing.T, g *lab.Guest) {
 	m := open(t)
 	m.Udev = Semaphores{Deadline: 30 * time.Millisecond}
@@ -498,7 +498,7 @@ func labUdev(t *testing.T, g *lab.Guest) {
 	}
 }
 
-// udevd answers, as udev's rule does, for the cookies of the kernel's uevents.
+// udevd answers the cookies of the kernel's uevents, as udev's rule does.
 func udevd(t *testing.T, answered chan<- uint32) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
@@ -530,7 +530,7 @@ func udevd(t *testing.T, answered chan<- uint32) {
 	}()
 }
 
-// TestDiagnosis has what is wrong with udev told from the files of the system.
+// TestDiagnosis shows that problems with udev are recognised by files of the system.
 func TestDiagnosis(t *testing.T) {
 	root := t.TempDir()
 	put := func(path, text string) {

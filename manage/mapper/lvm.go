@@ -2,8 +2,8 @@ package mapper
 
 import "strings"
 
-// SplitLVM takes the name of a device of LVM apart: volume group, logical volume
-// and layer, each empty if it is not there.
+// SplitLVM splits the name of an LVM device into volume group, logical volume and layer,
+// each empty if missing.
 func SplitLVM(name string) (group, volume, layer string) {
 	group, name = cutComponent(name)
 	volume, name = cutComponent(name)
@@ -11,9 +11,8 @@ func SplitLVM(name string) (group, volume, layer string) {
 	return group, volume, layer
 }
 
-// cutComponent takes a component from the front of a name: up to a hyphen that
-// is not doubled, with doubled ones made single. A hyphen at the very end
-// belongs to the component.
+// cutComponent cuts a component off the front of a name: up to a single hyphen, with
+// doubled ones made single. A hyphen at the very end is part of the component.
 func cutComponent(name string) (component, rest string) {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {

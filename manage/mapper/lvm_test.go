@@ -2,7 +2,7 @@ package mapper
 
 import "testing"
 
-// TestSplitLVM holds splitting of names against what libdevmapper documents.
+// TestSplitLVM compares splitting of names with what libdevmapper documents.
 func TestSplitLVM(t *testing.T) {
 	for name, want := range map[string][3]string{
 		"vg-lv":          {"vg", "lv", ""},

@@ -10,15 +10,15 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// Mapper changes mapped devices. [Open] gives one that suits this system.
+// Mapper changes mapped devices. [Open] returns one for this system.
 type Mapper struct {
 	Control *dm.Control
 	Nodes   Nodes
 	Udev    UdevSync
-	FS      sysfs.FS // where sys and proc are looked at
+	FS      sysfs.FS // where sysfs and /proc are found
 }
 
-// Open opens the control device, and finds out how to get along with udev.
+// Open opens the control device, and finds out how to work with udev.
 func Open() (*Mapper, error) {
 	c, err := dm.Open()
 	if err != nil {
@@ -30,14 +30,14 @@ func Open() (*Mapper, error) {
 // Close closes the control device.
 func (m *Mapper) Close() error { return m.Control.Close() }
 
-// Error is a refused change and what there is to know about it.
+// Error is a refused change, with what is known about the reason.
 type Error struct {
-	Err    error    // the refusal, in most cases a *dm.Error
-	Kernel []string // what the kernel said meanwhile, without time stamps
-	Held   string   // who holds the device that is busy; empty if that does not show
+	Err    error    // the refusal, usually a *dm.Error
+	Kernel []string // what the kernel logged meanwhile, without time stamps
+	Held   string   // what holds the device if it is busy; empty if not known
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *Error) Error() string {
 	s := e.Err.Error()
 	if e.Held != "" {
@@ -49,12 +49,11 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the refusal.
+// Unwrap returns the refusal.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explained runs a command about a device. If it is refused the error, an
-// [*Error] then, says what the kernel said meanwhile, and who holds the device
-// if it is busy.
+// Explained runs a command about a device. If it is refused, the error is an [*Error],
+// with what the kernel logged meanwhile, and what holds the device if it is busy.
 func (m *Mapper) Explained(dev dm.Device, command func() error) error {
 	log := note.ListenToKernel()
 	defer log.Close()
@@ -65,8 +64,8 @@ func (m *Mapper) Explained(dev dm.Device, command func() error) error {
 	return m.explain(dev, err, log.Heard(aboutMapper))
 }
 
-// explain adds to a refusal what there is to know: the kernel's words, and who
-// holds the device if that is busy.
+// explain adds to a refusal what is known about the reason: the kernel's messages, and
+// what holds the device if it is busy.
 func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
 	full := &Error{Err: err, Kernel: kernel}
 	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) {
@@ -78,7 +77,7 @@ func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
 	return full
 }
 
-// Holders says in one line who holds a device, or "" if that does not show.
+// Holders says in one line what holds a device, or "" if that is not known.
 func (m *Mapper) Holders(dev dm.Device) string {
 	info, err := m.Control.Status(dev, dm.StatusOptions{})
 	if err != nil {
@@ -87,8 +86,8 @@ func (m *Mapper) Holders(dev dm.Device) string {
 	return note.HeldBy(m.FS, block.Num{Major: info.Number.Major, Minor: info.Number.Minor}, info.Name)
 }
 
-// aboutMapper picks the lines of the device mapper and of the drivers below
-// its targets.
+// aboutMapper reports whether a line is about the device mapper or the drivers under its
+// targets.
 func aboutMapper(line string) bool {
 	for _, p := range []string{"device-mapper: ", "md/raid", "mdX: ", "bio: ", "dm-"} {
 		if strings.HasPrefix(line, p) {

@@ -12,12 +12,13 @@ import (
 // Message is a planned message to a target of a device.
 type Message struct {
 	plan.Plan
-	Reply   string // once the plan is applied
-	Replied bool   // the target has answered, if only by nothing
+	Reply   string // set once the plan has been applied
+	Replied bool   // the target has sent a reply, which may be empty
 }
 
-// PlanMessage plans that the target at a sector of a device gets a message. The
-// key in one is not in the plan's text, and the kernel wipes its copy of it.
+// PlanMessage plans to send a message to the target at a sector of a device. If the
+// message contains a key, the plan's text does not show it, and the kernel wipes its
+// copy.
 func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message {
 	p := &Message{}
 	p.Steps = append(p.Steps, plan.NewStep(
@@ -31,7 +32,7 @@ func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message
 	return p
 }
 
-// PlanSetGeometry plans what a device tells of its cylinders, heads and sectors.
+// PlanSetGeometry plans to set the cylinders, heads and sectors that a device reports.
 func (m *Mapper) PlanSetGeometry(dev dm.Device, g dm.Geometry) *Change {
 	c := m.change(0)
 	c.add(

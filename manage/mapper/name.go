@@ -8,18 +8,18 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Mangling says how names with characters that udev does not like are written
-// in the kernel (libdm dm_string_mangling_t).
+// Mangling says how names with characters that udev does not accept are written in the
+// kernel (libdm dm_string_mangling_t).
 type Mangling int
 
 // Modes of mangling.
 const (
-	MangleAuto Mangling = iota // encode what needs it, leave alone what is encoded
-	MangleHex                  // always encode, the backslash too
-	MangleNone                 // names are what they are
+	MangleAuto Mangling = iota // encode what needs it, unless it is already encoded
+	MangleHex                  // always encode, backslashes too
+	MangleNone                 // do not encode
 )
 
-// ParseMangling reads a mode's name.
+// ParseMangling parses a mode's name.
 func ParseMangling(word string) (Mangling, bool) {
 	switch strings.ToLower(word) {
 	case "auto":
@@ -32,7 +32,7 @@ func ParseMangling(word string) (Mangling, bool) {
 	return 0, false
 }
 
-// String gives the mode's name: "auto", "hex", "none".
+// String returns the mode's name: "auto", "hex", "none".
 func (m Mangling) String() string {
 	switch m {
 	case MangleHex:
@@ -43,7 +43,7 @@ func (m Mangling) String() string {
 	return "auto"
 }
 
-// Reasons why a name cannot be translated, as errors.Is matches a [*NameError].
+// Reasons why a name cannot be translated; errors.Is finds them in a [*NameError].
 var (
 	ErrMixedName   = errors.New("contains mixed mangled and unmangled characters or it's already mangled improperly")
 	ErrTwiceName   = errors.New("seems to be mangled more than once, which is not allowed in auto mode")
@@ -60,10 +60,10 @@ type NameError struct {
 	Err  error // one of the reasons above
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *NameError) Error() string { return fmt.Sprintf("the %s %q %v", e.What, e.Name, e.Err) }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *NameError) Unwrap() error { return e.Err }
 
 // Kinds of text that mangling applies to, as messages call them.
@@ -85,13 +85,12 @@ func safe(c byte) bool {
 		strings.IndexByte("#+-.:=@_", c) >= 0
 }
 
-// mangledTwice is the sign of a backslash that was encoded and belonged to an
-// encoding.
+// mangledTwice is what an encoding becomes when its backslash is encoded again.
 const mangledTwice = `\x5cx`
 
-// Mangle encodes a name or UUID, what, as the kernel is to have it: every byte
-// udev does not like as `\xNN`. In mode auto a name that is encoded already is
-// left alone. MangleNone changes nothing. The error is a [*NameError].
+// Mangle encodes a name or UUID for the kernel; what says which of the two it is. Each
+// byte that udev does not accept becomes `\xNN`. In mode auto a name that is already
+// encoded is left unchanged. MangleNone changes nothing. The error is a [*NameError].
 func Mangle(what, name string, mode Mangling) (string, error) {
 	fail := func(err error) (string, error) { return "", &NameError{What: what, Name: name, Err: err} }
 	if mode == MangleNone {
@@ -130,9 +129,9 @@ func Mangle(what, name string, mode Mangling) (string, error) {
 	return b.String(), nil
 }
 
-// Unmangle decodes the kernel's name or UUID. In modes auto and hex what should
-// have been encoded and is not is refused with [ErrRawName]; MangleNone decodes
-// what it can. The error is a [*NameError].
+// Unmangle decodes a name or UUID from the kernel. In modes auto and hex it fails with
+// [ErrRawName] if a byte should have been encoded but is not; MangleNone decodes what it
+// can. The error is a [*NameError].
 func Unmangle(what, name string, mode Mangling) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {
@@ -150,7 +149,7 @@ func Unmangle(what, name string, mode Mangling) (string, error) {
 	return b.String(), nil
 }
 
-// hexByte reads `\xNN` at the start of s.
+// hexByte parses `\xNN` at the start of s.
 func hexByte(s string) (byte, bool) {
 	if len(s) < 4 || s[0] != '\\' || s[1] != 'x' {
 		return 0, false
@@ -172,8 +171,8 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// CheckNew refuses what cannot be the name of a new device: nothing, too much,
-// or a path.
+// CheckNew refuses what cannot be the name of a new device: an empty string, one that is
+// too long, or a path.
 func CheckNew(name string) error {
 	fail := func(err error) error { return &NameError{What: WhatName, Name: name, Err: err} }
 	switch {

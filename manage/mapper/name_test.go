@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestMangle has the cases of the reference, section 1.8, and of libdm-common.c.
+// TestMangle has the cases of libdm-common.c, and more.
 func TestMangle(t *testing.T) {
 	for _, c := range []struct {
 		mode    Mangling
@@ -75,7 +75,7 @@ func TestManglingWords(t *testing.T) {
 	}
 }
 
-// TestReadAheadWords shows how plans name what is to be read ahead.
+// TestReadAheadWords shows how plans describe the read-ahead.
 func TestReadAheadWords(t *testing.T) {
 	for want, r := range map[string]ReadAhead{
 		"auto": {},

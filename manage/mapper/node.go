@@ -13,17 +13,17 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Owner is whose a node is, and who may use it.
+// Owner is the owner, group and mode of a node.
 type Owner struct {
 	UID, GID int
 	Mode     uint32 // permission bits
 }
 
-// DefaultOwner is what Debian's dmsetup gives to nodes: root, group disk, 0660.
+// DefaultOwner is what Debian's dmsetup gives nodes: root, group disk, 0660.
 var DefaultOwner = Owner{UID: 0, GID: 6, Mode: 0o660}
 
-// Nodes is the folder with a node for each mapped device. Where udev runs it
-// looks after the folder; Nodes does where it does not.
+// Nodes is the folder with a node for each mapped device. Where udev runs, it manages
+// the folder; otherwise Nodes does.
 type Nodes struct {
 	Dir string // /dev/mapper if empty
 }
@@ -35,14 +35,14 @@ func (n Nodes) dir() string {
 	return n.Dir
 }
 
-// ErrNodeName marks a name that cannot be a node's: a path, or the control
+// ErrNodeName marks a name that a node cannot have: a path, or that of the control
 // device.
 var ErrNodeName = errors.New("not a name for a node")
 
-// ErrNotNode marks a file that is in a node's place.
+// ErrNotNode marks a file in place of a node.
 var ErrNotNode = errors.New("something else than a block device is there")
 
-// Path gives the path of a device's node.
+// Path returns the path of a device's node.
 func (n Nodes) Path(name string) string { return filepath.Join(n.dir(), name) }
 
 func (n Nodes) path(name string) (string, error) {
@@ -53,8 +53,8 @@ func (n Nodes) path(name string) (string, error) {
 	return n.Path(name), nil
 }
 
-// Add makes a device's node, and reports whether it was missing or another
-// device's. A node of this device stays as it is, owner and all.
+// Add makes a device's node, and reports whether it was missing or another device's. A
+// node of this device is left unchanged, including its owner.
 func (n Nodes) Add(name string, num dm.Number, o Owner) (made bool, err error) {
 	path, err := n.path(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func (n Nodes) Add(name string, num dm.Number, o Owner) (made bool, err error) {
 	if err := os.MkdirAll(n.dir(), 0o755); err != nil {
 		return false, err
 	}
-	// Somebody may have been faster, udev above all.
+	// Somebody else may have been faster, most likely udev.
 	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(dev)); errors.Is(err, unix.EEXIST) {
 		return false, nil
 	} else if err != nil {
@@ -84,8 +84,8 @@ func (n Nodes) Add(name string, num dm.Number, o Owner) (made bool, err error) {
 	return true, errors.Join(os.Chown(path, o.UID, o.GID), os.Chmod(path, fs.FileMode(o.Mode)&fs.ModePerm))
 }
 
-// Remove removes a device's node, or what is in its place unless that is a
-// folder, and reports whether there was something.
+// Remove removes a device's node, or whatever is in its place except a folder, and
+// reports whether there was anything.
 func (n Nodes) Remove(name string) (bool, error) {
 	path, err := n.path(name)
 	if err != nil {
@@ -100,8 +100,8 @@ func (n Nodes) Remove(name string) (bool, error) {
 	return true, nil
 }
 
-// Rename moves a device's node, in place of a node that is there. A node that
-// is not there needs no renaming.
+// Rename renames a device's node, replacing any existing one. It is not an error if
+// there is no node.
 func (n Nodes) Rename(name, newName string) error {
 	from, err := n.path(name)
 	if err != nil {
@@ -120,7 +120,7 @@ func (n Nodes) Rename(name, newName string) error {
 	return nil
 }
 
-// Names lists what is in the folder and not the control device.
+// Names lists the names in the folder except that of the control device.
 func (n Nodes) Names() ([]string, error) {
 	entries, err := os.ReadDir(n.dir())
 	if err != nil {
@@ -135,10 +135,10 @@ func (n Nodes) Names() ([]string, error) {
 	return names, nil
 }
 
-// NameAt finds the name of the device that the node at path belongs to: its own
-// if there is such a node in the folder, or that of another node there with the
-// same number. What is not found as it stands is looked for beside the folder,
-// which is in /dev. The error is a [*PathError].
+// NameAt returns the name of the device that has its node at path: the last part of path
+// if the folder has that node, or else the name of another node there with the same
+// number. A relative path that does not exist is looked for in the parent of the folder,
+// which is /dev. The error is a [*PathError].
 func (n Nodes) NameAt(path string) (string, error) {
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	num, err := nodeNumber(path)
@@ -161,20 +161,20 @@ func (n Nodes) NameAt(path string) (string, error) {
 	return "", &PathError{Path: last, Err: err}
 }
 
-// nodeNumber is the number of the device behind a path.
+// nodeNumber returns the number of the device at path.
 func nodeNumber(path string) (uint64, error) {
 	var st unix.Stat_t
 	err := unix.Stat(path, &st)
 	return uint64(st.Rdev), err
 }
 
-// PathError is a path that is no mapped device's.
+// PathError is a path that does not belong to a mapped device.
 type PathError struct {
 	Path string
-	Err  error // why the folder of nodes could not be read, if it could not
+	Err  error // why the folder of nodes could not be read; nil if it could
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *PathError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("device %s not found: %v", e.Path, e.Err)
@@ -182,5 +182,5 @@ func (e *PathError) Error() string {
 	return fmt.Sprintf("device %s not found", e.Path)
 }
 
-// Unwrap gives why the folder could not be read.
+// Unwrap returns why the folder could not be read.
 func (e *PathError) Unwrap() error { return e.Err }

@@ -11,16 +11,15 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// NodePlan is what is to be done about the node of one name: nothing if it is
-// right.
+// NodePlan plans to correct the node of one name; it is empty if the node is right.
 type NodePlan struct {
 	plan.Plan
 	Name string
 	Make bool // false if it is to be removed
 }
 
-// PlanNode plans that the device of that name has its node, and that there is
-// none if there is no such device.
+// PlanNode plans that the device with that name has its node, or that the node is
+// removed if there is no such device.
 func (m *Mapper) PlanNode(name string, o Owner) (*NodePlan, error) {
 	info, err := m.Control.Status(dm.ByName(name), dm.StatusOptions{})
 	there := err == nil
@@ -50,10 +49,10 @@ func (p *NodePlan) add(info plan.StepInfo, do func() error) {
 	p.Steps = append(p.Steps, plan.NewStep(info, func(context.Context) error { return do() }, nil))
 }
 
-// PlanNodes plans that the folder of nodes is right: a node for each device, and
-// none that is no device's. Names whose node is right are not in the list. The
-// error is of the names that could not be looked at, each as a [*NodeError]; the
-// others are in the list all the same.
+// PlanNodes plans to correct the folder of nodes: a node for each device, and no others.
+// The list does not contain names whose nodes are right. The error is about names that
+// could not be examined, each as a [*NodeError]; the list has the other names
+// nevertheless.
 func (m *Mapper) PlanNodes(o Owner) ([]*NodePlan, error) {
 	var failed []error
 	names, err := m.Nodes.Names()
@@ -92,15 +91,15 @@ func (m *Mapper) PlanNodes(o Owner) ([]*NodePlan, error) {
 	return plans, errors.Join(failed...)
 }
 
-// NodeError is a name of which is not known whether its node is right.
+// NodeError is a name for which it is not known whether its node is right.
 type NodeError struct {
 	Name  string
 	Stray bool // no device has that name
 	Err   error
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *NodeError) Error() string { return "node of " + e.Name + ": " + e.Err.Error() }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *NodeError) Unwrap() error { return e.Err }

@@ -9,7 +9,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// Major is the major number of mapped devices, 0 if there is none.
+// Major returns the major number of mapped devices, 0 if there is none.
 func Major(fs sysfs.FS) uint32 {
 	text, err := sysfs.ReadProc(fs.Proc("devices"))
 	if err != nil {
@@ -25,8 +25,7 @@ func Major(fs sysfs.FS) uint32 {
 	return 0
 }
 
-// KernelName gives the kernel's name of a device, with the "!" that stands for a
-// slash in it.
+// KernelName returns the kernel's name of a device, in which "!" stands for a slash.
 func KernelName(fs sysfs.FS, n dm.Number) (string, bool) {
 	d, err := block.OpenNum(fs, block.Num{Major: n.Major, Minor: n.Minor})
 	if err != nil {
@@ -35,7 +34,8 @@ func KernelName(fs sysfs.FS, n dm.Number) (string, bool) {
 	return strings.ReplaceAll(d.Name(), "/", "!"), true
 }
 
-// DeviceName gives the name of a mapped device, and the kernel's name of others.
+// DeviceName returns the name of a mapped device, and the kernel's name of other
+// devices.
 func DeviceName(fs sysfs.FS, n dm.Number) (string, bool) {
 	d, err := block.OpenNum(fs, block.Num{Major: n.Major, Minor: n.Minor})
 	if err != nil {

@@ -10,16 +10,14 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// ReadAhead is how much a device is to be read ahead. The zero value leaves it
-// to the kernel.
+// ReadAhead is a device's read-ahead. The zero value leaves it to the kernel.
 type ReadAhead struct {
-	Set     bool   // there is something to be set
-	Sectors uint32 // of 512 bytes; the kernel keeps KiB, and odd counts are rounded up
-	AtLeast bool   // leave it alone where it is as much already
+	Set     bool   // set the read-ahead
+	Sectors uint32 // of 512 bytes; the kernel counts KiB, so odd numbers are rounded up
+	AtLeast bool   // do not change it if it is already as large
 }
 
-// String is auto, none, a number of sectors, or "+" and the number that it is to
-// be at least.
+// String returns auto, none, a number of sectors, or "+" and the minimum number.
 func (r ReadAhead) String() string {
 	switch {
 	case !r.Set:
@@ -38,15 +36,15 @@ func bdi(fs sysfs.FS, num dm.Number) sysfs.Dir {
 	return sysfs.Dir(fs.Sys("dev", "block", num.String(), "bdi"))
 }
 
-// GetReadAhead tells how many sectors of 512 bytes a device is read ahead.
+// GetReadAhead returns a device's read-ahead in sectors of 512 bytes.
 func GetReadAhead(fs sysfs.FS, num dm.Number) (uint32, error) {
 	kib, err := bdi(fs, num).ReadUint(readAheadAttr)
 	return uint32(2 * kib), err
 }
 
-// FindReadAhead is [GetReadAhead], and asks the device's node, as libdevmapper
-// does, where sysfs does not know: it has a device from its first table on. The
-// error is an [*os.PathError] then, of which Op is "open" or "BLKRAGET".
+// FindReadAhead is [GetReadAhead], except that if sysfs does not know the device, it
+// asks the device's node, as libdevmapper does: a device is in sysfs only once it has a
+// table. The error is then an [*os.PathError], with Op "open" or "BLKRAGET".
 func FindReadAhead(fs sysfs.FS, num dm.Number, nodes Nodes, name string) (uint32, error) {
 	if sectors, err := GetReadAhead(fs, num); err == nil {
 		return sectors, nil
@@ -64,7 +62,7 @@ func FindReadAhead(fs sysfs.FS, num dm.Number, nodes Nodes, name string) (uint32
 	return uint32(sectors), nil
 }
 
-// SetReadAhead sets how much a device is read ahead.
+// SetReadAhead sets a device's read-ahead.
 func SetReadAhead(fs sysfs.FS, num dm.Number, r ReadAhead) error {
 	if !r.Set {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// TestFindReadAhead shows that sysfs is asked first and the node after that, and
-// how the answer of a node that will not do can be told.
+// TestFindReadAhead shows that sysfs is asked first and then the node, and what the
+// error is if the node does not help.
 func TestFindReadAhead(t *testing.T) {
 	root, nodes := t.TempDir(), t.TempDir()
 	attr := filepath.Join(root, "sys/dev/block/253:0/bdi")

@@ -9,23 +9,22 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// RemoveRequest says how a device is to be removed.
+// RemoveRequest says how to remove a device.
 type RemoveRequest struct {
-	Force     bool // wipe its table first, so that I/O that hangs in it ends
-	Retry     bool // try again for five seconds while it is busy: udev looks at new devices
-	Deferred  bool // if it is busy, let it go with its last user
+	Force     bool // wipe its table first, so that I/O stuck in it ends
+	Retry     bool // retry for five seconds while it is busy: udev examines new devices
+	Deferred  bool // if it is busy, remove it when its last user closes it
 	UdevFlags UdevFlags
 }
 
-// How long Retry tries: what libdevmapper does (DM_IOCTL_RETRIES and
+// How long Retry retries, as in libdevmapper (DM_IOCTL_RETRIES and
 // DM_RETRY_USLEEP_DELAY).
 const (
 	removeTries = 25
 	removePause = 200 * time.Millisecond
 )
 
-// PlanRemove plans that a device goes away, with its node. name is its name in
-// the kernel.
+// PlanRemove plans to remove a device and its node. name is its name in the kernel.
 func (m *Mapper) PlanRemove(dev dm.Device, name string, req RemoveRequest) *Change {
 	c := m.change(req.UdevFlags)
 	if req.Force {
@@ -35,7 +34,8 @@ func (m *Mapper) PlanRemove(dev dm.Device, name string, req RemoveRequest) *Chan
 	return c
 }
 
-// wipeIfPossible adds the wipe of the table; that it fails stops nothing.
+// wipeIfPossible adds a step that wipes the table; if it fails, that does not stop the
+// change.
 func (c *Change) wipeIfPossible(dev dm.Device, name string) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: name, What: "wipe table"},
@@ -67,7 +67,7 @@ func (c *Change) remove(dev dm.Device, name string, req RemoveRequest) {
 	c.waitForUdev(name)
 	c.node(name, "remove device node", func() error {
 		if c.info.DeferredRemove() {
-			return nil // it is still there
+			return nil // the device still exists
 		}
 		_, err := c.m.Nodes.Remove(name)
 		return err
@@ -92,9 +92,9 @@ func (c *Change) tryRemove(ctx context.Context, dev dm.Device, req RemoveRequest
 	}
 }
 
-// PlanRemoveAll plans that all devices go that nobody uses. If deferred is set
-// the others go with their last user. The nodes stay; [Mapper.PlanNodes] is about
-// them.
+// PlanRemoveAll plans to remove all devices that are not in use. If deferred is set, the
+// others are removed when their last user closes them. The nodes stay; see
+// [Mapper.PlanNodes].
 func (m *Mapper) PlanRemoveAll(deferred bool) *Change {
 	c := m.change(0)
 	c.add(
@@ -105,7 +105,7 @@ func (m *Mapper) PlanRemoveAll(deferred bool) *Change {
 	return c
 }
 
-// PlanRename plans another name for a device, and for its node.
+// PlanRename plans to rename a device and its node.
 func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, error) {
 	if err := CheckNew(newName); err != nil {
 		return nil, err
@@ -127,7 +127,8 @@ func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, err
 	return c, nil
 }
 
-// PlanSetUUID plans a UUID for a device without one, which it keeps.
+// PlanSetUUID plans to give a UUID to a device without one. It cannot be changed
+// afterwards.
 func (m *Mapper) PlanSetUUID(name, uuid string, flags UdevFlags) *Change {
 	c := m.change(flags)
 	c.ioctl(dm.ByName(name), dm.CmdDevRename, "uuid "+uuid, func() error {

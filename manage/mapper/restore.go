@@ -2,9 +2,9 @@ package mapper
 
 import "github.com/mdkit/mdkit/ioctl/dm"
 
-// RestoreOrder puts devices behind those that they use, so that the list can be
-// made again from its beginning. Others stay where they are. A device that cannot
-// be asked uses nothing. inactive asks for what the table that is not live uses.
+// RestoreOrder moves devices after those that they use, so that the devices of the list
+// can be made in its order. The others stay where they are. A device that cannot be
+// asked counts as using none. inactive asks for what the inactive table uses.
 func (m *Mapper) RestoreOrder(list []dm.Entry, inactive bool) []dm.Entry {
 	uses := make(map[dm.Number][]dm.Number)
 	for _, e := range list {
@@ -16,8 +16,8 @@ func (m *Mapper) RestoreOrder(list []dm.Entry, inactive bool) []dm.Entry {
 	return inOrder(list, uses)
 }
 
-// inOrder sorts a list so that each device comes after those it uses, and keeps
-// the order otherwise. A circle, which no kernel makes, is cut somewhere.
+// inOrder sorts a list so that each device comes after those it uses, and otherwise
+// keeps the order. A cycle, which no kernel allows, is cut somewhere.
 func inOrder(list []dm.Entry, uses map[dm.Number][]dm.Number) []dm.Entry {
 	entries := make(map[dm.Number]dm.Entry, len(list))
 	for _, e := range list {

@@ -7,8 +7,8 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// TestInOrder shows that a device comes behind what it uses, and moves for no
-// other reason.
+// TestInOrder shows that a device comes after what it uses, and moves for no other
+// reason.
 func TestInOrder(t *testing.T) {
 	for _, c := range []struct {
 		name       string

@@ -18,29 +18,27 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// cookieMagic is the upper half of every cookie (libdevmapper.h DM_COOKIE_MAGIC).
-// A cookie is the key of a System V semaphore: this and sixteen random bits. The
-// semaphore counts the uevents that udev has not answered for, and one for
-// whoever waits.
+// cookieMagic is the upper half of every cookie (libdevmapper.h DM_COOKIE_MAGIC). A
+// cookie is the key of a System V semaphore: this and sixteen random bits. The semaphore
+// counts the uevents that udev has not yet answered, plus one for the waiter.
 const cookieMagic = 0x0d4d
 
-// Semaphores waits for udev the way udev's rules for the device mapper know:
-// by System V semaphores, which `dmsetup udevcomplete` counts down.
+// Semaphores waits for udev by means of System V semaphores, which udev's rules for the
+// device mapper count down with `dmsetup udevcomplete`.
 type Semaphores struct {
-	// Deadline is how long to wait for udev: a minute if 0, for ever if
-	// negative.
+	// Deadline is how long to wait for udev: a minute if 0, without limit if negative.
 	Deadline time.Duration
-	// Join uses this cookie, made by CreateCookie, instead of one for each
-	// round. Whoever made it waits for it.
+	// Join, if set, is the cookie to use for all rounds, made by CreateCookie. Whoever
+	// made it waits for it.
 	Join uint32
 }
 
 const defaultDeadline = time.Minute
 
-// ErrNoCookie marks a cookie that has no semaphore.
+// ErrNoCookie marks a cookie without a semaphore.
 var ErrNoCookie = errors.New("no such cookie")
 
-// Begin opens a round. Its semaphore comes with the first Announce.
+// Begin opens a round. Its semaphore is made by the first Announce.
 func (s Semaphores) Begin() (UdevRound, error) {
 	r := &semRound{deadline: s.Deadline}
 	if s.Join != 0 {
@@ -57,11 +55,11 @@ type semRound struct {
 	deadline time.Duration
 	cookie   uint32
 	id       int
-	open     bool // there is a semaphore
-	joined   bool // and it is somebody else's
+	open     bool // the semaphore exists
+	joined   bool // it was made by another program
 }
 
-// Announce is [UdevRound.Announce].
+// Announce implements [UdevRound.Announce].
 func (r *semRound) Announce(flags UdevFlags) (uint32, error) {
 	if !r.open {
 		cookie, id, err := createSemaphore()
@@ -76,7 +74,7 @@ func (r *semRound) Announce(flags UdevFlags) (uint32, error) {
 	return uint32(flags|UdevPrimary)<<16 | r.cookie&0xffff, nil
 }
 
-// Retract is [UdevRound.Retract].
+// Retract implements [UdevRound.Retract].
 func (r *semRound) Retract() error {
 	if !r.open {
 		return nil
@@ -87,7 +85,7 @@ func (r *semRound) Retract() error {
 	return nil
 }
 
-// Wait is [UdevRound.Wait].
+// Wait implements [UdevRound.Wait].
 func (r *semRound) Wait(ctx context.Context) error {
 	if !r.open || r.joined {
 		return nil
@@ -96,7 +94,7 @@ func (r *semRound) Wait(ctx context.Context) error {
 	return waitSemaphore(ctx, r.cookie, r.id, r.deadline)
 }
 
-// Close is [UdevRound.Close].
+// Close implements [UdevRound.Close].
 func (r *semRound) Close() error {
 	if !r.open || r.joined {
 		return nil
@@ -105,8 +103,8 @@ func (r *semRound) Close() error {
 	return destroySemaphore(r.cookie, r.id)
 }
 
-// waitSemaphore takes the waiter's own one off, waits for zero, and removes the
-// semaphore however that ends.
+// waitSemaphore subtracts the waiter's one, waits for zero, and removes the semaphore in
+// any case.
 func waitSemaphore(ctx context.Context, cookie uint32, id int, deadline time.Duration) (err error) {
 	start := time.Now()
 	if deadline == 0 {
@@ -115,7 +113,7 @@ func waitSemaphore(ctx context.Context, cookie uint32, id int, deadline time.Dur
 	if err := semop(id, -1, unix.IPC_NOWAIT, nil); err != nil {
 		return errors.Join(semError("count down", cookie, err), destroySemaphore(cookie, id))
 	}
-	// A semop cannot be called off, so it is done in short pieces; it returns
+	// A semop cannot be interrupted, so the wait is done in short pieces; semop returns
 	// at once when the count is zero.
 	const piece = 50 * time.Millisecond
 	for {
@@ -127,7 +125,7 @@ func waitSemaphore(ctx context.Context, cookie uint32, id int, deadline time.Dur
 		case err == nil:
 			return destroySemaphore(cookie, id)
 		case errors.Is(err, unix.EIDRM), errors.Is(err, unix.EINVAL):
-			return nil // somebody removed it: udevcomplete_all
+			return nil // it has been removed: udevcomplete_all
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
 			return errors.Join(semError("wait", cookie, err), destroySemaphore(cookie, id))
 		}
@@ -144,15 +142,14 @@ func waitSemaphore(ctx context.Context, cookie uint32, id int, deadline time.Dur
 	}
 }
 
-// CreateCookie makes a cookie for several programs to join: dmsetup
-// udevcreatecookie.
+// CreateCookie makes a cookie that several programs can join: dmsetup udevcreatecookie.
 func CreateCookie() (uint32, error) {
 	cookie, _, err := createSemaphore()
 	return cookie, err
 }
 
-// ReleaseCookie waits for udev to answer for every uevent of a cookie, and
-// removes it: dmsetup udevreleasecookie. deadline is as in [Semaphores].
+// ReleaseCookie waits until udev has answered every uevent of a cookie, and removes it:
+// dmsetup udevreleasecookie. deadline is as in [Semaphores].
 func ReleaseCookie(ctx context.Context, cookie uint32, deadline time.Duration) error {
 	id, err := findSemaphore(cookie)
 	if err != nil {
@@ -161,8 +158,8 @@ func ReleaseCookie(ctx context.Context, cookie uint32, deadline time.Duration) e
 	return waitSemaphore(ctx, cookie, id, deadline)
 }
 
-// CompleteCookie answers for one uevent: dmsetup udevcomplete. cookie is what
-// the uevent has as DM_COOKIE, or what CreateCookie gave.
+// CompleteCookie answers one uevent: dmsetup udevcomplete. cookie is the DM_COOKIE of
+// the uevent, or what CreateCookie returned.
 func CompleteCookie(cookie uint32) error {
 	cookie = cookieMagic<<16 | cookie&0xffff
 	id, err := findSemaphore(cookie)
@@ -175,13 +172,13 @@ func CompleteCookie(cookie uint32) error {
 	return nil
 }
 
-// Cookie is a semaphore that is about udev.
+// Cookie is a semaphore for waiting for udev.
 type Cookie struct {
 	Key       uint32 // the cookie
-	ID        int    // the semaphore's number in the kernel
-	Value     int    // uevents not answered for, and one for who waits
+	ID        int    // the semaphore's id in the kernel
+	Value     int    // number of unanswered uevents, plus one for the waiter
 	LastOp    time.Time
-	LastWrite time.Time // made, or set
+	LastWrite time.Time // when it was made or set
 }
 
 // Cookies lists the cookies of this IPC namespace, in the kernel's order.
@@ -200,7 +197,7 @@ func Cookies() ([]Cookie, error) {
 		}
 		if c.Value, err = semctl(c.ID, semGetVal, 0); err != nil {
 			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EIDRM) {
-				continue // it went away meanwhile
+				continue // it has been removed meanwhile
 			}
 			return nil, semError("read", c.Key, err)
 		}
@@ -209,9 +206,9 @@ func Cookies() ([]Cookie, error) {
 	return list, s.Err()
 }
 
-// parseSemaphore reads a line of /proc/sysvipc/sem: key, id, mode, count, four
-// owners, time of the last operation, time of the last change (ipc/sem.c
-// sysvipc_sem_proc_show). It is false for semaphores that are no cookies.
+// parseSemaphore parses a line of /proc/sysvipc/sem: key, id, mode, count, four owners,
+// time of the last operation, time of the last change (ipc/sem.c sysvipc_sem_proc_show).
+// It returns false for semaphores that are not cookies.
 func parseSemaphore(line string) (Cookie, bool) {
 	w := strings.Fields(line)
 	if len(w) < 10 {
@@ -231,8 +228,8 @@ func parseSemaphore(line string) (Cookie, bool) {
 	return c, err1 == nil && err2 == nil && err3 == nil
 }
 
-// CompleteAll removes every cookie that nobody has touched for that long:
-// dmsetup udevcomplete_all. Who waits for one is let go.
+// CompleteAll removes every cookie that has not been touched for that long: dmsetup
+// udevcomplete_all. Programs that wait for them go on.
 func CompleteAll(untouched time.Duration) (removed, skipped int, err error) {
 	cookies, err := Cookies()
 	if err != nil {
@@ -336,8 +333,8 @@ func semctl(id, cmd int, arg int) (int, error) {
 	return int(r), nil
 }
 
-// semop does one operation on the only semaphore of a set. timeout is nil for
-// as long as it takes.
+// semop does one operation on the only semaphore of a set. If timeout is nil there is no
+// time limit.
 func semop(id int, add int16, flags int16, timeout *time.Duration) error {
 	op := struct {
 		num  uint16

@@ -4,5 +4,5 @@ package mapper
 
 import "golang.org/x/sys/unix"
 
-// sysSemtimedop is the system call whose times are 64 bits wide (Linux 5.1).
+// sysSemtimedop is the system call with 64-bit times (Linux 5.1).
 const sysSemtimedop = unix.SYS_SEMTIMEDOP_TIME64

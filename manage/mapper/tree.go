@@ -6,16 +6,15 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Asker asks for the state of a mapped device and for the devices that it uses.
+// Asker returns the state of a mapped device and the devices that it uses.
 type Asker func(n dm.Number) (*dm.Info, []dm.Number, error)
 
-// Tree is which device stands on which. Its order is the one in which
-// libdevmapper links devices (libdm-deptree.c, _add_dev), since dmsetup shows
-// them in that order.
+// Tree says which device uses which. Its order is the one in which libdevmapper links
+// devices (libdm-deptree.c, _add_dev), since dmsetup shows them in that order.
 type Tree struct {
 	major uint32
 	ask   Asker
-	root  TreeNode // stands for no device: it uses those that nobody uses, and is used by those that use nothing
+	root  TreeNode // not a device: it uses the devices that no other uses, and is used by those that use no other
 	nodes map[dm.Number]*TreeNode
 }
 
@@ -27,13 +26,13 @@ type TreeNode struct {
 	uses, usedBy []*TreeNode
 }
 
-// NewTree gives an empty tree. ask is asked about devices of that major number,
-// which is the one of mapped devices; others use nothing.
+// NewTree returns an empty tree. ask is called for devices with that major number, which
+// is the one of mapped devices; other devices use none.
 func NewTree(major uint32, ask Asker) *Tree {
 	return &Tree{major: major, ask: ask, nodes: map[dm.Number]*TreeNode{}}
 }
 
-// Name is a mapped device's name, and "" for others.
+// Name returns a mapped device's name, and "" for other devices.
 func (n *TreeNode) Name() string {
 	if n.Info == nil {
 		return ""
@@ -41,7 +40,7 @@ func (n *TreeNode) Name() string {
 	return n.Info.Name
 }
 
-// UUID is a mapped device's UUID, and "" for others.
+// UUID returns a mapped device's UUID, and "" for other devices.
 func (n *TreeNode) UUID() string {
 	if n.Info == nil {
 		return ""
@@ -49,8 +48,8 @@ func (n *TreeNode) UUID() string {
 	return n.Info.UUID
 }
 
-// Add puts a device and all that is below it into the tree. After an error what
-// was found before is in the tree.
+// Add adds a device and all devices below it to the tree. After an error, the tree has
+// what was found before.
 func (t *Tree) Add(n dm.Number) error { return t.addBelow(&t.root, n) }
 
 func (t *Tree) addBelow(parent *TreeNode, num dm.Number) error {
@@ -80,8 +79,8 @@ func (t *Tree) addBelow(parent *TreeNode, num dm.Number) error {
 	return nil
 }
 
-// link puts child below parent. The root is a parent only of those that have
-// no other, and a child only of those that have no other.
+// link puts child below parent. The root is a parent only of nodes without another
+// parent, and a child only of nodes without another child.
 func (t *Tree) link(parent, child *TreeNode) {
 	switch {
 	case parent != &t.root:
@@ -106,17 +105,17 @@ func unlink(parent, child *TreeNode) {
 	child.usedBy = slices.DeleteFunc(child.usedBy, func(n *TreeNode) bool { return n == parent })
 }
 
-// Node is the device of that number, nil if it is not in the tree.
+// Node returns the device with that number, nil if it is not in the tree.
 func (t *Tree) Node(n dm.Number) *TreeNode { return t.nodes[n] }
 
-// Used are the devices that a device uses.
+// Used returns the devices that a device uses.
 func (t *Tree) Used(n *TreeNode) []*TreeNode { return t.withoutRoot(n.uses) }
 
-// Users are the devices that use a device.
+// Users returns the devices that use a device.
 func (t *Tree) Users(n *TreeNode) []*TreeNode { return t.withoutRoot(n.usedBy) }
 
-// withoutRoot gives the neighbours of a node. The root is one only if there is
-// no other.
+// withoutRoot removes the root from the neighbours of a node; it is among them only if
+// there are no others.
 func (t *Tree) withoutRoot(nodes []*TreeNode) []*TreeNode {
 	if slices.Contains(nodes, &t.root) {
 		return nil
@@ -124,9 +123,8 @@ func (t *Tree) withoutRoot(nodes []*TreeNode) []*TreeNode {
 	return nodes
 }
 
-// Top are the devices that nobody uses, from where Used leads to all of them.
+// Top returns the devices that no other uses, from which Used leads to all devices.
 func (t *Tree) Top() []*TreeNode { return t.root.uses }
 
-// Bottom are the devices that use nothing, from where Users leads to all of
-// them.
+// Bottom returns the devices that use no other, from which Users leads to all devices.
 func (t *Tree) Bottom() []*TreeNode { return t.root.usedBy }

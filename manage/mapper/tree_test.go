@@ -13,12 +13,12 @@ import (
 // mappedMajor is the major number of mapped devices in a stack.
 const mappedMajor = 253
 
-// stack is devices as a test describes them: what each mapped one uses. A minor
-// number from 100 on is a disk's.
+// stack describes the devices of a test: what each mapped device uses. Minor numbers
+// from 100 on are those of disks.
 type stack struct {
 	uses      map[uint32][]uint32
 	suspended []uint32
-	gone      uint32 // cannot be asked; 0 for none
+	gone      uint32 // fails when asked about; 0 for none
 	asked     []uint32
 }
 
@@ -50,7 +50,7 @@ func (s *stack) ask(n dm.Number) (*dm.Info, []dm.Number, error) {
 	return info, s.below(n.Minor), nil
 }
 
-// drawn writes nodes and all that is below them: "d1(d0(8:0)) d2".
+// drawn shows nodes and all that is below them: "d1(d0(8:0)) d2".
 func drawn(nodes []*TreeNode, below func(*TreeNode) []*TreeNode) string {
 	var words []string
 	for _, n := range nodes {
@@ -66,7 +66,7 @@ func drawn(nodes []*TreeNode, below func(*TreeNode) []*TreeNode) string {
 	return strings.Join(words, " ")
 }
 
-// TestTree shows who stands on whom, from above and from below, in the order in
+// TestTree shows which device uses which, from above and from below, in the order in
 // which devices were linked.
 func TestTree(t *testing.T) {
 	for _, c := range []struct {
@@ -121,7 +121,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestTreeNode shows what is known of a device in a tree.
+// TestTreeNode shows what is known about a device in a tree.
 func TestTreeNode(t *testing.T) {
 	s := &stack{uses: map[uint32][]uint32{0: {100}}}
 	tree := NewTree(mappedMajor, s.ask)

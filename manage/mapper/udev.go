@@ -13,52 +13,52 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// UdevFlags tells udev's rules what to leave alone. They travel in the upper
-// half of the cookie (libdevmapper.h DM_UDEV_*).
+// UdevFlags tells udev's rules what not to do. They are passed in the upper half of the
+// cookie (libdevmapper.h DM_UDEV_*).
 type UdevFlags uint16
 
 // Bits of [UdevFlags]; 0x100 to 0x8000 are for subsystems.
 const (
 	UdevNoDMRules        UdevFlags = 1 << 0 // make no node
-	UdevNoSubsystemRules UdevFlags = 1 << 1 // rules of LVM and the like
+	UdevNoSubsystemRules UdevFlags = 1 << 1 // no rules of LVM and the like
 	UdevNoDiskRules      UdevFlags = 1 << 2 // nothing below /dev/disk
 	UdevNoOtherRules     UdevFlags = 1 << 3 // no rules that come later
-	UdevLowPriority      UdevFlags = 1 << 4 // links yield to those of other devices
+	UdevLowPriority      UdevFlags = 1 << 4 // let links of other devices take precedence
 	UdevNoFallback       UdevFlags = 1 << 5 // only udev makes nodes
-	UdevPrimary          UdevFlags = 1 << 6 // the uevent comes from a change, and is no echo
+	UdevPrimary          UdevFlags = 1 << 6 // the uevent is caused by a change, not by another uevent
 )
 
-// UdevSync gets along with udev: it announces the uevents that commands cause,
-// and waits until udev has dealt with them.
+// UdevSync is a way to work with udev: it announces the uevents that commands cause, and
+// waits until udev has processed them.
 type UdevSync interface {
 	// Begin opens a round of commands, which must be closed.
 	Begin() (UdevRound, error)
 }
 
-// UdevRound is some commands whose uevents are waited for together.
+// UdevRound is a set of commands whose uevents are waited for together.
 type UdevRound interface {
-	// Announce expects one more uevent, and gives the cookie for its command.
+	// Announce expects one more uevent, and returns the cookie for its command.
 	Announce(flags UdevFlags) (cookie uint32, err error)
 	// Retract expects one uevent less: the command failed, or caused none.
 	Retract() error
-	// Wait waits for udev to answer for all uevents. It fails with a
-	// *UdevTimeout if udev does not. Afterwards the round is over.
+	// Wait waits for udev to answer all uevents, and closes the round. It fails with a
+	// *UdevTimeout if udev does not answer.
 	Wait(ctx context.Context) error
-	// Close ends a round that was not waited for. After Wait it does nothing.
+	// Close closes a round that is not waited for. After Wait it does nothing.
 	Close() error
 }
 
-// NoUdev does without udev: uevents go out, and nobody waits.
+// NoUdev works without udev: uevents are sent, but not waited for.
 type NoUdev struct {
-	Silent bool // tell the rules, should they run, to leave the devices alone
+	Silent bool // tell udev's rules, in case udev runs, to ignore the devices
 }
 
-// Begin opens a round in which nothing is waited for.
+// Begin opens a round without waits.
 func (n NoUdev) Begin() (UdevRound, error) { return noRound{n.Silent}, nil }
 
 type noRound struct{ silent bool }
 
-// Announce is [UdevRound.Announce].
+// Announce implements [UdevRound.Announce].
 func (r noRound) Announce(flags UdevFlags) (uint32, error) {
 	if r.silent {
 		flags |= UdevNoDMRules | UdevNoSubsystemRules | UdevNoDiskRules | UdevNoOtherRules
@@ -66,24 +66,24 @@ func (r noRound) Announce(flags UdevFlags) (uint32, error) {
 	return uint32(flags|UdevPrimary) << 16, nil
 }
 
-// Retract is [UdevRound.Retract].
+// Retract implements [UdevRound.Retract].
 func (noRound) Retract() error { return nil }
 
-// Wait is [UdevRound.Wait].
+// Wait implements [UdevRound.Wait].
 func (noRound) Wait(context.Context) error { return nil }
 
-// Close is [UdevRound.Close].
+// Close implements [UdevRound.Close].
 func (noRound) Close() error { return nil }
 
-// UdevRunning reports whether udev is there to be waited for, as libudev tells
-// it: by its control socket below /run.
+// UdevRunning reports whether udev is running and can be waited for, as libudev finds
+// out: by its control socket below /run.
 func UdevRunning() bool {
 	_, err := os.Lstat("/run/udev/control")
 	return err == nil
 }
 
-// DefaultUdev waits for udev where udev runs and there are semaphores, and does
-// without it elsewhere.
+// DefaultUdev returns Semaphores if udev is running and the kernel has semaphores;
+// otherwise NoUdev.
 func DefaultUdev() UdevSync {
 	if UdevRunning() && semaphoresWork() {
 		return Semaphores{}
@@ -91,18 +91,19 @@ func DefaultUdev() UdevSync {
 	return NoUdev{}
 }
 
-// UdevTimeout is a wait for udev that was given up. The semaphore is gone.
+// UdevTimeout is the error of a wait for udev that was given up. The semaphore has been
+// removed.
 type UdevTimeout struct {
 	Cookie uint32
-	Left   int           // uevents nobody has answered for
-	After  time.Duration // how long the wait was
-	Why    string        // what seems to be wrong
+	Left   int           // number of unanswered uevents
+	After  time.Duration // how long the wait lasted
+	Why    string        // what seems to be the reason
 }
 
-// ErrUdevTimeout is what a [*UdevTimeout] matches.
+// ErrUdevTimeout matches any [*UdevTimeout].
 var ErrUdevTimeout = errors.New("udev did not answer")
 
-// Error gives one line.
+// Error returns a single line.
 func (e *UdevTimeout) Error() string {
 	s := fmt.Sprintf("%v for %d uevent(s) of cookie %#08x within %v", ErrUdevTimeout, e.Left, e.Cookie, e.After.Round(time.Millisecond))
 	if e.Why != "" {
@@ -111,13 +112,13 @@ func (e *UdevTimeout) Error() string {
 	return s
 }
 
-// Is matches [ErrUdevTimeout].
+// Is reports whether target is [ErrUdevTimeout].
 func (e *UdevTimeout) Is(target error) bool { return target == ErrUdevTimeout }
 
 // ruleFolders are where udev looks for rules (udev(7)).
 var ruleFolders = []string{"etc/udev/rules.d", "run/udev/rules.d", "usr/local/lib/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d"}
 
-// diagnose says why udev does not answer, looking at the system below root.
+// diagnose says why udev does not answer, by looking at the system below root.
 func diagnose(root sysfs.FS) string {
 	at := func(elem ...string) string { return filepath.Join(append([]string{string(root)}, elem...)...) }
 	if _, err := os.Lstat(at("run/udev/control")); errors.Is(err, fs.ErrNotExist) {
@@ -143,11 +144,11 @@ func diagnose(root sysfs.FS) string {
 	return "udev runs and has the rule; its queue may be stuck on another event, see `udevadm settle` and its log"
 }
 
-// udevProcess looks for the daemon among the processes.
+// udevProcess reports whether the daemon is among the processes.
 func udevProcess(root sysfs.FS) bool {
 	names, err := sysfs.Dir(root.Proc()).List()
 	if err != nil {
-		return true // nothing is known
+		return true // it is not known
 	}
 	for _, pid := range names {
 		if pid[0] < '0' || pid[0] > '9' {

@@ -12,16 +12,16 @@ import (
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
-// World answers for this machine what the check of a table asks: which devices
-// there are, and which targets the kernel has.
+// World returns what checking a table needs to know about this machine: its devices, and
+// the kernel's targets.
 func (m *Mapper) World() table.World { return world{m} }
 
 type world struct{ m *Mapper }
 
-// errNotBlock is why a path that exists will not do.
+// errNotBlock says why a path that exists cannot be used.
 var errNotBlock = errors.New("not a block device")
 
-// Device finds the device that a table names by number or by path.
+// Device looks up the device that a table names by number or by path.
 func (w world) Device(ref string) (table.DeviceInfo, error) {
 	num, err := number(ref)
 	if err != nil {
@@ -66,8 +66,8 @@ func number(ref string) (block.Num, error) {
 	return block.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, nil
 }
 
-// Target asks the kernel for a target type, which makes it load the module.
-// Kernels before 5.4 tell of loaded types only.
+// Target asks the kernel for a target type, which makes it load the module. Kernels
+// before 5.4 report only types that are loaded.
 func (w world) Target(typ string) (version [3]uint32, ok bool) {
 	v, err := w.m.Control.TargetVersion(typ)
 	if err == nil {
@@ -88,9 +88,8 @@ func (w world) Target(typ string) (version [3]uint32, ok bool) {
 	return version, false
 }
 
-// Check judges a table before the kernel does: the error gives the kernel's own
-// reasons, each with its line. Targets that have no grammar here are left to
-// the kernel.
+// Check checks a table before the kernel does: the error gives the kernel's own reasons,
+// each with its line. Targets that mdkit has no grammar for are left to the kernel.
 func (m *Mapper) Check(t table.Table, readOnly bool) error {
 	if readOnly {
 		return table.CheckReadOnly(t, m.World())

@@ -15,19 +15,19 @@ import (
 // KindBackup is a step that saves what later steps overwrite.
 const KindBackup = "backup"
 
-// backupDirs are where metadata is saved while a command with --force or
-// --update is at work, unless another folder is asked for: the first that can
-// be written to. Early at boot that is the second.
+// backupDirs are where metadata is saved during a command with --force or --update,
+// unless another folder is requested: the first that can be written to. Early at boot
+// that is the second.
 var backupDirs = [...]string{"/var/lib/mdkit/metadata", "/run/mdkit/metadata"}
 
-// Backup saves what the write steps of a Runner are going to replace, in a file
-// that PlanRestore reads. It outlives a power cut, which the undo of a plan does
-// not. A nil Backup saves nothing.
+// Backup saves what the write steps of a Runner are going to replace, in a file that
+// PlanRestore reads. Unlike the undo of a plan, it survives a power cut. A nil Backup
+// saves nothing.
 type Backup struct {
 	dirs  []string // to be tried in order
 	array string   // uuid
-	keep  bool     // also after success
-	path  string   // of the file that is there now
+	keep  bool     // even after success
+	path  string   // of the current file
 	saved []backupArea
 }
 
@@ -37,10 +37,10 @@ type backupFile struct {
 	Schema string       `json:"schema"`
 	Array  string       `json:"array"` // its uuid
 	Time   time.Time    `json:"time"`
-	Areas  []backupArea `json:"areas"` // in the order they were to be written
+	Areas  []backupArea `json:"areas"` // in the order in which they were to be written
 }
 
-// backupArea is what was on a device.
+// backupArea is the previous contents of part of a device.
 type backupArea struct {
 	Device string `json:"device"`
 	Offset int64  `json:"offset"` // bytes
@@ -50,9 +50,9 @@ type backupArea struct {
 
 const backupSchema = "mdkit.metadata-backup/1"
 
-// NewBackup saves to the folder dir; "" is for a file that goes again once what
-// it is for has succeeded. array is the uuid of the array that is written about,
-// for people to know the file by.
+// NewBackup saves to the folder dir; if dir is "", the file is removed once the command
+// has succeeded. array is the uuid of the array concerned, by which people can recognise
+// the file.
 func NewBackup(dir, array string) *Backup {
 	if dir == "" {
 		return &Backup{array: array, dirs: backupDirs[:]}
@@ -60,8 +60,8 @@ func NewBackup(dir, array string) *Backup {
 	return &Backup{array: array, dirs: []string{dir}, keep: true}
 }
 
-// BackupFor is NewBackup where a folder is asked for, or a backup is due anyway;
-// else nil.
+// BackupFor returns NewBackup if a folder is requested or a backup is due anyway; else
+// nil.
 func BackupFor(dir, array string, due bool) *Backup {
 	if dir == "" && !due {
 		return nil
@@ -69,16 +69,16 @@ func BackupFor(dir, array string, due bool) *Backup {
 	return NewBackup(dir, array)
 }
 
-// describe is the step that saves.
+// describe describes the step that saves.
 func (b *Backup) describe() StepInfo {
 	return StepInfo{Kind: KindBackup, Target: b.dirs[0], What: "save what is overwritten"}
 }
 
-// Path is the file that is there now; "" for none.
+// Path returns the path of the current file; "" for none.
 func (b *Backup) Path() string { return b.path }
 
-// Save adds what writes are going to replace to the file, and makes it durable. A
-// Runner calls it by itself. The devices are read, whoever has claimed them.
+// Save adds to the file what the writes are going to replace, and makes it durable. A
+// Runner calls it by itself. The devices are read even if they are claimed.
 func (b *Backup) Save(writes []StepInfo) error {
 	areas := append([]backupArea(nil), b.saved...)
 	for _, w := range writes {
@@ -101,25 +101,24 @@ func (b *Backup) Save(writes []StepInfo) error {
 		if err = writeDurably(path, append(text, '\n')); err == nil {
 			old := b.path
 			b.path, b.saved = path, areas
-			return RemoveIfThere(old) // the new file has all of it
+			return RemoveIfThere(old) // the new file has its contents
 		}
 	}
 	return fmt.Errorf("back up metadata: %w; name a folder that can be written to with --backup-metadata", err)
 }
 
-// succeeded drops the file unless it was asked for: what comes next has one of its
-// own.
+// succeeded removes the file unless it was requested: later steps make their own.
 func (b *Backup) succeeded() {
 	if b == nil {
 		return
 	}
 	if !b.keep && b.path != "" {
-		_ = RemoveIfThere(b.path) // it is of no use any more, and of no harm
+		_ = RemoveIfThere(b.path) // it is no longer useful, nor harmful
 	}
 	b.path, b.saved = "", nil
 }
 
-// takenBack drops the file if everything is as it was, and else names it.
+// takenBack removes the file if everything has been undone, and otherwise names it.
 func (b *Backup) takenBack() []Leftover {
 	if b == nil || b.path == "" {
 		return nil
@@ -140,7 +139,7 @@ func (b *Backup) takenBack() []Leftover {
 	return nil
 }
 
-// writeDurably makes a file that a power cut does not take away again.
+// writeDurably makes a file that survives a power cut.
 func writeDurably(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -168,11 +167,11 @@ func withDevice(path string, flag block.OpenFlag, use func(*block.File) error) e
 	return errors.Join(use(d), d.Close())
 }
 
-// ErrBackup marks a file that is no backup of metadata.
+// ErrBackup marks a file that is not a backup of metadata.
 var ErrBackup = errors.New("not a backup of metadata")
 
-// PlanRestore makes the plan that puts back what the backup in the file at
-// path has, last area first: the devices must be free.
+// PlanRestore plans to put back what the backup in the file at path holds, last area
+// first: the devices must not be in use.
 func PlanRestore(path string) (*Plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -5,22 +5,23 @@ import (
 	"slices"
 )
 
-// Policy says by whose rules it is decided who is in an array.
+// Policy says whose rules decide which members are in an array.
 type Policy int
 
 const (
-	// Strict takes those that both the kernel (md.c, super_1_load and
+	// Strict takes the members that both the kernel (md.c, super_1_load and
 	// super_1_validate) and mdadm without --force (Assemble.c, load_devices and
-	// Assemble) take. Each member is judged by itself first; then the freshest of
-	// the good ones has the slot.
+	// Assemble) take. Each member is judged by itself first; then each slot goes
+	// to the freshest of the good ones that claim it.
 	Strict Policy = iota
-	// AsMdadm decides as mdadm --assemble does: the freshest of those that claim
-	// a slot has it, and is judged then. The kernel has its say later.
+	// AsMdadm decides as mdadm --assemble does: each slot goes to the freshest
+	// member that claims it, and only that one is judged. The kernel may still
+	// refuse it later.
 	AsMdadm
-	// Forced is AsMdadm with --force: what others say of a member does not count,
-	// and Settle brings members up to date that fell behind.
+	// Forced is AsMdadm with --force: what other superblocks say about a member
+	// does not count, and Settle brings members that fell behind up to date.
 	Forced
-	// Arriving decides as mdadm --incremental does when members come one by one
+	// Arriving decides as mdadm --incremental does when members arrive one by one
 	// (Incremental.c, count_active): those being rebuilt count as well.
 	Arriving
 )
@@ -29,27 +30,27 @@ const (
 type Verdict struct {
 	Member *Member
 	In     bool
-	// Role is what the member is or would be in the array: by its own
-	// superblock, or by the freshest one if that is newer.
+	// Role is what the member is or would be in the array, according to its own
+	// superblock, or to the freshest one if that is newer.
 	Role        Role
 	Replacement bool
-	// State is what the kernel is told of the device (mdadm's policies).
+	// State is what the kernel is told about the device (mdadm's policies).
 	State DeviceState
-	// Events is the event count that the member is going to have. It is above
+	// Events is the event count that the member is going to have: higher than
 	// its superblock's if it is Raised.
 	Events uint64
 	Raised bool
 	// Expel marks a member that must not be in the array when it starts
 	// (Arriving).
 	Expel bool
-	// Rule is the stable id of the rule that decided: md.member.*, or that of
-	// the fault in the superblock.
+	// Rule is the stable id of the rule that decided: md.member.*, or the rule
+	// that the superblock breaks.
 	Rule string
 	// Why is the reason in one line, without the member's name.
 	Why string
 }
 
-// String gives one line: name, in or out, reason, rule.
+// String returns one line: name, in or out, reason, rule.
 func (v Verdict) String() string {
 	word := "out"
 	if v.In {
@@ -58,11 +59,11 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("%s: %s: %s [%s]", v.Member.Name, word, v.Why, v.Rule)
 }
 
-// TwinsError is two 0.90 members that claim the same slot with the same event
-// count: overlapping partitions look like that.
+// TwinsError says that two 0.90 members claim the same slot with the same event
+// count, as overlapping partitions do.
 type TwinsError struct{ First, Second *Member }
 
-// Error gives one line.
+// Error returns one line.
 func (e *TwinsError) Error() string {
 	return fmt.Sprintf("%s and %s appear to have very similar superblocks", e.First.Name, e.Second.Name)
 }
@@ -71,27 +72,29 @@ func (e *TwinsError) Error() string {
 type Assembly struct {
 	Policy Policy
 	UUID   UUID
-	// Freshest is the member whose word counts: the one with a slot and the
-	// highest event count. It is nil if there is none; then everybody is out.
+	// Freshest is the member that the others are measured against: of those with
+	// a slot, the one with the highest event count. If it is nil, there is none,
+	// and all members are out.
 	Freshest *Member
-	// Verdicts has one entry for each member that was given, in that order.
+	// Verdicts has one entry for each member, in the order they were given in.
 	Verdicts []Verdict
-	// Places has who claims what, as indices into Verdicts, -1 for nobody: place
-	// 2n is slot n, 2n+1 the replacement for it, and spares and journals follow.
-	// Whoever has a place need not be in. Strict keeps none.
+	// Places says which member claims each place, as indices into Verdicts, -1
+	// for none: place 2n is slot n, 2n+1 its replacement, and spares and journals
+	// follow. A member with a place need not be in. Strict does not fill it.
 	Places []int
 	// Slots has the member of each slot, nil where it is missing. Members that
 	// are still being rebuilt are included; see Avail.
 	Slots []*Member
-	// Replacements has the member that is to take the slot over, or nil.
+	// Replacements has the member that is to take over each slot, or nil.
 	Replacements []*Member
 	Spares       []*Member
 	Journal      *Member
-	// Twins is why nobody can be chosen at all, or nil (AsMdadm).
+	// Twins is the reason if no member can be chosen at all, else nil (AsMdadm).
 	Twins *TwinsError
 }
 
-// Groups sorts members by array, in the order of the first member of each.
+// Groups sorts members by array; the arrays are in the order of their first
+// members.
 func Groups(members []*Member) [][]*Member {
 	index := make(map[UUID]int)
 	var groups [][]*Member
@@ -109,8 +112,8 @@ func Groups(members []*Member) [][]*Member {
 
 // Assess decides what would be assembled from the members, given in any order:
 // the array that most of them belong to (the first such), with every member
-// either in or out for a stated reason. The outcome hangs on the order only
-// where two are equals: the first of them is taken.
+// either in or out for a stated reason. The order matters only where two members
+// are equal: the first is taken.
 func Assess(members []*Member, policy Policy) *Assembly {
 	a := &Assembly{Policy: policy, Verdicts: make([]Verdict, len(members))}
 	var group []*Member
@@ -138,18 +141,18 @@ func Assess(members []*Member, policy Policy) *Assembly {
 	return a
 }
 
-// table makes room for the members of the freshest one's slots. Roles are 16 bits
-// wide, so no array has more than RoleMax.
+// table makes room for as many slots as the freshest member counts. Roles are 16
+// bits wide, so no array has more than RoleMax slots.
 func (a *Assembly) table() {
 	n := min(max(a.Freshest.Slots(), 0), int(RoleMax))
 	a.Slots, a.Replacements = make([]*Member, n), make([]*Member, n)
 }
 
-// freshest gives the member of those with a slot that has the highest event
-// count; the first of them. A member that is only being rebuilt and one update
-// ahead does not count beside complete ones: the power went while the
-// superblocks were being written, and those of the others may not even know of
-// it yet. mdadm goes by it all the same, and finds that everybody else is out.
+// freshest returns the member with the highest event count of those with a slot,
+// the first if several have it. A member that is still being rebuilt and one
+// update ahead does not count beside complete ones: the power failed while the
+// superblocks were being written, and those of the others may not mention it yet.
+// mdadm measures against it all the same, and finds that all others are out.
 func freshest(group []*Member, policy Policy) *Member {
 	best := freshestOf(group, policy.mayLead)
 	if best == nil || policy == Arriving || best.RecoveryOffset() == MaxSector || best.Reshape() != nil {
@@ -175,8 +178,8 @@ func (p Policy) mayLead(m *Member) bool {
 	return m.State().InSync() && !m.Damaged()
 }
 
-// freshestOf prefers members to replacements, as mdadm asks for a device in sync
-// (Assemble.c, load_devices).
+// freshestOf prefers members to replacements, because mdadm asks for a device in
+// sync (Assemble.c, load_devices).
 func freshestOf(group []*Member, want func(*Member) bool) *Member {
 	var best *Member
 	for _, m := range group {
@@ -203,7 +206,7 @@ func (a *Assembly) foreign(m *Member) Verdict {
 	return out(m, ruleForeign, m.Role(), "belongs to array %v, not to %v", m.UUID(), a.UUID)
 }
 
-// leaderless is the verdict where nobody can say what the array is.
+// leaderless is the verdict if no superblock can say what the array is.
 func leaderless(m *Member) Verdict {
 	return out(m, ruleNoActive, m.Role(), "is a %v, and no member with a slot is there to tell what the array is", m.Role())
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// newArray gives the members of a sound 1.2 array of 64 MiB devices. edit may
-// change each superblock; whoever has a role beyond the slots is what it says.
+// newArray returns the members of a sound 1.2 array of 64 MiB devices, one for
+// each role. edit may change each superblock.
 func newArray(level Level, layout int32, slots int, roles []Role, edit func(i int, s *Super1)) []*Member {
 	members := make([]*Member, len(roles))
 	for i := range roles {
@@ -46,7 +46,7 @@ func TestAssess(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		members []*Member
-		out     map[int]string // index to rule; everybody else must be in
+		out     map[int]string // index to rule; all others must be in
 		start   error
 	}{
 		{"raid5", newArray(LevelRAID5, left, 4, roles(4, RoleSpare), nil), nil, nil},
@@ -89,8 +89,10 @@ func TestAssess(t *testing.T) {
 			s.Events += uint64(i)
 		}), map[int]string{0: "md.member.split"}, nil},
 		{"cut while a new member was written first", newArray(LevelRAID1, 0, 3, roles(3), func(i int, s *Super1) {
-			if s.DevRoles[2] = RoleSpare; i == 2 {
-				s.Events, s.DevRoles[2] = 21, 2
+			s.DevRoles[2] = RoleSpare
+			if i == 2 {
+				s.Events = 21
+				s.DevRoles[2] = 2
 				s.FeatureMap |= FeatureRecoveryOffset
 			}
 		}), map[int]string{2: "md.member.ahead"}, nil},
@@ -101,12 +103,14 @@ func TestAssess(t *testing.T) {
 			}
 		}), map[int]string{0: "md.member.stale", 1: "md.member.stale"}, ErrNotEnough},
 		{"dirty without Q", newArray(LevelRAID6, LayoutLeftSymmetric6, 4, roles(4), func(i int, s *Super1) {
-			if s.ResyncOffset = 0; i == 3 {
+			s.ResyncOffset = 0
+			if i == 3 {
 				s.FeatureMap |= FeatureRecoveryOffset
 			}
 		}), nil, nil},
 		{"dirty without data", newArray(LevelRAID6, LayoutLeftSymmetric6, 4, roles(4), func(i int, s *Super1) {
-			if s.ResyncOffset = 0; i == 2 {
+			s.ResyncOffset = 0
+			if i == 2 {
 				s.FeatureMap |= FeatureRecoveryOffset
 			}
 		}), nil, ErrDirtyDegraded},
@@ -178,7 +182,11 @@ func TestAssess(t *testing.T) {
 	} {
 		a := Assess(c.members, Strict)
 		for i, v := range a.Verdicts {
-			if want := c.out[i]; !v.In && v.Rule != want || v.In && want != "" {
+			want, out := c.out[i]
+			if v.In == out {
+				t.Errorf("%s: %v, want out: %v", c.name, v, out)
+			}
+			if out && v.Rule != want {
 				t.Errorf("%s: %v, want rule %q", c.name, v, want)
 			}
 			if strings.TrimSpace(v.Why) == "" || v.Rule == "" {

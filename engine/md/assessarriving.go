@@ -2,9 +2,9 @@ package md
 
 import "fmt"
 
-// arriving judges the members of an array that gets them one by one: those of
-// the highest event count and the one below it count, unless their own table has
-// no place for the freshest. Nobody is in before there is one to measure by.
+// arriving judges the members of an array that arrive one by one: those with the
+// highest event count or the one below it count, unless the freshest is missing
+// from their own table. No member is in before there is one to measure against.
 func (a *Assembly) arriving(members []*Member) {
 	if a.Freshest == nil {
 		for i, m := range members {
@@ -19,9 +19,9 @@ func (a *Assembly) arriving(members []*Member) {
 	a.expelSplit()
 }
 
-// judgeArrival looks at one member alone and against the freshest. Whoever is no
-// full member and ahead of it has to go; else replacements and spares are in
-// whatever their age.
+// judgeArrival judges one member by itself and against the freshest. A member that
+// is ahead of the freshest without being in sync is expelled; other replacements
+// and spares are in, whatever their event count.
 func (a *Assembly) judgeArrival(m *Member) Verdict {
 	f, s := a.Freshest, m.State()
 	stale := m.Events()+EventMargin < f.Events()
@@ -29,7 +29,7 @@ func (a *Assembly) judgeArrival(m *Member) Verdict {
 	case m.UUID() != a.UUID:
 		return a.foreign(m)
 	case s.Journal && !stale && a.Journal == nil:
-		a.Journal = m // for all that may follow
+		a.Journal = m // even if the member turns out to be out
 	}
 	switch {
 	case !s.Sync && m.Events() > f.Events():
@@ -60,7 +60,7 @@ func arrived(m *Member, why string) Verdict {
 	return v
 }
 
-// seatArrivals gives each slot to the freshest of those that claim it.
+// seatArrivals gives each slot to the freshest member that claims it.
 func (a *Assembly) seatArrivals() {
 	holders := make(map[int]int)
 	for i := range a.Verdicts {
@@ -80,7 +80,8 @@ func (a *Assembly) seatArrivals() {
 	}
 }
 
-// expelSplit takes out whoever does not know of the first slot of the freshest.
+// expelSplit expels the members whose own table says that the first slot with the
+// highest event count has no member.
 func (a *Assembly) expelSplit() {
 	known := a.Freshest.Slot()
 	for slot, m := range a.Slots {
@@ -104,7 +105,7 @@ func (a *Assembly) expelSplit() {
 }
 
 // Arrived counts the members that are in, and reports whether they can run the
-// array: those being rebuilt count as well, the kernel will see (Arriving).
+// array (Arriving). Those being rebuilt count as well; the kernel will decide.
 func (a *Assembly) Arrived() (n int, enough bool) {
 	avail := make([]bool, len(a.Slots))
 	for slot, m := range a.Slots {
@@ -114,7 +115,7 @@ func (a *Assembly) Arrived() (n int, enough bool) {
 	}
 	for _, v := range a.Verdicts {
 		if v.State.Replacement && !v.State.Journal && v.Rule != ruleForeign.ID {
-			n++ // whatever its age
+			n++ // whatever its event count
 		}
 	}
 	f := a.Freshest

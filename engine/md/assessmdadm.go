@@ -2,8 +2,8 @@ package md
 
 import "fmt"
 
-// asMdadm gives every place to the freshest member that claims it, and judges
-// those that have one.
+// asMdadm gives every place to the freshest member that claims it, and judges the
+// members that have a place.
 func (a *Assembly) asMdadm(members []*Member) {
 	if a.Freshest == nil {
 		a.measureByFirst(members)
@@ -19,13 +19,13 @@ func (a *Assembly) asMdadm(members []*Member) {
 		if *v = a.judgeClaim(v.Member, place); v.In {
 			a.settleIn(v, place)
 		} else if v.Rule == RuleSplit {
-			a.Places[place] = -1 // not even offered to the kernel
+			a.Places[place] = -1 // mdadm does not even offer it to the kernel
 		}
 	}
 }
 
-// measureByFirst goes by the first member where none can lead, as mdadm does; the
-// kernel has the last word.
+// measureByFirst takes the first member as the measure if no other will do, as
+// mdadm does; the kernel has the last word.
 func (a *Assembly) measureByFirst(members []*Member) {
 	for _, m := range members {
 		if m.UUID() == a.UUID {
@@ -36,7 +36,8 @@ func (a *Assembly) measureByFirst(members []*Member) {
 	a.table()
 }
 
-// claim fills Places, and says that whoever lost has lost.
+// claim fills Places, and writes the verdicts on members that lost their place to
+// a fresher one.
 func (a *Assembly) claim(members []*Member) *TwinsError {
 	nextSpare, path := 0, 0
 	for i, m := range members {
@@ -66,7 +67,7 @@ func (a *Assembly) claim(members []*Member) *TwinsError {
 	return nil
 }
 
-// At gives the index of who claims a place, or -1.
+// At returns the index of the member that claims a place, or -1.
 func (a *Assembly) At(place int) int {
 	if place < len(a.Places) {
 		return a.Places[place]
@@ -74,8 +75,8 @@ func (a *Assembly) At(place int) int {
 	return -1
 }
 
-// put gives place to member i. The table grows by some places more than it
-// needs, as mdadm's does, whose list of empty slots ends where its table does.
+// put gives a place to member i. The table grows by a few more places than needed,
+// as mdadm's does: its list of empty slots ends where its table does.
 func (a *Assembly) put(place, i int) {
 	if place >= len(a.Places) {
 		for range place + 10 - len(a.Places) {
@@ -85,12 +86,12 @@ func (a *Assembly) put(place, i int) {
 	a.Places[place] = i
 }
 
-// older is the verdict on a member whose place a fresher one has.
+// older is the verdict on a member whose place is held by one no older.
 func older(m, holder *Member) Verdict {
 	return out(m, ruleDuplicate, m.Role(), "claims the place of %s, which is no older", holder.Name)
 }
 
-// judgeClaim looks at the member that has a place.
+// judgeClaim judges a member that has a place.
 func (a *Assembly) judgeClaim(m *Member, place int) Verdict {
 	f, s := a.Freshest, m.State()
 	if f.Level() != LevelMultipath && !s.Journal && !s.Active { // every path counts, whatever its flags say
@@ -101,7 +102,7 @@ func (a *Assembly) judgeClaim(m *Member, place int) Verdict {
 	}
 	v := a.judgeEvents(m)
 	if s.Journal && !f.NeedsJournal() && f.Level() != LevelMultipath {
-		v.State.Faulty = true // a journal of an array that has none
+		v.State.Faulty = true // the array has no journal
 		if !v.In && v.Rule != RuleSplit {
 			v.Rule = RuleFaulty
 		}
@@ -109,8 +110,8 @@ func (a *Assembly) judgeClaim(m *Member, place int) Verdict {
 	return v
 }
 
-// judgeEvents compares with the freshest. An event count above its own belongs to
-// a stray spare.
+// judgeEvents compares a member with the freshest. An event count above that of
+// the freshest belongs to a stray spare.
 func (a *Assembly) judgeEvents(m *Member) Verdict {
 	f := a.Freshest
 	switch {
@@ -124,7 +125,7 @@ func (a *Assembly) judgeEvents(m *Member) Verdict {
 	return accepted(m, m.Role())
 }
 
-// settleIn puts a member that is in where its place is.
+// settleIn puts a member that is in where it belongs.
 func (a *Assembly) settleIn(v *Verdict, place int) {
 	slot := place / 2
 	switch {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// strict judges every member and gives those that are good their places.
+// strict judges every member and gives the good ones their places.
 func (a *Assembly) strict(members []*Member) {
 	for i, m := range members {
 		v := a.judge(m)
@@ -17,8 +17,8 @@ func (a *Assembly) strict(members []*Member) {
 	a.dropUnused()
 }
 
-// activeSlot is the slot of a member that has one by its own word. Members of a
-// multipath array have none on disk: any will do.
+// activeSlot is the slot of a member according to its own superblock, if it has
+// one. Members of a multipath array have none on disk: any will do.
 func (m *Member) activeSlot() (int, bool) {
 	if m.Level() == LevelMultipath {
 		return 0, true
@@ -26,7 +26,7 @@ func (m *Member) activeSlot() (int, bool) {
 	return m.Role().Slot()
 }
 
-// judge looks at one member alone and against the freshest.
+// judge judges one member by itself and against the freshest.
 func (a *Assembly) judge(m *Member) Verdict {
 	own := m.Role()
 	if m.UUID() != a.UUID {
@@ -56,8 +56,8 @@ func (a *Assembly) judge(m *Member) Verdict {
 	}
 	switch {
 	case own == RoleJournal && m.Events() == f.Events()+1:
-		// A cut while all superblocks were being written. The journal is none
-		// that mdadm or the kernel go by, so it is the others that are behind.
+		// The power failed while all superblocks were being written. mdadm and the
+		// kernel do not measure against a journal, so it may be one ahead.
 	case m.Events() > f.Events():
 		return out(m, ruleAhead, own, "has event count %d, ahead of %s with %d", m.Events(), f.Name, f.Events())
 	case m.Events()+1 < f.Events():
@@ -80,7 +80,7 @@ func (a *Assembly) judge(m *Member) Verdict {
 	return accepted(m, role)
 }
 
-// accepted is the verdict on a member that is in; its place says why.
+// accepted is the verdict on a member that is in; Why follows from its place.
 func accepted(m *Member, role Role) Verdict {
 	return Verdict{
 		Member: m, In: true, Role: role, Replacement: role < RoleMax && m.Replacement(),
@@ -105,9 +105,9 @@ func (m *Member) lists(slot int) bool {
 	return slices.Contains(m.Super1.DevRoles, Role(slot))
 }
 
-// geometryDiffers compares what all members of an array must agree on. The
-// kernel's list is level, layout and chunk for 1.x and all constant words for
-// 0.90; mdadm adds the rest (super0.c and super1.c, compare_super).
+// geometryDiffers compares what all members of an array must agree on. The kernel
+// compares level, layout and chunk for 1.x and all constant words for 0.90; mdadm
+// compares the rest as well (super0.c and super1.c, compare_super).
 func geometryDiffers(f, m *Member) (*Rule, string) {
 	if f.Version != m.Version {
 		return ruleVersion, fmt.Sprintf("has metadata %v, %s has %v", m.Version, f.Name, f.Version)
@@ -131,8 +131,8 @@ func geometryDiffers(f, m *Member) (*Rule, string) {
 	return nil, ""
 }
 
-// seat gives an accepted member its place, unless another one has it: then the
-// one that is fresher, or came first, keeps it.
+// seat gives an accepted member its place. If another member has it, the fresher
+// one, or else the first, keeps it.
 func (a *Assembly) seat(v *Verdict, earlier []*Member) {
 	m := v.Member
 	if m.Level() == LevelMultipath {
@@ -193,8 +193,8 @@ func duplicate(m, keeper *Member, role Role) Verdict {
 	return out(m, ruleDuplicate, role, "claims %v, which %s has", role, keeper.Name)
 }
 
-// dropUnused turns a replacement whose slot has no other member into the
-// slot's member if it is complete, as mdadm's count of slots does.
+// dropUnused makes a replacement whose slot has no other member the slot's member,
+// as mdadm does when it counts slots.
 func (a *Assembly) dropUnused() {
 	for i, r := range a.Replacements {
 		if r != nil && a.Slots[i] == nil {

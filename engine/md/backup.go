@@ -26,15 +26,15 @@ func (s BackupSection) End() uint64 { return s.Start + s.Length }
 // that a reshape is about to overwrite (Grow.c, struct mdp_backup_super):
 // little-endian, sectors.
 type Backup struct {
-	Second   bool             // it can hold two sections
-	UUID     UUID             // the array's, as Member.NativeUUID gives it
+	Second   bool             // the backup can hold two sections
+	UUID     UUID             // the array's, as Member.NativeUUID returns it
 	MTime    uint64           // when it was written: seconds
 	DevStart uint64           // where the first section's data is on the device or in the file
-	Offset2  uint64           // where the second's is, from there
-	Sections [2]BackupSection // the second only counts with Second
+	Offset2  uint64           // where the second section's data is, from DevStart
+	Sections [2]BackupSection // the second counts only with Second
 }
 
-// ErrBackup marks bytes that are no header of a backup.
+// ErrBackup marks bytes that are not the header of a backup.
 var ErrBackup = errors.New("no backup of a reshape")
 
 // ErrBackupSum marks a header whose checksum is wrong; it is an ErrBackup too.
@@ -42,15 +42,15 @@ var ErrBackupSum = fmt.Errorf("%w: wrong checksum", ErrBackup)
 
 const (
 	backupMagic = "md_backup_data-"
-	backupSum1  = 64 // where the first checksum is: it covers what is before
+	backupSum1  = 64 // where the first checksum is: it covers the bytes before it
 	// BackupSum2 is where the second checksum of a header of version 2 is, in
-	// bytes: it covers what is before (Grow.c, struct mdp_backup_super).
+	// bytes: it covers the bytes before it (Grow.c, struct mdp_backup_super).
 	BackupSum2 = 96
 )
 
-// backupSum is mdadm's checksum: it takes the first byte over and over, so it
-// depends on nothing but the length (Grow.c, bsb_csum). Whoever wants to read
-// its backups has to accept that.
+// backupSum is mdadm's checksum. It adds the first byte over and over, so it
+// depends on nothing but the length (Grow.c, bsb_csum); to read mdadm's backups
+// means to accept that.
 func backupSum(b []byte, n int) uint32 {
 	var sum uint32
 	for range n {
@@ -60,8 +60,8 @@ func backupSum(b []byte, n int) uint32 {
 }
 
 // ParseBackup reads a header from the first 512 bytes of b. It fails with
-// ErrBackup; with ErrBackupSum for a wrong checksum, and with a *binfmt.Error of
-// class binfmt.ErrCorrupt too for a place that no device has.
+// ErrBackup: for a wrong checksum this is ErrBackupSum, and for a place that no
+// device has it wraps a *binfmt.Error of class binfmt.ErrCorrupt.
 func ParseBackup(b []byte) (*Backup, error) {
 	if len(b) < BackupSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBackup, len(b))
@@ -89,9 +89,9 @@ func ParseBackup(b []byte) (*Backup, error) {
 	return v, nil
 }
 
-// check wants every place and every end of one to be a number of bytes that an
-// offset can have: mdadm reckons in these, and so does whoever reads the data.
-// The names are those of struct mdp_backup_super.
+// check reports an error if the start or end of a section, in bytes, does not fit
+// into an int64 offset: mdadm and readers of the data compute with those. The
+// names are those of struct mdp_backup_super.
 func (v *Backup) check() error {
 	const most = math.MaxInt64 / SectorSize
 	for _, f := range []struct {
@@ -140,7 +140,7 @@ func (v *Backup) AppendTo(b []byte) []byte {
 }
 
 // Span is the stretch of the array from the start of the first section kept to
-// the end of the last, in sectors; empty if none is.
+// the end of the last, in sectors; empty if none is kept.
 func (v *Backup) Span() (lo, hi uint64) {
 	for _, s := range v.Sections {
 		switch {

@@ -29,7 +29,7 @@ func TestBackupHeader(t *testing.T) {
 			}
 		}
 	}
-	// Places that are no offsets in bytes.
+	// Places too large to be offsets in bytes.
 	for field, change := range map[string]func(*Backup){
 		"devstart":    func(v *Backup) { v.DevStart = 1 << 55 },
 		"arraystart":  func(v *Backup) { v.Sections[0].Start = 1 << 63 },
@@ -40,16 +40,19 @@ func TestBackupHeader(t *testing.T) {
 	} {
 		v := Backup{Second: true, DevStart: 8, Offset2: 64, Sections: [2]BackupSection{{Start: 5, Length: 7}, {Start: 12, Length: 7}}}
 		change(&v)
-		var bad *binfmt.Error
-		if _, err := ParseBackup(v.AppendTo(nil)); !errors.Is(err, ErrBackup) || !errors.Is(err, binfmt.ErrCorrupt) ||
-			!errors.As(err, &bad) || bad.Field != field {
+		_, err := ParseBackup(v.AppendTo(nil))
+		if !errors.Is(err, ErrBackup) || !errors.Is(err, binfmt.ErrCorrupt) {
 			t.Errorf("%s: %v", field, err)
+		}
+		var bad *binfmt.Error
+		if !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("%s: the error is about another field: %v", field, err)
 		}
 	}
 	if _, err := ParseBackup(make([]byte, 100)); !errors.Is(err, ErrBackup) {
 		t.Error(err)
 	}
-	// mdadm's sum over any 64 bytes that begin with "m".
+	// mdadm's sum is the same for any 64 bytes that begin with "m".
 	raw := (&Backup{}).AppendTo(nil)
 	if got := binary.LittleEndian.Uint32(raw[backupSum1:]); got != 0x24924915 {
 		t.Errorf("checksum %#x", got)

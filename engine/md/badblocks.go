@@ -31,8 +31,8 @@ const (
 
 // ParseBadBlocks reads a bad block log: entries of 8 bytes up to one of all
 // ones, or the end of b. shift is bblog_shift: entries count 1<<shift sectors.
-// It fails with class binfmt.ErrCorrupt for a shift that makes no sense and for
-// entries that are empty or overflow.
+// It fails with class binfmt.ErrCorrupt if the shift makes no sense, or an entry
+// is empty or overflows.
 func ParseBadBlocks(b []byte, shift uint8) ([]BadBlock, error) {
 	if shift > 21 {
 		return nil, &binfmt.Error{
@@ -60,8 +60,8 @@ func ParseBadBlocks(b []byte, shift uint8) ([]BadBlock, error) {
 }
 
 // AppendBadBlocks appends a bad block log of size sectors: the list, then all
-// ones. It fails if the list does not fit, or if a run is no whole number of
-// blocks of 1<<shift sectors or longer than BadBlockMaxLen of them.
+// ones. It fails if the list does not fit, or if a run is not a whole number of
+// blocks of 1<<shift sectors, or longer than BadBlockMaxLen of them.
 func AppendBadBlocks(b []byte, list []BadBlock, shift uint8, size uint16) ([]byte, error) {
 	room := int(size) * SectorSize / badBlockSize
 	if len(list) > room {
@@ -81,7 +81,7 @@ func AppendBadBlocks(b []byte, list []BadBlock, shift uint8, size uint16) ([]byt
 	return b, nil
 }
 
-// BadBlockLog is where the member's bad block log is, bytes from the start of
+// BadBlockLog is where the member's bad block log is, in bytes from the start of
 // the device, and its length in bytes; ok is false if there is none.
 func (m *Member) BadBlockLog() (off, length int64, ok bool) {
 	s := m.Super1
@@ -92,8 +92,7 @@ func (m *Member) BadBlockLog() (off, length int64, ok bool) {
 }
 
 // ReadBadBlocks reads the member's bad block log. The list is empty if there is
-// no log, or if FeatureBadBlocks is not set: then what the log holds does not
-// count.
+// no log, or if FeatureBadBlocks is not set, because the log does not count then.
 func (m *Member) ReadBadBlocks(d block.Device) ([]BadBlock, error) {
 	off, length, ok := m.BadBlockLog()
 	if !ok || m.Super1.FeatureMap&FeatureBadBlocks == 0 {

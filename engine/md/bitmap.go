@@ -15,7 +15,7 @@ const BitmapMagic = 0x6d746962
 
 // Bitmap versions (md-bitmap.h, BITMAP_MAJOR_*).
 const (
-	BitmapHostEndian   = 3 // bits lie in machine words of the host's byte order
+	BitmapHostEndian   = 3 // bits are in machine words of the host's byte order
 	BitmapLittleEndian = 4
 	BitmapClustered    = 5 // one copy for each node
 	BitmapLockless     = 6 // one byte for each chunk, Linux 6.18+
@@ -39,7 +39,7 @@ const (
 		BitmapClean | BitmapDaemonBusy | BitmapHostOrder
 )
 
-// String gives the words of the bits that are set, separated by blanks; "ok" if
+// String returns the words for the bits that are set, separated by blanks; "ok" if
 // there are none.
 func (s BitmapState) String() string {
 	if s == 0 {
@@ -76,17 +76,17 @@ type Bitmap struct {
 	UUID            UUID   // the array's, as bytes; see UUID.Native for 0.90
 	Events          uint64 // equal to the superblock's, or one ahead
 	EventsCleared   uint64 // Events when bits were last cleared
-	SyncSize        uint64 // sectors that the bits stand for
+	SyncSize        uint64 // sectors that the bits cover
 	State           BitmapState
 	ChunkSize       uint32 // bytes for each bit; in version 6 sectors for each byte
 	DaemonSleep     uint32 // seconds between cleanings
-	WriteBehind     uint32 // most writes behind on write-mostly members
-	SectorsReserved uint32 // room for the whole bitmap; 0 if nobody wrote it down
+	WriteBehind     uint32 // the most outstanding writes on write-mostly members
+	SectorsReserved uint32 // space for the whole bitmap; 0 if not recorded
 	Nodes           uint32 // version 5: copies
 	ClusterName     [64]byte
 	Pad             [120]byte
 
-	// Offset is where ReadBitmap found it: bytes from the device's start.
+	// Offset is where ReadBitmap found it, in bytes from the device's start.
 	Offset int64
 	// order is the byte order of the machine that wrote a version 3 bitmap.
 	order binary.ByteOrder
@@ -99,8 +99,8 @@ const BitmapSuperSize = 256
 // (md-llbitmap.c, BITMAP_DATA_OFFSET).
 const llbitmapDataOffset = 1024
 
-// BitmapLayout is the field table of a bitmap's superblock, for errors that
-// name a field of one (drivers/md/md-bitmap.h, bitmap_super_s).
+// BitmapLayout is the field table of a bitmap's superblock, also for errors that
+// name one of its fields (drivers/md/md-bitmap.h, bitmap_super_s).
 var BitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
 	type s = Bitmap
 	return binfmt.New("md-bitmap", BitmapSuperSize,
@@ -124,15 +124,15 @@ var BitmapLayout = sync.OnceValue(func() *binfmt.Layout[Bitmap] {
 // ParseBitmap reads a bitmap superblock from the first 256 bytes of b.
 //
 // Without one it returns nil and an error of class binfmt.ErrTruncated or
-// binfmt.ErrMagic. If what was found is one that the kernel would not use, it
+// binfmt.ErrMagic. If it finds a superblock that the kernel would not use, it
 // returns both: the superblock to look at, and the reason, of class
 //   - binfmt.ErrUnsupported for another version,
-//   - binfmt.ErrCorrupt for a chunk size that is no power of two from 512 bytes
-//     up, and for more nodes than a cluster has.
+//   - binfmt.ErrCorrupt for a chunk size that is not a power of two from 512
+//     bytes up, and for more nodes than a cluster has.
 //
-// SyncSize and SectorsReserved are not judged here, as the kernel does not go by
-// them: it takes the array's own size. They are rules of CheckDevice, and
-// whoever reads the bits is told if there is no device for them.
+// SyncSize and SectorsReserved are not checked here, because the kernel does not
+// use them: it takes the array's own size. CheckDevice has rules about them, and
+// reading the bits fails if they do not fit on the device.
 func ParseBitmap(b []byte) (*Bitmap, error) {
 	l := BitmapLayout()
 	v := &Bitmap{order: binary.LittleEndian}
@@ -157,8 +157,8 @@ func ParseBitmap(b []byte) (*Bitmap, error) {
 	return v, nil
 }
 
-// bitmapMaxNodes is more nodes than a cluster has; a larger number is damage, and
-// would be looped over.
+// bitmapMaxNodes is more than any cluster has nodes; a larger number is damage,
+// and would be a long loop.
 const bitmapMaxNodes = 1024
 
 // AppendTo appends the 256 bytes of the superblock.
@@ -169,8 +169,8 @@ func (v *Bitmap) AppendTo(b []byte) []byte {
 	return b
 }
 
-// ChunkSectors is how many sectors a bit stands for (in version 6, a byte); 0
-// if the field says less than one sector, or no whole number of them.
+// ChunkSectors is how many sectors a bit (in version 6, a byte) stands for; 0 if
+// the field is less than one sector, or not a whole number of sectors.
 func (v *Bitmap) ChunkSectors() uint64 {
 	if v.Version == BitmapLockless {
 		return uint64(v.ChunkSize)
@@ -183,7 +183,7 @@ func (v *Bitmap) ChunkSectors() uint64 {
 
 // Chunks is how many bits (in version 6, bytes) the bitmap has: SyncSize
 // divided by the chunk, rounded up. A lockless bitmap that is yet to be set up
-// has none: the kernel goes by neither its chunk size nor what lies behind it
+// has none: the kernel uses neither its chunk size nor the bytes that follow
 // (md-llbitmap.c, llbitmap_read_sb).
 func (v *Bitmap) Chunks() uint64 {
 	c := v.ChunkSectors()
@@ -197,7 +197,7 @@ func (v *Bitmap) Chunks() uint64 {
 	return n
 }
 
-// DataOffset is where the bits begin, bytes from the superblock's start.
+// DataOffset is where the bits begin, in bytes from the superblock's start.
 func (v *Bitmap) DataOffset() int64 {
 	if v.Version == BitmapLockless {
 		return llbitmapDataOffset
@@ -205,11 +205,11 @@ func (v *Bitmap) DataOffset() int64 {
 	return BitmapSuperSize
 }
 
-// bitmapMaxLen bounds what a length is computed from, so that sums of lengths
-// do not overflow: no device is that large.
+// bitmapMaxLen bounds lengths, so that their sums do not overflow: no device is
+// that large.
 const bitmapMaxLen = 1 << 62
 
-// Len is the length in bytes of the superblock and its bits; of one copy, if
+// Len is the length in bytes of the superblock and its bits, or of one copy if
 // there are several.
 func (v *Bitmap) Len() uint64 {
 	n := v.Chunks()
@@ -223,8 +223,8 @@ func (v *Bitmap) Len() uint64 {
 // bitmap are (md-bitmap.c, md_bitmap_read_sb).
 func (v *Bitmap) CopyLen() uint64 { return (v.Len() + 4095) &^ 4095 }
 
-// Copies is how many copies there are: Nodes of a clustered bitmap, else 1. A
-// number that ParseBitmap refuses is cut to the most it takes.
+// Copies is how many copies there are: Nodes for a clustered bitmap, else 1. A
+// number that ParseBitmap refuses is reduced to the largest that it accepts.
 func (v *Bitmap) Copies() int {
 	if v.Version == BitmapClustered && v.Nodes > 0 {
 		return int(min(v.Nodes, bitmapMaxNodes))

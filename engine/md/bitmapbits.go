@@ -9,16 +9,16 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// ChunkState is what a bitmap says of a chunk. Plain bitmaps know ChunkClean and
-// ChunkDirty only; the numbers are those of the lockless bitmap (md-llbitmap.c,
-// enum llbitmap_state).
+// ChunkState is what a bitmap says about a chunk. Plain bitmaps have only
+// ChunkClean and ChunkDirty; the numbers are those of the lockless bitmap
+// (md-llbitmap.c, enum llbitmap_state).
 type ChunkState uint8
 
 // Chunk states.
 const (
 	ChunkUnwritten         ChunkState = 0 // never written
 	ChunkClean             ChunkState = 1 // members agree
-	ChunkDirty             ChunkState = 2 // being written, or was when the power went
+	ChunkDirty             ChunkState = 2 // being written, or was when the power failed
 	ChunkNeedSync          ChunkState = 3
 	ChunkSyncing           ChunkState = 4
 	ChunkNeedSyncUnwritten ChunkState = 5
@@ -32,7 +32,7 @@ var chunkStateWords = [chunkStates]string{
 	"need_sync_unwritten", "syncing_unwritten", "clean_unwritten",
 }
 
-// String gives the word.
+// String returns the word.
 func (s ChunkState) String() string {
 	if int(s) < len(chunkStateWords) {
 		return chunkStateWords[s]
@@ -41,8 +41,9 @@ func (s ChunkState) String() string {
 }
 
 // Dirty reports whether a chunk in this state is to be resynced when the array
-// is assembled after a power cut: written but not known to be the same on all
-// members. States the kernel does not know count as dirty, as it resyncs them.
+// is assembled after a power failure: written but not known to be the same on all
+// members. States that the kernel does not know count as dirty, because it
+// resyncs them.
 func (s ChunkState) Dirty() bool {
 	switch s {
 	case ChunkUnwritten, ChunkClean, ChunkCleanUnwritten, ChunkNeedSyncUnwritten, ChunkSyncingUnwritten:
@@ -61,9 +62,9 @@ type ChunkRun struct {
 const bitmapReadSize = 64 << 10
 
 // Runs yields every chunk of the bitmap in order, as runs of equal state, read
-// from the device at v.Offset a piece at a time. An error ends it: a failed
-// read; or a bitmap that reaches past the end of the device, of which nothing is
-// read.
+// piece by piece from the device at v.Offset. It ends with an error if a read
+// fails. If the bitmap reaches past the end of the device, it yields an error and
+// reads nothing.
 func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 	return func(yield func(ChunkRun, error) bool) {
 		if err := v.Within(d, v.Offset, v.Len()); err != nil {
@@ -75,7 +76,7 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 			total = v.Chunks()
 			buf   []byte
 			pos   = v.Offset + v.DataOffset()
-			per   = uint64(8) // chunks for each byte
+			per   = uint64(8) // chunks in each byte
 		)
 		if v.Version == BitmapLockless {
 			per = 1
@@ -115,8 +116,8 @@ func (v *Bitmap) Runs(d block.Device) iter.Seq2[ChunkRun, error] {
 	}
 }
 
-// ReadBits fills buf with the bits' bytes from pos, in bytes from the device's
-// start. What is not on the device is an error before it is read.
+// ReadBits fills buf with the bytes of the bits at pos, in bytes from the device's
+// start. It fails without reading if they are not all on the device.
 func (v *Bitmap) ReadBits(d block.Device, buf []byte, pos int64) error {
 	if err := v.Within(d, pos, uint64(len(buf))); err != nil {
 		return err
@@ -124,8 +125,8 @@ func (v *Bitmap) ReadBits(d block.Device, buf []byte, pos int64) error {
 	return block.ReadFull(d, buf, pos)
 }
 
-// Within wants n bytes from pos to be on the device. What a header counts goes
-// through here before memory is taken for it.
+// Within returns an error unless n bytes from pos are on the device. Sizes from a
+// header are checked here before memory is allocated for them.
 func (v *Bitmap) Within(d block.Device, pos int64, n uint64) error {
 	if pos >= 0 && pos <= d.Size() && n <= uint64(d.Size()-pos) {
 		return nil
@@ -137,9 +138,9 @@ func (v *Bitmap) Within(d block.Device, pos int64, n uint64) error {
 	}
 }
 
-// BigEndianWords reports whether bits are to be looked up in 64-bit words with
-// the highest byte first: version 3 written by a big-endian machine. (On a
-// 32-bit one they were 32-bit words; the superblock does not tell.)
+// BigEndianWords reports whether the bits are in 64-bit words with the highest
+// byte first: version 3 written by a big-endian machine. (On a 32-bit machine they
+// were 32-bit words; the superblock does not say which.)
 func (v *Bitmap) BigEndianWords() bool {
 	return v.Version == BitmapHostEndian && v.order == binary.ByteOrder(binary.BigEndian)
 }
@@ -161,11 +162,12 @@ func (v *Bitmap) stateAt(buf []byte, i uint64) ChunkState {
 // BitmapCount says how many chunks are in which state.
 type BitmapCount struct {
 	Total, Dirty uint64
-	// States counts by state; all states the kernel does not know are last.
+	// States counts the chunks in each state; the last entry counts all states
+	// that the kernel does not know.
 	States [chunkStates + 1]uint64
 }
 
-// Count reads the whole bitmap and counts.
+// Count reads the whole bitmap and counts its chunks by state.
 func (v *Bitmap) Count(d block.Device) (BitmapCount, error) {
 	var c BitmapCount
 	for run, err := range v.Runs(d) {
@@ -181,9 +183,9 @@ func (v *Bitmap) Count(d block.Device) (BitmapCount, error) {
 	return c, nil
 }
 
-// BitmapOffset is where the member's internal bitmap starts, bytes from the
-// start of the device, and whether it has one. For 0.90 that is right behind
-// the superblock.
+// BitmapOffset is where the member's internal bitmap starts, in bytes from the
+// start of the device, and whether it has one. With 0.90 it is right behind the
+// superblock.
 func (m *Member) BitmapOffset() (off int64, ok bool) {
 	if m.Super0 != nil {
 		return m.Offset + Super0Size, m.Super0.State&Super0BitmapPresent != 0
@@ -192,9 +194,9 @@ func (m *Member) BitmapOffset() (off int64, ok bool) {
 		m.Super1.FeatureMap&FeatureBitmapOffset != 0
 }
 
-// ReadBitmap reads the superblock of the member's internal bitmap, of its first
+// ReadBitmap reads the superblock of the member's internal bitmap, or of the first
 // copy if it is clustered. It returns nil and no error if the member has none.
-// As ParseBitmap, it can return both a superblock and why it is of no use.
+// Like ParseBitmap, it can return both a superblock and why it is of no use.
 func (m *Member) ReadBitmap(d block.Device) (*Bitmap, error) {
 	off, ok := m.BitmapOffset()
 	if !ok {
@@ -204,7 +206,7 @@ func (m *Member) ReadBitmap(d block.Device) (*Bitmap, error) {
 }
 
 // ReadBitmapNode reads the superblock of one node's copy of a clustered bitmap,
-// given that of the first.
+// given the superblock of the first copy.
 func (m *Member) ReadBitmapNode(d block.Device, first *Bitmap, node int) (*Bitmap, error) {
 	if node < 0 || node >= first.Copies() || first.CopyLen() > uint64(d.Size()) {
 		return nil, &binfmt.Error{
@@ -231,7 +233,7 @@ func (m *Member) readBitmapAt(d block.Device, off int64) (*Bitmap, error) {
 }
 
 // NativeUUID is the array's uuid as the kernel copies it to a bitmap, a PPL or
-// a journal: bytes as they lie in its memory.
+// a journal: the bytes as they are in its memory.
 func (m *Member) NativeUUID() UUID {
 	if m.Super0 != nil {
 		return m.Super0.UUID().Native(m.Super0.order())

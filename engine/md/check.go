@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/engine/finding"
 )
 
-// Rules about what lies beside the superblocks, and that need the device.
+// Rules about the metadata beside the superblocks, which need the device.
 var (
 	ruleRead          = &Rule{"md.read", "", finding.Fatal, "the metadata can be read"}
 	ruleNone          = &Rule{"md.none", "", finding.Fatal, "there is a superblock"}
@@ -29,15 +29,15 @@ func deviceRules() []*Rule {
 	}, logRules())
 }
 
-// checker collects what goes to the caller of a check.
+// checker passes findings to the caller of a check.
 type checker struct {
 	m    *Member
 	yld  func(finding.Finding) bool
-	over bool // the caller has had enough
+	over bool // the caller wants no more
 }
 
-// report yields a finding. off is in bytes from the start of the device, -1 for
-// no place.
+// report yields a finding. off is in bytes from the start of the device, -1 if the
+// finding has no place.
 func (c *checker) report(r *Rule, off, length int64, why string, args ...any) {
 	if c.over {
 		return
@@ -60,7 +60,7 @@ func (c *checker) failed(r *Rule, err error) {
 	c.report(r, -1, 0, "%v", err)
 }
 
-// applyRules runs the rules of a structure that lies at base.
+// applyRules applies the rules to the structure at base.
 func applyRules[S any](c *checker, rules []superRule[S], l *binfmt.Layout[S], base int64, s *S) {
 	for i := range rules {
 		r := &rules[i]
@@ -77,8 +77,8 @@ func applyRules[S any](c *checker, rules []superRule[S], l *binfmt.Layout[S], ba
 	}
 }
 
-// ruleFor gives the rule that an error of a parser stands for: the first one
-// about its field.
+// ruleFor returns the rule that a parser's error is about: the first one for its
+// field.
 func ruleFor[S any](rules []superRule[S], err error) *Rule {
 	var e *binfmt.Error
 	if errors.As(err, &e) {
@@ -94,8 +94,8 @@ func ruleFor[S any](rules []superRule[S], err error) *Rule {
 	return ruleRead
 }
 
-// Check yields what is wrong with a member: superblock, bitmap, bad block log,
-// partial parity log, journal. It changes nothing and goes on after the first
+// Check yields what is wrong with a member's superblock, bitmap, bad block log,
+// partial parity log and journal. It changes nothing and goes on after the first
 // finding; a sound member yields none.
 func Check(d block.Device, m *Member) iter.Seq[finding.Finding] {
 	return func(yield func(finding.Finding) bool) {
@@ -115,9 +115,9 @@ func Check(d block.Device, m *Member) iter.Seq[finding.Finding] {
 	}
 }
 
-// CheckDevice reads the superblock of d as ReadMember does and yields what
-// Check does. If there is none it yields one finding for each place that looks
-// as if there had been one, or one that there is none.
+// CheckDevice reads the superblock of d as ReadMember does and yields what Check
+// does. If there is none, it yields a finding for each place that looks as if it
+// had held one, or else a finding that there is none.
 func CheckDevice(d block.Device, want ...Version) iter.Seq[finding.Finding] {
 	return func(yield func(finding.Finding) bool) {
 		m, err := ReadMember(d, want...)
@@ -154,8 +154,8 @@ func CheckDevice(d block.Device, want ...Version) iter.Seq[finding.Finding] {
 	}
 }
 
-// lostMagic reports a superblock of which only the magic number is gone: with
-// it, the checksum is right.
+// lostMagic reports a superblock that has lost only its magic number: once it is
+// put back, the checksum is right.
 func (c *checker) lostMagic(d block.Device, v Version) bool {
 	off, ok := v.SuperOffset(d.Size())
 	if !ok {
@@ -224,7 +224,7 @@ func (c *checker) bitmap(d block.Device) {
 		return
 	}
 	if off < 0 || off > d.Size()-BitmapSuperSize {
-		return // md1.bitmap_offset has said so
+		return // md1.bitmap_offset has reported it
 	}
 	b, err := c.m.ReadBitmap(d)
 	if b == nil {
@@ -268,7 +268,7 @@ func (c *checker) bitmapSuper(b *Bitmap, err error) {
 
 func (c *checker) bitmapBits(d block.Device, b *Bitmap) {
 	if c.over || b.Len() > uint64(d.Size()) {
-		return // md.bitmap.sectors_reserved has said so
+		return // md.bitmap.sectors_reserved has reported it
 	}
 	for run, err := range b.Runs(d) {
 		switch {
@@ -289,7 +289,7 @@ func (c *checker) badBlocks(d block.Device) {
 	off, length, ok := c.m.BadBlockLog()
 	if !ok || c.over || c.m.Super1.FeatureMap&FeatureBadBlocks == 0 ||
 		c.m.Super1.BblogSize > badBlockMaxSectors || off < 0 || off > d.Size()-length {
-		return // md1.bblog_* have said so
+		return // md1.bblog_* have reported it
 	}
 	list, err := c.m.ReadBadBlocks(d)
 	if err != nil {

@@ -31,7 +31,7 @@ func logRules() []*Rule {
 	}
 }
 
-// PPLLog is where the member's partial parity log is, bytes from the start of
+// PPLLog is where the member's partial parity log is, in bytes from the start of
 // the device, and its length in bytes; ok is false if there is none.
 func (m *Member) PPLLog() (off, length int64, ok bool) {
 	if m.Super1 == nil || !m.Super1.HasPPL() {
@@ -42,7 +42,7 @@ func (m *Member) PPLLog() (off, length int64, ok bool) {
 }
 
 // ReadPPL reads the header at the start of the member's partial parity log. It
-// returns nil and no error if the member has no log. With multiple_ppls further
+// returns nil and no error if the member has no log. With multiple_ppls, more
 // headers may follow, each Len bytes after the one before.
 func (m *Member) ReadPPL(d block.Device) (*PPLHeader, error) {
 	off, _, ok := m.PPLLog()
@@ -61,12 +61,12 @@ func (m *Member) readPPLAt(d block.Device, off int64) (*PPLHeader, error) {
 	return h, binfmt.At(err, m.Name, off)
 }
 
-// ppl follows the headers as the kernel does (raid5-ppl.c,
+// ppl checks the headers in turn, as the kernel reads them (raid5-ppl.c,
 // ppl_load_distributed): up to the first that does not match.
 func (c *checker) ppl(d block.Device) {
 	off, length, ok := c.m.PPLLog()
 	if _, slot := c.m.Role().Slot(); !ok || !slot || c.over || off < 0 || length < PPLHeaderSize || off > d.Size()-length {
-		return // md1.ppl has said so; spares have nothing in their log
+		return // md1.ppl has reported it, or it is a spare, whose log is empty
 	}
 	for at := off; at <= off+length-PPLHeaderSize && !c.over; {
 		h, err := c.m.readPPLAt(d, at)
@@ -131,7 +131,7 @@ func (c *checker) pplHeader(d block.Device, h *PPLHeader, at, end int64) {
 	}
 }
 
-// sumOf is the crc32c of a range of the device, read a piece at a time.
+// sumOf is the crc32c of a range of the device, read piece by piece.
 func sumOf(d block.Device, off, length int64) (uint32, error) {
 	buf := make([]byte, min(length, bitmapReadSize))
 	var sum uint32
@@ -146,9 +146,9 @@ func sumOf(d block.Device, off, length int64) (uint32, error) {
 	return sum, nil
 }
 
-// journal follows a journal device from its tail as the kernel does
+// journal follows the blocks of a journal device from its tail, as the kernel does
 // (raid5-cache.c, r5l_load_log and r5l_recovery_log): up to the first block that
-// is not the next one.
+// is not the next in sequence.
 func (c *checker) journal(d block.Device) {
 	m := c.m
 	if c.over || m.Super1 == nil || m.Role() != RoleJournal || m.Features()&FeatureJournal == 0 {
@@ -156,7 +156,7 @@ func (c *checker) journal(d block.Device) {
 	}
 	size := m.DataSize() &^ (JournalBlockSectors - 1)
 	if m.DataOffset() > uint64(m.sectors()) || size > uint64(m.sectors())-m.DataOffset() || size == 0 {
-		return // md1.data_size has said so
+		return // md1.data_size has reported it
 	}
 	pos := m.Super1.JournalTail()
 	if pos >= size || pos%JournalBlockSectors != 0 {
@@ -183,8 +183,8 @@ func (c *checker) journal(d block.Device) {
 	}
 }
 
-// noJournalTail reports that the first block is not there. A journal that was
-// never used looks like that: its tail is still what --create wrote.
+// noJournalTail reports that the first block is not there, unless the journal was
+// never used: then its tail is still what --create wrote.
 func (c *checker) noJournalTail(err error, at int64) {
 	switch {
 	case errors.Is(err, binfmt.ErrMagic) && c.m.Events() <= 2:
@@ -195,7 +195,7 @@ func (c *checker) noJournalTail(err error, at int64) {
 	}
 }
 
-// journalBlock checks one block and gives how many sectors it and its payload
+// journalBlock checks one block and returns how many sectors it and its payload
 // take.
 func (c *checker) journalBlock(d block.Device, j *JournalBlock, at int64, size uint64) uint64 {
 	if j.Pad1 != 0 || j.Pad2 != 0 {

@@ -9,13 +9,13 @@ import (
 )
 
 // CheckMembers yields what the members of an array disagree on, and what keeps
-// it from starting. It looks at superblocks only; Check looks at each device.
-// Faults of a single member are Check's.
+// it from starting. It looks at superblocks only; faults of a single member are
+// for Check, which reads the device.
 func CheckMembers(members []*Member) iter.Seq[finding.Finding] {
 	return Assess(members, Strict).Findings()
 }
 
-// Findings yields what CheckMembers does.
+// Findings yields the findings that CheckMembers does.
 func (a *Assembly) Findings() iter.Seq[finding.Finding] {
 	return func(yield func(finding.Finding) bool) {
 		if len(a.Verdicts) == 0 {
@@ -66,11 +66,11 @@ func (a *Assembly) state(c *checker) {
 	}
 }
 
-// arrayFeatures are the feature bits that are the array's, not the device's.
+// arrayFeatures are the feature bits that describe the array, not the device.
 const arrayFeatures = FeatureReshapeActive | FeatureReshapeBackwards |
 	FeatureClustered | FeatureJournal | FeaturePPL | FeatureMultiplePPLs | FeatureRAID0Layout
 
-// compare looks at the members that are in, each against the freshest.
+// compare compares the members that are in with the freshest.
 func (a *Assembly) compare(c *checker) {
 	f := a.Freshest
 	if f == nil {
@@ -129,7 +129,8 @@ func (a *Assembly) compareTo(c *checker, f, m *Member) {
 	}
 }
 
-// reshapeText leaves out what may differ between members: the new data offset.
+// reshapeText describes the reshape without the new data offset, which may differ
+// between members.
 func (m *Member) reshapeText() string {
 	r := m.Reshape()
 	if r == nil {
@@ -138,7 +139,7 @@ func (m *Member) reshapeText() string {
 	return fmt.Sprintf("at sector %d to %v layout %d chunk %d slots %+d", r.Position, r.Level, r.Layout, r.Chunk, r.Delta)
 }
 
-// sameConstants compares the first 32 words but for nr_disks, as the kernel does
+// sameConstants compares the first 32 words except nr_disks, as the kernel does
 // (md.c, md_sb_equal).
 func sameConstants(a, b *Super0) bool {
 	x, y := a.Clone(), b.Clone()
@@ -147,8 +148,8 @@ func sameConstants(a, b *Super0) bool {
 	return slices.Equal(x.AppendTo(nil)[:constant], y.AppendTo(nil)[:constant])
 }
 
-// sameRoles compares what two superblocks say of every device. Tables of
-// different length agree if the rest is spares.
+// sameRoles compares what two superblocks say about every device. Tables of
+// different lengths agree if the rest are spares.
 func sameRoles(a, b *Member) bool {
 	n := uint32(Super0Disks)
 	if a.Super1 != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// Part is one structure that md keeps on a member, field by field.
+// Part is one structure that md keeps on a member, split into its fields.
 type Part struct {
 	Kind   string // "superblock", "bitmap", "badblocks", "ppl", "journal"
 	Format string // as errors name it: "md1", "md-bitmap", ...
@@ -19,8 +19,8 @@ type Part struct {
 	Err    error // why there are no pieces
 }
 
-// Parts yields everything md keeps on the member: the superblock, and what it
-// points to. What a field says is shown as it is, sound or not.
+// Parts yields everything that md keeps on the member: the superblock and what it
+// points to. Fields are shown as they are, sound or not.
 func (m *Member) Parts(d block.Device) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		for _, part := range m.parts(d) {
@@ -68,7 +68,7 @@ func (m *Member) parts(d block.Device) []func() Part {
 	return list
 }
 
-// part reads a structure and cuts it up.
+// part reads a structure and splits it into its fields.
 func part[T any](d block.Device, kind string, l *binfmt.Layout[T], off int64, o binary.ByteOrder) Part {
 	p := Part{Kind: kind, Format: l.Format, Off: off}
 	buf := make([]byte, l.Size)
@@ -78,8 +78,8 @@ func part[T any](d block.Device, kind string, l *binfmt.Layout[T], off int64, o 
 	return p
 }
 
-// rolePieces describes the table behind a 1.x superblock: devices that have a
-// role one by one, the spares between them together.
+// rolePieces describes the table behind a 1.x superblock: devices with a role one
+// by one, runs of spares together.
 func rolePieces(m *Member) []binfmt.Piece {
 	var pieces []binfmt.Piece
 	list := m.Super1.DevRoles
@@ -107,7 +107,7 @@ func rolePieces(m *Member) []binfmt.Piece {
 // dumpedBits is how many bytes of a bitmap are shown.
 const dumpedBits = 4096
 
-// bitmapPart describes one copy of a bitmap, with its bits as they lie there.
+// bitmapPart describes one copy of a bitmap, with its bits as they are on disk.
 func bitmapPart(d block.Device, off int64) Part {
 	p := part(d, "bitmap", BitmapLayout(), off, binary.LittleEndian)
 	raw := make([]byte, BitmapSuperSize)
@@ -155,7 +155,7 @@ func journalPart(d block.Device, off int64) Part {
 	for i := 0; at < end; i++ {
 		load, n, wrong := parsePayload(body.Bytes[at:end])
 		if wrong != "" {
-			break // shown as bytes, and one of Check's findings
+			break // shown as bytes; Check reports it
 		}
 		pieces = append(pieces, binfmt.Piece{
 			Off: body.Off + at, Bytes: body.Bytes[at : at+int64(n)], Name: fmt.Sprintf("payloads[%d]", i), Value: load.text(),

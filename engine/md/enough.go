@@ -1,9 +1,9 @@
 package md
 
 // Enough reports whether an array can be started with the slots that are
-// available: mdadm's enough() (util.c). avail has one entry for each slot. A
-// raid4, 5 or 6 that was not clean needs every slot, as its parity cannot be
-// trusted; only raid4 can do without its parity slot even then.
+// available, as mdadm's enough() does (util.c). avail has one entry for each slot.
+// A raid4, 5 or 6 that was not clean needs every slot, because its parity cannot
+// be trusted; only raid4 can do without its parity slot even then.
 func Enough(level Level, raidDisks int, layout int32, clean bool, avail []bool) bool {
 	if raidDisks <= 0 || raidDisks > len(avail) {
 		return false
@@ -35,9 +35,9 @@ func Enough(level Level, raidDisks int, layout int32, clean bool, avail []bool) 
 	return false
 }
 
-// OnlyParity reports whether a slot of that many, counted from 0, holds nothing
-// but parity. A raid5 or raid6 that was not clean needs no data of its member, so
-// that the kernel starts it while that is being rebuilt (raid5.c, only_parity).
+// OnlyParity reports whether a slot, counted from 0, holds nothing but parity. A
+// raid5 or raid6 that was not clean needs no data from such a slot, so the kernel
+// starts it while the slot's member is being rebuilt (raid5.c, only_parity).
 func OnlyParity(level Level, layout int32, raidDisks, slot int) bool {
 	parities := 1
 	switch level {
@@ -67,8 +67,8 @@ func spareParity(clean bool, parity int) int {
 	return 0
 }
 
-// enough10 wants one available slot in every group that holds the copies of a
-// chunk.
+// enough10 reports whether every group of slots that holds the copies of a chunk
+// has an available one.
 func enough10(layout int32, avail []bool) bool {
 	r := ParseRAID10Layout(layout)
 	copies := min(r.Copies(), len(avail))

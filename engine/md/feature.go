@@ -50,12 +50,12 @@ var featureNames = [...]string{
 	"ppl", "multiple_ppls", "raid0_layout",
 }
 
-// Unknown gives the bits that no kernel up to 7.2 defines; the kernel refuses
+// Unknown returns the bits that no kernel up to 7.2 defines; the kernel refuses
 // a superblock that has any.
 func (f FeatureMap) Unknown() FeatureMap { return f &^ FeatureAll }
 
-// Names gives the words of the known bits, and "0x..." for the others, lowest
-// first.
+// Names returns the words for the known bits, lowest first, and then "0x..." for
+// the others.
 func (f FeatureMap) Names() []string {
 	var names []string
 	for known := f & FeatureAll; known != 0; known &= known - 1 {
@@ -67,7 +67,7 @@ func (f FeatureMap) Names() []string {
 	return names
 }
 
-// String gives the number and the words: "0x1001 (bitmap raid0_layout)".
+// String returns the number and the words: "0x1001 (bitmap raid0_layout)".
 func (f FeatureMap) String() string {
 	if f == 0 {
 		return "0x0"
@@ -85,7 +85,7 @@ const (
 	devFlagsAll = DevWriteMostly | DevFailFast
 )
 
-// String gives mdadm's words, separated by blanks.
+// String returns mdadm's words, separated by blanks.
 func (f DevFlags) String() string {
 	var words []string
 	if f&DevWriteMostly != 0 {

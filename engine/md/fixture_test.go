@@ -21,22 +21,23 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// update makes TestKernelLife write what it saw to testdata, and TestFixtures
-// its verdicts: go test ./engine/md -run 'TestKernelLife|TestFixtures' -update
+// update makes TestKernelLife write the images it saw to testdata, and
+// TestFixtures its verdicts:
+// go test ./engine/md -run 'TestKernelLife|TestFixtures' -update
 var update = flag.Bool("update", false, "rewrite the images and verdicts in testdata")
 
 // A fixture is the metadata of all members of an array as annotated text: a
 // txtar archive with one file for each member, named "NAME SIZE" (bytes). Its
 // lines are those of binfmt.Dumper, "OFFSET: HEX # note", and more of the same
-// kind for what Parts leaves out, "OFFSET: HEX * TIMES" where bytes repeat. What
-// no line mentions is zero. The archive's comment says where it comes from.
+// kind for what Parts leaves out, "OFFSET: HEX * TIMES" where bytes repeat. Bytes
+// that no line mentions are zero. The archive's comment says where it comes from.
 
 const fixtureDir = "testdata/images"
 
 // region is a part of a member worth keeping, in bytes.
 type region struct{ off, length int64 }
 
-// regionsOf lists where the member's metadata is, the parts of Parts included.
+// regionsOf lists where the member's metadata is, including the parts of Parts.
 func regionsOf(d block.Device, m *md.Member) []region {
 	list := []region{{m.Offset, int64(len(m.AppendSuper(nil)))}}
 	if b, _ := m.ReadBitmap(d); b != nil {
@@ -71,7 +72,7 @@ func dumpMember(w io.Writer, d block.Device, m *md.Member) error {
 	return dump.Err
 }
 
-// formatMember gives the text of one member.
+// formatMember returns the text of one member.
 func formatMember(d block.Device, m *md.Member) ([]byte, error) {
 	var text bytes.Buffer
 	if err := dumpMember(&text, d, m); err != nil {
@@ -113,7 +114,7 @@ func formatMember(d block.Device, m *md.Member) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// applyLines writes what the lines say to a device.
+// applyLines writes the bytes that the lines state to a device.
 func applyLines(d block.Device, text []byte) error {
 	var last []byte // the line before, and where it ends
 	var end int64
@@ -165,8 +166,8 @@ type fixture struct {
 	images []image
 }
 
-// reformat writes the images of a fixture again, for when the annotations have
-// changed; the bytes stay.
+// reformat writes the images of a fixture again, with the same bytes, after a
+// change of the annotations.
 func reformat(t *testing.T, f fixture) {
 	t.Helper()
 	path := filepath.Join(fixtureDir, f.name+".txtar")
@@ -189,7 +190,7 @@ func reformat(t *testing.T, f fixture) {
 	}
 }
 
-// loadFixtures reads all fixtures; there must be some.
+// loadFixtures reads all fixtures, and fails the test if there are none.
 func loadFixtures(t testing.TB) []fixture {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(fixtureDir, "*.txtar"))
@@ -220,10 +221,10 @@ func loadFixtures(t testing.TB) []fixture {
 	return list
 }
 
-// TestFixtures reads the images that real kernels left behind: no finding but
-// those a file's verdicts list, bytes reproduced, and the annotated text as
-// committed. The verdicts are golden: they were read against the story of each
-// image when it was made.
+// TestFixtures reads the images that real kernels left behind. It allows only the
+// findings that a file's verdicts list, and wants the bytes reproduced and the
+// annotated text as committed. The verdicts are golden files: they were compared
+// with the story of each image when it was made.
 func TestFixtures(t *testing.T) {
 	for _, f := range loadFixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
@@ -276,7 +277,7 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// supers gives the bytes of all superblocks of the fixtures as seeds.
+// supers returns the bytes of all superblocks of the fixtures as seeds.
 func supers(t testing.TB) [][]byte {
 	var list [][]byte
 	for _, f := range loadFixtures(t) {

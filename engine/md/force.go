@@ -8,14 +8,15 @@ type Raise struct {
 	From, To uint64
 }
 
-// force brings the freshest of the members that fell behind up to date, one
-// vintage at a time, until the array can run. It gives the assembly as it is
-// then, and what was raised; when no choice of members would do, it is as it
-// was, so that a hopeless --force leaves every superblock alone.
+// force brings members that fell behind up to date, the freshest first and all
+// with the same event count together, until the array can run. It returns the
+// resulting assembly and what was raised. If no choice of members would do, it
+// returns the assembly unchanged: a hopeless --force leaves every superblock
+// alone.
 //
 // mdadm marks the member it forced in by its index in the list of devices
-// rather than by its slot (Assemble.c, force_array). When the two differ its
-// count of working members does not rise and it goes on to force staler
+// rather than by its slot (Assemble.c, force_array). If the two differ, its
+// count of working members does not rise, and it goes on to force staler
 // members in, whose data is then served as current. Here the slot counts.
 func (a *Assembly) force() (*Assembly, []Raise) {
 	var raises []Raise
@@ -31,8 +32,8 @@ func (a *Assembly) force() (*Assembly, []Raise) {
 		if newest < 0 {
 			return a.clone(), nil
 		}
-		// Members of one vintage left the array together. Any of them is as
-		// good as the others, so all come in.
+		// Members with the same event count left the array together. Any of them
+		// is as good as the others, so all come in.
 		events := a.Verdicts[newest].Events
 		for i, slot := range a.forceable(raised) {
 			if a.Verdicts[i].Events == events && (i == newest || a.sameShape(a.Verdicts[i].Member)) {
@@ -50,7 +51,7 @@ func (a *Assembly) force() (*Assembly, []Raise) {
 	return b, raises
 }
 
-// clone is a copy with tables of its own.
+// clone returns a copy with tables of its own.
 func (a *Assembly) clone() *Assembly {
 	b := *a
 	b.Verdicts = slices.Clone(a.Verdicts)
@@ -61,8 +62,8 @@ func (a *Assembly) clone() *Assembly {
 	return &b
 }
 
-// canRun reports whether avail is enough, and in the middle of a growing
-// reshape enough for the old shape too.
+// canRun reports whether avail is enough and, in the middle of a growing reshape,
+// also enough for the old geometry.
 func (a *Assembly) canRun(avail []bool) bool {
 	f := a.Freshest
 	if !Enough(f.Level(), f.Slots(), f.Layout(), true, avail) {
@@ -106,8 +107,8 @@ func (a *Assembly) mayForce(slot int, m *Member) bool {
 	return m.Level().Parity() && slot >= old || m.Level() == LevelRAID4 && slot >= old-1
 }
 
-// sameShape reports whether a member that fell behind holds data in the shape of
-// the freshest: it is complete, and they agree on how far a reshape has come.
+// sameShape reports whether a member that fell behind holds data in the geometry
+// of the freshest: it is complete, and they agree on how far a reshape has come.
 func (a *Assembly) sameShape(m *Member) bool {
 	r, f := m.Reshape(), a.Freshest.Reshape()
 	return m.RecoveryOffset() == MaxSector && (r == nil) == (f == nil) && (r == nil || r.Position == f.Position)

@@ -12,8 +12,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestBigEndian has Debian's mdadm read 0.90 superblocks turned into those of a
-// big-endian machine: it must see what it sees in the original.
+// TestBigEndian has Debian's mdadm read 0.90 superblocks that were converted to
+// those of a big-endian machine: it must see the same as in the original.
 func TestBigEndian(t *testing.T) {
 	if lab.InGuest() {
 		t.Skip("a host test")
@@ -54,7 +54,7 @@ func TestBigEndian(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			m.Super0.State &^= md.Super0BitmapPresent // the file has none
+			m.Super0.State &^= md.Super0BitmapPresent // the file has no bitmap
 			put(m.AppendSuper(nil))
 			want := examine(path, "0.90")
 			put(bigEndian(t, m.AppendSuper(nil)))
@@ -72,8 +72,12 @@ func TestBigEndian(t *testing.T) {
 				t.Errorf("%s %s: checksum %s", f.name, m.Name, got["Checksum"])
 			}
 			again, err := md.ReadMember(d)
-			if err != nil || again.Super0.Order != binary.ByteOrder(binary.BigEndian) || again.UUID() != m.UUID() || again.Events() != m.Events() {
-				t.Errorf("%s %s: read back %+v, %v", f.name, m.Name, again, err)
+			if err != nil {
+				t.Errorf("%s %s: %v", f.name, m.Name, err)
+				continue
+			}
+			if again.Super0.Order != binary.ByteOrder(binary.BigEndian) || again.UUID() != m.UUID() || again.Events() != m.Events() {
+				t.Errorf("%s %s: read back %+v", f.name, m.Name, again)
 			}
 		}
 	}
@@ -83,8 +87,8 @@ func TestBigEndian(t *testing.T) {
 }
 
 // TestKernelBlockSize writes a logical block size into the superblocks: a kernel
-// that knows the field gives the array that size and keeps it, an older one
-// refuses the members.
+// that knows the field gives the array blocks of that size and keeps the field; an
+// older one refuses the members.
 func TestKernelBlockSize(t *testing.T) {
 	for _, kernel := range []string{lab.Newest, lab.Oldest} {
 		t.Run(kernel, func(t *testing.T) {

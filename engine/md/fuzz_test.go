@@ -12,7 +12,8 @@ import (
 	"github.com/mdkit/mdkit/internal/house/fuzztest"
 )
 
-// stable wants append(parse(b)) to parse to the same bytes again.
+// stable checks that first, which was parsed and appended, stays the same when it is
+// parsed and appended again.
 func stable(t *testing.T, first []byte, again func(b []byte) ([]byte, error)) {
 	t.Helper()
 	second, err := again(first)
@@ -32,7 +33,7 @@ func FuzzSuper1(f *testing.F) {
 		var s *md.Super1
 		var err error
 		fuzztest.Bounded(t, len(b), func() { s, err = md.ParseSuper1(b) })
-		if (s == nil) != (err != nil && s == nil) {
+		if s == nil && err == nil {
 			t.Fatal("neither a superblock nor an error")
 		}
 		if err != nil {
@@ -66,7 +67,8 @@ func FuzzSuper0(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// The checksum of Alphas is only the fold of ours.
+		// The checksum of an Alpha machine is only the fold of ours, so the bytes
+		// may change once.
 		stable(t, s.AppendTo(nil), func(b []byte) ([]byte, error) {
 			s, err := md.ParseSuper0(b)
 			if err != nil {
@@ -77,7 +79,7 @@ func FuzzSuper0(f *testing.F) {
 	})
 }
 
-// parts gives what Member methods find on the images of the fixtures.
+// parts returns the bytes that read finds on the images of the fixtures.
 func parts(t testing.TB, read func(d block.Device, m *md.Member) (off, length int64, ok bool)) [][]byte {
 	var list [][]byte
 	for _, f := range loadFixtures(t) {
@@ -111,8 +113,8 @@ func FuzzBitmap(f *testing.F) {
 	}) {
 		f.Add(b)
 	}
-	// One that is yet to be set up, one for nothing, one for more than there is,
-	// and one for more nodes than there are numbers for on a small machine.
+	// Two bitmaps that are yet to be set up, one that covers nothing, one that covers
+	// more than there is, and one for more nodes than an int has on a 32-bit machine.
 	for _, v := range []md.Bitmap{
 		{Version: md.BitmapLockless, State: md.BitmapFirstUse},
 		{Version: md.BitmapLockless, State: md.BitmapFirstUse, ChunkSize: 3, SyncSize: 1 << 40},
@@ -135,7 +137,7 @@ func FuzzBitmap(f *testing.F) {
 			}
 			return v.AppendTo(nil), nil
 		})
-		// The bits of a hostile bitmap: as far as there is a device.
+		// The bits of a hostile bitmap are read only as far as the device reaches.
 		d := block.NewMemory("bits", int64(len(b)))
 		if _, err := d.WriteAt(b, 0); err != nil {
 			t.Fatal(err)
@@ -210,12 +212,15 @@ func FuzzBackup(f *testing.F) {
 			}
 			return
 		}
-		// Whoever reads the data computes offsets from it, in bytes.
+		// Readers of the data compute offsets in bytes from the header.
+		bytesAt := func(sector uint64) int64 { return int64(sector * md.SectorSize) }
 		lo, hi := v.Span()
 		for i, s := range v.Sections {
 			at := v.DevStart + v.Offset2*uint64(i)
-			if int64(at*md.SectorSize) < 0 || int64((at+s.Length)*md.SectorSize) < int64(at*md.SectorSize) ||
-				int64(s.End()*md.SectorSize) < int64(s.Start*md.SectorSize) || s.Length > 0 && (s.Start < lo || s.End() > hi) {
+			if bytesAt(at) < 0 || bytesAt(at+s.Length) < bytesAt(at) || bytesAt(s.End()) < bytesAt(s.Start) {
+				t.Fatalf("%+v: an offset in bytes overflows", v)
+			}
+			if s.Length > 0 && (s.Start < lo || s.End() > hi) {
 				t.Fatalf("%+v spans %d to %d", v, lo, hi)
 			}
 		}
@@ -282,7 +287,7 @@ func FuzzJournal(f *testing.F) {
 		if j == nil {
 			return
 		}
-		// Signed again it parses, or for a reason other than its checksum does not.
+		// With a new checksum, it parses or fails for another reason.
 		first := j.AppendTo(nil, uuid)
 		if again, err := md.ParseJournalBlock(first, uuid); err == nil {
 			stable(t, first, func([]byte) ([]byte, error) { return again.AppendTo(nil, uuid), nil })
@@ -290,8 +295,8 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// FuzzMember puts the input at every place of a superblock on a small device and
-// runs everything there is on it.
+// FuzzMember puts the input at every place of a superblock on a small device, and
+// reads, checks, assesses and dumps the device.
 func FuzzMember(f *testing.F) {
 	for _, b := range supers(f) {
 		f.Add(b, uint32(20<<20))

@@ -1,17 +1,18 @@
 package md
 
 // When a reshape begins, and when it ends, md writes superblocks that say so to
-// all members at once. A cut may leave some with and some without; they are then
-// one update apart. Nothing is moved between the update that tells of the
-// beginning and its being everywhere, nor after the one that tells of the end. So
-// who has not heard of it can be read as if it had.
+// all members at once. A power failure may leave some members with the new
+// superblock and some with the old; they are then one update apart. No data is
+// moved until the superblocks of all members tell of the beginning, nor after the
+// first tells of the end. So a member with the old superblock can be read as if it
+// had the new one.
 //
 // The kernel and mdadm do not see this: the kernel takes each member's data
 // offset from its own superblock (md.c, super_1_validate).
 
-// CaughtUp gives m as its superblock would be, had it been written when that of
-// f was, in the one respect of a reshape having begun or ended. It is m itself if
-// there is nothing to catch up with.
+// CaughtUp returns m as it would be if the beginning or end of a reshape, which f
+// tells of, had been written to its superblock too. It returns m itself if there
+// is nothing to catch up with.
 func CaughtUp(f, m *Member) *Member {
 	if m.Super1 == nil || f.Super1 == nil || m.Version != f.Version || m.UUID() != f.UUID() || m.Events()+1 != f.Events() {
 		return m
@@ -25,7 +26,7 @@ func CaughtUp(f, m *Member) *Member {
 	return m
 }
 
-// begins tells m of the reshape that f tells of.
+// begins returns m with the beginning of the reshape r, which f tells of.
 func (f *Member) begins(m *Member, r *Reshape) *Member {
 	if m.Level() != f.Level() || m.Layout() != f.Layout() || m.ChunkSectors() != f.ChunkSectors() || m.RaidDisks() != f.RaidDisks()-r.Delta {
 		return m
@@ -37,7 +38,7 @@ func (f *Member) begins(m *Member, r *Reshape) *Member {
 	return m.with(s)
 }
 
-// ends tells m that the reshape r, of which it still tells, has ended.
+// ends returns m with the end of the reshape r, which m still tells of.
 func (f *Member) ends(m *Member, r *Reshape) *Member {
 	if r.Level != f.Level() || r.Layout != f.Layout() || r.Chunk != f.ChunkSectors() || m.RaidDisks() != f.RaidDisks() {
 		return m
@@ -56,7 +57,7 @@ func (f *Member) ends(m *Member, r *Reshape) *Member {
 	return m.with(s)
 }
 
-// with is a copy of m with another superblock.
+// with returns a copy of m with another superblock.
 func (m *Member) with(s *Super1) *Member {
 	c := *m
 	c.Super1 = s

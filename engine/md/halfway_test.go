@@ -2,8 +2,8 @@ package md
 
 import "testing"
 
-// TestCaughtUp has superblocks of which only some tell of the beginning, or the
-// end, of a reshape.
+// TestCaughtUp has arrays in which the superblock of one member does not tell of
+// the beginning, or the end, of a reshape.
 func TestCaughtUp(t *testing.T) {
 	reshaping := func(s *Super1) {
 		s.FeatureMap |= FeatureReshapeActive | FeatureNewOffset
@@ -11,7 +11,8 @@ func TestCaughtUp(t *testing.T) {
 		s.NewOffset = -512
 	}
 	began := newArray(LevelRAID5, LayoutLeftSymmetric, 3, roles(4), func(i int, s *Super1) {
-		if s.Events = 20; i != 1 {
+		s.Events = 20
+		if i != 1 {
 			s.Events = 21
 			reshaping(s)
 		}
@@ -22,14 +23,17 @@ func TestCaughtUp(t *testing.T) {
 			s.ChunkSize, s.NewChunk = 2048, 1024
 			return
 		}
-		s.Events, s.DataOffset, s.DataSize = 21, s.DataOffset-512, s.DataSize+512
+		s.Events = 21
+		s.DataOffset -= 512
+		s.DataSize += 512
 	})
 	for name, members := range map[string][]*Member{"began": began, "ended": ended} {
 		f, m := members[0], members[1]
 		c := CaughtUp(f, m)
-		if why := ""; c == m {
-			t.Errorf("%s: nothing is made good", name)
-		} else if _, why = geometryDiffers(f, c); why != "" {
+		if c == m {
+			t.Errorf("%s: the member is not caught up", name)
+		}
+		if _, why := geometryDiffers(f, c); why != "" {
 			t.Errorf("%s: %s", name, why)
 		}
 		if c.DataOffset() != f.DataOffset() || c.DataSize() != f.DataSize() || (c.Reshape() == nil) != (f.Reshape() == nil) {
@@ -41,7 +45,7 @@ func TestCaughtUp(t *testing.T) {
 		}
 		m.Super1.Events -= 5 // no longer one behind
 		if CaughtUp(f, m) != m {
-			t.Errorf("%s: a stale member is taken along", name)
+			t.Errorf("%s: a stale member is caught up", name)
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 	journalCsumOff      = 4
 )
 
-// PayloadType says what a journal's payload is (md_p.h, enum r5l_payload_type).
+// PayloadType is the type of a journal's payload (md_p.h, enum r5l_payload_type).
 type PayloadType uint16
 
 // Payload types.
@@ -32,7 +32,7 @@ const (
 	PayloadFlush  PayloadType = 2 // stripes that have reached the array
 )
 
-// String gives "data", "parity", "flush" or "payload(3)".
+// String returns "data", "parity", "flush" or "payload(3)".
 func (t PayloadType) String() string {
 	switch t {
 	case PayloadData:
@@ -60,17 +60,17 @@ type JournalPayload struct {
 	Stripes []uint64
 }
 
-// JournalBlock is struct r5l_meta_block: it describes the blocks that follow it
-// in the journal. Little-endian.
+// JournalBlock is struct r5l_meta_block, which describes the blocks that follow it
+// in the journal. It is little-endian.
 type JournalBlock struct {
 	Magic    uint32 // JournalMagic
 	Checksum uint32 // as found on disk; AppendTo computes its own
 	Version  uint8  // JournalVersion
 	Pad1     uint8
 	Pad2     uint16
-	MetaSize uint32 // bytes of this block that count, header included
-	Seq      uint64 // one more in each block
-	Position uint64 // of this block: sectors from the data offset of the journal device
+	MetaSize uint32 // bytes of this block that are in use, header included
+	Seq      uint64 // grows by one with each block
+	Position uint64 // of this block, in sectors from the data offset of the journal device
 	Body     [JournalBlockSize - JournalHeaderSize]byte
 }
 
@@ -89,19 +89,19 @@ var journalLayout = sync.OnceValue(func() *binfmt.Layout[JournalBlock] {
 	)
 })
 
-// payloadText does not repeat the bytes that a dump shows anyway.
+// payloadText is the length without trailing zeroes: a dump shows the bytes anyway.
 func payloadText(b []byte) string {
 	return fmt.Sprintf("%d bytes", len(strings.TrimRight(string(b), "\x00")))
 }
 
-// ParseJournalBlock reads a meta block from the first 4096 bytes of b, of the
-// array with the given uuid (Member.NativeUUID).
+// ParseJournalBlock reads a meta block from the first 4096 bytes of b; uuid is the
+// array's (Member.NativeUUID).
 //
 // Without one it returns nil and an error of class binfmt.ErrTruncated or
 // binfmt.ErrMagic. A block that the kernel would not follow is returned with
 // the reason, of class binfmt.ErrUnsupported (version), binfmt.ErrChecksum, or
-// binfmt.ErrCorrupt (meta_size). Whether it is the block that should be there
-// is for the caller: Seq and Position.
+// binfmt.ErrCorrupt (meta_size). The caller has to check by Seq and Position
+// whether it is the block that should be there.
 func ParseJournalBlock(b []byte, uuid UUID) (*JournalBlock, error) {
 	l := journalLayout()
 	j := new(JournalBlock)
@@ -164,7 +164,7 @@ func (j *JournalBlock) SetPayloads(payloads []JournalPayload) error {
 
 // Payloads yields the entries of the block. It ends with an error of class
 // binfmt.ErrCorrupt at an entry that reaches past MetaSize or is of an unknown
-// type, as the kernel gives up there.
+// type, because the kernel gives up there.
 func (j *JournalBlock) Payloads() iter.Seq2[JournalPayload, error] {
 	return func(yield func(JournalPayload, error) bool) {
 		end := min(max(int(j.MetaSize), JournalHeaderSize), JournalBlockSize) - JournalHeaderSize
@@ -185,7 +185,7 @@ func (j *JournalBlock) Payloads() iter.Seq2[JournalPayload, error] {
 	}
 }
 
-// parsePayload reads one entry and says how long it is, or what is wrong.
+// parsePayload reads one entry and returns its length, or what is wrong with it.
 func parsePayload(b []byte) (p JournalPayload, n int, wrong string) {
 	if len(b) < 8 {
 		return p, 0, fmt.Sprintf("%d bytes left", len(b))
@@ -218,8 +218,9 @@ func parsePayload(b []byte) (p JournalPayload, n int, wrong string) {
 }
 
 // JournalSum is the checksum of a block of payload in the journal of the array
-// with the given uuid: crc32c that starts with that of the uuid, not inverted
-// at the end (raid5-cache.c, uuid_checksum and r5l_recovery_verify_data_checksum).
+// with the given uuid: a crc32c that starts from that of the uuid and is not
+// inverted at the end (raid5-cache.c, uuid_checksum and
+// r5l_recovery_verify_data_checksum).
 func JournalSum(block []byte, uuid UUID) uint32 {
 	return ^crc32.Update(CRC32C(uuid[:]), castagnoli, block)
 }

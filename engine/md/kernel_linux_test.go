@@ -26,7 +26,8 @@ const (
 	arraySys   = "/sys/block/md0/md/"
 )
 
-// allModules serve every level; kernels from 6.8 on lack the last three.
+// allModules are the modules for every level; kernels from 6.8 on lack the last
+// three.
 var allModules = []string{"raid0", "raid1", "raid10", "raid456", "linear", "multipath", "faulty"}
 
 func kernelSpec(t *testing.T) lab.Spec {
@@ -84,7 +85,7 @@ func (r rig) until(what string, ok func() bool) {
 	})
 }
 
-// wipe makes the disks blank again.
+// wipe stops the array and clears the superblocks.
 func (r rig) wipe() {
 	r.t.Helper()
 	if _, err := os.Stat(arraySys); err == nil {
@@ -108,8 +109,8 @@ func (r rig) wipe() {
 	}
 }
 
-// open opens a member past what the page cache holds of it: md writes its
-// metadata beside the cache.
+// open opens a member after dropping it from the page cache: md writes its
+// metadata past the cache.
 func (r rig) open(dev string, flag block.OpenFlag) *block.File {
 	r.t.Helper()
 	f, err := os.Open(dev)
@@ -128,8 +129,8 @@ func (r rig) open(dev string, flag block.OpenFlag) *block.File {
 	return d
 }
 
-// read reads the members and wants them sound: no finding but those whose rule
-// is listed, and the bytes on the device exactly what AppendSuper gives.
+// read reads the members and checks that they are sound: only the rules in expect
+// may have findings, and the bytes on the device must be those of AppendSuper.
 func (r rig) read(devs []string, expect ...string) []*md.Member {
 	r.t.Helper()
 	var members []*md.Member
@@ -163,7 +164,7 @@ func (r rig) read(devs []string, expect ...string) []*md.Member {
 	return members
 }
 
-// compare wants the values of members to be what mdadm says. The array must not
+// compare compares the values of members with what mdadm says. The array must not
 // be changing.
 func (r rig) compare(members []*md.Member) {
 	r.t.Helper()
@@ -179,7 +180,7 @@ func (r rig) compare(members []*md.Member) {
 	r.againstExamineBitmap(members[0], labels(said[members[0].Name])["Internal Bitmap"] != "")
 }
 
-// perDevice cuts the output of --examine with several devices.
+// perDevice splits the output of --examine by device.
 func perDevice(text string) map[string]string {
 	said := make(map[string]string)
 	dev := ""
@@ -210,7 +211,7 @@ func firstDifference(got, want []byte) string {
 	return "none"
 }
 
-// labels reads "   Label : value" lines, as --examine prints them.
+// labels reads lines such as "   Label : value", which --examine prints.
 func labels(text string) map[string]string {
 	m := make(map[string]string)
 	for line := range strings.Lines(text) {
@@ -221,7 +222,7 @@ func labels(text string) map[string]string {
 	return m
 }
 
-// againstExamine compares with what mdadm --examine said.
+// againstExamine compares a member with what mdadm --examine said.
 func (r rig) againstExamine(m *md.Member, said map[string]string) {
 	r.t.Helper()
 	first := func(s string) string { s, _, _ = strings.Cut(s, " "); return s }
@@ -270,17 +271,8 @@ func (r rig) againstExamine(m *md.Member, said map[string]string) {
 	if _, length, ok := m.BadBlockLog(); ok {
 		same("Bad Block Log", length/8)
 	}
-	role := m.Role()
-	switch slot, ok := role.Slot(); {
-	case ok && m.Replacement():
-		ok = said["Device Role"] == fmt.Sprintf("Replacement device %d", slot)
-		fallthrough
-	case ok && !m.Replacement():
-		if ok = ok || said["Device Role"] == fmt.Sprintf("Active device %d", slot); !ok {
-			r.t.Errorf("%s: mdadm says %q, we %v", m.Name, said["Device Role"], role)
-		}
-	case !strings.EqualFold(said["Device Role"], role.String()) && (role != md.RoleFaulty || said["Device Role"] != "spare"):
-		r.t.Errorf("%s: mdadm says %q, we %v", m.Name, said["Device Role"], role)
+	if !sameRole(m, said["Device Role"]) {
+		r.t.Errorf("%s: mdadm says %q, we %v", m.Name, said["Device Role"], m.Role())
 	}
 	if r := m.Reshape(); r != nil {
 		same("Reshape pos'n", r.Position/2)
@@ -288,6 +280,22 @@ func (r rig) againstExamine(m *md.Member, said map[string]string) {
 			same("Delta Devices", r.Delta)
 		}
 	}
+}
+
+// sameRole reports whether mdadm's words for the role of a member are right. For
+// mdadm a replacement may be active, and a faulty device a spare.
+func sameRole(m *md.Member, words string) bool {
+	role := m.Role()
+	slot, hasSlot := role.Slot()
+	switch {
+	case hasSlot && words == fmt.Sprintf("Active device %d", slot):
+		return true
+	case hasSlot:
+		return m.Replacement() && words == fmt.Sprintf("Replacement device %d", slot)
+	case role == md.RoleFaulty && words == "spare":
+		return true
+	}
+	return strings.EqualFold(words, role.String())
 }
 
 var bitmapLine = regexp.MustCompile(`(\d+) bits \(chunks\), (\d+) dirty`)
@@ -373,7 +381,7 @@ type recipe struct {
 	n       int // devices with a slot
 	spares  int
 	module  string
-	expect  []string // rules that a sound array of this kind breaks all the same
+	expect  []string // rules that even a sound array of this kind breaks
 }
 
 func (rc recipe) create(r rig) []string {
@@ -385,7 +393,7 @@ func (rc recipe) create(r rig) []string {
 	return devs
 }
 
-// recipes are every metadata version with every level, and every kind of
+// recipes are arrays of every metadata version and level, and with every kind of
 // metadata beside the superblock.
 func recipes() []recipe {
 	var list []recipe
@@ -406,7 +414,7 @@ func recipes() []recipe {
 			{"faulty", 1, "faulty"},
 		} {
 			if v == "0.90" && l.level == "0" {
-				continue // mdadm 4.2 cannot: it wants a layout, and 0.90 has no place for one
+				continue // mdadm 4.2 cannot make it: it wants a layout, which 0.90 has no field for
 			}
 			rc := recipe{name: v + " level " + l.level, version: v, n: l.n, module: l.mod, args: []string{"--level=" + l.level, "--force"}}
 			if level, _ := md.ParseLevel(l.level); level.Redundant() && level != md.LevelMultipath {
@@ -434,7 +442,7 @@ func recipes() []recipe {
 }
 
 // TestKernelWrites has mdadm and the kernel make every kind of array, and reads
-// all members while it runs and after it was stopped.
+// all members while the array runs and after it was stopped.
 func TestKernelWrites(t *testing.T) {
 	var cases []lab.Case
 	for _, rc := range lab.Sample(t, recipes(), 8) {

@@ -27,7 +27,7 @@ const (
 
 // Layouts of RAID0 (drivers/md/raid0.h, enum r0layout): they differ only in
 // arrays whose members differ in size. LayoutRAID0Unspecified is what older
-// tools wrote: nobody can know which of the two was meant.
+// tools wrote; it does not say which of the two is meant.
 const (
 	LayoutRAID0Unspecified int32 = 0
 	LayoutRAID0Original    int32 = 1
@@ -35,7 +35,7 @@ const (
 )
 
 // Modes of the faulty level (drivers/md/md-faulty.c): the low five bits of the
-// layout, the bits above them are the period in requests.
+// layout. The bits above them are the period in requests.
 const (
 	FaultyWriteTransient  int32 = 0
 	FaultyReadTransient   int32 = 1
@@ -54,7 +54,7 @@ type layoutWord struct {
 	n    int32
 }
 
-// The word tables are mdadm's (maps.c), in its order: the first word of a
+// The word tables are mdadm's (maps.c), in its order: the first word for a
 // number is the one that is printed.
 var (
 	layoutWords5 = []layoutWord{
@@ -135,8 +135,8 @@ func layoutWords(l Level) []layoutWord {
 	return nil
 }
 
-// LayoutName gives the word of layout n at the given level, as mdadm prints or
-// takes it: "left-symmetric", "original", "n2". It reports false for numbers
+// LayoutName returns the word for layout n at the given level, as mdadm prints or
+// accepts it: "left-symmetric", "original", "n2". It reports false for numbers
 // that have no word, and for levels that have no layouts.
 func LayoutName(level Level, n int32) (string, bool) {
 	if level == LevelRAID10 {
@@ -197,7 +197,7 @@ func ParseLayout(level Level, word string) (int32, error) {
 	return 0, fmt.Errorf("layout %q not understood for %v", word, level)
 }
 
-// parseRAID10Word is mdadm's parse_layout_10 (util.c): a letter and how many
+// parseRAID10Word is mdadm's parse_layout_10 (util.c): a letter and the number of
 // copies, 1 to 200.
 func parseRAID10Word(word string) (int32, bool) {
 	if len(word) < 2 {
@@ -219,7 +219,7 @@ func parseRAID10Word(word string) (int32, bool) {
 	return 0, false
 }
 
-// RAID10Layout is the layout word of RAID10 taken apart (drivers/md/raid10.c,
+// RAID10Layout holds the parts of a RAID10 layout number (drivers/md/raid10.c,
 // setup_geo).
 type RAID10Layout struct {
 	Near    int  // copies next to each other; bits 0-7
@@ -228,8 +228,8 @@ type RAID10Layout struct {
 	FarSets int  // 0 original far layout, 1 and 2 the improved ones; bits 17 and up
 }
 
-// ParseRAID10Layout takes a layout word apart. Any word gives an answer; see
-// Valid.
+// ParseRAID10Layout splits a layout number into its parts. It accepts any number;
+// see Valid.
 func ParseRAID10Layout(n int32) RAID10Layout {
 	return RAID10Layout{
 		Near:    int(n & 0xff),

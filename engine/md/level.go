@@ -6,8 +6,8 @@ import "fmt"
 // (include/linux/raid/md_u.h, drivers/md/md.h).
 type Level int32
 
-// Levels. LevelContainer is mdadm's own, for arrays that hold other arrays; no
-// superblock of this package carries it.
+// Levels. LevelContainer is mdadm's own, for arrays that hold other arrays; it is
+// in no superblock of this package.
 const (
 	LevelContainer Level = -100
 	LevelFaulty    Level = -5
@@ -21,7 +21,7 @@ const (
 	LevelRAID10    Level = 10
 )
 
-// levelWords is in mdadm's order (maps.c, pers): the first word of a level is
+// levelWords is in mdadm's order (maps.c, pers): the first word for a level is
 // the one that is printed.
 var levelWords = [...]struct {
 	word  string
@@ -58,8 +58,8 @@ func (l Level) Known() bool {
 	return false
 }
 
-// String gives mdadm's word, such as "raid5", or "level(7)" for a number that
-// is no level.
+// String returns mdadm's word, such as "raid5", or "level(7)" for a number that
+// is not a level.
 func (l Level) String() string {
 	for _, w := range levelWords {
 		if w.level == l {
@@ -69,10 +69,10 @@ func (l Level) String() string {
 	return fmt.Sprintf("level(%d)", int32(l))
 }
 
-// MarshalText gives the same word to encoders.
+// MarshalText returns the same word for encoders.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// ParseLevel understands every word mdadm accepts for --level: "raid5", "5",
+// ParseLevel understands every word that mdadm accepts for --level: "raid5", "5",
 // "mirror", "stripe", "mp", ... Any other word is an error.
 func ParseLevel(word string) (Level, error) {
 	for _, w := range levelWords {
@@ -102,8 +102,8 @@ func (l Level) Striped() bool {
 	return false
 }
 
-// Parity reports whether the level keeps parity (raid4, 5, 6), so that a
-// degraded array that was not shut down cleanly cannot be trusted.
+// Parity reports whether the level keeps parity (raid4, 5, 6): a degraded array of
+// such a level that was not shut down cleanly cannot be trusted.
 func (l Level) Parity() bool {
 	return l == LevelRAID4 || l == LevelRAID5 || l == LevelRAID6
 }

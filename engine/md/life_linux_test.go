@@ -31,7 +31,7 @@ func create(version string, n, spares int, module string, args ...string) recipe
 	return recipe{version: version, n: n, spares: spares, module: module, args: args}
 }
 
-// write puts data into the array, past the page cache.
+// write writes data to the array and syncs it.
 func (r rig) write(off int64, n int) {
 	r.t.Helper()
 	f, err := os.OpenFile(array, os.O_WRONLY, 0)
@@ -48,7 +48,8 @@ func (r rig) write(off int64, n int) {
 	}
 }
 
-// slow keeps resync, recovery and reshape from ending before they are looked at.
+// slow slows down resync, recovery and reshape, so that they do not end before the
+// test looks at them.
 func (r rig) slow() {
 	r.t.Helper()
 	r.setSysfs("sync_speed_max", "400")
@@ -60,7 +61,7 @@ func (r rig) stop() {
 	r.mdadm("--stop", array)
 }
 
-// stories are told in a guest, one after the other.
+// stories returns the stories by name; they are told in a guest, one by one.
 func stories() map[string]story {
 	out := func(rules ...string) []string { return rules }
 	return map[string]story{
@@ -102,7 +103,7 @@ func stories() map[string]story {
 			func(r rig, devs []string) []*md.Member {
 				r.setSysfs("dev-ubda/bad_blocks", "4096 8")
 				r.setSysfs("dev-ubda/bad_blocks", "6000 100")
-				r.write(4<<20, 4096) // has the superblock updated
+				r.write(4<<20, 4096) // makes the kernel update the superblock
 				lab.ArraysIdle(r.t)
 				r.stop()
 				members := r.read(devs)
@@ -175,7 +176,7 @@ func stories() map[string]story {
 			create("1.0", 4, 0, "raid10", "--level=10", "--layout=n2", "--bitmap=internal", "--force"),
 			func(r rig, devs []string) []*md.Member {
 				r.write(0, 4<<20)
-				return r.read(devs) // bits are set, the array is dirty
+				return r.read(devs) // bits are set, and the array is dirty
 			},
 		},
 		"raid1-1.2-dirty": {
@@ -186,7 +187,7 @@ func stories() map[string]story {
 				return r.read(devs)
 			},
 		},
-		// Each half ran alone, and was written to: they must not meet again.
+		// Each half ran alone and was written to: they must not be assembled together.
 		"raid1-1.2-split": {
 			create("1.2", 2, 0, "raid1", "--level=1", "--bitmap=none"),
 			func(r rig, devs []string) []*md.Member {
@@ -208,7 +209,7 @@ func stories() map[string]story {
 				r.mdadm("--fail", array, devs[1])
 				r.write(0, 1<<20)
 				lab.ArraysIdle(r.t)
-				r.tryMdadm("--fail", array, devs[2]) // busy, says the kernel, and fails it all the same
+				r.tryMdadm("--fail", array, devs[2]) // the kernel says busy, and fails it all the same
 				lab.ArraysIdle(r.t)
 				r.stop()
 				return r.read(devs, out("md.member.stale", "md.member.faulty", "md.member.missing", "md.member.not_startable")...)
@@ -251,8 +252,8 @@ func (r rig) reshape(args ...string) {
 	r.stop()
 }
 
-// TestKernelLife lives through what arrays live through, and reads the members
-// afterwards. With -update the images go to testdata.
+// TestKernelLife has the kernel and mdadm do to arrays what the stories tell, and
+// reads the members afterwards. With -update the images go to testdata.
 func TestKernelLife(t *testing.T) {
 	all := stories()
 	var names []string
@@ -294,8 +295,8 @@ func TestKernelLife(t *testing.T) {
 	}
 }
 
-// assembles has mdadm assemble the members, and wants those in the array that
-// Assess says are in. (In the middle of a reshape mdadm wants a backup file.)
+// assembles has mdadm assemble the members, and checks that those are in the array
+// that Assess says are in. (In the middle of a reshape mdadm needs a backup file.)
 func (r rig) assembles(members []*md.Member) {
 	r.t.Helper()
 	if _, err := os.Stat(arraySys + "level"); err == nil {
@@ -343,16 +344,16 @@ func (r rig) fixture(s story, members []*md.Member) []byte {
 	return txtar.Format(ar)
 }
 
-// complaint is what the kernel says of metadata it does not like.
+// complaint matches what the kernel says about metadata that it does not like.
 var complaint = regexp.MustCompile(`(?i)invalid|error|fail|out of date|kick|overlap|unrecogni|warn|bad |mismatch|strange|different|too small|not clean|does not|cannot`)
 
-// TestKernelReads writes superblocks with the package, and has the kernel
-// assemble them without complaint.
+// TestKernelReads writes superblocks with the package, and checks that the kernel
+// assembles the array without complaint.
 func TestKernelReads(t *testing.T) {
 	var cases []lab.Case
 	for _, rc := range lab.Sample(t, recipes(), 6) {
 		if strings.Contains(rc.name, "ppl") {
-			continue // its signature is the old uuid's
+			continue // the signature of its log is that of the old uuid
 		}
 		cases = append(cases, lab.Case{Name: rc.name, Run: func(t *testing.T, g *lab.Guest) {
 			if !g.HasModule(rc.module) {
@@ -372,7 +373,7 @@ func TestKernelReads(t *testing.T) {
 			g.KernelLog(t)
 			args := []string{"--assemble", array}
 			if rc.module == "faulty" {
-				args = append(args, "--run") // mdadm does not know what is enough for it
+				args = append(args, "--run") // mdadm does not know how many members are enough
 			}
 			out := r.mdadm(append(args, devs...)...)
 			if want := fmt.Sprintf("started with %d drive", rc.n); !strings.Contains(out, want) {

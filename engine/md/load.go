@@ -16,11 +16,11 @@ const MinSize0 = 64 << 10
 type LoadError struct {
 	Device string
 	Why    LoadFailure
-	// Size is the device's, in bytes for version 0.90, else in sectors: what
-	// LoadTooSmall is about.
+	// Size is the device's, in bytes for version 0.90, else in sectors
+	// (LoadTooSmall).
 	Size int64
-	// Found is the magic or the version that is there instead: what LoadMagic
-	// and LoadVersion are about.
+	// Found is the magic or the version that is there instead (LoadMagic and
+	// LoadVersion).
 	Found uint32
 }
 
@@ -32,12 +32,12 @@ const (
 	LoadTooSmall   LoadFailure = iota // no room for a superblock
 	LoadUnreadable                    // its place cannot be read
 	LoadMagic                         // something else is there, or nothing
-	LoadVersion                       // one of another major version
-	LoadElsewhere                     // it says that it belongs elsewhere
+	LoadVersion                       // a superblock of another major version
+	LoadElsewhere                     // a superblock that says that it belongs elsewhere
 )
 
-// Foreign reports whether something else is there, or nothing; otherwise the
-// device could not be read or is too small.
+// Foreign reports whether there is something else, or nothing, in the place of the
+// superblock; if not, the device could not be read or is too small.
 func (e *LoadError) Foreign() bool { return e.Why >= LoadMagic }
 
 func (e *LoadError) Error() string {
@@ -76,7 +76,7 @@ func LoadSuper(d block.Device, v Version) (*Member, *LoadError) {
 	return nil, explainForeign(name, v, head[:])
 }
 
-// explainForeign says what is in the place of a superblock.
+// explainForeign says what is in the place of the superblock instead.
 func explainForeign(name string, v Version, head []byte) *LoadError {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if v == V090 {
@@ -92,8 +92,8 @@ func explainForeign(name string, v Version, head []byte) *LoadError {
 	return &LoadError{Device: name, Why: LoadElsewhere}
 }
 
-// LoadNewest reads the newest superblock of format 1, as --metadata=1 wants,
-// or the explanations of why there is none.
+// LoadNewest reads the newest superblock of format 1, as --metadata=1 asks for. It
+// also says of each version why there is none.
 func LoadNewest(d block.Device) (*Member, []*LoadError) {
 	var why []*LoadError
 	for _, v := range []Version{V10, V11, V12} {
@@ -112,7 +112,7 @@ func LoadNewest(d block.Device) (*Member, []*LoadError) {
 }
 
 // GuessSuper reads the superblock that was made last, whatever its version. It
-// fails as md.ReadMember does.
+// fails as ReadMember does.
 func GuessSuper(d block.Device) (*Member, error) {
 	m, err := ReadMember(d)
 	if err == nil && !NativeOrder(m) {
@@ -121,22 +121,22 @@ func GuessSuper(d block.Device) (*Member, error) {
 	return m, err
 }
 
-// NativeOrder reports whether the running kernel can use the superblock: one
-// of version 0.90 that was written by a machine of the other byte order looks
-// like noise to it, and to mdadm.
+// NativeOrder reports whether the running kernel can use the superblock. One of
+// version 0.90 that was written by a machine of the other byte order looks like
+// noise to it, and to mdadm.
 func NativeOrder(m *Member) bool {
 	return m.Super0 == nil || m.Super0.Order == nil ||
 		m.Super0.Order.Uint32([]byte{1, 2, 3, 4}) == binary.NativeEndian.Uint32([]byte{1, 2, 3, 4})
 }
 
-// LoadSwapped reads a 0.90 superblock that a machine of the other byte order
-// has written.
+// LoadSwapped reads a 0.90 superblock that was written by a machine of the other
+// byte order.
 func LoadSwapped(d block.Device) (*Member, *LoadError) {
 	m, err := ReadMember(d, V090)
 	if err == nil && !NativeOrder(m) {
 		return m, nil
 	}
-	if err == nil { // this machine's own, which looks odd the other way round
+	if err == nil { // in this machine's order, so its swapped bytes make no sense
 		swapped := m.Super0.AppendTo(nil)[:8]
 		for i := 0; i < len(swapped); i += 4 {
 			binary.BigEndian.PutUint32(swapped[i:], binary.LittleEndian.Uint32(swapped[i:]))

@@ -7,8 +7,8 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// TestLoadSuper: why a device has no superblock of a version, in mdadm's words
-// (super0.c and super1.c, load_super).
+// TestLoadSuper loads superblocks of a given version, and has the reasons why there
+// is none (super0.c and super1.c, load_super).
 func TestLoadSuper(t *testing.T) {
 	const size = 64 << 20
 	put := func(v Version, size int64, edit func(raw []byte)) *block.Memory {
@@ -50,7 +50,7 @@ func TestLoadSuper(t *testing.T) {
 		{"later major", put(V12, size, major), V12, "disk: a superblock of version 2", true},
 		{"made for another place", put(V12, size, func(raw []byte) { raw[144] ^= 0xff }), V12, "disk: a superblock that says that it belongs elsewhere", true},
 		{"too small", block.NewMemory("disk", 24*512-1), V12, "disk: too small for a superblock: 23", false},
-		{"too small for 0.90", block.NewMemory("disk", 60000), V090, "disk: too small for a superblock: 60000", false}, // bytes, as mdadm says it
+		{"too small for 0.90", block.NewMemory("disk", 60000), V090, "disk: too small for a superblock: 60000", false}, // in bytes, as in mdadm
 	} {
 		m, err := LoadSuper(c.d, c.v)
 		switch {
@@ -64,8 +64,8 @@ func TestLoadSuper(t *testing.T) {
 	}
 }
 
-// TestLoadSwapped: 0.90 superblocks lie in the byte order of the machine that
-// wrote them, and only those of the other order are loaded.
+// TestLoadSwapped loads 0.90 superblocks, which are in the byte order of the machine
+// that wrote them: LoadSwapped accepts only those of the other order.
 func TestLoadSwapped(t *testing.T) {
 	const size = 1 << 20
 	own, other := binary.ByteOrder(binary.LittleEndian), binary.ByteOrder(binary.BigEndian)
@@ -95,8 +95,8 @@ func TestLoadSwapped(t *testing.T) {
 	}
 }
 
-// TestLoadNewest tells of each place without a superblock, unless the device
-// itself is at fault: then once is enough.
+// TestLoadNewest wants a reason for each place without a superblock, but only one
+// if the device itself is at fault.
 func TestLoadNewest(t *testing.T) {
 	if m, why := LoadNewest(block.NewMemory("disk", 1000)); m != nil || len(why) != 1 || why[0].Foreign() {
 		t.Errorf("too small: %v, %v", m, why)

@@ -15,8 +15,8 @@ import (
 // a *NoSuperError.
 var ErrNoSuper = errors.New("no md superblock")
 
-// NoSuperError says that a device carries no md superblock, and what stood in
-// its place where it looked like one.
+// NoSuperError says that a device carries no md superblock, and what was there
+// instead if it looked like one.
 type NoSuperError struct {
 	Device string
 	Size   int64 // bytes
@@ -25,7 +25,7 @@ type NoSuperError struct {
 	Near []error
 }
 
-// Error gives one line: the device, and the near misses if there were any.
+// Error returns one line: the device, and the near misses if there were any.
 func (e *NoSuperError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: no md superblock", e.Device)
@@ -41,11 +41,11 @@ func (e *NoSuperError) Error() string {
 // Is matches ErrNoSuper.
 func (e *NoSuperError) Is(target error) bool { return target == ErrNoSuper }
 
-// Unwrap gives the near misses.
+// Unwrap returns the near misses.
 func (e *NoSuperError) Unwrap() []error { return e.Near }
 
-// Member is a device and the superblock found on it. The methods hide which of
-// the two formats it is; counts are sectors unless said otherwise.
+// Member is a device and the superblock found on it. The methods hide which of the
+// two formats it has; sizes and offsets are in sectors unless stated otherwise.
 type Member struct {
 	Name    string  // the device's, for messages
 	Size    int64   // of the device, bytes
@@ -54,17 +54,17 @@ type Member struct {
 	Super0  *Super0 // exactly one of Super0 and Super1 is not nil
 	Super1  *Super1
 
-	// Err is why the kernel would not load this superblock, as ParseSuper1 and
-	// ParseSuper0 say it; nil if it would. mdadm shows such superblocks all the
-	// same.
+	// Err is why the kernel would not load this superblock, as ParseSuper1 or
+	// ParseSuper0 returned it; nil if it would. mdadm shows such superblocks all
+	// the same.
 	Err error
 	// Others lists the versions of further superblocks on the device that were
-	// passed over, as they were made earlier.
+	// passed over because they were made earlier.
 	Others []Version
 }
 
 // guessOrder is the order of mdadm (util.c, guess_super_type; super1.c,
-// load_super1): of equally old superblocks the first one counts.
+// load_super1): of superblocks of the same age, the first counts.
 var guessOrder = [...]Version{V090, V10, V11, V12}
 
 // ReadMember finds the superblock of d. With no version wanted it looks in all
@@ -72,8 +72,8 @@ var guessOrder = [...]Version{V090, V10, V11, V12}
 // it looks for the given versions only.
 //
 // It fails with an error that matches ErrNoSuper if there is none, or with the
-// read error that kept it from knowing. A superblock that is damaged but can
-// be told to be one is returned with Member.Err set.
+// read error that kept it from finding out. A superblock that is damaged but
+// still recognizable is returned with Member.Err set.
 func ReadMember(d block.Device, want ...Version) (*Member, error) {
 	if len(want) == 0 {
 		want = guessOrder[:]
@@ -142,7 +142,7 @@ func readSuper(d block.Device, name string, v Version) (*Member, error) {
 		}
 		err = binfmt.At(err, name, off)
 		if m.Super0.MajorVersion != 0 {
-			// A 1.0 superblock can lie here too.
+			// A 1.0 superblock can be here too.
 			if m.Super0.MajorVersion == 1 {
 				return nil, nil
 			}
@@ -171,8 +171,9 @@ func readSuper(d block.Device, name string, v Version) (*Member, error) {
 
 func (m *Member) ctimeSeconds() int64 { return m.CTime().Unix() }
 
-// sameFormatOlder compares two 1.x superblocks by the whole time field, as
-// load_super1 does; between the formats only seconds count.
+// sameFormatOlder reports whether m is older than o if both are 1.x superblocks. It
+// compares the whole time field, as load_super1 does; between the two formats only
+// seconds count.
 func (m *Member) sameFormatOlder(o *Member) bool {
 	return m.Super1 != nil && o.Super1 != nil && m.Super1.CTime < o.Super1.CTime
 }
@@ -209,8 +210,8 @@ func (m *Member) Layout() int32 {
 	return m.Super1.Layout
 }
 
-// RaidDisks is how many slots the array has; during a reshape, how many it is
-// going to have.
+// RaidDisks is how many slots the array has or, during a reshape, is going to
+// have.
 func (m *Member) RaidDisks() int {
 	if m.Super0 != nil {
 		return int(m.Super0.RaidDisks)
@@ -218,7 +219,7 @@ func (m *Member) RaidDisks() int {
 	return int(m.Super1.RaidDisks)
 }
 
-// ChunkSectors is the chunk size in sectors; for linear the rounding.
+// ChunkSectors is the chunk size in sectors; for linear it is the rounding.
 func (m *Member) ChunkSectors() uint32 {
 	if m.Super0 != nil {
 		return m.Super0.ChunkSize / SectorSize
@@ -234,8 +235,8 @@ func (m *Member) DataOffset() uint64 {
 	return m.Super1.DataOffset
 }
 
-// DataSize is how much of the device can hold data. For 0.90 it is all before
-// the superblock.
+// DataSize is how much of the device can hold data. For 0.90 it is everything
+// before the superblock.
 func (m *Member) DataSize() uint64 {
 	if m.Super0 != nil {
 		return uint64(m.Offset) / SectorSize
@@ -290,7 +291,7 @@ func (m *Member) UTime() time.Time {
 	return Time1(m.Super1.UTime)
 }
 
-// Clean reports whether the array was shut down, or idle, with nothing left to
+// Clean reports whether the array was shut down or idle, with nothing left to
 // resync.
 func (m *Member) Clean() bool {
 	if m.Super0 != nil {
@@ -299,8 +300,8 @@ func (m *Member) Clean() bool {
 	return m.Super1.Clean()
 }
 
-// ResyncOffset is up to where the members are known to agree; MaxSector if
-// nothing is left to resync.
+// ResyncOffset is the sector up to which the members are known to agree; MaxSector
+// if nothing is left to resync.
 func (m *Member) ResyncOffset() uint64 {
 	if s := m.Super0; s != nil {
 		switch {
@@ -316,8 +317,8 @@ func (m *Member) ResyncOffset() uint64 {
 	return m.Super1.ResyncOffset
 }
 
-// RecoveryOffset is up to which sector this device has been rebuilt; MaxSector
-// unless it is half rebuilt. All 64 bits count: mdadm keeps only the low 32
+// RecoveryOffset is the sector up to which this device has been rebuilt; MaxSector
+// if it is not being rebuilt. All 64 bits count here; mdadm keeps only the low 32
 // (super1.c, getinfo_super1).
 func (m *Member) RecoveryOffset() uint64 {
 	if m.Super1 != nil && m.Super1.FeatureMap&FeatureRecoveryOffset != 0 {
@@ -326,8 +327,8 @@ func (m *Member) RecoveryOffset() uint64 {
 	return MaxSector
 }
 
-// SetName is the array's name. 0.90 has none: it is the preferred minor number
-// in decimal, as mdadm has it.
+// SetName is the array's name. 0.90 has none; as in mdadm, it is the preferred
+// minor number in decimal then.
 func (m *Member) SetName() string {
 	if m.Super0 != nil {
 		return strconv.FormatUint(uint64(m.Super0.MDMinor), 10)
@@ -335,7 +336,7 @@ func (m *Member) SetName() string {
 	return m.Super1.Name()
 }
 
-// DeviceUUID is the device's own; all zero for 0.90.
+// DeviceUUID is the device's own uuid; all zero for 0.90.
 func (m *Member) DeviceUUID() UUID {
 	if m.Super0 != nil {
 		return UUID{}
@@ -351,9 +352,9 @@ func (m *Member) DevNumber() uint32 {
 	return m.Super1.DevNumber
 }
 
-// Reshape is a change of geometry that was under way.
+// Reshape is a change of geometry that is under way.
 type Reshape struct {
-	Position  uint64 // array sectors done; for a reshape that shrinks or runs backwards, left
+	Position  uint64 // array sectors done or, if the reshape shrinks or runs backwards, left
 	Level     Level  // after
 	Layout    int32  // after
 	Chunk     uint32 // after, sectors
@@ -361,19 +362,20 @@ type Reshape struct {
 	Backwards bool   // from the end to the start
 	// NewDataOffset is where data of this member starts after the reshape.
 	NewDataOffset uint64
-	// NoBackup: data moves by an offset, so that nothing has to be saved elsewhere.
+	// NoBackup is set if data moves by an offset, so that none of it has to be
+	// saved elsewhere.
 	NoBackup bool
 }
 
 // NeedsBackup reports whether the reshape, nil for none, has a critical section
-// that is saved elsewhere.
+// that has to be saved elsewhere.
 func (r *Reshape) NeedsBackup() bool { return r != nil && !r.NoBackup }
 
-// InPlace reports whether the reshape, nil for none, needs somebody to keep its
-// critical section elsewhere for as long as it runs.
+// InPlace reports whether the reshape, nil for none, needs a process that keeps
+// its critical section elsewhere for as long as it runs.
 func (r *Reshape) InPlace() bool { return r.NeedsBackup() && r.Delta <= 0 }
 
-// Reshape gives the reshape that the superblock tells of, or nil.
+// Reshape returns the reshape that the superblock tells of, or nil.
 func (m *Member) Reshape() *Reshape {
 	if s := m.Super0; s != nil {
 		if !s.Reshaping() {
@@ -400,8 +402,8 @@ func (m *Member) Reshape() *Reshape {
 	return r
 }
 
-// Slots is how many slots can be in use: RaidDisks, and during a reshape that
-// takes slots away the count before it (super1.c, getinfo_super1).
+// Slots is how many slots can be in use: RaidDisks or, during a reshape that takes
+// slots away, the number before it (super1.c, getinfo_super1).
 func (m *Member) Slots() int {
 	n := m.RaidDisks()
 	if r := m.Reshape(); r != nil && r.Delta < 0 {
@@ -410,8 +412,8 @@ func (m *Member) Slots() int {
 	return n
 }
 
-// RoleOf is what this superblock's table says of the device with the given
-// number; a spare if it is outside of the table.
+// RoleOf is the role that this superblock's table has for the device with the given
+// number; a spare if the number is outside the table.
 func (m *Member) RoleOf(devNumber uint32) Role {
 	if s := m.Super0; s != nil {
 		if devNumber >= Super0Disks {
@@ -425,9 +427,9 @@ func (m *Member) RoleOf(devNumber uint32) Role {
 	return m.Super1.DevRoles[devNumber]
 }
 
-// ArraySize is the array's size in sectors as mdadm --examine computes it: 0
-// for levels at which a single member cannot tell (linear, raid0, multipath,
-// faulty), and for geometry that makes no sense.
+// ArraySize is the array's size in sectors as mdadm --examine computes it. It is 0
+// for levels whose size does not follow from a single member (linear, raid0,
+// multipath, faulty), and for geometry that makes no sense.
 func (m *Member) ArraySize() uint64 {
 	disks := uint64(max(m.RaidDisks(), 0))
 	size := m.UsedSize()
@@ -446,7 +448,7 @@ func (m *Member) ArraySize() uint64 {
 	return 0
 }
 
-// AppendSuper appends the bytes of the superblock, with its checksum computed.
+// AppendSuper appends the bytes of the superblock, with a computed checksum.
 func (m *Member) AppendSuper(b []byte) []byte {
 	if m.Super0 != nil {
 		return m.Super0.AppendTo(b)

@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// TestGuess puts several superblocks on one device: the one made last counts,
-// the first place of equally old ones, and a version that was asked for always.
+// TestGuess puts several superblocks on one device: the one made last counts, or
+// the first of several of the same age. A version that is asked for always counts.
 func TestGuess(t *testing.T) {
 	const size = 64 << 20
 	put := func(d *block.Memory, v Version, ctime uint64) {
@@ -60,14 +60,17 @@ func TestGuess(t *testing.T) {
 		}
 		for i, ctime := range c.ctimes {
 			m, err := ReadMember(d, guessOrder[i])
-			if found := err == nil && m.Version == guessOrder[i]; found != (ctime != 0) || !found && !errors.Is(err, ErrNoSuper) {
+			switch {
+			case ctime == 0 && !errors.Is(err, ErrNoSuper):
+				t.Errorf("%s: asked for %v, which is not there: %v, %v", c.name, guessOrder[i], m, err)
+			case ctime != 0 && (err != nil || m.Version != guessOrder[i]):
 				t.Errorf("%s: asked for %v: %v, %v", c.name, guessOrder[i], m, err)
 			}
 		}
 	}
 }
 
-// TestNoSuper has what people hand over by mistake.
+// TestNoSuper reads what people pass by mistake.
 func TestNoSuper(t *testing.T) {
 	text := block.NewMemory("notes.txt", 100<<10)
 	if _, err := text.WriteAt([]byte(strings.Repeat("not a superblock\n", 6000)), 0); err != nil {
@@ -98,8 +101,8 @@ func TestNoSuper(t *testing.T) {
 	}
 }
 
-// TestDamaged: a superblock that the kernel would not load is still shown, with
-// the reason, and stays out of the array.
+// TestDamaged reads superblocks that the kernel would not load: they are returned
+// with the reason, and their members are out of the array.
 func TestDamaged(t *testing.T) {
 	for want, damage := range map[error]func(s *Super1, raw []byte){
 		binfmt.ErrChecksum:    func(_ *Super1, raw []byte) { raw[216]++ },
@@ -189,7 +192,7 @@ func TestBitmapBeyondDevice(t *testing.T) {
 	if _, err := b.Count(d); !errors.Is(err, binfmt.ErrTruncated) {
 		t.Error(err)
 	}
-	// Nothing is counted, and the place of the bytes is past the end all the same.
+	// These have no chunks, but the place of their bits is past the end.
 	for _, b := range []*Bitmap{
 		{Version: BitmapLockless, State: BitmapFirstUse},
 		{Version: BitmapLockless, ChunkSize: 8},
@@ -278,7 +281,8 @@ func TestSetPPL(t *testing.T) {
 	}
 }
 
-// TestOddMaxDev: the last half word counts by itself (md.c, calc_sb_1_csum).
+// TestOddMaxDev changes the last half word of a superblock, which counts by itself
+// in the checksum (md.c, calc_sb_1_csum).
 func TestOddMaxDev(t *testing.T) {
 	s := sampleSuper1()
 	before := s.Checksum()

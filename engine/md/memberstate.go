@@ -1,11 +1,11 @@
 package md
 
-// EventMargin is by how much a member's event count may lag behind the
-// freshest one and still be taken as current (md.c, super_1_validate; mdadm
-// uses the same).
+// EventMargin is by how much a member's event count may lag behind that of the
+// freshest member if it is to count as current (md.c, super_1_validate; mdadm uses
+// the same margin).
 const EventMargin = 1
 
-// DeviceState says what a superblock says about the device it lies on.
+// DeviceState is what a superblock says about the device that it is on.
 type DeviceState struct {
 	Faulty      bool
 	Active      bool // has a slot
@@ -16,8 +16,8 @@ type DeviceState struct {
 	FailFast    bool
 }
 
-// InSync reports whether the device claims a slot as a full member, which is
-// what lets it be the reference for all others.
+// InSync reports whether the device claims a slot as a full member, so that the
+// others can be measured against it.
 func (s DeviceState) InSync() bool {
 	return s.Active && s.Sync && !s.Faulty && !s.Replacement && !s.Journal
 }
@@ -25,14 +25,14 @@ func (s DeviceState) InSync() bool {
 // SlotNone is the slot of a device that has none.
 const SlotNone = -1
 
-// Damaged is set for a superblock that the kernel will refuse: by its checksum,
-// or a value that makes no sense. It is never what others are measured against,
-// and never rewritten, which would make it valid.
+// Damaged reports whether the kernel will refuse the superblock, because of its
+// checksum or a value that makes no sense. Other members are never measured
+// against it, and it is never rewritten, which would make it valid.
 func (m *Member) Damaged() bool { return m.Err != nil }
 
-// State is what the superblock says of the device, as mdadm reads it (super0.c,
-// getinfo_super0; super1.c, getinfo_super1). A 1.x number behind the table is
-// faulty here, where Role has a spare.
+// State is what the superblock says about the device, as mdadm reads it (super0.c,
+// getinfo_super0; super1.c, getinfo_super1). A 1.x device whose number is outside
+// the table is faulty here; to Role it is a spare.
 func (m *Member) State() DeviceState {
 	if m.Super0 != nil {
 		s := m.Super0.ThisDisk.State
@@ -61,7 +61,7 @@ func (m *Member) State() DeviceState {
 	return state
 }
 
-// Slot is the slot that the device has by its own superblock; SlotNone for
+// Slot is the slot of the device according to its own superblock; SlotNone for
 // spares, faulty devices and journals of 1.x.
 func (m *Member) Slot() int {
 	if m.Super0 != nil {
@@ -75,7 +75,7 @@ func (m *Member) Slot() int {
 	}
 }
 
-// roleInTable is the device's role; faulty for one behind the table.
+// roleInTable is the device's role; faulty if its number is outside the table.
 func (s *Super1) roleInTable() Role {
 	if uint64(s.DevNumber) < uint64(len(s.DevRoles)) {
 		return s.DevRoles[s.DevNumber]
@@ -83,7 +83,7 @@ func (s *Super1) roleInTable() Role {
 	return RoleFaulty
 }
 
-// SuperMinor is the preferred minor number in a 0.90 superblock; -1 elsewhere.
+// SuperMinor is the preferred minor number in a 0.90 superblock; -1 with 1.x.
 func (m *Member) SuperMinor() int {
 	if m.Super0 != nil {
 		return int(m.Super0.MDMinor)
@@ -97,15 +97,15 @@ func (m *Member) NeedsJournal() bool { return m.Features()&FeatureJournal != 0 }
 // HasPPL reports whether the array has a partial parity log.
 func (m *Member) HasPPL() bool { return m.Super1 != nil && m.Super1.HasPPL() }
 
-// Working counts the members that the superblock believes to be in the array.
+// Working counts the members that are in the array according to the superblock.
 func (m *Member) Working() int {
 	_, working := m.roll()
 	return working
 }
 
-// roll lists by slot whom the superblock believes to be in the array, and counts
-// them. A damaged raid_disks does not become memory: the list has MaxPlaces at
-// most.
+// roll lists by slot which members are in the array according to the superblock,
+// and counts them. The list has at most MaxPlaces entries, so a damaged raid_disks
+// costs no memory.
 func (m *Member) roll() (alive []bool, working int) {
 	slots := m.Slots()
 	alive = make([]bool, min(max(slots, 0), MaxPlaces))
@@ -127,14 +127,14 @@ func (m *Member) roll() (alive []bool, working int) {
 			continue
 		}
 		working++
-		if i < len(alive) { // by number, which for members is the slot
+		if i < len(alive) { // by number, which is the slot for members
 			alive[i] = true
 		}
 	}
 	return alive, working
 }
 
-// KernelSlot is the slot as the kernel and mdadm number it: journals have one
+// KernelSlot is the slot as the kernel and mdadm number it: journals have a number
 // of their own.
 func (m *Member) KernelSlot() int {
 	if m.State().Journal && m.Slot() == SlotNone {
@@ -143,13 +143,13 @@ func (m *Member) KernelSlot() int {
 	return m.Slot()
 }
 
-// MaxPlaces bounds the table: mdadm ignores slots from here on, and so does
-// the kernel long before.
+// MaxPlaces bounds the table: mdadm ignores slots from this one on, and the kernel
+// refuses far smaller numbers.
 const MaxPlaces = 10000
 
-// Place says where in Assembly.Places the member belongs, given its index in the
-// list of members and the number of slots, and moves nextSpare on when it needs
-// a place behind all slots.
+// Place returns where in Assembly.Places the member belongs, given its index in
+// the list of members and the number of slots. It advances nextSpare if the member
+// needs a place behind all slots.
 func (m *Member) Place(index, raidDisks int, nextSpare *int) int {
 	slot, state := m.Slot(), m.State()
 	if m.Level() == LevelMultipath {
@@ -170,7 +170,7 @@ func (m *Member) Place(index, raidDisks int, nextSpare *int) int {
 	return i
 }
 
-// ReportsFailed reports whether the member's own table has nobody in slot.
+// ReportsFailed reports whether the member's own table has no member in slot.
 func (m *Member) ReportsFailed(slot int) bool {
 	if slot < 0 || m.Slots() <= 0 {
 		return false

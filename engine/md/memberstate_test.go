@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// stateText shows what a superblock says about its device and array.
+// stateText describes what a superblock says about its device and array.
 func stateText(m *Member) string {
 	var b strings.Builder
 	state := m.State()
@@ -120,8 +120,8 @@ func TestState0(t *testing.T) {
 	}
 }
 
-// TestPlaceInTable: two places for each slot, the second for a replacement;
-// whoever has no slot comes behind all of them.
+// TestPlaceInTable finds the places of members: each slot has two, the second for a
+// replacement, and members without a slot come behind all of them.
 func TestPlaceInTable(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -161,13 +161,14 @@ func memberOf(role Role) *Member {
 func numbered(number, slot int) *Member {
 	m := memberOf(0)
 	m.Super1.DevNumber, m.Super1.DevRoles = uint32(number), make([]Role, number+1)
-	if m.Super1.DevRoles[number] = RoleSpare; slot != SlotNone {
+	m.Super1.DevRoles[number] = RoleSpare
+	if slot != SlotNone {
 		m.Super1.DevRoles[number] = Role(slot)
 	}
 	return m
 }
 
-// TestKernelSlot: a journal has a number of its own, a spare has none.
+// TestKernelSlot wants a number of its own for a journal, and none for a spare.
 func TestKernelSlot(t *testing.T) {
 	for role, want := range map[Role]int{0: 0, 2: 2, RoleSpare: SlotNone, RoleFaulty: SlotNone, RoleJournal: int(RoleJournal)} {
 		if got := memberOf(role).KernelSlot(); got != want {
@@ -181,8 +182,8 @@ func TestKernelSlot(t *testing.T) {
 	}
 }
 
-// TestInSync: whoever has a slot as a full member may be the measure of all
-// others.
+// TestInSync tells full members, which the others may be measured against, from all
+// other devices.
 func TestInSync(t *testing.T) {
 	full := DeviceState{Active: true, Sync: true}
 	for _, c := range []struct {
@@ -206,8 +207,8 @@ func TestInSync(t *testing.T) {
 	}
 }
 
-// TestReportsFailed: by its own table, whoever is there is not failed; no slot
-// and no array tell of nobody.
+// TestReportsFailed asks a member which slots have failed according to its own
+// table. What is no slot has not failed, nor has any slot of an array without slots.
 func TestReportsFailed(t *testing.T) {
 	missing1 := memberOf(0)
 	missing1.Super1.DevRoles[1] = RoleFaulty
@@ -236,7 +237,8 @@ func TestReportsFailed(t *testing.T) {
 	}
 }
 
-// TestInPlace: only what can be saved nowhere else needs somebody.
+// TestInPlace tells which reshapes need a backup, and which need it kept elsewhere
+// for as long as they run.
 func TestInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -255,7 +257,7 @@ func TestInPlace(t *testing.T) {
 	}
 }
 
-// TestSetRole edits what one superblock says of another device.
+// TestSetRole edits what one superblock says about another device.
 func TestSetRole(t *testing.T) {
 	full := DeviceState{Active: true, Sync: true}
 	for _, c := range []struct {
@@ -288,8 +290,8 @@ func TestSetRole(t *testing.T) {
 	}
 }
 
-// TestCarefulPosition: of two positions of a reshape the one counts behind which
-// nothing has been moved yet.
+// TestCarefulPosition wants the safer of two positions of a reshape, the one that is
+// less far along.
 func TestCarefulPosition(t *testing.T) {
 	for _, c := range []struct {
 		delta       int
@@ -319,8 +321,8 @@ func TestCarefulPosition(t *testing.T) {
 	}
 }
 
-// TestEdits changes one thing of a superblock of either format, and reads it back
-// from its bytes. What it was copied from stays.
+// TestEdits edits superblocks of either format and reads them back from their bytes.
+// The originals must stay as they were.
 func TestEdits(t *testing.T) {
 	one := newArray(LevelRAID5, LayoutLeftSymmetric, 3, roles(3), func(_ int, s *Super1) { s.ResyncOffset = 8 })[0]
 	zero := member0()
@@ -358,7 +360,7 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// member0 is the first member of a 0.90 array of three.
+// member0 is the first member of a 0.90 array of three members.
 func member0() *Member {
 	s := &Super0{
 		MDMagic: SuperMagic, MinorVersion: 90, Level: LevelRAID5, Size: 64512, RaidDisks: 3, NrDisks: 3,

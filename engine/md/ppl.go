@@ -35,7 +35,7 @@ type PPLEntry struct {
 }
 
 // PPLHeader is struct ppl_header, the first 4096 bytes of a partial parity log.
-// The partial parity of the entries follows it, in order. Little-endian.
+// The partial parity of the entries follows it, in order. It is little-endian.
 type PPLHeader struct {
 	Reserved     [pplReserved]byte // all ones
 	Signature    uint32            // see PPLSignature
@@ -74,13 +74,13 @@ var pplLayout = sync.OnceValue(func() *binfmt.Layout[PPLHeader] {
 })
 
 // PPLSignature is the signature of the logs of the array with the given uuid
-// (Member.NativeUUID): its crc32c (raid5-ppl.c, ppl_init_log).
+// (Member.NativeUUID): the crc32c of the uuid (raid5-ppl.c, ppl_init_log).
 func PPLSignature(uuid UUID) uint32 { return CRC32C(uuid[:]) }
 
 // ParsePPL reads a partial parity log header from the first 4096 bytes of b.
-// With class binfmt.ErrChecksum or binfmt.ErrCorrupt (too many entries, sizes
-// that are no whole sectors) it returns both the header and the error: to the
-// kernel, this is where the log ends.
+// If the error is of class binfmt.ErrChecksum or binfmt.ErrCorrupt (too many
+// entries, sizes that are not whole sectors), it returns the header too: for the
+// kernel, the log ends there.
 func ParsePPL(b []byte) (*PPLHeader, error) {
 	l := pplLayout()
 	h := new(PPLHeader)
@@ -101,7 +101,7 @@ func ParsePPL(b []byte) (*PPLHeader, error) {
 	return h, nil
 }
 
-// AppendTo appends the 4096 bytes of the header, with the checksum computed.
+// AppendTo appends the 4096 bytes of the header, with a computed checksum.
 func (h *PPLHeader) AppendTo(b []byte) []byte {
 	at := len(b)
 	b = append(b, make([]byte, PPLHeaderSize)...)
@@ -111,8 +111,8 @@ func (h *PPLHeader) AppendTo(b []byte) []byte {
 	return b
 }
 
-// Len is how many bytes the header and the partial parity behind it take:
-// where the next header would be. Entries beyond PPLMaxEntries do not count.
+// Len is how many bytes the header and the partial parity behind it take; the next
+// header would follow them. Entries beyond PPLMaxEntries do not count.
 func (h *PPLHeader) Len() int64 {
 	n := int64(PPLHeaderSize)
 	for i := range min(h.EntriesCount, PPLMaxEntries) {
@@ -128,9 +128,9 @@ func pplSum(raw []byte) uint32 {
 }
 
 // castagnoli is the polynomial of crc32c. crc32.Update works on the inverted
-// remainder, as ~crc32c_le(~0, ...) of the kernel does.
+// remainder, as the kernel's ~crc32c_le(~0, ...) does.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// CRC32C is the checksum of the partial parity log and of the journal, as
-// ~crc32c_le(~0, b) of the kernel (raid5-ppl.c, raid5-cache.c).
+// CRC32C is the checksum of the partial parity log and of the journal, the kernel's
+// ~crc32c_le(~0, b) (raid5-ppl.c, raid5-cache.c).
 func CRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }

@@ -7,8 +7,8 @@ import "fmt"
 // (md_p.h, MD_DISK_ROLE_*); 0.90 descriptors are translated to them.
 type Role uint16
 
-// Special roles. Everything from RoleMax up that is not one of them is
-// reserved; the kernel takes it for a slot number.
+// Special roles. Other values from RoleMax up are reserved; the kernel takes them
+// for slot numbers.
 const (
 	RoleSpare   Role = 0xffff
 	RoleFaulty  Role = 0xfffe
@@ -16,7 +16,7 @@ const (
 	RoleMax     Role = 0xff00
 )
 
-// Slot gives the slot number, and whether the role is one.
+// Slot returns the slot number, and whether the role is a slot.
 func (r Role) Slot() (slot int, ok bool) {
 	if r >= RoleMax {
 		return -1, false
@@ -24,7 +24,7 @@ func (r Role) Slot() (slot int, ok bool) {
 	return int(r), true
 }
 
-// String gives "slot 3", "spare", "faulty", "journal" or "role(0xff01)".
+// String returns "slot 3", "spare", "faulty", "journal" or "role(0xff01)".
 func (r Role) String() string {
 	switch r {
 	case RoleSpare:
@@ -40,5 +40,5 @@ func (r Role) String() string {
 	return fmt.Sprintf("role(%#x)", uint16(r))
 }
 
-// MarshalText gives the same words to encoders.
+// MarshalText returns the same words for encoders.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

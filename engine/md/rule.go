@@ -6,24 +6,24 @@ import (
 	"github.com/mdkit/mdkit/engine/finding"
 )
 
-// Rule is one thing that Check or Assess looks at. Ids stay the same between
+// Rule is one thing that Check or Assess checks. Ids stay the same between
 // releases.
 type Rule struct {
 	ID       string           // "md1.checksum"
 	Field    string           // the field it is about, as the format names it; may be empty
-	Severity finding.Severity // finding.Fatal if the kernel refuses the member for it
-	About    string           // what it asks for, in one line
+	Severity finding.Severity // finding.Fatal if the kernel refuses a member that breaks it
+	About    string           // what it requires, in one line
 }
 
-// superRule is a rule that a superblock alone can break; bad says how, or "".
+// superRule is a rule about a superblock by itself; bad says how the superblock
+// breaks it, or "".
 type superRule[S any] struct {
 	Rule
 	bad func(m *Member, s *S) string
 }
 
-// Rules across members, used by Assess and CheckMembers. A verdict carries one
-// of them as its reason.
-// Rules by which a member is out that callers have words of their own for.
+// Ids of rules that leave a member out and for which callers have words of their
+// own.
 const (
 	RuleFaulty = "md.member.faulty"
 	RuleSplit  = "md.member.split"
@@ -31,6 +31,8 @@ const (
 	RuleStale  = "md.member.stale"
 )
 
+// Rules across members, used by Assess and CheckMembers. A verdict carries one
+// of them as its reason.
 var (
 	ruleIn             = &Rule{"md.member.in", "", finding.Info, "the member takes part in the array"}
 	ruleForeign        = &Rule{"md.member.foreign", "set_uuid", finding.Error, "all members have the same array uuid"}

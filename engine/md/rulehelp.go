@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// area is a part of a device: a place and a length in sectors.
+// area is a part of a device: its name, place and length, in sectors.
 type area struct {
 	name    string
 	off, ln int64
@@ -27,7 +27,7 @@ func (m *Member) superEnd() int64 {
 	return m.Offset/SectorSize + (n+SectorSize-1)/SectorSize
 }
 
-// areas lists what the superblock says is on the device.
+// areas lists the areas of the device that the superblock names.
 func (m *Member) areas() []area {
 	at := m.Offset / SectorSize
 	list := []area{{"superblock", at, m.superEnd() - at}}
@@ -35,8 +35,8 @@ func (m *Member) areas() []area {
 	if s == nil {
 		return list
 	}
-	// Members of arrays that do not use all of data_size may keep metadata in
-	// the rest (1.0 with a bitmap).
+	// If an array does not use all of data_size, metadata may be in the rest (1.0
+	// with a bitmap).
 	used := s.DataSize
 	if s.Level > 0 && s.Role() != RoleJournal {
 		used = min(used, s.Size)
@@ -56,7 +56,8 @@ func (m *Member) areas() []area {
 	return list
 }
 
-// misplaced says how an area leaves the device or overlaps with another one.
+// misplaced says how an area reaches beyond the device or overlaps another area,
+// or "".
 func (m *Member) misplaced(a area) string {
 	if a.off < 0 || a.ln > m.sectors() || a.off > m.sectors()-a.ln {
 		return fmt.Sprintf("%s at sectors %d to %d of a device of %d", a.name, a.off, a.end(), m.sectors())
@@ -77,8 +78,8 @@ func (m *Member) perDevice() uint64 {
 	return m.DataSize()
 }
 
-// SyncSize is how many sectors a resync covers: the array's for raid10, else
-// the used size.
+// SyncSize is how many sectors a resync covers: the size of the array for raid10,
+// else the used size.
 func (m *Member) SyncSize() uint64 {
 	if m.Level() == LevelRAID10 {
 		return m.ArraySize()
@@ -116,8 +117,8 @@ func badMicroseconds(what string, t uint64) string {
 	return ""
 }
 
-// earlier complains of an update more than a day before the creation; less is
-// a clock that was set.
+// earlier complains of an update more than a day before the creation; if it is
+// less, a clock was set.
 func earlier(utime, ctime time.Time) string {
 	if utime.Before(ctime.Add(-24 * time.Hour)) {
 		return fmt.Sprintf("updated %s, before it was created %s", utime.Format(time.RFC3339), ctime.Format(time.RFC3339))
@@ -153,8 +154,9 @@ func badLayout(what string, l Level, layout int32, disks uint32) string {
 	return fmt.Sprintf("%s is %#x, which %v does not have", what, uint32(layout), l)
 }
 
-// badChunk wants what the personalities want: powers of two of at least a page
-// (raid5.c, setup_conf; raid10.c, setup_conf), for raid0 any number of sectors.
+// badChunk checks for what the personalities require: powers of two of at least a
+// page (raid5.c, setup_conf; raid10.c, setup_conf), for raid0 any number of
+// sectors.
 func badChunk(what string, l Level, sectors uint32) string {
 	switch {
 	case !l.Striped():

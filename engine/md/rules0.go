@@ -7,9 +7,8 @@ import (
 	"github.com/mdkit/mdkit/engine/finding"
 )
 
-// rules0 has what a 0.90 superblock must hold to be believed, field by field.
-// Those that the kernel refuses a member for are Fatal (md.c, super_90_load,
-// super_90_validate).
+// rules0 are the rules for a 0.90 superblock, field by field. Those for which the
+// kernel refuses a member are Fatal (md.c, super_90_load, super_90_validate).
 var rules0 = []superRule[Super0]{
 	{Rule{"md0.magic", "md_magic", finding.Fatal, "the magic number is there"}, nil},
 	{Rule{"md0.major_version", "major_version", finding.Fatal, "major_version is 0"}, nil},
@@ -127,7 +126,7 @@ var rules0 = []superRule[Super0]{
 	}},
 	{Rule{"md0.layout", "layout", finding.Fatal, "the layout is one of the level"}, func(_ *Member, s *Super0) string {
 		if s.Level == LevelRAID0 {
-			return "" // 0.90 keeps none for raid0
+			return "" // 0.90 stores none for raid0
 		}
 		return badLayout("layout", s.Level, s.Layout, s.RaidDisks)
 	}},

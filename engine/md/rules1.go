@@ -9,9 +9,9 @@ import (
 	"github.com/mdkit/mdkit/engine/finding"
 )
 
-// rules1 has what a 1.x superblock must hold to be believed, field by field.
-// Those that the kernel refuses a member for are Fatal (md.c, super_1_load,
-// super_1_validate, md_run and the personalities' run functions).
+// rules1 are the rules for a 1.x superblock, field by field. Those for which the
+// kernel refuses a member are Fatal (md.c, super_1_load, super_1_validate, md_run
+// and the personalities' run functions).
 var rules1 = []superRule[Super1]{
 	{Rule{"md1.magic", "magic", finding.Fatal, "the magic number is there"}, nil},
 	{Rule{"md1.major_version", "major_version", finding.Fatal, "major_version is 1"}, nil},

@@ -7,10 +7,10 @@ import (
 	"github.com/mdkit/mdkit/engine/finding"
 )
 
-// rulesBitmap has what a bitmap superblock must hold to be used, field by field
-// (md-bitmap.c, md_bitmap_read_sb; md-llbitmap.c, llbitmap_read_sb). A bitmap
-// the kernel does not use costs a full resync, or keeps the array from
-// starting: Error, not Fatal.
+// rulesBitmap are the rules for a bitmap's superblock, field by field
+// (md-bitmap.c, md_bitmap_read_sb; md-llbitmap.c, llbitmap_read_sb). None is Fatal:
+// a bitmap that the kernel does not use costs a full resync, or keeps the array
+// from starting.
 var rulesBitmap = []superRule[Bitmap]{
 	{Rule{"md.bitmap.magic", "magic", finding.Error, "there is a bitmap where the superblock says"}, nil},
 	{Rule{"md.bitmap.version", "version", finding.Error, "the version is 3 to 6"}, nil},
@@ -22,8 +22,8 @@ var rulesBitmap = []superRule[Bitmap]{
 		return fmt.Sprintf("bitmap of array %v on a member of %v", b.UUID, m.NativeUUID())
 	}},
 	{Rule{"md.bitmap.events", "events", finding.Warning, "the bitmap is no older than the superblock"}, func(m *Member, b *Bitmap) string {
-		// Spares do not get updates of the bitmap; a clustered one does
-		// without event counts.
+		// The bitmap of a spare is not updated, and a clustered one is updated
+		// without its event count.
 		if _, ok := m.activeSlot(); !ok || b.Version == BitmapClustered || b.Events >= m.Events() {
 			return badEvents(b.Events)
 		}

@@ -5,55 +5,56 @@ import (
 	"slices"
 )
 
-// Wishes are what the user wants of the start of an array.
+// Wishes say under which conditions the user wants an array to start.
 type Wishes struct {
 	Run        bool // start even if degraded
 	NoDegraded bool // do not start if a member is missing
-	Partial    bool // start whatever has been missing for longer than since it last ran
+	Partial    bool // start with enough members, even if fewer than when it last ran
 }
 
-// Start says whether an assembled array is started, or why not.
+// Start says whether an assembled array starts, or why it does not.
 type Start int
 
 const (
 	StartNow        Start = iota // it starts
 	StartNotWanted               // Wishes.NoDegraded, and a member is missing
-	StartTooFew                  // not enough members whatever one does
-	StartDirty                   // enough only if it were clean
-	StartNeedRun                 // degraded since it last ran: Wishes.Run insists
-	StartNoJournal               // the journal is missing or stale, and nobody forces
-	StartNeedBackup              // a reshape needs its backup file; for the caller to find
+	StartTooFew                  // not enough members in any case
+	StartDirty                   // enough members only if it were clean
+	StartNeedRun                 // degraded since it last ran, which takes Wishes.Run
+	StartNoJournal               // the journal is missing or stale, and nothing is forced
+	StartNeedBackup              // a reshape needs its backup file, which the caller has to find
 )
 
-// WrongState is a device whose state the leader's superblock has wrong.
+// WrongState is a device whose state is wrong in the leader's superblock.
 type WrongState struct {
 	Index int // in Verdicts
 	Place int // in Places
 }
 
 // Settlement is an assembly that is fully decided: which superblocks change and
-// how, whose the kernel goes by, and whether it is told to start.
+// how, which one the kernel will follow, and whether the kernel is told to start
+// the array.
 type Settlement struct {
 	*Assembly
-	Leader int // index of the member whose superblock the kernel will go by
+	Leader int // index of the member whose superblock the kernel will follow
 
 	Raised []Raise
 	Wrong  []WrongState
-	Edits  map[int]SuperEdit // by index: superblocks to be written
-	Marked bool              // the leader's is among them
+	Edits  map[int]SuperEdit // superblocks to be written, by index
+	Marked bool              // the leader's superblock is among them
 	Forced bool              // the array would not start as it was
 
 	Clean bool // parity counts as trustworthy
 	Start Start
-	// NoJournal is set where the array is started without the journal that it
-	// should have: read-only then.
+	// NoJournal is set if the array starts without the journal that it should
+	// have; it is read-only then.
 	NoJournal bool
 }
 
-// Settle decides the rest of an assembly under one of mdadm's policies: whose
-// superblock the kernel goes by, which superblocks have to change first, and
-// whether the array starts. It changes nothing of a; under Forced it plans no
-// edit either unless the array then starts.
+// Settle decides the rest of an assembly under one of mdadm's policies: which
+// superblock the kernel will follow, which superblocks have to change first, and
+// whether the array starts. It does not change a. Under Forced it plans edits only
+// if the array then starts.
 //
 // It returns nil if no member is as recent as the freshest.
 func (a *Assembly) Settle(w Wishes) *Settlement {
@@ -93,11 +94,12 @@ func (a *Assembly) Settle(w Wishes) *Settlement {
 	return s
 }
 
-// Lead is the member whose superblock the kernel will go by.
+// Lead is the member whose superblock the kernel will follow.
 func (s *Settlement) Lead() *Member { return s.Verdicts[s.Leader].Member }
 
-// leader gives the first member, in slot order, that is as recent as the
-// freshest, if there is one without damage; -1 if there is none at all.
+// leader returns the index of the first member, in slot order, that is as recent
+// as the freshest and not damaged; if all such members are damaged, the first of
+// them; and -1 if there is none.
 func (a *Assembly) leader() int {
 	found := -1
 	for place := 0; place < len(a.Places); place += 2 {
@@ -115,9 +117,9 @@ func (a *Assembly) leader() int {
 	return found
 }
 
-// agree makes the leader's superblock say of every member that is in what it is,
-// and reports whether it had to change. A member that was not clean makes the
-// array dirty.
+// agree corrects the leader's superblock so that it has the right state for every
+// member that is in, and reports whether it had to change. A member that was not
+// clean makes the array dirty.
 func (s *Settlement) agree(lead SuperEdit) (changed bool) {
 	slots := s.Lead().Slots()
 	for place, i := range s.Places {
@@ -174,10 +176,10 @@ func (s *Settlement) verdict(w Wishes) Start {
 	return StartNeedRun
 }
 
-// Order lists the places as the kernel gets who has them, with the leader last,
-// because the kernel goes by the first of equals in a list that it fills from
-// the front (md.c, bind_rdev_to_array, analyze_sbs). Index is -1 for a place
-// that nobody has.
+// Order lists the places in the order in which the kernel is given their members.
+// The leader comes last, because the kernel follows the first of equals in a list
+// that it fills from the front (md.c, bind_rdev_to_array, analyze_sbs). Index is
+// -1 for a place without a member.
 func (s *Settlement) Order() []Claim {
 	var list []Claim
 	for place, i := range s.Places {
@@ -188,7 +190,8 @@ func (s *Settlement) Order() []Claim {
 	return append(list, Claim{Place: len(s.Places), Index: s.Leader})
 }
 
-// Claim is a place in the table and who has it, as an index into Verdicts.
+// Claim is a place in the table and the member that has it, as an index into
+// Verdicts.
 type Claim struct{ Place, Index int }
 
 // Written lists the members whose superblocks change, by index, in order.

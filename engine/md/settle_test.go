@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// vintage makes the superblock of a member of an array of n slots, by version
-// 1.2, all of whose slots it believes to be in use.
+// vintage makes a member of a 1.2 array of n slots with the given event count. Its
+// table has a device in every slot.
 func vintage(name string, level Level, n, slot int, events uint64) *Member {
 	s := &Super1{
 		Magic: SuperMagic, MajorVersion: 1, SetUUID: UUID{1}, Level: level, RaidDisks: uint32(n),
@@ -52,20 +52,20 @@ func dirty(m *Member) *Member {
 	return m
 }
 
-// rebuilding has a member that has only just been added.
+// rebuilding makes a member one that has only just been added.
 func rebuilding(m *Member) *Member {
 	m.Super1.FeatureMap |= FeatureRecoveryOffset
 	m.Super1.RecoveryOffset = 0
 	return m
 }
 
-// last6 has Q on the last member alone.
+// last6 gives a member the layout that has Q on the last slot only.
 func last6(m *Member) *Member {
 	m.Super1.Layout = LayoutLeftSymmetric6
 	return m
 }
 
-// settleAll runs the whole decision.
+// settleAll assesses and settles an assembly.
 func settleAll(t *testing.T, members []*Member, policy Policy, w Wishes) *Settlement {
 	t.Helper()
 	a := Assess(members, policy)
@@ -253,9 +253,9 @@ func namesOf(members []*Member) string {
 	return strings.Join(names, " ")
 }
 
-// TestForceInEveryOrder is the case of mdadm's force_array: a raid5 of four of
-// which one failed, all data was rewritten, and then a second one failed. Only
-// the second may come back, in whatever order the devices are named. Extra
+// TestForceInEveryOrder is the case that mdadm's force_array gets wrong: one member
+// of a raid5 of four failed, all data was rewritten, and then a second one failed.
+// Only the second may come back, in whatever order the devices are named. Extra
 // devices in front of them must not matter either.
 func TestForceInEveryOrder(t *testing.T) {
 	members := []*Member{
@@ -305,7 +305,7 @@ func TestForceWritesWhatItSays(t *testing.T) {
 	}
 }
 
-// TestRecoveryOffsetIs64Bit: the low 32 bits of the offset may be all ones.
+// TestRecoveryOffsetIs64Bit has a recovery offset that does not fit into 32 bits.
 func TestRecoveryOffsetIs64Bit(t *testing.T) {
 	m := vintage("a", LevelRAID1, 2, 0, 9)
 	m.Super1.FeatureMap |= FeatureRecoveryOffset
@@ -334,7 +334,7 @@ func TestTwinSuperblocks(t *testing.T) {
 	}
 }
 
-// TestPolicies judges the same members by all rules.
+// TestPolicies judges the same members under all policies.
 func TestPolicies(t *testing.T) {
 	const r1, r5 = LevelRAID1, LevelRAID5
 	for _, tc := range []struct {
@@ -390,14 +390,14 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// chunked has another chunk size than the others.
+// chunked gives a member another chunk size than the others.
 func chunked(m *Member) *Member {
 	m.Super1.ChunkSize *= 2
 	return m
 }
 
-// TestArriving: of an array whose members come one by one, who counts, and who
-// has to go before it starts.
+// TestArriving has arrays whose members arrive one by one: which of them count, and
+// which have to be expelled before the array starts.
 func TestArriving(t *testing.T) {
 	const r1, r5 = LevelRAID1, LevelRAID5
 	replacement := func(m *Member) *Member {

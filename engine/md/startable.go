@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// Reasons an array cannot be started. They are matched with errors.Is on what
-// Assembly.Startable returns.
+// Reasons why an array cannot be started. Match them with errors.Is against the
+// error of Assembly.Startable.
 var (
-	// ErrNotEnough: too many slots have no usable member.
+	// ErrNotEnough means that too many slots have no usable member.
 	ErrNotEnough = errors.New("not enough members to start the array")
-	// ErrDirtyDegraded: there would be enough members, but the array was not
-	// clean, so the parity that stands in for the missing ones may be wrong.
+	// ErrDirtyDegraded means that there would be enough members, but the array was
+	// not clean, so the parity that stands in for the missing ones may be wrong.
 	ErrDirtyDegraded = errors.New("array is degraded and was not clean")
-	// ErrNoJournal: the array has a journal device, and it is missing or stale.
+	// ErrNoJournal means that the array has a journal device, and that it is
+	// missing or stale.
 	ErrNoJournal = errors.New("journal device is missing or stale")
 )
 
@@ -28,7 +29,7 @@ type StartError struct {
 	Err     error // ErrNotEnough, ErrDirtyDegraded or ErrNoJournal
 }
 
-// Error gives one line: which array, why, and which slots are missing.
+// Error returns one line: which array, why, and which slots are missing.
 func (e *StartError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "array %v: %v", e.UUID, e.Err)
@@ -48,12 +49,11 @@ func (e *StartError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *StartError) Unwrap() error { return e.Err }
 
 // Avail says for each slot whether it has a member that can be read in full: one
-// that is not still being rebuilt, unless that is because of a reshape that
-// adds the slot.
+// that is not being rebuilt, or only because a reshape adds its slot.
 func (a *Assembly) Avail() []bool {
 	avail := make([]bool, len(a.Slots))
 	for i := range avail {
@@ -62,9 +62,9 @@ func (a *Assembly) Avail() []bool {
 	return avail
 }
 
-// complete reports whether the member at a place can be read in full. mdadm takes
-// the place for the slot when it asks whether a reshape adds it (Assemble.c), so
-// that it counts more members than the kernel will.
+// complete reports whether the member at a place can be read in full. mdadm
+// confuses the place with the slot when it checks whether a reshape adds it
+// (Assemble.c), and so counts more members than the kernel will.
 func (a *Assembly) complete(place int, m *Member) bool {
 	if m == nil {
 		return false
@@ -82,9 +82,9 @@ func (a *Assembly) complete(place int, m *Member) bool {
 	return place >= a.Freshest.Slots()-r.Delta
 }
 
-// asRead is a member as its data is read: under Strict it has heard of a reshape
-// that has just begun or ended; the kernel, to which mdadm gives it, takes it as it
-// is.
+// asRead is a member as its data has to be read: under Strict, it is caught up with
+// a reshape that has just begun or ended. Under mdadm's policies it is unchanged,
+// because the kernel will use it as it is.
 func (a *Assembly) asRead(m *Member) *Member {
 	if a.Policy == Strict {
 		return CaughtUp(a.Freshest, m)
@@ -92,12 +92,12 @@ func (a *Assembly) asRead(m *Member) *Member {
 	return m
 }
 
-// raised reports whether the member comes in by force.
+// raised reports whether the member is in by force.
 func (a *Assembly) raised(m *Member) bool {
 	return a.Policy == Forced && slices.ContainsFunc(a.Verdicts, func(v Verdict) bool { return v.Member == m && v.Raised })
 }
 
-// Missing lists the slots that Avail denies.
+// Missing lists the slots that are not available.
 func (a *Assembly) Missing() []int {
 	var missing []int
 	for i, ok := range a.Avail() {
@@ -108,14 +108,14 @@ func (a *Assembly) Missing() []int {
 	return missing
 }
 
-// Clean reports whether parity can be trusted: the array was clean, or its
-// journal is there to make it so.
+// Clean reports whether parity can be trusted: the array was clean, or its journal
+// is there to make it clean.
 func (a *Assembly) Clean() bool {
 	return a.Freshest != nil && (a.Freshest.Clean() || a.Journal != nil)
 }
 
-// orOnlyParity is avail with the slots added whose member is being rebuilt, and
-// whose data is not needed.
+// orOnlyParity is avail plus the slots whose member is being rebuilt but not
+// needed to read the array.
 func (a *Assembly) orOnlyParity(avail []bool) []bool {
 	list := slices.Clone(avail)
 	for i, m := range a.Slots {
@@ -125,23 +125,24 @@ func (a *Assembly) orOnlyParity(avail []bool) []bool {
 }
 
 // Enough reports whether the members that are in suffice to run the array, given
-// whether its parity can be trusted. What is missing is no hindrance where none
-// of it would have to be worked out of parity; it has to be in its slot for the
-// kernel to see that (raid5.c, raid5_run). mdadm does not know of that.
+// whether its parity can be trusted. An incomplete member is no obstacle if none
+// of its data would have to be computed from parity; it has to be in its slot for
+// the kernel to see that (raid5.c, raid5_run). mdadm does not take this into
+// account.
 func (a *Assembly) Enough(clean bool) bool {
 	f := a.Freshest
 	return a.enoughSlots(clean) || Enough(f.Level(), f.Slots(), f.Layout(), false, a.orOnlyParity(a.Avail()))
 }
 
-// enoughSlots is Enough by the count of complete slots alone, as mdadm has it.
+// enoughSlots is Enough by complete slots alone, as in mdadm.
 func (a *Assembly) enoughSlots(clean bool) bool {
 	f := a.Freshest
 	return Enough(f.Level(), f.Slots(), f.Layout(), clean, a.Avail())
 }
 
-// Dispensable reports whether nothing of m, which is being rebuilt for a slot of
-// the array, is needed to read the array: it holds parity alone, and as far as a
-// reshape that changes this has come it is complete (raid5.c, raid5_run).
+// Dispensable reports whether m, which is being rebuilt for a slot, is not needed
+// to read the array, because it holds nothing but parity. If a reshape changes
+// that, m must be complete up to where the reshape has come (raid5.c, raid5_run).
 func (f *Member) Dispensable(m *Member, slot int) bool {
 	r := f.Reshape()
 	if r == nil {
@@ -171,7 +172,7 @@ func (a *Assembly) Startable() error {
 	e.Level = f.Level()
 	switch {
 	case e.Level == LevelFaulty && len(a.Slots) > 0 && a.complete(0, a.Slots[0]):
-		// mdadm's enough() does not know the level; the kernel starts it.
+		// mdadm's enough() does not know this level; the kernel starts it.
 	case a.Enough(a.Clean()):
 	case a.Enough(true):
 		e.Err = ErrDirtyDegraded

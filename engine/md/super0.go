@@ -91,7 +91,7 @@ type Super0 struct {
 	CPEvents     uint64 // Events when RecoveryCP was taken
 	RecoveryCP   uint32 // sectors known to be in sync, if CPEvents equals Events
 
-	// These count only with MinorVersion 91.
+	// The fields of a reshape count only with MinorVersion 91.
 	ReshapePosition uint64 // array sectors
 	NewLevel        Level
 	DeltaDisks      int32
@@ -106,7 +106,7 @@ type Super0 struct {
 	PersonalityReserved [60 * 4]byte
 
 	Disks    [Super0Disks]Disk0
-	ThisDisk Disk0 // the copy for the device that holds this superblock
+	ThisDisk Disk0 // a copy of the descriptor of the device with this superblock
 }
 
 const (
@@ -185,8 +185,8 @@ func disk0Fields(name string, off int, at func(*Super0) *Disk0) []binfmt.Field[S
 // its byte order from the magic number.
 //
 // Without a superblock it returns nil and an error of class binfmt.ErrTruncated
-// or binfmt.ErrMagic. If what was found is a superblock that the kernel would
-// not load, it returns both: the superblock to look at, and the reason, of class
+// or binfmt.ErrMagic. If it finds a superblock that the kernel would not load, it
+// returns both: the superblock to look at, and the reason, of class
 //   - binfmt.ErrUnsupported for a version other than 0.90 and 0.91,
 //   - binfmt.ErrCorrupt if there are no slots,
 //   - binfmt.ErrChecksum.
@@ -217,8 +217,8 @@ func ParseSuper0(b []byte) (*Super0, error) {
 	return s, nil
 }
 
-// AppendTo appends the 4096 bytes of the superblock in its byte order, with
-// sb_csum computed.
+// AppendTo appends the 4096 bytes of the superblock in its byte order, with a
+// computed sb_csum.
 func (s *Super0) AppendTo(b []byte) []byte {
 	at := len(b)
 	b = append(b, make([]byte, Super0Size)...)
@@ -236,7 +236,8 @@ func (s *Super0) order() binary.ByteOrder {
 }
 
 // Checksum computes what sb_csum should be (md.c, calc_sb_csum). The kernel
-// compares only the 16-bit fold of it, because Alpha once stored that.
+// compares only the sums folded to 16 bits, because Alpha machines once stored
+// those.
 func (s *Super0) Checksum() uint32 {
 	return s.order().Uint32(s.AppendTo(nil)[super0CsumOff:])
 }
@@ -272,7 +273,7 @@ func (s *Super0) UUID() UUID {
 	return u
 }
 
-// SetUUID sets what UUID gives.
+// SetUUID sets the uuid that UUID returns.
 func (s *Super0) SetUUID(u UUID) {
 	for i, w := range []*uint32{&s.SetUUID0, &s.SetUUID1, &s.SetUUID2, &s.SetUUID3} {
 		*w = binary.BigEndian.Uint32(u[i*4:])
@@ -282,14 +283,14 @@ func (s *Super0) SetUUID(u UUID) {
 // Clean reports whether the array was clean.
 func (s *Super0) Clean() bool { return s.State&Super0Clean != 0 }
 
-// Reshaping reports whether the reshape fields count.
+// Reshaping reports whether the fields of a reshape count.
 func (s *Super0) Reshaping() bool {
 	return s.MinorVersion > 90 && s.ReshapePosition != MaxSector
 }
 
-// Role is what the superblock's disk table says of this device (md.c,
-// super_90_validate): an active, synced disk has its slot, a faulty one is
-// faulty, any other is a spare.
+// Role is the role of this device in the superblock's disk table (md.c,
+// super_90_validate): an active disk in sync has its slot, a faulty one is faulty,
+// any other is a spare.
 func (s *Super0) Role() Role {
 	if s.Level == LevelMultipath || s.ThisDisk.Number >= Super0Disks {
 		return s.ThisDisk.role(s.MinorVersion)

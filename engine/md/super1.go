@@ -14,23 +14,23 @@ import (
 // SuperMagic is the magic number of every md superblock (md_p.h, MD_SB_MAGIC).
 const SuperMagic = 0xa92b4efc
 
-// MaxSector stands for "to the end" in sector fields: a resync_offset of it
-// means clean (linux/blkdev.h).
+// MaxSector stands for "to the end" in sector fields: as a resync_offset it means
+// clean (linux/blkdev.h).
 const MaxSector = ^uint64(0)
 
-// Super1MaxDevs is the most dev_roles a 1.x superblock has room for (md.c,
+// Super1MaxDevs is how many dev_roles a 1.x superblock has room for (md.c,
 // super_1_load).
 const Super1MaxDevs = (Super1Size - Super1Fixed) / 2
 
-// Super1Size is the space of a 1.x superblock in bytes.
+// Super1Size is the size of the space for a 1.x superblock, in bytes.
 const Super1Size = 4096
 
 // Super1Fixed is the size of a 1.x superblock without its dev_roles, in bytes.
 const Super1Fixed = 256
 
 // Super1 is struct mdp_superblock_1, metadata 1.0, 1.1 and 1.2: all fields are
-// little-endian on disk. Sizes and offsets are in sectors unless said
-// otherwise; those of members count from the start of the device.
+// little-endian on disk. Sizes and offsets are in sectors unless stated
+// otherwise; offsets on members count from the start of the device.
 type Super1 struct {
 	Magic        uint32     // SuperMagic
 	MajorVersion uint32     // 1
@@ -44,13 +44,13 @@ type Super1 struct {
 	Layout    int32  // see LayoutName
 	Size      uint64 // sectors used on each member; 0 for linear and raid0
 	ChunkSize uint32 // sectors; for linear the rounding
-	RaidDisks uint32 // slots, during a reshape the larger count
-	// BitmapOffset is where the bitmap starts, sectors from the superblock, if
-	// FeatureBitmapOffset is set. With a PPL feature the same bytes are its
+	RaidDisks uint32 // slots; during a reshape, the number after it
+	// BitmapOffset is where the bitmap starts, in sectors from the superblock, if
+	// FeatureBitmapOffset is set. With a PPL feature, the same bytes are the log's
 	// place and size; see PPL.
 	BitmapOffset int32
 
-	// These count only with FeatureReshapeActive.
+	// The fields of a reshape count only with FeatureReshapeActive.
 	NewLevel        Level
 	ReshapePosition uint64 // array sectors
 	DeltaDisks      int32  // change of RaidDisks
@@ -61,7 +61,7 @@ type Super1 struct {
 	DataOffset  uint64 // where data starts
 	DataSize    uint64 // sectors usable for data
 	SuperOffset uint64 // where this superblock is
-	// RecoveryOffset is how much, from DataOffset, has been recovered, if
+	// RecoveryOffset is how many sectors from DataOffset have been recovered, if
 	// FeatureRecoveryOffset is set. On a journal device it is the journal's
 	// tail; see JournalTail.
 	RecoveryOffset   uint64
@@ -70,15 +70,15 @@ type Super1 struct {
 	DeviceUUID       UUID
 	DevFlags         DevFlags
 	BblogShift       uint8  // entries of the bad block log count 1<<BblogShift sectors
-	BblogSize        uint16 // sectors kept for the bad block log, 0 if there is none
-	BblogOffset      int32  // where the log starts, sectors from the superblock
+	BblogSize        uint16 // sectors reserved for the bad block log, 0 if there is none
+	BblogOffset      int32  // where the log starts, in sectors from the superblock
 
-	UTime            uint64   // last update, as CTime
+	UTime            uint64   // time of the last update, in the format of CTime
 	Events           uint64   // counts updates
-	ResyncOffset     uint64   // sectors known to be in sync; MaxSector is clean
+	ResyncOffset     uint64   // sectors known to be in sync; MaxSector means clean
 	SBCsum           uint32   // as found on disk; AppendTo computes its own
 	MaxDev           uint32   // as found on disk; AppendTo writes len(DevRoles)
-	LogicalBlockSize uint32   // bytes, 0 before Linux 6.19, which insists on 0
+	LogicalBlockSize uint32   // bytes; kernels before Linux 6.19 insist on 0
 	Pad3             [28]byte // 0; the kernel refuses anything else
 
 	DevRoles []Role // indexed by DevNumber
@@ -133,14 +133,14 @@ const super1CsumOff = 216
 // does; 4096 bytes (Super1Size) are enough for any.
 //
 // Without a superblock it returns nil and an error of class binfmt.ErrTruncated
-// or binfmt.ErrMagic. If what was found is a superblock that the kernel would
-// not load, it returns both: the superblock to look at, and the reason, of class
+// or binfmt.ErrMagic. If it finds a superblock that the kernel would not load, it
+// returns both: the superblock to look at, and the reason, of class
 //   - binfmt.ErrUnsupported for another major version or unknown feature bits,
 //   - binfmt.ErrCorrupt for a max_dev above Super1MaxDevs (DevRoles is nil then),
 //   - binfmt.ErrTruncated for a max_dev beyond the end of b (likewise),
 //   - binfmt.ErrChecksum.
 //
-// Whatever depends on where the superblock was found is for ReadMember and Check.
+// ReadMember and Check look at what depends on the place of the superblock.
 func ParseSuper1(b []byte) (*Super1, error) {
 	l := super1Layout()
 	s := new(Super1)
@@ -178,12 +178,12 @@ func ParseSuper1(b []byte) (*Super1, error) {
 	return s, nil
 }
 
-// EncodedLen is how many bytes AppendTo appends: 256 and 2 for each role.
+// EncodedLen is how many bytes AppendTo appends: 256, plus 2 for each role.
 func (s *Super1) EncodedLen() int { return Super1Fixed + 2*len(s.DevRoles) }
 
 // AppendTo appends the superblock as it is on disk, with max_dev and sb_csum
-// computed from DevRoles and the other fields. Whoever writes it must leave or
-// clear the rest of the last sector.
+// computed from DevRoles and the other fields. A caller that writes it must leave
+// or clear the rest of the last sector.
 func (s *Super1) AppendTo(b []byte) []byte {
 	at := len(b)
 	b = append(b, make([]byte, s.EncodedLen())...)
@@ -233,8 +233,8 @@ func (s *Super1) SetNameString(name string) {
 	copy(s.SetName[:], name)
 }
 
-// Role is what the superblock's own role table says of this device: a spare if
-// DevNumber is outside of it (super1.c, role_from_sb).
+// Role is the role of this device in the superblock's own table; a spare if
+// DevNumber is outside the table (super1.c, role_from_sb).
 func (s *Super1) Role() Role {
 	if uint64(s.DevNumber) < uint64(len(s.DevRoles)) {
 		return s.DevRoles[s.DevNumber]
@@ -242,22 +242,23 @@ func (s *Super1) Role() Role {
 	return RoleSpare
 }
 
-// JournalTail is where replay of a journal device begins: sectors from
-// DataOffset. The field is RecoveryOffset's.
+// JournalTail is where the replay of a journal device begins, in sectors from
+// DataOffset. It shares its field with RecoveryOffset.
 func (s *Super1) JournalTail() uint64 { return s.RecoveryOffset }
 
-// HasPPL reports whether one of the PPL features is on.
+// HasPPL reports whether one of the PPL features is set.
 func (s *Super1) HasPPL() bool {
 	return s.FeatureMap&(FeaturePPL|FeatureMultiplePPLs) != 0
 }
 
-// PPL gives the partial parity log's place, sectors from the superblock, and
-// its size in sectors. They mean something only if HasPPL.
+// PPL returns the place of the partial parity log, in sectors from the superblock,
+// and its size in sectors. They mean something only if HasPPL is true.
 func (s *Super1) PPL() (offset int16, size uint16) {
 	return int16(uint32(s.BitmapOffset)), uint16(uint32(s.BitmapOffset) >> 16)
 }
 
-// SetPPL sets what PPL gives. It overwrites BitmapOffset, and sets no feature.
+// SetPPL sets the place and size that PPL returns. It overwrites BitmapOffset, and
+// sets no feature.
 func (s *Super1) SetPPL(offset int16, size uint16) {
 	s.BitmapOffset = int32(uint32(uint16(offset)) | uint32(size)<<16)
 }
@@ -267,8 +268,8 @@ func (s *Super1) Clean() bool { return s.ResyncOffset == MaxSector }
 
 const time1Mask = 1<<40 - 1 // MD_SUPERBLOCK_1_TIME_SEC_MASK
 
-// Time1 is the time of a 1.x time field: seconds in the low 40 bits,
-// microseconds in the others.
+// Time1 is the time in a 1.x time field: seconds in the low 40 bits, microseconds
+// in the others.
 func Time1(v uint64) time.Time {
 	return time.Unix(int64(v&time1Mask), int64(v>>40)*1000).UTC()
 }

@@ -1,7 +1,7 @@
 package md
 
-// SuperEdit is a superblock of either format that can be edited without touching
-// the one it was copied from.
+// SuperEdit is a copy of a superblock of either format that can be edited without
+// touching the original.
 type SuperEdit struct {
 	V0 *Super0
 	V1 *Super1
@@ -15,8 +15,8 @@ func EditSuper(m *Member) SuperEdit {
 	return SuperEdit{V1: m.Super1.Clone()}
 }
 
-// SetEvents raises the event count, which is what makes the kernel take a
-// member that fell behind.
+// SetEvents sets the event count. A higher one makes the kernel accept a member
+// that fell behind.
 func (s SuperEdit) SetEvents(n uint64) {
 	if s.V0 != nil {
 		s.V0.Events = n
@@ -26,8 +26,8 @@ func (s SuperEdit) SetEvents(n uint64) {
 }
 
 // SetRole records what the device with m's number is going to be, and reports
-// whether that is news to the superblock. want is where it belongs: what it
-// says of itself, unless it has no slot of the array.
+// whether the superblock changed. want is what the device says about itself,
+// unless it has no slot of the array.
 func (s SuperEdit) SetRole(m *Member, want DeviceState) (changed bool) {
 	if s.V0 != nil {
 		return s.setRole0(m, want)
@@ -63,7 +63,7 @@ func (s SuperEdit) setRole0(m *Member, want DeviceState) (changed bool) {
 	return s.moveReshape(m, &s.V0.ReshapePosition, s.V0.Reshaping()) || changed
 }
 
-// DiskBits0 is the state of a device as 0.90 writes it (md_p.h, MD_DISK_*).
+// DiskBits0 is the state of a device as 0.90 stores it (md_p.h, MD_DISK_*).
 func DiskBits0(s DeviceState) (bits DiskState) {
 	for _, f := range []struct {
 		set bool
@@ -84,7 +84,8 @@ func DiskBits0(s DeviceState) (bits DiskState) {
 	return bits
 }
 
-// moveReshape takes the more careful of two positions of a running reshape.
+// moveReshape takes the safer of two positions of a running reshape: the one that
+// is less far along.
 func (s SuperEdit) moveReshape(m *Member, pos *uint64, active bool) bool {
 	r := m.Reshape()
 	if !active || r == nil {
@@ -98,8 +99,8 @@ func (s SuperEdit) moveReshape(m *Member, pos *uint64, active bool) bool {
 	return false
 }
 
-// SetClean marks the array as in sync, and reports whether it was not. Only
-// parity levels are touched: there a dirty array cannot start degraded.
+// SetClean marks the array as in sync, and reports whether it was not before. It
+// touches only parity levels, because only those cannot start dirty and degraded.
 func (s SuperEdit) SetClean() bool {
 	if s.V0 != nil {
 		if !s.V0.Level.Parity() || s.V0.Clean() {
@@ -115,7 +116,7 @@ func (s SuperEdit) SetClean() bool {
 	return true
 }
 
-// Bytes gives the superblock as it lies on disk.
+// Bytes returns the superblock as it is on disk.
 func (s SuperEdit) Bytes() []byte {
 	if s.V0 != nil {
 		return s.V0.AppendTo(nil)

@@ -183,8 +183,8 @@ func layOld(minor uint32) *patient {
 	return p
 }
 
-// examine gives every finding about the patient: of each device, and between
-// them.
+// examine returns every finding about the patient: about each device, and between
+// members.
 func (p *patient) examine() []finding.Finding {
 	var list []finding.Finding
 	var members []*Member
@@ -197,8 +197,7 @@ func (p *patient) examine() []finding.Finding {
 	return slices.AppendSeq(list, CheckMembers(members))
 }
 
-// sick are the rules that every growing, rebuilding or older patient breaks
-// already.
+// sick counts the findings by rule.
 func sick(list []finding.Finding) map[string]int {
 	rules := make(map[string]int)
 	for _, f := range list {
@@ -207,7 +206,7 @@ func sick(list []finding.Finding) map[string]int {
 	return rules
 }
 
-// organ is a structure on the first member, and how to sign it again.
+// organ is a structure on the first member, and how to compute its checksum again.
 type organ struct {
 	fields []place
 	off    int64
@@ -228,7 +227,7 @@ func placesOf[T any](l *binfmt.Layout[T]) []place {
 	return list
 }
 
-// organs lists what is to be damaged.
+// organs lists the structures that are to be damaged.
 func (p *patient) organs() map[string]organ {
 	m := p.members[0]
 	list := make(map[string]organ)
@@ -272,20 +271,20 @@ var cuts = map[string]func(b []byte){
 // unruly are fields that no rule can judge, with the reason.
 var unruly = map[string]string{
 	"md.ppl.generation": "any number is as good as another: only its growth counts",
-	"md.journal.seq":    "the first block's number is random; that the next ones follow is how the end is found",
+	"md.journal.seq":    "the first block's number is random, and the journal ends where the numbers stop following",
 }
 
-// disk0Unruly are the fields of 0.90 descriptors without a rule: device numbers
-// of the last assembly, which the next one may change.
+// disk0Unruly reports whether a field of a 0.90 descriptor has no rule: those are the
+// device numbers of the last assembly, which the next one may change.
 func disk0Unruly(name string) bool {
 	return strings.HasSuffix(name, ".major") || strings.HasSuffix(name, ".minor")
 }
 
-// TestSurgeon damages every field of every structure in several ways, signs the
-// structure again, and wants some rule to speak up that was silent before.
+// TestSurgeon damages every field of every structure in several ways, computes its
+// checksum again, and wants a finding of a rule that had none before.
 func TestSurgeon(t *testing.T) {
 	if lab.Race {
-		t.Skip("nothing happens at once; run without the race detector")
+		t.Skip("nothing runs concurrently; run without the race detector")
 	}
 	noticed := make(map[string][]string) // structure.field to rules
 	tried := make(map[string]bool)
@@ -293,7 +292,7 @@ func TestSurgeon(t *testing.T) {
 		p := admit()
 		before := sick(p.examine())
 		for rule := range before {
-			if rule != "md.member.missing" { // a rebuilding member
+			if rule != "md.member.missing" { // a member is being rebuilt
 				t.Fatalf("%s: the patient is sick before the operation: %v", name, p.examine())
 			}
 		}
@@ -328,15 +327,15 @@ func TestSurgeon(t *testing.T) {
 	for _, id := range slices.Sorted(maps.Keys(tried)) {
 		switch reason, rules := unruly[id], noticed[id]; {
 		case len(rules) == 0 && reason == "" && !disk0Unruly(id):
-			t.Errorf("%s can be damaged and nobody notices", id)
+			t.Errorf("%s can be damaged, and no rule notices", id)
 		case len(rules) > 0 && reason != "":
-			t.Errorf("%s is said to have no rule, and %v noticed", id, rules)
+			t.Errorf("%s is said to have no rule, but %v noticed", id, rules)
 		}
 	}
 	everyRuleFired(t, noticed)
 }
 
-// edit changes the first member's superblock and writes it, signed.
+// edit changes the superblock of member i and writes it, with a new checksum.
 func (p *patient) edit(i int, change func(m *Member)) {
 	change(p.members[i])
 	p.put(p.members[i].AppendSuper(nil), i, p.members[i].Offset)
@@ -355,7 +354,7 @@ func (d unreadable) ReadAt(b []byte, off int64) (int, error) {
 	return d.Memory.ReadAt(b, off)
 }
 
-// operations break the rules that damage to a single field does not.
+// operations break the rules that damage to a single field does not break.
 var operations = []struct {
 	rule, patient string
 	operate       func(p *patient) []finding.Finding
@@ -435,10 +434,10 @@ var operations = []struct {
 	}},
 }
 
-// everyRuleFired wants each rule of the package to have been broken, by the
-// surgeon or by an operation.
+// everyRuleFired checks that each rule of the package was broken by damage to a
+// field or by an operation.
 func everyRuleFired(t *testing.T, noticed map[string][]string) {
-	fired := map[string]bool{ruleIn.ID: true} // the one that is no fault
+	fired := map[string]bool{ruleIn.ID: true} // the only rule that is not about a fault
 	for _, rules := range noticed {
 		for _, r := range rules {
 			fired[r] = true
@@ -448,7 +447,7 @@ func everyRuleFired(t *testing.T, noticed map[string][]string) {
 		p := patients[o.patient]()
 		list := o.operate(p)
 		if sick(list)[o.rule] == 0 {
-			t.Errorf("%s does not speak up; these do: %v", o.rule, list)
+			t.Errorf("%s has no finding; these are there: %v", o.rule, list)
 		}
 		fired[o.rule] = true
 	}

@@ -8,11 +8,11 @@ import (
 )
 
 // UUID identifies an array or a device. For 1.x its bytes are those on disk;
-// for 0.90, whose uuid is four integers, they are the integers' bytes with the
-// highest first. So the text is always what mdadm prints.
+// for 0.90, whose uuid is four integers, they are the integers' bytes, the
+// highest first. That way the text is always what mdadm prints.
 type UUID [16]byte
 
-// String gives mdadm's form: "xxxxxxxx:xxxxxxxx:xxxxxxxx:xxxxxxxx".
+// String returns mdadm's form: "xxxxxxxx:xxxxxxxx:xxxxxxxx:xxxxxxxx".
 func (u UUID) String() string {
 	var b [35]byte
 	for i := range 4 {
@@ -24,10 +24,10 @@ func (u UUID) String() string {
 	return string(b[:])
 }
 
-// MarshalText gives the same form to encoders.
+// MarshalText returns the same form for encoders.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText takes what ParseUUID does from decoders.
+// UnmarshalText accepts from decoders what ParseUUID accepts.
 func (u *UUID) UnmarshalText(text []byte) (err error) {
 	*u, err = ParseUUID(string(text))
 	return err
@@ -48,9 +48,9 @@ func ParseUUID(s string) (UUID, error) {
 	return UUID(b), nil
 }
 
-// Native gives the bytes as the four 0.90 integers lie in the memory of a
-// machine of order o. That is what the kernel copies to the bitmap of a 0.90
-// array (md.c, super_90_validate).
+// Native returns the bytes of the four 0.90 integers in the memory of a machine
+// of byte order o. The kernel copies them to the bitmap of a 0.90 array (md.c,
+// super_90_validate).
 func (u UUID) Native(o binary.ByteOrder) UUID {
 	var n UUID
 	for i := range 4 {

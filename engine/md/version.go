@@ -8,13 +8,13 @@ import (
 // SectorSize is the unit md counts in, in bytes.
 const SectorSize = 512
 
-// Version says which superblock format, and for 1.x where it lies.
+// Version is the format of a superblock, and for 1.x also its place.
 type Version struct {
 	Major, Minor int
 }
 
-// The versions. 0.91, a 0.90 superblock during reshape, is read as V090; its
-// own MinorVersion field tells.
+// The versions. 0.91, a 0.90 superblock during a reshape, is read as V090; its
+// MinorVersion field tells them apart.
 var (
 	V090 = Version{0, 90}
 	V10  = Version{1, 0}
@@ -22,10 +22,10 @@ var (
 	V12  = Version{1, 2}
 )
 
-// String gives "0.90", "1.0", "1.1", "1.2".
+// String returns "0.90", "1.0", "1.1" or "1.2".
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
-// MarshalText gives the same text to encoders.
+// MarshalText returns the same text for encoders.
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // ParseVersion reads mdadm's --metadata words for the formats of this package:
@@ -50,12 +50,12 @@ func ParseVersion(word string) (Version, error) {
 // Sizes of md.c and md_p.h, in bytes.
 const (
 	Super0Reserved = 64 << 10        // MD_RESERVED_BYTES: 0.90 sits in the last whole unit of this size
-	Super1MinSize  = 24 * SectorSize // of a device, for mdadm to look for a 1.x superblock there
+	Super1MinSize  = 24 * SectorSize // the smallest device on which mdadm looks for a 1.x superblock
 )
 
-// SuperOffset gives the byte offset of the superblock on a device of the given
-// size in bytes, and whether the device is large enough to have one (md.c:
-// super_1_load, calc_dev_sboffset; mdadm wants 24 sectors for 1.x and 64 KiB
+// SuperOffset returns the byte offset of the superblock on a device of the given
+// size in bytes, and whether the device is large enough for one (md.c,
+// super_1_load and calc_dev_sboffset; mdadm requires 24 sectors for 1.x and 64 KiB
 // for 0.90).
 func (v Version) SuperOffset(deviceSize int64) (off int64, ok bool) {
 	sectors := deviceSize / SectorSize

@@ -28,7 +28,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestLayouts has the numbers of the kernel's headers.
+// TestLayouts compares layouts with the numbers of the kernel's headers.
 func TestLayouts(t *testing.T) {
 	for _, c := range []struct {
 		level Level
@@ -104,7 +104,8 @@ func TestUUIDs(t *testing.T) {
 	}
 }
 
-// TestSuperOffset has the places of md.c for sizes at the edges, in bytes.
+// TestSuperOffset compares offsets with those of md.c, for sizes on both sides of
+// each step, in bytes.
 func TestSuperOffset(t *testing.T) {
 	for _, c := range []struct {
 		v    Version
@@ -147,8 +148,8 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// TestEnough tries every set of available slots against a second, plain
-// statement of what each level can lose.
+// TestEnough tries every set of available slots against a second, plain statement of
+// which slots each level can lose.
 func TestEnough(t *testing.T) {
 	for _, c := range []struct {
 		level  Level
@@ -177,12 +178,14 @@ func TestEnough(t *testing.T) {
 		for set := range 1 << c.disks {
 			avail, missing := make([]bool, c.disks), 0
 			for i := range avail {
-				if avail[i] = set>>i&1 != 0; !avail[i] {
+				avail[i] = set>>i&1 != 0
+				if !avail[i] {
 					missing++
 				}
 			}
 			for _, clean := range []bool{false, true} {
-				if got, want := Enough(c.level, c.disks, c.layout, clean, avail), c.want(clean, avail, missing); got != want {
+				got := Enough(c.level, c.disks, c.layout, clean, avail)
+				if got != c.want(clean, avail, missing) {
 					t.Errorf("%v layout %#x, clean %v, %v: %v", c.level, c.layout, clean, avail, got)
 				}
 			}

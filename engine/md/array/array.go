@@ -14,74 +14,74 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// Reasons for which an array cannot be opened or a place in it not be served.
+// Reasons why an array cannot be opened, or a place in it cannot be served.
 var (
-	// ErrUnsupported marks arrays in a state or of a kind that the engine does
-	// not run; the message says which.
+	// ErrUnsupported marks arrays that the engine does not run because of their
+	// kind or state; the message says which.
 	ErrUnsupported = errors.New("not supported by the engine")
-	// ErrLost marks a place of which too many members have no good copy.
+	// ErrLost marks a place for which too many members have no good copy.
 	ErrLost = errors.New("not enough members hold this place")
 )
 
-// errNoCopy is the reason why a slot was not even asked.
+// errNoCopy is the reason why a slot was not even read.
 var errNoCopy = errors.New("no good copy")
 
 // Options say how Open opens an array. The zero value is right for arrays in
 // good order.
 type Options struct {
-	// Dirty opens arrays that are degraded and were not shut down cleanly, so
-	// that some of what is reconstructed may be wrong. With ReadOnly it opens
-	// those whose write journal is missing, and with it the newest writes.
+	// Dirty opens arrays that are degraded and were not shut down cleanly; some
+	// reconstructed data may be wrong then. With ReadOnly it also opens arrays
+	// whose write journal is missing, and with it the newest writes.
 	Dirty bool
 	// RAID0Layout is the layout to assume for a RAID0 whose members differ in
 	// size and whose metadata does not say (all of 0.90, and 1.x before Linux
 	// 5.4): LayoutRAID0Original or LayoutRAID0Alternate.
 	RAID0Layout int32
 	// Backup is where mdadm keeps what a reshape in place is about to overwrite:
-	// the file of its --backup-file. It is asked for what the members may not
-	// hold. Arrays that are not being reshaped need none, and refuse it.
+	// the file of its --backup-file. Data that the members may not hold is read
+	// from it. Arrays that are not being reshaped refuse one.
 	Backup block.Device
-	// ReadOnly refuses writes, and never touches the metadata.
+	// ReadOnly makes the array refuse writes and leave the metadata untouched.
 	ReadOnly bool
 }
 
 // Array is an assembled array: a block.Device. Reads and writes may come from
-// many goroutines at once; large reads are cut up and done by several.
+// many goroutines at once; large reads are split among several.
 //
-// A member that refuses a write is out from then on, and the write is done if
+// A member that refuses a write is out from then on, and the write succeeds if
 // the others suffice. A read that fails on one member is served from the
 // redundancy.
 //
-// The first write marks the array as dirty in the superblocks, and tells there
-// which members are missing, so that nobody takes those for up to date later.
+// The first write marks the array as dirty in the superblocks, and records there
+// which members are missing, so that they do not count as up to date later.
 // Close marks it as clean again; after a crash the kernel resyncs it.
 type Array struct {
 	name  string
 	level md.Level
 	size  int64
-	grain int64 // reads are cut up at multiples of this
+	grain int64 // reads are split at multiples of this
 	opt   Options
 	slots []slot
 	// journal is the device of the write journal, or nil.
 	journal *leg
 	how     personality
-	super   *superWriter // nil for levels without redundancy and for reading only
+	super   *superWriter // nil for levels without redundancy and if opened read-only
 
 	busy   sync.RWMutex // shared by writes, so that Close waits for them
 	closed bool
 }
 
-// personality is what a level does to serve a request inside of the array.
+// personality is how a level serves a request within the array.
 type personality interface {
 	read(p []byte, off int64) error
 	write(p []byte, off int64) error
 }
 
-// Open makes the array that Assess found out of the devices of its members.
-// Members without a device are missing; so a caller that wants to see the array
-// without one of them leaves it out of the map. It fails with a *StartError
-// for arrays that cannot be started with what is there, and with an error
-// matching ErrUnsupported for those the engine does not run.
+// Open makes the array that Assess found from the devices of its members. Members
+// without a device are missing; a caller that wants to see the array without one
+// of them leaves it out of the map. Open fails with a *StartError for arrays that
+// cannot be started with what is there, and with an error matching ErrUnsupported
+// for those that the engine does not run.
 func Open(asm *md.Assembly, devs map[*md.Member]block.Device, opt Options) (*Array, error) {
 	f := asm.Freshest
 	if f == nil {
@@ -106,7 +106,8 @@ func Open(asm *md.Assembly, devs map[*md.Member]block.Device, opt Options) (*Arr
 	return a, nil
 }
 
-// supported refuses by name what would be read wrongly.
+// supported refuses arrays that would be read or written wrongly, and names the
+// reason.
 func (a *Array) supported(f *md.Member) error {
 	refuse := func(what string) error {
 		return fmt.Errorf("open %s: %w: %s", a.name, ErrUnsupported, what)
@@ -150,8 +151,8 @@ func (a *Array) seat(asm *md.Assembly, devs map[*md.Member]block.Device) error {
 	return nil
 }
 
-// startable wants enough slots that are in sync all over, and all of them if
-// parity cannot be trusted; a half rebuilt member does not count.
+// startable checks that enough slots are entirely in sync, and all of them if parity
+// cannot be trusted; a member that is partly rebuilt does not count.
 func (a *Array) startable(f *md.Member) error {
 	avail := make([]bool, len(a.slots))
 	var missing []int
@@ -163,9 +164,9 @@ func (a *Array) startable(f *md.Member) error {
 	}
 	err := &md.StartError{UUID: f.UUID(), Level: a.level, Slots: len(a.slots), Missing: missing}
 	if a.level == md.LevelFaulty && len(missing) == 0 && len(a.slots) == 1 {
-		return nil // mdadm's enough() does not know the level
+		return nil // mdadm's enough() does not know this level
 	}
-	// A partial parity log says what a cut left of the parity.
+	// A partial parity log can correct the parity after a power failure.
 	clean := f.Clean() || f.Features()&(md.FeaturePPL|md.FeatureMultiplePPLs) != 0
 	geometries := []geometry{geometryOf(f)}
 	if r := f.Reshape(); r != nil {
@@ -174,7 +175,7 @@ func (a *Array) startable(f *md.Member) error {
 			avail[i] = len(a.slots[i]) > 0 // see movedSlots
 		}
 	}
-	readable := slices.Clone(avail) // all of its data, when parity says nothing
+	readable := slices.Clone(avail) // plus slots that reading takes no data from
 	for i := range readable {
 		switch {
 		case readable[i]:
@@ -197,11 +198,11 @@ func (a *Array) startable(f *md.Member) error {
 	return nil
 }
 
-// minGrain is the least a read is cut into, in bytes: less is not worth a
-// goroutine.
+// minGrain is the smallest piece that a read is split into, in bytes: a smaller one
+// is not worth a goroutine.
 const minGrain = 256 << 10
 
-// setUp chooses the personality and works out the size.
+// setUp chooses the personality and determines the size.
 func (a *Array) setUp(f *md.Member) (err error) {
 	stripe := int64(1)
 	var log writeLog
@@ -250,8 +251,8 @@ func (a *Array) setUp(f *md.Member) (err error) {
 	return err
 }
 
-// usedBytes is how much of each member a redundant array uses. It must fit into
-// every leg.
+// usedBytes is how many bytes of each member a redundant array uses. They must fit
+// into every leg.
 func (a *Array) usedBytes(f *md.Member) (int64, error) {
 	used := f.UsedSize()
 	if used > math.MaxInt64/md.SectorSize {
@@ -270,13 +271,13 @@ func (a *Array) usedBytes(f *md.Member) (int64, error) {
 // Name returns "array" and its uuid.
 func (a *Array) Name() string { return a.name }
 
-// Size returns the size in bytes, as the kernel gives the array.
+// Size returns the size in bytes, the same as in the kernel.
 func (a *Array) Size() int64 { return a.size }
 
 // Level returns the array's level.
 func (a *Array) Level() md.Level { return a.level }
 
-// Degraded returns how many slots have no member that is in sync all over.
+// Degraded returns how many slots have no member that is entirely in sync.
 func (a *Array) Degraded() int {
 	n := 0
 	for _, s := range a.slots {
@@ -287,9 +288,9 @@ func (a *Array) Degraded() int {
 	return n
 }
 
-// Grain returns the number of bytes at multiples of which requests are best cut
-// up: then they cover whole rows, and no member is read twice where one is
-// missing. It is [math.MaxInt64] for an array whose requests are not to be cut up.
+// Grain returns the number of bytes at multiples of which requests are best split:
+// the parts then cover whole rows, so that no member is read twice if one is
+// missing. It is [math.MaxInt64] for an array whose requests must not be split.
 func (a *Array) Grain() int64 { return a.grain }
 
 // ReadAt implements io.ReaderAt; see block.Device.
@@ -304,8 +305,8 @@ func (a *Array) ReadAt(p []byte, off int64) (int, error) {
 	return n, eof
 }
 
-// readPieces cuts a read at multiples of the grain and lets several goroutines
-// do the pieces, so that all members are busy at once.
+// readPieces splits a read at multiples of the grain and has several goroutines
+// read the pieces, so that all members are busy at once.
 func (a *Array) readPieces(p []byte, off int64) error {
 	first, last := off/a.grain, (off+int64(len(p))-1)/a.grain
 	workers := min(last-first+1, int64(max(len(a.slots), runtime.GOMAXPROCS(0))))
@@ -338,8 +339,8 @@ func (a *Array) readPieces(p []byte, off int64) error {
 	return nil
 }
 
-// WriteAt implements io.WriterAt; see block.Device. Data and redundancy are
-// both written when it returns.
+// WriteAt implements io.WriterAt; see block.Device. When it returns, both data and
+// redundancy are written.
 func (a *Array) WriteAt(p []byte, off int64) (int, error) {
 	if a.opt.ReadOnly {
 		return 0, a.fail("write", off, int64(len(p)), block.ErrReadOnly)
@@ -356,7 +357,7 @@ func (a *Array) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// writeKept writes, with what the superblocks must say before and after.
+// writeKept writes, and records before and after it what the superblocks must say.
 func (a *Array) writeKept(p []byte, off int64) error {
 	a.busy.RLock()
 	defer a.busy.RUnlock()
@@ -375,8 +376,8 @@ func (a *Array) writeKept(p []byte, off int64) error {
 	return a.super.wrote()
 }
 
-// Close waits for writes, makes them durable and marks the array as clean, if
-// it was when it was opened. Writes fail afterwards; the devices stay open.
+// Close waits for writes, makes them durable and marks the array as clean if it
+// was clean when it was opened. Writes fail afterwards; the devices stay open.
 func (a *Array) Close() error {
 	a.busy.Lock()
 	defer a.busy.Unlock()
@@ -399,8 +400,8 @@ func (a *Array) Close() error {
 	return nil
 }
 
-// Discard makes a range read as zeroes. It writes them, since the redundancy
-// must agree.
+// Discard makes a range read as zeroes. It writes them, because the redundancy must
+// agree.
 func (a *Array) Discard(off, length int64) error {
 	if err := block.CheckRange("discard", a.name, a.size, off, length); err != nil {
 		return err
@@ -437,7 +438,7 @@ func (a *Array) Sync() error {
 	return errors.Join(errs...)
 }
 
-// fail names the array and the place.
+// fail adds the array and the place to an error.
 func (a *Array) fail(op string, off, length int64, err error) error {
 	return &block.Error{Op: op, Device: a.name, Off: off, Len: length, Err: err}
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// keptSection is a part of the array that is in a backup, since the members may
-// have been overwritten there.
+// keptSection is a part of the array that is in a backup, because it may have been
+// overwritten on the members.
 type keptSection struct {
 	span
 	off int64 // in the backup, bytes
 }
 
-// How far the times of a backup and of the array may be apart, in seconds
+// Bounds of how much older or newer than the array a backup may be, in seconds
 // (Grow.c, Grow_restart).
 const (
 	backupOlder = 2 * 60 * 60
 	backupNewer = 10 * 60
 )
 
-// keptSections reads what a backup of the array holds and what of it counts:
-// the reshape has not gone past it. It fails with ErrBackup if it is another
-// array's, from another time, or torn, as mdadm does when it assembles
-// (Grow.c, Grow_restart).
+// keptSections returns the sections of a backup that count: those that the reshape
+// has not passed. It fails with ErrBackup if the backup is another array's, from
+// another time, or incomplete, as mdadm does when it assembles (Grow.c,
+// Grow_restart).
 func keptSections(f *md.Member, r *md.Reshape, d block.Device) ([]keptSection, error) {
 	refuse := func(why string, args ...any) error {
 		return fmt.Errorf("%s: %w: %s", block.Name(d), md.ErrBackup, fmt.Sprintf(why, args...))
@@ -67,15 +67,15 @@ func keptSections(f *md.Member, r *md.Reshape, d block.Device) ([]keptSection, e
 			return nil, refuse("%d sectors from sector %d are not all there", s.Length, at)
 		}
 		if !r.Backwards && s.End() < r.Position || r.Backwards && s.Start >= r.Position {
-			continue // the members have it, and maybe newer
+			continue // the members have this data, and maybe newer data
 		}
 		kept = append(kept, keptSection{span{int64(s.Start) * md.SectorSize, int64(s.End()) * md.SectorSize}, int64(at) * md.SectorSize})
 	}
 	return kept, nil
 }
 
-// keptAt gives the section that has array offset off, or nil, and how many of n
-// bytes from there that is so for.
+// keptAt returns the section that holds array offset off, or nil, and for how many
+// of n bytes from there this is true.
 func (r *reshaping) keptAt(off, n int64) (*keptSection, int64) {
 	for i := range r.kept {
 		k := &r.kept[i]

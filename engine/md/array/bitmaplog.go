@@ -12,7 +12,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// maxBitmapBytes bounds what is held of a bitmap in memory. The kernel's
+// maxBitmapBytes bounds the size of a bitmap, which is held in memory. The kernel's
 // largest is far smaller.
 const maxBitmapBytes = 64 << 20
 
@@ -20,28 +20,29 @@ const maxBitmapBytes = 64 << 20
 // every member that has one (md-bitmap.c, md_bitmap_startwrite,
 // md_bitmap_endwrite and bitmap_daemon_work):
 //
-//   - A chunk's bit is on every member before data goes to any.
-//   - It is taken back once all that was written there is durable, so at the
-//     next Sync or on Close, unless a member lacks it: then it stays, to say
+//   - A chunk's bit is set on every member before data goes to any.
+//   - It is cleared once all data written there is durable, that is at the next
+//     Sync or on Close. If a member lacks the data, the bit stays set, to say
 //     what the member lacks when it comes back.
-//   - events_cleared follows the event count before a bit is taken back.
-//   - Bits that were found in an array that was not clean stay until Resync.
+//   - events_cleared follows the event count before a bit is cleared.
+//   - Bits that were found set in an array that was not clean stay set until a
+//     resync.
 type bitmapLog struct {
 	slots   []slot
-	homes   map[*leg]*md.Bitmap // where the members have it
-	first   *md.Bitmap          // what all of them say
+	homes   map[*leg]*md.Bitmap // the bitmap of each member
+	first   *md.Bitmap          // the superblock that the others must match
 	chunk   int64               // bytes for each bit
 	mu      sync.Mutex
 	events  uint64
 	bits    []byte            // as on the members
-	old     []byte            // bits that a resync is due for
-	writers map[uint64]int    // by chunk
-	idle    map[uint64]uint64 // by chunk: the stamp of when its last write ended
-	stamp   uint64            // counts ends of writes
+	old     []byte            // bits for which a resync is due
+	writers map[uint64]int    // running writes, by chunk
+	idle    map[uint64]uint64 // stamp of the last write, by chunk
+	stamp   uint64            // how many writes have ended
 }
 
-// openBitmap reads the bitmaps of all members. It gives nil if there is none,
-// or none that is up to date: then everything is resynced after a cut.
+// openBitmap reads the bitmaps of all members. It returns nil if there is none, or
+// none that is up to date: everything is resynced after a power failure then.
 func (a *Array) openBitmap(f *md.Member) (writeLog, error) {
 	log := &bitmapLog{
 		slots: a.slots, homes: make(map[*leg]*md.Bitmap), events: f.Events(),
@@ -80,16 +81,16 @@ func (a *Array) openBitmap(f *md.Member) (writeLog, error) {
 	}
 	log.old = make([]byte, len(log.bits))
 	if f.Clean() {
-		log.rest(log.bits) // they say nothing, unless a member is missing
+		log.rest(log.bits) // these mean nothing, unless a member is missing
 	} else {
 		copy(log.old, log.bits)
 	}
 	return log, nil
 }
 
-// cover makes a bitmap stand for all that is to be synced, whatever size its
-// header gives: the kernel goes by the array's (md-bitmap.c, md_bitmap_read_sb).
-// It fails where there is no room for that many bits.
+// cover makes a bitmap cover everything that is to be synced, whatever the size in
+// its header: the kernel uses the array's (md-bitmap.c, md_bitmap_read_sb). It
+// fails if there is no space for that many bits.
 func cover(l *leg, b *md.Bitmap) error {
 	want := l.member.SyncSize()
 	if b.SyncSize == want {
@@ -103,7 +104,7 @@ func cover(l *leg, b *md.Bitmap) error {
 	return nil
 }
 
-// rest lets bits that are set be taken back like those of writes that are done.
+// rest lets bits that are set be cleared like those of writes that have ended.
 func (b *bitmapLog) rest(bits []byte) {
 	for c := range b.first.Chunks() {
 		if at, bit := b.where(c); bits[at]&bit != 0 && b.writers[c] == 0 {
@@ -112,8 +113,8 @@ func (b *bitmapLog) rest(bits []byte) {
 	}
 }
 
-// merge adds the bits of a member, if its bitmap is one of these and up to date.
-// Another bitmap has no place in an array that writes this one.
+// merge adds the bits of a member if its bitmap has the same geometry as the first
+// and is up to date. A bitmap of another geometry is not kept.
 func (b *bitmapLog) merge(l *leg) error {
 	home := b.homes[l]
 	if home.Chunks() != b.first.Chunks() || home.ChunkSize != b.first.ChunkSize {
@@ -139,7 +140,7 @@ func (b *bitmapLog) merge(l *leg) error {
 	return nil
 }
 
-// size is how many bytes bits take, in whole words where they lie in words.
+// size is how many bytes the bits take, in whole words if they are in words.
 func (b *bitmapLog) size() int64 {
 	n := int64(b.first.Len()) - b.first.DataOffset()
 	if b.first.BigEndianWords() {
@@ -148,7 +149,7 @@ func (b *bitmapLog) size() int64 {
 	return n
 }
 
-// where is the byte that has a chunk's bit, and the bit in it.
+// where returns which byte has a chunk's bit, and the bit in it.
 func (b *bitmapLog) where(chunk uint64) (at int64, bit byte) {
 	at = int64(chunk / 8)
 	if b.first.BigEndianWords() {
@@ -157,7 +158,7 @@ func (b *bitmapLog) where(chunk uint64) (at int64, bit byte) {
 	return at, 1 << (chunk % 8)
 }
 
-// start brings all members' bitmaps to the same.
+// start makes the bitmaps of all members the same.
 func (b *bitmapLog) start() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,8 +181,8 @@ func (b *bitmapLog) start() error {
 	})
 }
 
-// each calls do for every member that takes part and is not out. One that
-// fails is out; it is enough that one does not.
+// each calls do for every member that has the bitmap and is not out. A member for
+// which it fails is out; each succeeds if one member does.
 func (b *bitmapLog) each(do func(l *leg, home *md.Bitmap) error) error {
 	var errs []error
 	alive := false
@@ -212,8 +213,8 @@ func (b *bitmapLog) writeSuper(l *leg, home *md.Bitmap) error {
 	return l.dev.Sync()
 }
 
-// record is called before the superblocks get a new event count: the bitmaps
-// must never be behind, or they are taken for out of date.
+// record writes a new event count, before the superblocks get it: the bitmaps must
+// never be behind, or they count as out of date.
 func (b *bitmapLog) record(events uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -224,13 +225,13 @@ func (b *bitmapLog) record(events uint64) error {
 	})
 }
 
-// chunks gives the numbers of those that [from, to) touches: first to last.
+// chunks returns the first and the last of the chunks that [from, to) touches.
 func (b *bitmapLog) chunks(from, to int64) (first, last uint64) {
 	most := b.first.Chunks() - 1
 	return min(uint64(from/b.chunk), most), min(uint64((to-1)/b.chunk), most)
 }
 
-// begin sets the bits of what is about to be written.
+// begin sets the bits of the chunks that are about to be written.
 func (b *bitmapLog) begin(w writing) (end func(err error), err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -253,8 +254,8 @@ func (b *bitmapLog) begin(w writing) (end func(err error), err error) {
 	return func(err error) { b.end(first, last, err) }, nil
 }
 
-// end notes chunks that nobody writes to any more. Those of a write that failed
-// keep their bits, as the members may differ there.
+// end notes which chunks are no longer being written. Chunks of a write that failed
+// keep their bits, because the members may differ there.
 func (b *bitmapLog) end(first, last uint64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -271,8 +272,8 @@ func (b *bitmapLog) end(first, last uint64, err error) {
 	}
 }
 
-// whole reports whether every slot has a member that holds all that was
-// written. Bad blocks count as a lack, wherever they are.
+// whole reports whether every slot has a member that holds everything that was
+// written. A member with any bad blocks does not count.
 func (b *bitmapLog) whole() bool {
 	for _, s := range b.slots {
 		if !slices.ContainsFunc(s, func(l *leg) bool {
@@ -297,15 +298,15 @@ func (b *bitmapLog) put(from, to int64, durable bool) error {
 	})
 }
 
-// now is the stamp of the last write that has ended.
+// now returns the stamp of the last write that has ended.
 func (b *bitmapLog) now() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.stamp
 }
 
-// settle takes back the bits of writes that had ended by a stamp; all that was
-// written until then is durable. Nothing is taken back while a member lacks it.
+// settle clears the bits of writes that had ended by a stamp; all data written until
+// then is durable. It clears none while a member lacks data.
 func (b *bitmapLog) settle(stamp uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -326,7 +327,7 @@ func (b *bitmapLog) settle(stamp uint64) error {
 	return b.take(from, to)
 }
 
-// take writes bytes of which bits were taken back, after events_cleared.
+// take writes bytes in which bits were cleared, after events_cleared.
 func (b *bitmapLog) take(from, to int64) error {
 	if from >= to {
 		return nil
@@ -346,7 +347,7 @@ func (b *bitmapLog) take(from, to int64) error {
 
 func (b *bitmapLog) stop() error { return b.settle(b.now()) }
 
-// synced forgets the bits that were found: a resync has gone over their chunks,
+// synced forgets the bits that were found set: a resync has gone over their chunks
 // and made the result durable.
 func (b *bitmapLog) synced() {
 	b.mu.Lock()

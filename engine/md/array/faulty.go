@@ -9,21 +9,20 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// ErrInjected is what a request to an array of level faulty fails with when it
-// was told to fail.
+// ErrInjected is the error of a request that an array of level faulty makes fail.
 var ErrInjected = errors.New("fault injected")
 
 const (
 	faultyModes = 6  // FaultyWriteTransient to FaultyReadFixable
-	maxFaults   = 50 // sectors that are remembered; further ones are not
+	maxFaults   = 50 // at most so many sectors are remembered
 )
 
 // faultyArray makes requests to its one member fail, on purpose and reproducibly
-// (drivers/md/md-faulty.c). A request is what one call asks for. One that is to
-// fail reaches the member all the same, unless all writes are to fail.
+// (drivers/md/md-faulty.c). A request is one call. Requests that fail reach the
+// member all the same, except in the mode in which all writes fail.
 //
-// The driver does not add the data offset: the array begins where the device
-// does, so with 1.1 and 1.2 the superblock lies within it.
+// Like the kernel's driver, it does not add the data offset: the array begins where
+// the device does, so with 1.1 and 1.2 the superblock is within it.
 type faultyArray struct {
 	leg *leg
 
@@ -38,12 +37,12 @@ type faultySector struct {
 	sector int64
 	reads  bool
 	writes bool
-	fixed  bool // forgotten; its place may be used again
-	heals  bool // reads fail until it is written
+	fixed  bool // forgotten; this entry may be used again
+	heals  bool // reads fail until the sector is written
 }
 
-// newFaulty takes the mode that the superblock has. The kernel writes down -1
-// when it has taken notice of it, which is none.
+// newFaulty takes the mode from the superblock. Once the kernel has read it, it
+// writes -1 there, which is no mode.
 func (a *Array) newFaulty(f *md.Member) (personality, int64, error) {
 	size := int64(f.UsedSize()) * md.SectorSize
 	if len(a.slots) == 0 || len(a.slots[0]) == 0 {
@@ -60,11 +59,11 @@ func (a *Array) newFaulty(f *md.Member) (personality, int64, error) {
 	return p, size, p.set(f.Layout())
 }
 
-// SetFaults changes what an array of level faulty does: mode is a layout as
-// ParseLayout gives it, the mode in the low five bits and the period, in
-// requests, above them; 0 is once. FaultyClearErrors ends all modes and
-// FaultyClearFaults forgets the sectors that fail (md-faulty.c, faulty_reshape).
-// It fails with ErrUnsupported for other levels and other modes.
+// SetFaults changes which requests an array of level faulty makes fail. mode is a
+// layout as ParseLayout returns it: the mode in the low five bits, and the period in
+// requests above them; a period of 0 means once. FaultyClearErrors ends all modes
+// and FaultyClearFaults forgets the sectors that fail (md-faulty.c, faulty_reshape).
+// SetFaults fails with ErrUnsupported for other levels and other modes.
 func (a *Array) SetFaults(mode int32) error {
 	f, ok := a.how.(*faultyArray)
 	if !ok {
@@ -93,7 +92,7 @@ func (f *faultyArray) set(layout int32) error {
 	return nil
 }
 
-// due counts a request in a mode and reports whether it is its turn to fail.
+// due counts a request in a mode and reports whether this one is to fail.
 func (f *faultyArray) due(mode int32) bool {
 	if f.left[mode] == 0 {
 		return false
@@ -105,8 +104,8 @@ func (f *faultyArray) due(mode int32) bool {
 	return true
 }
 
-// hits looks for the first remembered sector in [from, to); only that one
-// counts. A write makes it good if it can be.
+// hits reports whether a request fails because of the first remembered sector in
+// [from, to); only that one counts. A write heals it if it can be healed.
 func (f *faultyArray) hits(write bool, from, to int64) bool {
 	for i := range f.sectors {
 		s := &f.sectors[i]
@@ -121,8 +120,9 @@ func (f *faultyArray) hits(write bool, from, to int64) bool {
 	return false
 }
 
-// remember makes a sector fail from now on. What it did before counts as the
-// driver has it, which knows of no sector that heals and fails writes.
+// remember makes a sector fail from now on. Earlier faults of the sector are
+// combined with it as the kernel's driver does, which has no sector that both heals
+// and fails writes.
 func (f *faultyArray) remember(sector int64, mode int32) {
 	added := faultySector{sector: sector, reads: mode != md.FaultyWritePersistent, writes: mode == md.FaultyWritePersistent, heals: mode == md.FaultyReadFixable}
 	at := len(f.sectors)
@@ -144,7 +144,8 @@ func (f *faultyArray) remember(sector int64, mode int32) {
 	}
 }
 
-// and is add_sector's table of what becomes of a sector that failed before.
+// and combines the faults of a sector that failed before with an added one, as
+// add_sector does.
 func (s faultySector) and(added faultySector) faultySector {
 	both := s.reads && s.writes
 	all := faultySector{sector: s.sector, reads: true, writes: true}
@@ -157,7 +158,7 @@ func (s faultySector) and(added faultySector) faultySector {
 	return added
 }
 
-// fails decides on one request.
+// fails decides whether one request fails, and whether it reaches the member.
 func (f *faultyArray) fails(write bool, off, n int64) (fail, reaches bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

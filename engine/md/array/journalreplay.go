@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// journalDevice is the ring of a journal. Positions are sectors.
+// journalDevice is the ring of a journal. Positions are in sectors.
 type journalDevice struct {
 	leg  *leg
 	uuid md.UUID
@@ -45,15 +45,15 @@ func (j *journalDevice) meta(pos uint64) (*md.JournalBlock, error) {
 	return b, binfmt.At(err, j.leg.member.Name, j.offset(pos))
 }
 
-// errNotHere is a block of another place.
+// errNotHere marks a block that belongs elsewhere.
 var errNotHere = errors.New("the block belongs elsewhere")
 
-// journalRecovery is what a journal has that the members may lack, and where it
-// ends (raid5-cache.c, r5c_recovery_flush_log).
+// journalRecovery is the content of a journal that the members may lack, and where
+// the journal ends (raid5-cache.c, r5c_recovery_flush_log).
 //
-// A stripe is a page of each member. If the journal has its parity too, all of
-// it is put in place; otherwise its data was acknowledged early (write-back),
-// and parity is computed.
+// A stripe is a page of each member. If the journal has a stripe's parity too, data
+// and parity are put in place; otherwise the data was acknowledged early
+// (write-back), and parity is computed.
 type journalRecovery struct {
 	*journalDevice
 	a       *parityArray
@@ -61,16 +61,16 @@ type journalRecovery struct {
 	pos     uint64
 	seq     uint64
 	stripes map[int64]*journalStripe // by number of the page on the members
-	order   []int64                  // of stripes as they came; may repeat
+	order   []int64                  // stripes in the order of the journal; may repeat
 	full    int                      // stripes with parity
 	partial int                      // stripes with data only
 }
 
 // journalStripe is what the journal has of a stripe.
 type journalStripe struct {
-	pages map[int]uint64 // by slot: where in the journal
+	pages map[int]uint64 // where each page is in the journal, by slot
 	data  int            // how many of them are data
-	// caching says that the data came after the parity, or that there is none.
+	// caching says that the data came after the parity, or that there is no parity.
 	caching bool
 	parity  bool
 }
@@ -98,7 +98,7 @@ func recoverJournal(a *parityArray, j *journalDevice) (*journalRecovery, error) 
 	return r, r.finish()
 }
 
-// follow reads block after block up to the first that is not the next one.
+// follow reads block after block up to the first that is not the next in sequence.
 func (r *journalRecovery) follow() error {
 	for {
 		b, err := r.meta(r.pos)
@@ -116,21 +116,21 @@ func (r *journalRecovery) follow() error {
 			}
 			n += length
 		}
-		// The payload of a torn block is not skipped: the kernel looks for the
-		// next block right behind it too, and so ends here most of the time.
+		// The payload of an incomplete block is not skipped: like the kernel, this
+		// looks for the next block right behind it, and so mostly ends here.
 		r.seq++
 		r.pos = r.add(r.pos, n)
 	}
 }
 
-// placed is a payload and where in the journal its first page is.
+// placed is a payload and the place of its first page in the journal.
 type placed struct {
 	md.JournalPayload
 	pos uint64
 }
 
-// sound reads the payloads of a block. All of them must match their checksums,
-// or none counts (r5l_recovery_verify_data_checksum_for_mb).
+// sound reads the payloads of a block. Unless all of them match their checksums,
+// none counts (r5l_recovery_verify_data_checksum_for_mb).
 func (r *journalRecovery) sound(b *md.JournalBlock) (list []placed, ok bool) {
 	pos := r.add(b.Position, md.JournalBlockSectors)
 	for p, err := range b.Payloads() {
@@ -167,8 +167,8 @@ func (r *journalRecovery) matches(sums []uint32, pages int, pos uint64) bool {
 	return true
 }
 
-// take adds the payloads of a block to the stripes, and gives how many sectors
-// of the journal they have (r5c_recovery_analyze_meta_block).
+// take adds the payloads of a block to the stripes, and returns how many sectors of
+// the journal they take (r5c_recovery_analyze_meta_block).
 func (r *journalRecovery) take(list []placed) (n uint64, err error) {
 	for _, p := range list {
 		switch p.Type {
@@ -198,7 +198,7 @@ func (r *journalRecovery) takeData(p placed) error {
 	page := place.Off / patchSize
 	s := r.stripe(page)
 	if !s.caching && s.parity {
-		// What was there before has its parity, and is complete.
+		// The data that was there before has its parity, so it is complete.
 		r.replay(page, s)
 		delete(r.stripes, page)
 		s = r.stripe(page)
@@ -231,7 +231,7 @@ func (r *journalRecovery) foreign(p placed) error {
 	return fmt.Errorf("%w: the journal has %v of sector %d, which this array does not have", binfmt.ErrCorrupt, p.Type, p.Location)
 }
 
-// stripe gives the stripe at a page, new if need be.
+// stripe returns the stripe at a page, and adds it if it is new.
 func (r *journalRecovery) stripe(page int64) *journalStripe {
 	s := r.stripes[page]
 	if s == nil {
@@ -242,8 +242,8 @@ func (r *journalRecovery) stripe(page int64) *journalStripe {
 	return s
 }
 
-// replay patches the members with a stripe that has its parity. One that has
-// nothing else was in place before.
+// replay patches the members with a stripe that has its parity. A stripe with
+// nothing but parity was in place before, and is skipped.
 func (r *journalRecovery) replay(page int64, s *journalStripe) {
 	if s.data == 0 {
 		return
@@ -290,8 +290,8 @@ func (r *journalRecovery) finish() error {
 	return nil
 }
 
-// complete computes the parity of a stripe of which the journal has only data,
-// and patches the members with both.
+// complete computes the parity of a stripe for which the journal has only data, and
+// patches the members with both.
 func (r *journalRecovery) complete(page int64, s *journalStripe) error {
 	g := r.a.geometry
 	row := page * patchSize / g.Chunk()
@@ -314,7 +314,7 @@ func (r *journalRecovery) complete(page int64, s *journalStripe) error {
 	if err := w.renew(pieces); err != nil {
 		return err
 	}
-	for slot, pos := range s.pages { // now that nothing old is needed any more
+	for slot, pos := range s.pages { // now that the old content is no longer needed
 		r.patch(slot, page, patch{log: r.leg.dev, off: r.offset(pos)})
 	}
 	for _, slot := range []int{stripe.P, stripe.Q} {

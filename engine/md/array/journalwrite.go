@@ -10,14 +10,14 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// journalRestart is how far sequence numbers jump when a journal is begun anew
-// behind its end, so that no block left there is taken for the next one
+// journalRestart is how far sequence numbers jump when a new journal begins behind
+// the end of the old one, so that no old block there counts as the next one
 // (raid5-cache.c, r5l_recovery_log).
 const journalRestart = 10000
 
 // journalWriter keeps a write journal in write-through mode (raid5-cache.c):
 // data and parity of a write are durable in the journal before they reach the
-// members. After a power cut all of a write is there or nothing.
+// members. After a power failure, a write is there either in full or not at all.
 type journalWriter struct {
 	*journalDevice
 	a     *parityArray
@@ -25,31 +25,31 @@ type journalWriter struct {
 	found *journalRecovery
 
 	mu      sync.Mutex
-	idle    sync.Cond // L is &mu, set by newJournalWriter: active is 0
+	idle    sync.Cond // active is 0; L is &mu, set by newJournalWriter
 	head    uint64    // where the next block goes
-	seq     uint64    // its number
-	last    uint64    // the block before
+	seq     uint64    // number of the next block
+	last    uint64    // where the block before it is
 	used    uint64    // sectors from the tail to the head
 	active  int       // writes that are in the journal and not done yet
 	touched map[*leg]bool
 }
 
-// errJournalBroken is why writes are refused when the journal cannot be
-// written: the kernel makes the array read-only then.
+// errJournalBroken is why writes are refused if the journal cannot be written: the
+// kernel makes the array read-only then.
 var errJournalBroken = errors.New("the journal device refused a write")
 
 func newJournalWriter(a *parityArray, j *journalDevice, found *journalRecovery) *journalWriter {
 	w := &journalWriter{journalDevice: j, a: a, found: found, touched: make(map[*leg]bool)}
 	w.idle.L = &w.mu
 	a.unit = patchSize
-	// A write of one window must leave room for the next in the smallest
-	// journal. Each page of a window is a page of every member in the journal.
+	// In the smallest journal too, a write of one window must leave room for the
+	// next. Each page of a window takes a page for every member in the journal.
 	perPage := uint64(len(a.slots)+1) * md.JournalBlockSectors
 	a.window = min(logWindow, max(1, int64(j.size/4/perPage))*patchSize)
 	return w
 }
 
-// start puts what was found in place and begins a new log behind the old one.
+// start puts the recovered data in place and begins a new log behind the old one.
 func (w *journalWriter) start() error {
 	if err := w.putInPlace(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (w *journalWriter) start() error {
 	return nil
 }
 
-// putInPlace makes durable on the members what the journal has.
+// putInPlace writes the content of the journal to the members, durably.
 func (w *journalWriter) putInPlace() error {
 	for l := range w.super.legs {
 		d, ok := l.dev.(*patched)
@@ -81,7 +81,7 @@ func (w *journalWriter) putInPlace() error {
 	return nil
 }
 
-// store writes to the ring, durably.
+// store writes to the ring at pos, durably.
 func (w *journalWriter) store(pos uint64, p []byte) error {
 	if w.leg.failed.Load() {
 		return errJournalBroken
@@ -134,16 +134,16 @@ func (w *journalWriter) end(error) {
 	}
 }
 
-// logBlock is a block to be written: what it lists, and the pages behind it.
+// logBlock is a block to be written: its payloads, and the pages behind it.
 type logBlock struct {
 	payloads []md.JournalPayload
 	size     int // bytes of the payloads' entries
 	data     []byte
 }
 
-// stripes makes the blocks of a write. Data and parity of a stripe, which is a
-// page of each chunk, are in the same block, so that they count together or not
-// at all (r5l_log_stripe).
+// stripes makes the blocks for a write. Data and parity of a stripe, which is a page
+// of each chunk, are in the same block, so that they count together or not at all
+// (r5l_log_stripe).
 func (w *journalWriter) stripes(x writing) (blocks []logBlock, err error) {
 	var b logBlock
 	r := x.row
@@ -167,7 +167,8 @@ func (w *journalWriter) stripes(x writing) (blocks []logBlock, err error) {
 	return append(blocks, b), nil
 }
 
-// stripe is what is logged of the pages at one offset of the chunks.
+// stripe returns the payloads and data to log for the pages at one offset of the
+// chunks.
 func (w *journalWriter) stripe(x writing, at int64) (payloads []md.JournalPayload, data []byte) {
 	r := x.row
 	add := func(p *md.JournalPayload, page []byte) {
@@ -195,7 +196,7 @@ func (w *journalWriter) stripe(x writing, at int64) (payloads []md.JournalPayloa
 	return append(payloads, p), data
 }
 
-// append writes blocks at the head, need sectors in all.
+// append writes blocks at the head; they take need sectors in all.
 func (w *journalWriter) append(blocks []logBlock, need uint64) error {
 	var out []byte
 	pos, seq, last := w.head, w.seq, w.last
@@ -215,8 +216,8 @@ func (w *journalWriter) append(blocks []logBlock, need uint64) error {
 	return nil
 }
 
-// makeRoom moves the tail to the last block when the log gets long: everything
-// before it is durable on the members then.
+// makeRoom moves the tail to the last block if the log gets long, after making
+// everything before it durable on the members.
 func (w *journalWriter) makeRoom(need uint64) error {
 	if need > w.size/2 {
 		return fmt.Errorf("%w: a journal of %d sectors cannot take a write of %d", ErrUnsupported, w.size, need)
@@ -237,8 +238,8 @@ func (w *journalWriter) makeRoom(need uint64) error {
 	return nil
 }
 
-// checkpoint makes all writes durable on the members, and counts the log as
-// beginning at its last block, which the kernel wants to find at the tail.
+// checkpoint makes all writes durable on the members. From then on the log begins at
+// its last block, because the kernel has to find a block at the tail.
 func (w *journalWriter) checkpoint() {
 	for l := range w.touched {
 		if l.failed.Load() {
@@ -252,7 +253,7 @@ func (w *journalWriter) checkpoint() {
 	w.used = (w.head + w.size - w.last) % w.size
 }
 
-// stop moves the tail to the last block; all is durable.
+// stop moves the tail to the last block; all writes are durable.
 func (w *journalWriter) stop() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

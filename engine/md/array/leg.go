@@ -11,23 +11,23 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// leg is one device that holds the data of a slot. Offsets are bytes from the
+// leg is one device that holds the data of a slot. Offsets are in bytes from the
 // start of its data.
 type leg struct {
 	member *md.Member
 	dev    block.Device
 	start  int64 // bytes on the device where data starts
-	insync int64 // below this it holds what it should; math.MaxInt64 if all over
+	insync int64 // the leg is in sync below this; math.MaxInt64 if entirely
 	bad    []span
 	slow   bool        // write-mostly: read from it only if there is no other
-	failed atomic.Bool // it refused a write, so what it holds is stale
+	failed atomic.Bool // it refused a write, so its content is stale
 }
 
 // span is the range [from, to) of bytes.
 type span struct{ from, to int64 }
 
-// newLeg makes a leg of a member: what of it can be trusted is in its
-// superblock and its bad block log.
+// newLeg makes a leg of a member. The superblock and the bad block log say which
+// parts of it can be trusted.
 func newLeg(m *md.Member, d block.Device) (*leg, error) {
 	l := &leg{member: m, dev: d, insync: math.MaxInt64}
 	const most = math.MaxInt64 / md.SectorSize
@@ -68,7 +68,7 @@ func badSpans(list []md.BadBlock, start int64) []span {
 	return joinSpans(spans)
 }
 
-// joinSpans sorts spans and joins those that meet.
+// joinSpans sorts spans and joins those that touch or overlap.
 func joinSpans(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int {
 		if a.from < b.from {
@@ -87,8 +87,8 @@ func joinSpans(spans []span) []span {
 	return joined
 }
 
-// run says whether the byte at off is free of known bad blocks, and how far
-// from there, at most to off+length, that stays so.
+// run says whether the byte at off is outside of known bad blocks, and for how many
+// bytes from there, at most length, this is the same.
 func (l *leg) run(off, length int64) (n int64, good bool) {
 	i := sort.Search(len(l.bad), func(i int) bool { return l.bad[i].to > off })
 	switch {
@@ -100,7 +100,7 @@ func (l *leg) run(off, length int64) (n int64, good bool) {
 	return min(l.bad[i].to-off, length), false
 }
 
-// holds reports whether the leg can be asked for length bytes at off.
+// holds reports whether the leg can serve length bytes at off.
 func (l *leg) holds(off, length int64) bool {
 	if l.failed.Load() || off+length > l.insync {
 		return false
@@ -111,8 +111,8 @@ func (l *leg) holds(off, length int64) bool {
 
 func (l *leg) read(p []byte, off int64) error { return block.ReadFull(l.dev, p, l.start+off) }
 
-// write stores p wherever the leg has no known bad blocks. It reports whether
-// the leg now holds all of p for good. After an error the leg is out.
+// write stores p where the leg has no known bad blocks. It reports whether the leg
+// now holds all of p. After an error the leg is out.
 func (l *leg) write(p []byte, off int64) (stored bool, err error) {
 	if l.failed.Load() {
 		return false, nil
@@ -132,17 +132,17 @@ func (l *leg) write(p []byte, off int64) (stored bool, err error) {
 	return stored, nil
 }
 
-// slot is a place in the array: the member that has it, and the one that is to
-// replace it, if there is one. An empty slot is missing.
+// slot is a slot of the array: the member that has it, and the replacement, if there
+// is one. An empty slot is missing.
 type slot []*leg
 
-// holds reports whether some leg can be asked for length bytes at off.
+// holds reports whether one of the legs can serve length bytes at off.
 func (s slot) holds(off, length int64) bool {
 	return slices.ContainsFunc(s, func(l *leg) bool { return l.holds(off, length) })
 }
 
-// read fills p from the first leg that can. It fails with the last leg's error,
-// or with errNoCopy if there was none to ask.
+// read fills p from the first leg that can serve it. It fails with the error of the
+// last leg, or with errNoCopy if no leg could be read.
 func (s slot) read(p []byte, off int64) error {
 	err := errNoCopy
 	for _, l := range s {

@@ -8,23 +8,22 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// mirrored serves raid1 and raid10: each byte has several places that hold the
-// same.
+// mirrored serves raid1 and raid10: each byte has copies at several places.
 type mirrored struct {
 	slots []slot
 	at    func(off int64, places []raid.Place) []raid.Place
-	// resynced is the array offset from which on copies may differ, because the
-	// array was not shut down cleanly. There the first copy is the one that
-	// counts, as it is for the kernel.
+	// resynced is the array offset from which copies may differ, because the
+	// array was not shut down cleanly. From there on the first copy counts, as it
+	// does for the kernel.
 	resynced int64
 	size     int64
-	copies   int       // how many there are of each byte
-	pending  []span    // of the array: what awaits a resync
+	copies   int       // number of copies of each byte
+	pending  []span    // of the array: the ranges that await a resync
 	locks    rangeLock // of array offsets being written
 	log      writeLog  // nil if there is none
 }
 
-// newMirrored makes raid1 or raid10 of geometry geo over slots.
+// newMirrored makes a raid1 or raid10 of geometry geo over slots.
 func (a *Array) newMirrored(f *md.Member, slots []slot, geo geometry) (personality, int64, error) {
 	used, err := a.usedBytes(f)
 	if err != nil {
@@ -54,8 +53,7 @@ func (a *Array) newMirrored(f *md.Member, slots []slot, geo geometry) (personali
 	return m, size, nil
 }
 
-// spread is how many bytes are read from one copy before the next one gets its
-// turn.
+// spread is how many bytes are read from one copy before it is the next one's turn.
 const spread = 256 << 10
 
 func (m *mirrored) read(p []byte, off int64) error {
@@ -102,7 +100,8 @@ func (m *mirrored) readCopy(p []byte, places []raid.Place) (int64, error) {
 	return 0, lost(failures)
 }
 
-// lost says that nobody holds a place, and what those said who should.
+// lost is the error for a place that no member can serve, with the errors of those
+// that should hold it.
 func lost(failures []error) error {
 	if len(failures) == 0 {
 		return ErrLost
@@ -110,7 +109,7 @@ func lost(failures []error) error {
 	return fmt.Errorf("%w: %w", ErrLost, errors.Join(failures...))
 }
 
-// readable says how many of length bytes at off the leg can be asked for.
+// readable returns how many of length bytes at off the leg can serve.
 func (l *leg) readable(off, length int64) int64 {
 	length = min(length, l.insync-off)
 	if l.failed.Load() || length <= 0 {
@@ -137,7 +136,7 @@ func (m *mirrored) writeAll(p []byte, off int64) error {
 		n := min(int64(len(p)), places[0].Len)
 		for _, at := range places {
 			for _, l := range m.slots[at.Slot] {
-				// No piece is bad on some leg in part.
+				// A piece must not be partly bad on any leg.
 				n, _ = l.run(at.Off, n)
 			}
 		}
@@ -149,7 +148,7 @@ func (m *mirrored) writeAll(p []byte, off int64) error {
 	return nil
 }
 
-// writeCopies writes p to every place; one that holds it afterwards is enough.
+// writeCopies writes p to every place; it is enough if one of them holds p then.
 func (m *mirrored) writeCopies(p []byte, places []raid.Place) error {
 	done := false
 	var failures []error

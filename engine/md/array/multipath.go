@@ -4,10 +4,10 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// multipath serves several paths to one and the same device. As the kernel
-// does, it uses the first that works; one that fails is out from then on, but
-// the last one stays (drivers/md/md-multipath.c, multipath_map and
-// multipath_error). No superblock is written: there is but one, seen many times.
+// multipath serves several paths to the same device. Like the kernel, it uses the
+// first that works; a path that fails is out from then on, but the last one stays
+// (drivers/md/md-multipath.c, multipath_map and multipath_error). It writes no
+// superblock: all paths lead to the same one.
 type multipath struct{ slots []slot }
 
 func (a *Array) newMultipath(f *md.Member) (personality, int64, error) {
@@ -48,7 +48,7 @@ func (m *multipath) write(p []byte, off int64) error {
 	})
 }
 
-// sync syncs by one path: they lead to one device.
+// sync syncs through one path, because all lead to the same device.
 func (m *multipath) sync() error {
 	return m.any(func(l *leg) error { return l.dev.Sync() })
 }

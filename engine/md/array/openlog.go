@@ -6,8 +6,9 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// openLog recovers what the log of a parity array holds, as patches of the
-// members, and makes the log for writing if that is wanted. Nothing is written.
+// openLog recovers the content of a parity array's log as patches of the members,
+// and returns the log for writes unless the array is opened read-only. It writes
+// nothing.
 func (a *Array) openLog(f *md.Member, p *parityArray) (writeLog, error) {
 	ppl := f.Features()&(md.FeaturePPL|md.FeatureMultiplePPLs) != 0
 	switch {
@@ -58,7 +59,8 @@ func (a *Array) openJournal(f *md.Member, p *parityArray) (writeLog, error) {
 	return w, nil
 }
 
-// keepRecords lets the superblocks be kept, with what the log has to say.
+// keepRecords makes the writer of superblocks, and connects it and the log to the
+// array.
 func (a *Array) keepRecords(f *md.Member, log writeLog) (err error) {
 	if a.super, err = newSuperWriter(f, a.slots, a.journal); err != nil {
 		return err

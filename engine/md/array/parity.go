@@ -15,15 +15,15 @@ type parityArray struct {
 	slots    []slot
 	geometry *raid.Parity
 	parities int
-	pending  []span    // of each member: what awaits a resync
+	pending  []span    // of each member: the ranges that await a resync
 	locks    rangeLock // of rows
 	log      writeLog  // nil if there is none
 	window   int64     // bytes of each chunk that a logged write may touch; 0 for any number
-	unit     int64     // bytes that the log counts in; of use only with a window
+	unit     int64     // unit of the log in bytes; used only with a window
 	buffers  sync.Pool // of *[]byte, one chunk long
 }
 
-// newParity makes the array that has geometry geo over slots.
+// newParity makes an array of geometry geo over slots.
 func (a *Array) newParity(f *md.Member, slots []slot, geo geometry) (*parityArray, error) {
 	used, err := a.usedBytes(f)
 	if err != nil {
@@ -42,14 +42,14 @@ func (a *Array) newParity(f *md.Member, slots []slot, geo geometry) (*parityArra
 	return p, nil
 }
 
-// piece is the part of a request that falls into one data chunk.
+// piece is the part of a request that is in one data chunk.
 type piece struct {
 	index    int // which data chunk of the row
 	from, to int64
 	p        []byte
 }
 
-// rowOf cuts the beginning of p at off that falls into one row into pieces.
+// rowOf splits the beginning of p at off, as far as it is in one row, into pieces.
 func (a *parityArray) rowOf(p []byte, off int64) (row int64, pieces []piece, n int64) {
 	row, index, within := a.geometry.Locate(off)
 	chunk := a.geometry.Chunk()
@@ -72,13 +72,13 @@ func (a *parityArray) read(p []byte, off int64) error {
 	return nil
 }
 
-// readRow reads straight from the members, and if one of them cannot, by
-// reconstruction under the row's lock.
+// readRow reads straight from the members. If one of them cannot be read, it
+// reconstructs the data under the row's lock.
 func (a *parityArray) readRow(row int64, pieces []piece) error {
 	stripe, base := a.geometry.Stripe(row), row*a.geometry.Chunk()
 	for _, pc := range pieces {
 		if !a.slots[stripe.Data[pc.index]].holds(base+pc.from, pc.to-pc.from) {
-			return a.reconstruct(row, pieces) // without reading the others twice
+			return a.reconstruct(row, pieces) // now, so as not to read the others twice
 		}
 	}
 	for _, pc := range pieces {
@@ -101,7 +101,7 @@ func (a *parityArray) reconstruct(row int64, pieces []piece) error {
 		return err
 	}
 	for _, pc := range pieces {
-		copy(pc.p, r.data(pc.index)[pc.from-r.from:]) // a no-op where it was adopted
+		copy(pc.p, r.data(pc.index)[pc.from-r.from:]) // no effect if it was adopted
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (a *parityArray) writeRow(row int64, pieces []piece) error {
 	return nil
 }
 
-// writeStep puts new data into a row, with parity.
+// writeStep puts new data and its parity into a row.
 func (a *parityArray) writeStep(row int64, pieces []piece) error {
 	stored := pieces
 	if a.window > 0 {
@@ -150,10 +150,9 @@ func (a *parityArray) writeStep(row int64, pieces []piece) error {
 	return logged(a.log, w, func() error { return r.store(stored) })
 }
 
-// renew fills the row with what it holds, puts new data into it, and computes
-// parity anew from all data, so that parity which was wrong before is right
-// afterwards. What is read for it is only the part of the row that the new data
-// leaves over.
+// renew reads the data of the row, puts new data into it, and computes parity from
+// all data, so that parity that was wrong before is right afterwards. It reads only
+// the blocks that the new data does not replace.
 func (r *rowWork) renew(pieces []piece) error {
 	covered := make([]bool, r.a.geometry.DataSlots())
 	for _, pc := range pieces {
@@ -171,17 +170,17 @@ func (r *rowWork) renew(pieces []piece) error {
 	return nil
 }
 
-// rowWork is a row being worked on: the bytes [from, to) of each chunk.
+// rowWork is a row that is being worked on: the bytes [from, to) of each chunk.
 type rowWork struct {
 	a        *parityArray
 	stripe   *raid.Stripe
 	base     int64 // where the row's chunks start on the members
 	from, to int64
-	blocks   [][]byte // in the order of stripe.Blocks; nil for holes
+	blocks   [][]byte // in the order of stripe.Blocks; nil where that has no slot
 	borrowed []*[]byte
 }
 
-// newRow takes the part of a row that all pieces span, and a buffer for each
+// newRow returns the part of a row that all pieces span, with a buffer for each
 // block.
 func (a *parityArray) newRow(row int64, pieces []piece) *rowWork {
 	r := &rowWork{a: a, stripe: a.geometry.Stripe(row), base: row * a.geometry.Chunk()}
@@ -206,27 +205,27 @@ func (r *rowWork) release() {
 	}
 }
 
-// adopt lets the caller's memory be the block of a piece that spans the row's
-// whole part, which spares copying.
+// adopt uses the caller's memory as the block of a piece that spans the whole part
+// of the row, which saves copying.
 func (r *rowWork) adopt(pc piece) {
 	if pc.from == r.from && pc.to == r.to {
 		r.blocks[r.stripe.Index[r.stripe.Data[pc.index]]] = pc.p
 	}
 }
 
-// data is the block of a data chunk, counted in the order of the array.
+// data returns the block of a data chunk, counted in the order of the array.
 func (r *rowWork) data(index int) []byte {
 	return r.blocks[r.stripe.Index[r.stripe.Data[index]]]
 }
 
-// load reads all data blocks but those that are covered, which new data will
-// replace. If some cannot be read it reads everything, parity too, and
-// reconstructs them.
+// load reads all data blocks except the covered ones, which new data will replace.
+// If some cannot be read, it reads everything, including parity, and reconstructs
+// them.
 func (r *rowWork) load(covered []bool) error {
 	wanted := func(index int) bool { return covered == nil || !covered[index] }
 	for index, slot := range r.stripe.Data {
 		if wanted(index) && !r.a.slots[slot].holds(r.base+r.from, r.to-r.from) {
-			return r.recover() // without reading the others twice
+			return r.recover() // now, so as not to read the others twice
 		}
 	}
 	for index, slot := range r.stripe.Data {
@@ -280,9 +279,8 @@ func (r *rowWork) generate() {
 	raid.GenPQ(r.blocks[n], r.blocks[n+1], r.blocks[:n])
 }
 
-// store writes the new data and the parity. As many slots as there are parities
-// may lack it afterwards; which one a later loss may not take is md's business,
-// as with any degraded array.
+// store writes the new data and the parity. It succeeds if no more slots lack them
+// afterwards than there are parities; the array is then degraded there.
 func (r *rowWork) store(pieces []piece) error {
 	lacking := make(map[int]bool)
 	var failures []error

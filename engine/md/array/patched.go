@@ -9,14 +9,15 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 )
 
-// patchSize is what logs replace at a time: the kernel's stripe unit, bytes.
+// patchSize is the unit in which logs replace data, in bytes: the kernel's stripe
+// unit.
 const patchSize = 4096
 
-// patched is a member's device seen with what a log is going to put there. The
-// member itself stays as it is until commit.
+// patched is a member's device as it will be when the content of a log is in place.
+// The device itself stays as it is until a write or commit.
 type patched struct {
 	block.Device
-	start int64 // where pages are counted from
+	start int64 // where page 0 begins, in bytes
 
 	mu    sync.RWMutex
 	pages map[int64]patch // by number of the page
@@ -25,8 +26,8 @@ type patched struct {
 // patch is where the content of a page is.
 type patch struct {
 	data []byte       // patchSize bytes; nil if they are still in the log
-	log  block.Device // that holds them
-	off  int64        // there
+	log  block.Device // holds the bytes
+	off  int64        // where they are in the log
 }
 
 func (p patch) read(b []byte, within int64) error {
@@ -37,7 +38,7 @@ func (p patch) read(b []byte, within int64) error {
 	return block.ReadFull(p.log, b, p.off+within)
 }
 
-// patchedLeg gives the device of a leg the ability to be patched.
+// patchedLeg makes the device of a leg a patched one, and returns it.
 func patchedLeg(l *leg) *patched {
 	if d, ok := l.dev.(*patched); ok {
 		return d
@@ -63,7 +64,7 @@ func (d *patched) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// pagePart is the part of a request that falls into a page, and where in it.
+// pagePart is the part of a request that is in one page, and its place there.
 type pagePart struct {
 	bytes  []byte
 	within int64
@@ -87,8 +88,8 @@ func (d *patched) touched(p []byte, off int64) iter.Seq2[int64, pagePart] {
 	}
 }
 
-// WriteAt implements io.WriterAt; see block.Device. Patched pages that it
-// touches are put in place first.
+// WriteAt implements io.WriterAt; see block.Device. It first puts the patched pages
+// that it touches in place.
 func (d *patched) WriteAt(p []byte, off int64) (int, error) {
 	d.mu.RLock()
 	var numbers []int64
@@ -104,8 +105,8 @@ func (d *patched) WriteAt(p []byte, off int64) (int, error) {
 	return d.Device.WriteAt(p, off)
 }
 
-// put patches bytes of the data, which lie in one page, with content that is
-// in memory.
+// put patches the bytes at an offset of the data, which must be in one page, with
+// content that is in memory.
 func (d *patched) put(p []byte, at int64) error {
 	number, within := at/patchSize, at%patchSize
 	page := make([]byte, patchSize)
@@ -126,7 +127,7 @@ func (d *patched) set(number int64, p patch) {
 	d.pages[number] = p
 }
 
-// commit writes all patches to the device. It can be done again.
+// commit writes all patches to the device. It may be called again.
 func (d *patched) commit() error {
 	d.mu.RLock()
 	numbers := slices.Sorted(maps.Keys(d.pages))
@@ -134,7 +135,7 @@ func (d *patched) commit() error {
 	return d.place(numbers)
 }
 
-// place writes some patches to the device.
+// place writes the patches of some pages to the device.
 func (d *patched) place(numbers []int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,10 +10,9 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// pplRecovery is the recovery of parity from the partial parity logs, as the
-// kernel does it before it starts an array that was not shut down in order
-// (raid5-ppl.c, ppl_load and ppl_recover). What it finds becomes patches of the
-// members.
+// pplRecovery recovers parity from the partial parity logs, as the kernel does before
+// it starts an array that was not shut down cleanly (raid5-ppl.c, ppl_load and
+// ppl_recover). The parity becomes patches of the members.
 type pplRecovery struct {
 	a          *parityArray
 	signature  uint32
@@ -21,12 +20,12 @@ type pplRecovery struct {
 	mismatches int // headers or entries that are damaged
 }
 
-// pplHome is where a member has its log.
+// pplHome is the place of a member's log.
 type pplHome struct {
 	slot int
 	leg  *leg
 	off  int64 // bytes from the start of the device
-	size int64 // bytes that count
+	size int64 // bytes in use: a header and whole pages
 }
 
 // errPPLEntry marks entries that no kernel writes.
@@ -51,7 +50,7 @@ func pplHomes(slots []slot) ([]pplHome, error) {
 	return areas, nil
 }
 
-// recoverPPL patches parity that a cut may have left behind.
+// recoverPPL patches parity that may be outdated after a power failure.
 func recoverPPL(a *parityArray, areas []pplHome, uuid md.UUID) (*pplRecovery, error) {
 	r := &pplRecovery{a: a, signature: md.PPLSignature(uuid)}
 	for _, area := range areas {
@@ -73,15 +72,15 @@ func recoverPPL(a *parityArray, areas []pplHome, uuid md.UUID) (*pplRecovery, er
 	return r, nil
 }
 
-// complete reports whether nothing is left to be resynced: to the kernel, if
+// complete reports whether nothing is left to resync. For the kernel, this is so if
 // there was something to recover and nothing was damaged (ppl_init_log).
 func (r *pplRecovery) complete(f *md.Member) bool {
 	return r.recovered > 0 && r.mismatches == 0 && f.ResyncOffset() == 0
 }
 
 // newest follows the headers of a log up to the first that is damaged or older
-// than the one before it, and gives the last one that is neither, with its
-// offset on the device.
+// than the one before it. It returns the last good one, with its offset on the
+// device.
 func (area pplHome) newest(signature uint32) (newest *md.PPLHeader, at int64, err error) {
 	buf := make([]byte, md.PPLHeaderSize)
 	for off := area.off; off < area.off+area.size-md.PPLHeaderSize; {
@@ -98,8 +97,8 @@ func (area pplHome) newest(signature uint32) (newest *md.PPLHeader, at int64, er
 	return newest, at, nil
 }
 
-// entries recovers what the entries of a header are about. One whose partial
-// parity is damaged is left out.
+// entries recovers the parity that the entries of a header are about. It leaves out
+// entries whose partial parity is damaged.
 func (r *pplRecovery) entries(area pplHome, h *md.PPLHeader, at int64) error {
 	at += md.PPLHeaderSize
 	for i := range int(h.EntriesCount) {
@@ -107,7 +106,7 @@ func (r *pplRecovery) entries(area pplHome, h *md.PPLHeader, at int64) error {
 		size := int64(e.PPSize)
 		if size > area.off+area.size-at {
 			r.mismatches++
-			return nil // and so is whatever comes behind it
+			return nil // entries behind it are damaged too
 		}
 		partial := make([]byte, size)
 		if err := block.ReadFull(area.leg.dev, partial, at); err != nil {
@@ -126,15 +125,16 @@ func (r *pplRecovery) entries(area pplHome, h *md.PPLHeader, at int64) error {
 	return nil
 }
 
-// strip is what an entry covers: n bytes in each of up to disks data chunks,
-// from array byte first to last.
+// strip is the range that an entry covers: n bytes in each of up to disks data
+// chunks, from array byte first to last.
 type strip struct {
 	first, last, n int64
 	disks          int64
 	unit           int64 // bytes that are recovered at a time
 }
 
-// stripOf works out what an entry covers (raid5-ppl.c, ppl_recover_entry).
+// stripOf computes what an entry covers (raid5-ppl.c, ppl_recover_entry), and
+// reports whether that is possible in this array.
 func (r *pplRecovery) stripOf(e *md.PPLEntry) (strip, bool) {
 	chunk, disks := r.a.geometry.Chunk(), int64(r.a.geometry.DataSlots())
 	size := r.a.geometry.Size()
@@ -160,8 +160,9 @@ func (r *pplRecovery) stripOf(e *md.PPLEntry) (strip, bool) {
 	return s, ok
 }
 
-// entry computes the parity that belongs to the data that is there now: all new
-// data of the stripe, old or new, and what the log kept of the rest.
+// entry computes the parity of the data that is on the members now: of the blocks
+// that were being written, whether old or new, and of the rest, whose xor is in the
+// log.
 func (r *pplRecovery) entry(area pplHome, e *md.PPLEntry, partial []byte) error {
 	s, ok := r.stripOf(e)
 	if !ok {
@@ -193,8 +194,8 @@ func (r *pplRecovery) entry(area pplHome, e *md.PPLEntry, partial []byte) error 
 	return nil
 }
 
-// modified reads the blocks of data that were written beside each other, i
-// bytes into the strip. It gives nil if one of their members is missing.
+// modified reads the data blocks of one stripe that were being written, i bytes
+// into the strip. It returns nil if one of their members is missing.
 func (r *pplRecovery) modified(s strip, i int64) (blocks [][]byte, err error) {
 	for disk := range s.disks {
 		at := s.first + i + disk*r.a.geometry.Chunk()

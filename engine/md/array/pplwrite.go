@@ -11,22 +11,22 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// logWindow is how many bytes of each chunk of a row a logged write covers at
-// most; larger ones are done in several steps (raid5-ppl.c, PPL_SPACE_SIZE).
+// logWindow is how many bytes of each chunk a logged write covers at most; larger
+// writes are done in several steps (raid5-ppl.c, PPL_SPACE_SIZE).
 const logWindow = 128 << 10
 
 // pplWriter keeps the partial parity logs of a raid5 (raid5-ppl.c): before a
-// write touches a row, the log of the row's parity member gets the xor of all
-// that the write leaves alone. Whatever mix of old and new data a power cut
-// leaves, parity can then be made right without touching the rest.
+// write touches a row, the log of the row's parity member gets the xor of the data
+// that the write leaves alone. Whatever mix of old and new data a power failure
+// leaves, parity can then be corrected without reading the rest.
 //
 // A log holds one write at a time: the next one waits until data and parity of
-// the one before are durable, since only the newest header counts.
+// the one before are durable, because only the newest header counts.
 type pplWriter struct {
 	a          *parityArray
 	super      *superWriter
 	complete   bool // recovery left nothing to resync
-	unsound    bool // a resync is due, for something that no log knows of
+	unsound    bool // a resync is due for a reason that is in no log
 	signature  uint32
 	generation atomic.Uint64
 	logs       []pplLog // by slot
@@ -40,7 +40,7 @@ type pplLog struct {
 	unsynced []*leg
 }
 
-// newPPLWriter makes the writer. What recovery found is put in place by start.
+// newPPLWriter makes the writer. start puts the recovered parity in place.
 func newPPLWriter(a *parityArray, homes []pplHome, uuid md.UUID, complete bool) *pplWriter {
 	w := &pplWriter{a: a, complete: complete, signature: md.PPLSignature(uuid), logs: make([]pplLog, len(homes))}
 	a.window, a.unit = logWindow, md.SectorSize
@@ -68,7 +68,7 @@ func (w *pplWriter) start() error {
 			err = w.empty(l)
 		}
 		if err != nil {
-			l.leg.failed.Store(true) // which the superblocks say next
+			l.leg.failed.Store(true) // to be recorded in the superblocks next
 			errs = append(errs, err)
 			continue
 		}
@@ -84,7 +84,7 @@ func (w *pplWriter) start() error {
 	return nil
 }
 
-// settleFound makes parity durable that was recovered from a log.
+// settleFound writes the parity that was recovered from a log, durably.
 func (w *pplWriter) settleFound(l *pplLog) error {
 	if d, ok := l.leg.dev.(*patched); ok {
 		return errors.Join(d.commit(), d.Sync())
@@ -92,8 +92,9 @@ func (w *pplWriter) settleFound(l *pplLog) error {
 	return nil
 }
 
-// empty clears a log. A cut must not leave an old header that is newest only
-// because the others are gone already: so there is a newer one before.
+// empty clears a log. It first writes a header that is newer than all others: else a
+// power failure could leave an old header that is the newest only because the others
+// are already gone.
 func (w *pplWriter) empty(l *pplLog) error {
 	newest, _, err := l.newest(w.signature)
 	if err != nil {
@@ -111,13 +112,13 @@ func (w *pplWriter) empty(l *pplLog) error {
 	return l.leg.dev.Sync()
 }
 
-// restart begins a log anew with a header that has no entries.
+// restart begins a log again with a header that has no entries.
 func (w *pplWriter) restart(l *pplLog) error {
 	_, err := l.leg.dev.WriteAt(w.header().AppendTo(nil), l.off)
 	return errors.Join(err, l.leg.dev.Sync())
 }
 
-// header makes one without entries that is newer than all others.
+// header makes a header without entries that is newer than all others.
 func (w *pplWriter) header() *md.PPLHeader {
 	h := &md.PPLHeader{Signature: w.signature, Generation: w.generation.Add(1)}
 	for i := range h.Reserved {
@@ -126,8 +127,8 @@ func (w *pplWriter) header() *md.PPLHeader {
 	return h
 }
 
-// begin logs a write. A row whose parity member is missing has no hole to
-// close.
+// begin logs a write. A row whose parity member is missing has no write hole, so
+// nothing is logged.
 func (w *pplWriter) begin(x writing) (end func(error), err error) {
 	l := &w.logs[x.row.stripe.P]
 	if l.leg == nil || l.leg.failed.Load() || x.to > l.leg.insync {
@@ -136,7 +137,7 @@ func (w *pplWriter) begin(x writing) (end func(error), err error) {
 	l.mu.Lock()
 	failed := errors.Join(l.settle(), w.append(l, x))
 	l.unsynced = x.row.legs(x.pieces, l.unsynced[:0])
-	if failed != nil { // members that just went out
+	if failed != nil { // record the members that just went out
 		if err := w.super.wrote(); err != nil {
 			l.mu.Unlock()
 			return nil, errors.Join(failed, err)
@@ -145,7 +146,7 @@ func (w *pplWriter) begin(x writing) (end func(error), err error) {
 	return func(error) { l.mu.Unlock() }, nil
 }
 
-// settle makes the write before durable. A member that cannot is out.
+// settle makes the previous write durable. A member that fails to is out.
 func (l *pplLog) settle() error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(l.unsynced))
@@ -177,8 +178,8 @@ func (r *rowWork) legs(pieces []piece, list []*leg) []*leg {
 	return list
 }
 
-// append writes a header and its partial parity, durably. If the member refuses
-// it is out, and then there is no parity to protect.
+// append writes a header and its partial parity, durably. If the member refuses them,
+// it is out, and there is no parity left to protect.
 func (w *pplWriter) append(l *pplLog, x writing) error {
 	several := l.size >= 2*(md.PPLHeaderSize+logWindow)
 	if !several {
@@ -188,8 +189,8 @@ func (w *pplWriter) append(l *pplLog, x writing) error {
 	length := md.PPLHeaderSize + int64(len(partial))
 	var err error
 	if l.next+length > l.size || l.next > l.size-2*md.PPLHeaderSize {
-		// Nobody looks for a header that ends where the log does. For the
-		// rest see empty: what follows the first header is overwritten.
+		// The kernel does not look for a header at the very end of the log. As in
+		// empty, a newer header comes first: the next write overwrites what follows.
 		err, l.next = w.restart(l), 0
 		h.Generation = w.generation.Add(1)
 	}
@@ -203,13 +204,13 @@ func (w *pplWriter) append(l *pplLog, x writing) error {
 	return err
 }
 
-// entries makes the header of a write, and its partial parity: one entry for
+// entries makes the header for a write, and its partial parity. It has one entry for
 // each band of the row in which the same data chunks are written.
 func (w *pplWriter) entries(x writing) (*md.PPLHeader, []byte) {
 	h := w.header()
 	if w.unsound {
-		// The kernel takes an array for resynced if it finds no damage in
-		// the logs. This entry, of nothing, has a wrong checksum.
+		// The kernel takes an array for resynced if it finds no damage in the logs.
+		// This entry without partial parity has a wrong checksum to prevent that.
 		h.Entries[0] = md.PPLEntry{DataSize: md.SectorSize, ParityDisk: uint32(x.row.stripe.P), Checksum: math.MaxUint32}
 		h.EntriesCount = 1
 	}
@@ -230,15 +231,15 @@ func (w *pplWriter) entries(x writing) (*md.PPLHeader, []byte) {
 	return h, partial
 }
 
-// band is a range of bytes of a row's chunks in which all of pieces are
-// written, and no other.
+// band is a range of bytes of a row's chunks in which exactly the chunks of pieces
+// are written.
 type band struct {
 	from, to int64
 	pieces   []piece
 }
 
-// bands cuts the pieces of a row, of which there are no gaps between, into the
-// at most three bands they make.
+// bands splits the pieces of a row, which must have no gaps between them, into at
+// most three bands.
 func (r *rowWork) bands(pieces []piece) (list []band) {
 	first, last := pieces[0], pieces[len(pieces)-1]
 	low, high := min(first.from, last.to), max(first.from, last.to)
@@ -259,7 +260,7 @@ func (r *rowWork) bands(pieces []piece) (list []band) {
 	return list
 }
 
-// partial is the xor of the data of a band that is not written.
+// partial is the xor of the data that is not written in a band.
 func (r *rowWork) partial(b band) []byte {
 	blocks := [][]byte{r.blocks[r.stripe.Index[r.stripe.P]][b.from-r.from : b.to-r.from]}
 	for _, pc := range b.pieces {
@@ -270,6 +271,6 @@ func (r *rowWork) partial(b band) []byte {
 	return pp
 }
 
-// stop has nothing to do: the newest writes are durable, and recovering them
-// changes nothing.
+// stop has nothing to do: the newest writes are durable, so recovering them changes
+// nothing.
 func (w *pplWriter) stop() error { return nil }

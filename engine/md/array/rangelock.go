@@ -2,8 +2,8 @@ package array
 
 import "sync"
 
-// rangeLock locks ranges of numbers. Ranges that overlap exclude each other
-// unless both are shared; others do not wait for one another.
+// rangeLock locks ranges of numbers. Ranges that overlap exclude each other unless
+// both are shared; others do not wait for each other.
 type rangeLock struct {
 	mu   sync.Mutex
 	free sync.Cond // L is &mu, set at first use

@@ -10,16 +10,15 @@ import (
 	"github.com/mdkit/mdkit/engine/raid"
 )
 
-// geometry is how an array lies on its members, before, during or after a
-// reshape.
+// geometry is the geometry of an array, at rest or on one side of a reshape.
 type geometry struct {
 	slots  int
 	chunk  int64 // bytes
 	layout int32
 }
 
-// geometryOf is that of an array at rest, or before the reshape that is under
-// way, by the superblock of a member.
+// geometryOf is the geometry of an array at rest, or before the reshape that is
+// under way, according to the superblock of a member.
 func geometryOf(m *md.Member) geometry {
 	g := geometry{m.RaidDisks(), int64(m.ChunkSectors()) * md.SectorSize, m.Layout()}
 	if r := m.Reshape(); r != nil {
@@ -28,13 +27,13 @@ func geometryOf(m *md.Member) geometry {
 	return g
 }
 
-// geometryAfter is that after the reshape.
+// geometryAfter is the geometry after the reshape.
 func geometryAfter(m *md.Member, r *md.Reshape) geometry {
 	return geometry{m.RaidDisks(), int64(r.Chunk) * md.SectorSize, r.Layout}
 }
 
 // reshaping serves an array that was stopped in the middle of a reshape: on one
-// side of its position data lies in the new geometry already, on the other side
+// side of the position, data is in the new geometry already, on the other side
 // still in the old one (raid5.c, ahead_of_reshape; raid10.c,
 // raid10_find_phys). It cannot be written.
 type reshaping struct {
@@ -45,7 +44,7 @@ type reshaping struct {
 	kept          []keptSection
 }
 
-// errReshaping is why writes are refused.
+// errReshaping is why writes are refused during a reshape.
 var errReshaping = errors.New("a reshape is under way; open it read-only")
 
 // newReshaping makes an array that is being reshaped.
@@ -98,8 +97,8 @@ func (a *Array) newMirroredPart(f *md.Member, slots []slot, g geometry) (persona
 	return a.newMirrored(f, slots, g)
 }
 
-// movedSlots are the slots with data where the reshape puts it on each member.
-// Members that it adds hold all that it has written (Assembly.complete).
+// movedSlots are the slots with data where the reshape puts it on each member. The
+// members that it adds hold everything that it has written (Assembly.complete).
 func (a *Array) movedSlots(old int, r *md.Reshape) ([]slot, error) {
 	moved := make([]slot, len(a.slots))
 	for i, s := range a.slots {
@@ -137,7 +136,8 @@ func (l *leg) moved() (*leg, error) {
 	return m, nil
 }
 
-// at gives the geometry of array offset off, and how many of n bytes it is for.
+// at returns the side of the reshape that array offset off is on, and how many of n
+// bytes from there are on it.
 func (r *reshaping) at(off, n int64) (personality, int64) {
 	side := r.before
 	if (off < r.position) != r.backwards {
@@ -170,7 +170,7 @@ func (r *reshaping) read(p []byte, off int64) error {
 
 func (r *reshaping) write([]byte, int64) error { return errReshaping }
 
-// raid10Of is the geometry of raid10 over slots members.
+// raid10Of makes a raid10 of geometry g, with used bytes on each member.
 func raid10Of(g geometry, used int64) (*raid.RAID10, error) {
 	l := md.ParseRAID10Layout(g.layout)
 	return raid.NewRAID10(g.slots, used, g.chunk, raid.RAID10Layout{Near: l.Near, Far: l.Far, Offset: l.Offset, FarSets: l.FarSets})

@@ -13,76 +13,81 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// ScrubOptions say how Scrub goes over an array. Positions are bytes from the
-// start of the members' data; for raid10, whose copies lie at different places,
-// bytes of the array. It is what the kernel's sync_completed counts, in bytes.
+// ScrubOptions say how Scrub goes over an array. Positions are in bytes from the
+// start of the members' data or, for raid10, whose copies are at different places,
+// in bytes of the array. They are what the kernel's sync_completed counts, but in
+// bytes.
 type ScrubOptions struct {
-	// From is the position to start at: what an earlier scrub reported last.
+	// From is the position to start at: the last that an earlier scrub reported.
 	From int64
-	// Repair writes what is proved to be right over what is proved to be wrong.
+	// Repair overwrites what is proved to be wrong with what is proved to be right.
 	// The array must have been opened for writing.
 	Repair bool
-	// Pending goes only over what awaits a resync, by the bitmap if there is
-	// one. With Repair, and if nothing is left over, the array is clean
-	// afterwards, once it is closed: that is the resync the kernel would do.
+	// Pending limits the scrub to what awaits a resync, according to the bitmap if
+	// there is one. With Repair, and if no mismatch is left, the array will be
+	// clean once it is closed: this is the resync that the kernel would do.
 	Pending bool
-	// Rate bounds the progress, in bytes of position a second; 0 does not.
+	// Rate limits the progress, in bytes of position per second; 0 means no limit.
 	Rate int64
-	// Workers is how many windows are worked on at once; 0 means one for each
+	// Workers is how many windows are checked at once; 0 means one for each
 	// processor.
 	Workers int
-	// Progress, if set, is called in order with every position reached, at
-	// which a later scrub may go on.
+	// Progress, if set, is called in order with every position reached; a later
+	// scrub may continue there.
 	Progress func(position int64)
 }
 
-// MismatchKind says in what way redundancy does not hold.
+// MismatchKind says what is wrong with the redundancy.
 type MismatchKind string
 
 // Kinds of mismatch.
 const (
-	// MismatchParity: all blocks of a row can be read, and parity is not theirs.
+	// MismatchParity means that all blocks of a row can be read, but parity does
+	// not match the data.
 	MismatchParity MismatchKind = "parity"
-	// MismatchCopies: copies of the same data differ.
+	// MismatchCopies means that copies of the same data differ.
 	MismatchCopies MismatchKind = "copies"
-	// MismatchUnreadable: a member cannot read a place that others make good.
+	// MismatchUnreadable means that a member cannot read a place, and that its
+	// content follows from the others.
 	MismatchUnreadable MismatchKind = "unreadable"
-	// MismatchLost: so many members cannot read a place that its data is gone.
+	// MismatchLost means that so many members cannot read a place that its data is
+	// gone.
 	MismatchLost MismatchKind = "lost"
 )
 
 // Proof is what shows which member is wrong.
 type Proof string
 
-// Proofs. Without one a mismatch stays as it is.
+// Proofs. A mismatch without proof is not repaired.
 const (
-	// ProofNone: any of the members may be wrong.
+	// ProofNone means that any of the members may be wrong.
 	ProofNone Proof = ""
-	// ProofSyndrome: P and Q of RAID6 point at one block, and no other alone
-	// explains the page.
+	// ProofSyndrome means that P and Q of RAID6 point at one block, and that no
+	// other single block explains the page.
 	ProofSyndrome Proof = "syndrome"
-	// ProofMajority: more than half of the copies agree.
+	// ProofMajority means that more than half of the copies agree.
 	ProofMajority Proof = "majority"
-	// ProofRedundancy: what cannot be read follows from the rest.
+	// ProofRedundancy means that what cannot be read follows from the rest.
 	ProofRedundancy Proof = "redundancy"
-	// ProofResync: the place awaits a resync, at which parity follows data, and
-	// the first copy counts (raid5.c, handle_parity_checks5; raid1.c, process_checks).
+	// ProofResync means that the place awaits a resync, in which parity follows data
+	// and the first copy counts (raid5.c, handle_parity_checks5; raid1.c,
+	// process_checks).
 	ProofResync Proof = "resync"
 )
 
-// Mismatch is a place at which redundancy does not hold.
+// Mismatch is a place with wrong redundancy.
 type Mismatch struct {
 	Kind MismatchKind `json:"kind"`
-	// Position is where it is, in bytes as ScrubOptions has it, and Len how many
-	// bytes of each member from the first to the last that is concerned.
+	// Position is where it is, in bytes as in ScrubOptions, and Len the number of
+	// bytes of each member from the first to the last that is affected.
 	Position int64 `json:"position"`
 	Len      int64 `json:"length"`
-	// Array lists the array's bytes that the place holds.
+	// Array lists the bytes of the array that are at the place.
 	Array []ArrayRange `json:"array"`
 	// Members are all members that have a part in it.
 	Members []MismatchMember `json:"members"`
 	Proof   Proof            `json:"proof,omitempty"`
-	// Repaired tells that the right bytes have been written.
+	// Repaired is set if the right bytes have been written.
 	Repaired bool `json:"repaired"`
 }
 
@@ -100,11 +105,11 @@ type MismatchMember struct {
 	// Role is "data 2" (counted along the array from the row's first chunk),
 	// "P", "Q" or "copy".
 	Role string `json:"role"`
-	// Group is the same for copies that are the same; 0 where that says nothing.
+	// Group is the same number for copies that are the same; 0 if it does not apply.
 	Group int `json:"group,omitempty"`
-	// Wrong tells that Proof points at this member.
+	// Wrong is set if Proof points at this member.
 	Wrong bool `json:"wrong,omitempty"`
-	// Unreadable tells why the member could not be asked.
+	// Unreadable is why the member could not be read.
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
@@ -118,8 +123,8 @@ func (m *Mismatch) Wrong() (list []MismatchMember) {
 	return list
 }
 
-// pageSize is the unit in which a culprit is looked for, in bytes: what the
-// kernel's raid6check and md itself work in.
+// pageSize is the unit in which the wrong block is searched, in bytes: the unit of
+// mdadm's raid6check and of md itself.
 const pageSize = 4096
 
 // scrubber is a level that can be scrubbed.
@@ -128,9 +133,9 @@ type scrubber interface {
 	extent() int64
 	// readers is how many members are read for each window.
 	readers() int
-	// awaiting are the positions that a resync is due for.
+	// awaiting lists the positions for which a resync is due.
 	awaiting() []span
-	// prepare makes what a worker needs to check windows of up to length bytes.
+	// prepare makes a worker that checks windows of up to length bytes.
 	prepare(length int64) scrubWorker
 }
 
@@ -149,10 +154,10 @@ func (a *Array) ScrubExtent() int64 {
 }
 
 // Scrub reads all of the array's members and yields every place at which they
-// do not agree, in order. Members that are missing are no mismatch; what cannot
-// be checked without them is not. It ends early with an error: a write that
-// fails while repairing, an ended context, or ErrUnsupported for arrays without
-// redundancy. Memory is bounded, whatever the size of the array.
+// do not agree, in order. A missing member is not a mismatch; what cannot be checked
+// without it is left out. Scrub ends early with an error if a write fails while
+// repairing, if the context ends, and with ErrUnsupported for arrays without
+// redundancy. Its memory is bounded, whatever the size of the array.
 func (a *Array) Scrub(ctx context.Context, opt ScrubOptions) iter.Seq2[Mismatch, error] {
 	return func(yield func(Mismatch, error) bool) {
 		s, ok := a.how.(scrubber)
@@ -192,11 +197,11 @@ var (
 
 const (
 	scrubMemory = 64 << 20  // bytes of all workers' buffers together
-	maxWindow   = 256 << 10 // bytes read of each member at once; more does not stay in a cache
+	maxWindow   = 256 << 10 // bytes read from each member at once; more would not stay in the cache
 )
 
-// window is how many bytes of each member a worker takes at once: a power of
-// two, so that windows and chunks divide each other.
+// window is how many bytes of each member a worker checks at once: a power of two,
+// so that either windows divide chunks or chunks divide windows.
 func window(workers, readers int) int64 {
 	w := int64(maxWindow)
 	for w > pageSize && w*int64(workers)*int64(max(readers, 1)) > scrubMemory {
@@ -212,7 +217,7 @@ type windowResult struct {
 	err   error
 }
 
-// scrub hands windows to workers and takes the results back in order.
+// scrub hands windows to workers and collects the results in order.
 func (a *Array) scrub(ctx context.Context, s scrubber, opt ScrubOptions, yield func(Mismatch, error) bool) error {
 	workers := opt.Workers
 	if workers <= 0 {
@@ -227,7 +232,7 @@ func (a *Array) scrub(ctx context.Context, s scrubber, opt ScrubOptions, yield f
 	jobs := make(chan job)
 	order := make(chan chan windowResult, 2*workers)
 	running := make(chan struct{}, workers)
-	defer func() { // no worker writes after Scrub has ended
+	defer func() { // wait, so that no worker writes after Scrub has ended
 		stop()
 		for range workers {
 			<-running
@@ -295,7 +300,7 @@ func (a *Array) scrub(ctx context.Context, s scrubber, opt ScrubOptions, yield f
 	return nil
 }
 
-// pace holds back a scrub that is faster than its rate.
+// pace slows down a scrub that is faster than its rate.
 type pace struct {
 	rate  int64
 	from  int64
@@ -323,8 +328,9 @@ func (p pace) wait(ctx context.Context, position int64) error {
 	}
 }
 
-// pendingSpans are the positions that await a resync, because the array was not
-// closed in order: where its bitmap has bits set, or all from resync_offset on.
+// pendingSpans lists the positions that await a resync because the array was not
+// closed cleanly: those whose bits are set in the bitmap, or all from resync_offset
+// on.
 func pendingSpans(f *md.Member, slots []slot) []span {
 	if f.Clean() || f.ResyncOffset() > math.MaxInt64/md.SectorSize {
 		return nil
@@ -337,7 +343,7 @@ func pendingSpans(f *md.Member, slots []slot) []span {
 			}
 			b, err := f.ReadBitmap(l.dev)
 			if err != nil || b == nil || b.Events < f.Events() || b.State&md.BitmapStale != 0 {
-				return rest // as the kernel, which does without a bitmap it cannot use
+				return rest // the kernel too ignores a bitmap that it cannot use
 			}
 			spans, err := dirtySpans(b, l)
 			if err != nil {
@@ -349,7 +355,7 @@ func pendingSpans(f *md.Member, slots []slot) []span {
 	return rest
 }
 
-// dirtySpans are the positions whose bits are set, in any node's copy if there
+// dirtySpans lists the positions whose bits are set, in any node's copy if there
 // are several.
 func dirtySpans(first *md.Bitmap, l *leg) (spans []span, err error) {
 	chunk := int64(first.ChunkSectors()) * md.SectorSize
@@ -372,7 +378,7 @@ func dirtySpans(first *md.Bitmap, l *leg) (spans []span, err error) {
 	return joinSpans(spans), nil
 }
 
-// overlaps reports whether one of the sorted spans has a part in [from, to).
+// overlaps reports whether one of the sorted spans overlaps [from, to).
 func overlaps(spans []span, from, to int64) bool {
 	i, _ := slices.BinarySearchFunc(spans, from, func(s span, at int64) int {
 		if s.to <= at {
@@ -388,8 +394,8 @@ func pendingAt(spans []span, position int64) bool {
 	return overlaps(spans, position, position+1)
 }
 
-// resynced lets Close mark the array as clean. One that lacks a member stays as
-// it is: only with all of them is there nothing more to do.
+// resynced lets Close mark the array as clean. An array that lacks a member stays as
+// it is, because its resync is complete only with all members.
 func (a *Array) resynced() error {
 	if a.super == nil || a.Degraded() > 0 {
 		return nil

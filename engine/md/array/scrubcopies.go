@@ -25,7 +25,7 @@ type copiesWorker struct {
 	buffers [][]byte
 	places  []raid.Place
 	copies  []copyRead
-	logged  bool // a member that should hold the piece has it in its bad block log
+	logged  bool // the bad block log of a member that should hold the piece has it
 }
 
 // copyRead is one copy of a piece of the array.
@@ -37,8 +37,8 @@ type copyRead struct {
 	err  error // why it could not be read
 }
 
-// check compares the copies of [from, to) of the array, a piece at a time that
-// lies in one run on each member.
+// check compares the copies of [from, to) of the array in pieces, each of which is
+// in one run on each member.
 func (w *copiesWorker) check(from, to int64, repair bool) (found []Mismatch, err error) {
 	defer w.m.locks.lock(from, to, !repair)()
 	for off := from; off < to; {
@@ -54,8 +54,8 @@ func (w *copiesWorker) check(from, to int64, repair bool) (found []Mismatch, err
 	return found, nil
 }
 
-// load reads all copies of n bytes that are to be had in one go, and reports
-// whether that was all there are and they are the same.
+// load reads the copies of n bytes that can be read in one piece. It reports whether
+// those were all copies that there should be, and whether they are the same.
 func (w *copiesWorker) load(off, n int64) (same bool) {
 	w.copies, w.logged = w.copies[:0], false
 	whole := true
@@ -64,7 +64,7 @@ func (w *copiesWorker) load(off, n int64) (same bool) {
 			c := copyRead{leg: l, slot: at.Slot, off: at.Off}
 			if !l.holds(at.Off, n) {
 				if l.insync > at.Off && !l.failed.Load() {
-					whole = false // a part of it is, or it is known to be bad
+					whole = false // it is only partly in sync, or known to be bad
 					w.logged = w.logged || at.Off+n <= l.insync
 				}
 				continue
@@ -94,7 +94,7 @@ func (w *copiesWorker) buffer(i int) []byte {
 	return w.buffers[i]
 }
 
-// piece goes over n bytes at off page by page, since something is wrong there.
+// piece goes over n bytes at off page by page, because something is wrong there.
 func (w *copiesWorker) piece(found []Mismatch, off, n int64, repair bool) ([]Mismatch, error) {
 	for at := off; at < off+n; {
 		w.places = w.m.at(at, w.places[:0])
@@ -115,8 +115,8 @@ func (w *copiesWorker) piece(found []Mismatch, off, n int64, repair bool) ([]Mis
 	return found, nil
 }
 
-// lost finds the sectors of n bytes at off, which no member holds in one piece, that
-// none of them holds: the bad block logs of all who are there have them.
+// lost finds the sectors that are lost among n bytes at off, which no member holds in
+// one piece: those that are in the bad block logs of all members.
 func (w *copiesWorker) lost(found []Mismatch, off, n int64) []Mismatch {
 	for at := off; at < off+n; at += md.SectorSize {
 		w.places = w.m.at(at, w.places[:0])
@@ -144,7 +144,7 @@ func (w *copiesWorker) lost(found []Mismatch, off, n int64) []Mismatch {
 func (w *copiesWorker) judge(off int64, repair bool) (*Mismatch, error) {
 	groups, sizes := w.group()
 	if len(groups) == 0 {
-		return nil, nil // no copy can be asked; that is a missing member
+		return nil, nil // there is no copy to read: the members are missing
 	}
 	m := &Mismatch{Kind: MismatchCopies, Position: off}
 	right := w.right(m, groups, sizes, off)
@@ -173,8 +173,8 @@ func (w *copiesWorker) judge(off int64, repair bool) (*Mismatch, error) {
 	return m, nil
 }
 
-// group numbers the copies by content, from 1 on; 0 are those that cannot be
-// read.
+// group numbers the copies by content, from 1 on; copies that cannot be read have 0.
+// sizes counts the copies with each number.
 func (w *copiesWorker) group() (of []int, sizes []int) {
 	sizes = []int{0}
 	var models [][]byte
@@ -198,15 +198,15 @@ func (w *copiesWorker) group() (of []int, sizes []int) {
 	return of, sizes
 }
 
-// right chooses a copy that is right, and notes in m how that is known; -1 if it
-// is not.
+// right returns the index of a copy that is right, and notes in m how that is known;
+// it returns -1 if it is not known.
 func (w *copiesWorker) right(m *Mismatch, groups, sizes []int, off int64) int {
 	unread := sizes[0]
 	switch {
 	case unread == len(w.copies):
 		m.Kind = MismatchLost
 		return -1
-	case len(sizes) == 2: // those that can be read agree
+	case len(sizes) == 2: // the copies that can be read agree
 		if unread > 0 {
 			m.Kind, m.Proof = MismatchUnreadable, ProofRedundancy
 		}
@@ -237,8 +237,8 @@ func firstOf(groups []int, g int) int {
 	return -1
 }
 
-// differing gives the range of bytes in which not all copies that can be read
-// are the same; all of it if some cannot be.
+// differing returns the range of bytes in which the copies differ; all bytes if some
+// copies cannot be read.
 func (w *copiesWorker) differing(right int) (first, last int) {
 	model := w.copies[max(right, 0)].b
 	first, last = len(model), 0
@@ -272,8 +272,8 @@ func (w *copiesWorker) mend(m *Mismatch, right []byte) error {
 	return nil
 }
 
-// joinMismatch adds m to the list, or to the last one of the list if it goes on
-// where that ends and says the same.
+// joinMismatch adds m to the list. If m continues the last mismatch of the list, it
+// extends that one instead.
 func joinMismatch(list []Mismatch, m *Mismatch) []Mismatch {
 	if m == nil {
 		return list

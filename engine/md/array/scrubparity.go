@@ -31,15 +31,15 @@ type parityWorker struct {
 	found   []Mismatch
 }
 
-// check reads [from, to) of each member and checks the rows in it, or parts of
-// rows where a window is shorter than a chunk.
+// check reads [from, to) of each member and checks the rows in it, or parts of rows
+// if the window is shorter than a chunk.
 func (w *parityWorker) check(from, to int64, repair bool) ([]Mismatch, error) {
 	chunk := w.a.geometry.Chunk()
 	defer w.a.locks.lock(from/chunk, (to-1)/chunk+1, !repair)()
 	w.found, w.repair = nil, repair
 	gaps, whole := w.load(from, to)
 	if len(gaps) >= w.a.parities && whole {
-		return nil, nil // parity is all spent on members that are missing
+		return nil, nil // missing members leave no redundancy to check
 	}
 	for at := from; at < to; {
 		n := min(chunk-at%chunk, to-at)
@@ -61,9 +61,9 @@ func (w *parityWorker) stripe(at int64) *raid.Stripe {
 	return w.a.geometry.Stripe(at / w.a.geometry.Chunk())
 }
 
-// load reads a range of every slot. The gaps are the slots without any member
-// for it; it is not whole if a slot has one that holds only a part, or cannot
-// read it.
+// load reads a range of every slot. The gaps are the slots without any member for
+// it; the range is not whole if a slot has a member that holds only a part of it, or
+// cannot read it.
 func (w *parityWorker) load(from, to int64) (gaps []int, whole bool) {
 	whole = true
 	for slot, s := range w.a.slots {
@@ -78,13 +78,13 @@ func (w *parityWorker) load(from, to int64) (gaps []int, whole bool) {
 	return gaps, whole
 }
 
-// touches reports whether some leg of the slot holds anything from off on.
+// touches reports whether one of the slot's legs holds anything from off on.
 func (s slot) touches(off int64) bool {
 	return slices.ContainsFunc(s, func(l *leg) bool { return !l.failed.Load() && l.insync > off })
 }
 
-// cut gives n bytes from at of every slot's buffer, in the order of the stripe's
-// blocks.
+// cut returns n bytes of every slot's buffer, starting at byte at, in the order of
+// the stripe's blocks.
 func (w *parityWorker) cut(at, n int64, stripe *raid.Stripe) [][]byte {
 	blocks := make([][]byte, len(stripe.Blocks))
 	for i, slot := range stripe.Blocks {
@@ -95,14 +95,14 @@ func (w *parityWorker) cut(at, n int64, stripe *raid.Stripe) [][]byte {
 	return blocks
 }
 
-// row checks n bytes of a row from at on, whose blocks have all been read but
-// those of the gaps.
+// row checks n bytes of a row from at on. All its blocks have been read except those
+// of the gaps.
 func (w *parityWorker) row(at, n int64, blocks [][]byte, gaps []int) error {
 	stripe := w.stripe(at)
 	if len(gaps) >= w.a.parities {
 		return nil
 	}
-	for _, slot := range gaps { // one, of raid6: it follows from P, or from Q
+	for _, slot := range gaps { // at most one, of raid6: P is left for the check, or Q
 		i := stripe.Index[slot]
 		raid.RecoverPQ(blocks, i, i)
 	}
@@ -125,7 +125,7 @@ func (w *parityWorker) row(at, n int64, blocks [][]byte, gaps []int) error {
 	return nil
 }
 
-// agree reports whether parity is that of the data.
+// agree reports whether parity matches the data.
 func (w *parityWorker) agree(blocks [][]byte) bool {
 	n := len(blocks) - w.a.parities
 	if w.a.parities == 1 {
@@ -135,8 +135,8 @@ func (w *parityWorker) agree(blocks [][]byte) bool {
 	return p < 0 && q < 0
 }
 
-// eachPage reads a part of a row again page by page, because in some place a
-// member fails.
+// eachPage reads a part of a row again page by page, because a member fails somewhere
+// in it.
 func (w *parityWorker) eachPage(at, n int64) error {
 	for end := at + n; at < end; {
 		part := min(pageSize-at%pageSize, end-at)
@@ -148,8 +148,8 @@ func (w *parityWorker) eachPage(at, n int64) error {
 	return nil
 }
 
-// page reads one page of each slot. Places in bad block logs are gaps: they are
-// known. A read that fails is a mismatch.
+// page reads one page of each slot. Places in bad block logs are known, and count as
+// gaps. A read that fails is a mismatch.
 func (w *parityWorker) page(at, n int64) error {
 	stripe := w.stripe(at)
 	var gaps []int
@@ -188,7 +188,7 @@ func (w *parityWorker) page(at, n int64) error {
 		raid.RecoverP(blocks, stripe.Index[gaps[0]])
 	} else {
 		raid.RecoverPQ(blocks, stripe.Index[gaps[0]], stripe.Index[gaps[len(gaps)-1]])
-		if len(gaps) == 1 && !w.agree(blocks) { // what would be written is not sure
+		if len(gaps) == 1 && !w.agree(blocks) { // what would be written is not certain
 			m.Proof = ProofNone
 			for i := range m.Members {
 				m.Members[i].Wrong = false
@@ -198,7 +198,7 @@ func (w *parityWorker) page(at, n int64) error {
 	return w.settle(m, at, n, blocks, stripe)
 }
 
-// judge says what is wrong with a page of each block.
+// judge finds out what is wrong with a page of each block.
 func (w *parityWorker) judge(at int64, stripe *raid.Stripe, blocks [][]byte, gaps []int) error {
 	if w.agree(blocks) {
 		return nil
@@ -219,7 +219,7 @@ func (w *parityWorker) judge(at int64, stripe *raid.Stripe, blocks [][]byte, gap
 				m.accuse(slot)
 			}
 		}
-		if len(gaps) > 0 { // data that is missing was made from the parity that is in doubt
+		if len(gaps) > 0 { // the missing data was computed from the parity that is in doubt
 			m.Proof = ProofNone
 			break
 		}
@@ -241,7 +241,7 @@ func (w *parityWorker) judge(at int64, stripe *raid.Stripe, blocks [][]byte, gap
 	return w.settle(m, at, int64(len(blocks[n])), blocks, stripe)
 }
 
-// parityDiffers gives the range in which P is not that of the data.
+// parityDiffers returns the range in which P does not match the data.
 func parityDiffers(blocks [][]byte) raid.Culprit {
 	n := len(blocks) - 1
 	good := make([]byte, len(blocks[n]))
@@ -259,7 +259,7 @@ func parityDiffers(blocks [][]byte) raid.Culprit {
 	return c
 }
 
-// mismatch makes a mismatch of the bytes [first, last) of the page at at.
+// mismatch makes a mismatch for the bytes [first, last) of the page at position at.
 func (w *parityWorker) mismatch(kind MismatchKind, at, first, last int64, stripe *raid.Stripe) *Mismatch {
 	chunk := w.a.geometry.Chunk()
 	m := &Mismatch{Kind: kind, Position: at + first, Len: last - first}
@@ -293,8 +293,8 @@ func (m *Mismatch) accuse(slot int) {
 	}
 }
 
-// settle writes the blocks of wrong members, if that is asked for, and adds m to
-// what was found. The blocks are those of n bytes at at, put right.
+// settle writes the blocks of the wrong members, if the scrub is to repair, and adds m
+// to the mismatches found. blocks has the corrected n bytes at position at.
 func (w *parityWorker) settle(m *Mismatch, at, n int64, blocks [][]byte, stripe *raid.Stripe) error {
 	if w.repair && m.Proof != ProofNone {
 		for slot, s := range w.a.slots {

@@ -14,7 +14,8 @@ type striped struct {
 	at    func(off int64) raid.Place
 }
 
-// newStriped lays the array out over what each member has room for.
+// newStriped makes a linear array or a raid0 that uses the whole data area of each
+// member.
 func (a *Array) newStriped(f *md.Member) (personality, int64, error) {
 	sizes := make([]int64, len(a.slots))
 	for i, s := range a.slots {
@@ -42,7 +43,7 @@ func (a *Array) newStriped(f *md.Member) (personality, int64, error) {
 	return &striped{a.slots, g.Map}, g.Size(), nil
 }
 
-// each calls do for every place that p at off falls into.
+// each calls do for every place that p at off is spread over.
 func (s *striped) each(p []byte, off int64, do func(l *leg, p []byte, off int64) error) error {
 	for len(p) > 0 {
 		at := s.at(off)

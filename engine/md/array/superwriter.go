@@ -11,16 +11,16 @@ import (
 	"github.com/mdkit/mdkit/engine/md"
 )
 
-// superWriter writes down in the members' superblocks what becomes of the array, so
-// that whoever assembles it next, the kernel or the engine, knows: that it is
-// being written to, which members went out, and that it was closed in order.
-// It does what md_update_sb does (md.c), with these differences:
+// superWriter records in the members' superblocks what the next assembly, by the
+// kernel or the engine, must know: that the array is being written to, which
+// members went out, and that it was closed cleanly. It does what md_update_sb does
+// (md.c), with these differences:
 //
-//   - Where no bitmapLog keeps the bitmap, that is left behind by the
+//   - If no bitmapLog keeps the bitmap, its event count falls behind that of the
 //     superblocks while the array is dirty. The kernel takes such a bitmap for
-//     out of date and resyncs everything, which is right, since nobody set bits.
+//     out of date and resyncs everything. That is right, because no bits were set.
 //   - Writes to such an array, if it is degraded, make its bitmap useless for
-//     members that come back, so events_cleared is moved past them.
+//     members that come back, so events_cleared is moved past their event counts.
 type superWriter struct {
 	slots   []slot
 	journal *leg     // nil if there is none
@@ -32,9 +32,9 @@ type superWriter struct {
 	events   uint64
 	recorded int                 // how many legs had failed when last written
 	resync   uint64              // resync_offset as it was found
-	supers   map[*leg]*md.Member // what is on the members now
-	bitmaps  map[*leg]*md.Bitmap // nil where there is none or it is out of date
-	roles    map[uint32]outcome  // of device numbers that are out, so far
+	supers   map[*leg]*md.Member // the superblocks that are on the members now
+	bitmaps  map[*leg]*md.Bitmap // nil if there is none or it is out of date
+	roles    map[uint32]outcome  // why device numbers are out
 }
 
 // outcome is why a device number is out.
@@ -45,11 +45,10 @@ const (
 	faulty  outcome = true  // it refused a write
 )
 
-// errNoSuperblock is why a write is refused when all members went out.
+// errNoSuperblock is why a write is refused if all members went out.
 var errNoSuperblock = errors.New("no member takes a superblock")
 
-// newSuperWriter reads the bitmaps, and copies the superblocks. There need be no
-// journal.
+// newSuperWriter reads the bitmaps and copies the superblocks. journal may be nil.
 func newSuperWriter(f *md.Member, slots []slot, journal *leg) (*superWriter, error) {
 	w := &superWriter{
 		slots: slots, journal: journal, now: time.Now, events: f.Events(), resync: f.ResyncOffset(),
@@ -77,7 +76,7 @@ func newSuperWriter(f *md.Member, slots []slot, journal *leg) (*superWriter, err
 	return w, nil
 }
 
-// legs yields every leg, and then that of the journal.
+// legs yields every leg, the journal's last.
 func (w *superWriter) legs(yield func(*leg) bool) {
 	for _, s := range w.slots {
 		for _, l := range s {
@@ -91,7 +90,7 @@ func (w *superWriter) legs(yield func(*leg) bool) {
 	}
 }
 
-// begin marks the array as written to, before the first write.
+// begin marks the array as being written to, before the first write.
 func (w *superWriter) begin() error {
 	if w.began.Load() {
 		return nil
@@ -124,7 +123,7 @@ func (w *superWriter) wrote() error {
 	return w.record(false)
 }
 
-// end marks the array as closed in order. All data must be durable already.
+// end marks the array as cleanly closed. All data must be durable already.
 func (w *superWriter) end() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,8 +151,8 @@ func (w *superWriter) failures() (n int) {
 	return n
 }
 
-// record writes all superblocks. A member that refuses is out, which is to be
-// written down in turn.
+// record writes all superblocks. A member that refuses its superblock is out, which
+// has to be recorded in turn.
 func (w *superWriter) record(clean bool) error {
 	for {
 		w.recorded = w.failures()
@@ -180,8 +179,8 @@ func (w *superWriter) record(clean bool) error {
 	}
 }
 
-// lowest is the event count of the member that is most behind. A cut must never
-// leave one two behind another, or it would be taken for stale.
+// lowest is the event count of the member that is furthest behind. A power failure
+// must never leave a member two behind another, or it would count as stale.
 func (w *superWriter) lowest() uint64 {
 	low := w.events - 1
 	for l := range w.legs {
@@ -192,8 +191,8 @@ func (w *superWriter) lowest() uint64 {
 	return low
 }
 
-// recordAll writes the superblocks of all members that are behind the given
-// event count, or of all if it is the last one, and counts those that took it.
+// recordAll writes the superblocks of all members that are behind the given event
+// count, or of all members if it is the last one. It counts those that took it.
 func (w *superWriter) recordAll(events uint64, clean bool) (alive int, err error) {
 	var errs []error
 	for l := range w.legs {
@@ -210,8 +209,8 @@ func (w *superWriter) recordAll(events uint64, clean bool) (alive int, err error
 	return alive, errors.Join(errs...)
 }
 
-// advance moves the event count. If members went out it moves by two: one
-// behind still counts as up to date (md.c, super_1_validate).
+// advance raises the event count. It raises it further for each member that went
+// out, because one behind still counts as up to date (md.c, super_1_validate).
 func (w *superWriter) advance() {
 	healthy := make(map[uint32]bool)
 	for l := range w.legs {
@@ -242,7 +241,7 @@ func (w *superWriter) goOut(number uint32, why outcome) {
 	}
 }
 
-// ownBits reports whether nobody else keeps the bitmaps.
+// ownBits reports whether no bitmapLog keeps the bitmaps.
 func (w *superWriter) ownBits() bool {
 	_, kept := w.log.(*bitmapLog)
 	return !kept
@@ -328,8 +327,8 @@ func (w *superWriter) update0(s *md.Super0, events, resync uint64) {
 	}
 }
 
-// slotHolders yields the numbers of the devices that have a slot by the
-// superblock's table.
+// slotHolders yields the numbers of the devices that have a slot in the superblock's
+// table.
 func slotHolders(m *md.Member) iter.Seq[uint32] {
 	n := md.Super0Disks
 	if m.Super1 != nil {

@@ -2,40 +2,39 @@ package array
 
 import "iter"
 
-// writeLog is what an array keeps so that a power cut during a write can be made
-// good: a write-intent bitmap, a partial parity log or a write journal. An
-// array without one relies on a full resync.
+// writeLog is what an array keeps so that it can recover from a power failure during
+// a write: a write-intent bitmap, a partial parity log or a write journal. An array
+// without one relies on a full resync.
 //
-// Reading only needs none; whatever a log holds that the members lack is seen
-// through them before (see patches).
+// An array that is only read needs none: what a log holds and the members lack is
+// already visible as patches of the members (see patched).
 type writeLog interface {
 	// start is called once, before the superblocks say for the first time that
 	// the array is written to.
 	start() error
-	// begin is called before a write reaches any member, with whatever the
-	// write may change locked. When it returns the write can be made good. It
-	// gives what to call after the write; err is why it was not done in full,
-	// if it was not.
+	// begin is called before a write reaches any member; everything that the write
+	// may change is locked. Once it has returned, a power failure during the write
+	// can be recovered from. It returns a function to call after the write, with
+	// the error if the write failed.
 	begin(w writing) (end func(err error), err error)
-	// stop is called when the array is closed in order: nothing is being
-	// written, and everything is durable. The superblocks, which are marked
-	// as clean next, may be told something too.
+	// stop is called when the array is closed cleanly: nothing is being written,
+	// and everything is durable. It may change the superblocks, which are marked as
+	// clean next.
 	stop() error
 }
 
 // writing is a write that is about to be done.
 type writing struct {
-	// from and to are the bytes [from, to) that a resync would have to go over:
-	// of the array for raid1 and raid10, of each member for raid4, 5 and 6.
+	// from and to are the range [from, to) that a resync would have to go over, in
+	// bytes of the array for raid1 and raid10, of each member for raid4, 5 and 6.
 	from, to int64
-	// row is what is to be written, data and parity, and pieces are the parts
-	// of it that are new data; for raid4, 5 and 6 only.
+	// row is the data and parity to be written, and pieces are the parts of it that
+	// are new data; only for raid4, 5 and 6.
 	row    *rowWork
 	pieces []piece
 }
 
-// logged does a write with what the log wants before and after. There need be
-// no log.
+// logged does a write and calls the log before and after it. log may be nil.
 func logged(log writeLog, w writing, write func() error) error {
 	if log == nil {
 		return write()
@@ -49,10 +48,10 @@ func logged(log writeLog, w writing, write func() error) error {
 	return err
 }
 
-// steps yields the parts in which new data of a row is to be written one after
-// the other: all at once, unless a log takes only so much. With a log, data
-// whose member is missing goes alone: in a mix with other new data it could not
-// be told apart after a cut.
+// steps yields the parts of a row's new data that are to be written one after the
+// other: all at once, unless a log limits them. With a log, data whose member is
+// missing is written alone: together with other new data it could not be
+// reconstructed after a power failure.
 func (a *parityArray) steps(row int64, pieces []piece) iter.Seq[[]piece] {
 	return func(yield func([]piece) bool) {
 		if a.window == 0 {
@@ -73,7 +72,7 @@ func (a *parityArray) steps(row int64, pieces []piece) iter.Seq[[]piece] {
 	}
 }
 
-// clip gives the parts of pieces within [from, to) of their chunks.
+// clip returns the parts of pieces within [from, to) of their chunks.
 func clip(pieces []piece, from, to int64) (parts []piece) {
 	for _, pc := range pieces {
 		start, end := max(pc.from, from), min(pc.to, to)
@@ -84,7 +83,7 @@ func clip(pieces []piece, from, to int64) (parts []piece) {
 	return parts
 }
 
-// together puts those pieces into one group that can be written at once.
+// together groups the pieces that can be written at once.
 func (a *parityArray) together(row int64, pieces []piece) (groups [][]piece) {
 	stripe, base := a.geometry.Stripe(row), row*a.geometry.Chunk()
 	alone := true
@@ -99,7 +98,7 @@ func (a *parityArray) together(row int64, pieces []piece) (groups [][]piece) {
 	return groups
 }
 
-// wholeUnits are the pieces of whole units that hold pieces, without content.
+// wholeUnits returns pieces extended to whole units, without content.
 func wholeUnits(pieces []piece, unit int64) []piece {
 	whole := make([]piece, len(pieces))
 	for i, pc := range pieces {
@@ -108,10 +107,10 @@ func wholeUnits(pieces []piece, unit int64) []piece {
 	return whole
 }
 
-// row is the number of the row.
+// row returns the number of the row.
 func (r *rowWork) row() int64 { return r.base / r.a.geometry.Chunk() }
 
-// arrayOffset is where in the array a data chunk of the row starts.
+// arrayOffset returns where in the array a data chunk of the row starts.
 func (r *rowWork) arrayOffset(index int) int64 {
 	g := r.a.geometry
 	return (r.row()*int64(g.DataSlots()) + int64(index)) * g.Chunk()

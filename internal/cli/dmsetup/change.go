@@ -14,22 +14,22 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// changes makes changes of devices, or shows what would be done.
+// changes changes devices, or shows what would be done.
 type changes struct {
 	*reports
 	*cookies
 }
 
-// carryOut applies a change, or shows it under --dry-run. tasks says what a
-// refused command is called in messages, and d names the device there.
+// carryOut applies a change, or shows it under --dry-run. tasks says what messages call
+// a refused command, and d names the device in them.
 func (ch *changes) carryOut(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) error {
 	_, err := ch.run(ctx, c, d, tasks, show)
 	return err
 }
 
-// run is carryOut that says whether the change was applied.
+// run is carryOut, and also returns whether the change was applied.
 func (ch *changes) run(ctx context.Context, c *mapper.Change, d dmtask.Device, tasks tasks, show bool) (applied bool, err error) {
-	if ch.synchronises() { // who is impatient with udev leaves no semaphore behind
+	if ch.synchronises() { // interrupting the wait for udev must not leave a semaphore
 		var stop context.CancelFunc
 		ctx, stop = ch.Std.Cancellable(ctx)
 		defer stop()
@@ -65,14 +65,14 @@ func (ch *changes) run(ctx context.Context, c *mapper.Change, d dmtask.Device, t
 // tasks names the commands of a change.
 type tasks map[dm.Command]string
 
-// oneTask is a change of which every command has the same name.
+// oneTask returns tasks in which every command has the same name.
 func oneTask(name string) tasks { return tasks{anyCommand: name} }
 
-// anyCommand stands for the commands that tasks does not list.
+// anyCommand stands for all commands that tasks does not list.
 const anyCommand = ^dm.Command(0)
 
-// failedPlan makes the error of a plan that was refused: the task, the errno,
-// what the kernel said, and what could not be taken back.
+// failedPlan returns the error for a plan that was refused: the task, the errno, what
+// the kernel logged, and what could not be undone.
 func (ch *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info) error {
 	var failed *plan.PlanError
 	if !errors.As(err, &failed) {
@@ -98,9 +98,9 @@ func (ch *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info
 	return out
 }
 
-// loads applies a change that loads a table. If the kernel refuses that, the
-// reasons that are known here come first; under --dry-run they are warnings, for
-// the devices that the table is about may be yet to come.
+// loads applies a change that loads a table. If the kernel refuses that, the reasons
+// that mdkit knows come first; under --dry-run they are warnings, because the devices of
+// the table may not exist yet.
 func (ch *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
 	applied, err := ch.run(ctx, c, d, names, true)
 	if !applied {
@@ -119,7 +119,8 @@ func (ch *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change
 	return err
 }
 
-// manager gives the manager of mapped devices. sync false leaves udev alone.
+// manager returns the manager of mapped devices. If sync is false, it does not wait for
+// udev.
 func (ch *changes) manager(sync bool) (*mapper.Mapper, error) {
 	ctl, err := ch.Control()
 	if err != nil {
@@ -135,12 +136,12 @@ func (ch *changes) manager(sync bool) (*mapper.Mapper, error) {
 	return m, nil
 }
 
-// suspendOptions are --noflush and --nolockfs.
+// suspendOptions returns --noflush and --nolockfs.
 func suspendOptions(a *dmopt.Line) dm.SuspendOptions {
 	return dm.SuspendOptions{NoFlush: a.Has(dmopt.NoFlush), SkipLockFS: a.Has(dmopt.NoLockFS)}
 }
 
-// readAheadWish is --readahead.
+// readAheadWish returns --readahead.
 func readAheadWish(a *dmopt.Line) mapper.ReadAhead {
 	n := a.Number[dmopt.ReadAhead]
 	if !a.Has(dmopt.ReadAhead) || n == dmopt.ReadAheadAuto {
@@ -149,7 +150,7 @@ func readAheadWish(a *dmopt.Line) mapper.ReadAhead {
 	return mapper.ReadAhead{Set: true, Sectors: uint32(n), AtLeast: a.AtLeast}
 }
 
-// owner is whose the node is to be.
+// owner returns the owner and mode for nodes.
 func owner(a *dmopt.Line) mapper.Owner {
 	o := mapper.DefaultOwner
 	if a.Has(dmopt.UID) {
@@ -164,5 +165,5 @@ func owner(a *dmopt.Line) mapper.Owner {
 	return o
 }
 
-// errTimeout is what a passed deadline matches.
+// errTimeout matches a deadline that has passed.
 var errTimeout = mapper.ErrUdevTimeout

@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// checkJSON is what check says of a table.
+// checkJSON is what check reports about a table.
 type checkJSON struct {
 	Name    string         `json:"name,omitempty"`
 	Valid   bool           `json:"valid"`
@@ -27,8 +27,8 @@ type tableProblem struct {
 	Reason string `json:"reason"`
 }
 
-// check is the command check: it says whether the kernel would take a table,
-// and why not, and loads nothing.
+// check is the command check: it says whether the kernel would accept a table, and why
+// not, and loads nothing.
 func (t *tables) check(_ context.Context, c dmtask.Call) error {
 	if t.Line.Has(dmopt.Concise) {
 		return t.checkConcise(c)
@@ -93,7 +93,7 @@ func (t *tables) checkTable(name string, table grammar.Table) error {
 	return nil
 }
 
-// problems takes joined errors apart.
+// problems splits joined errors.
 func problems(err error) []error {
 	var many interface{ Unwrap() []error }
 	switch {

@@ -9,11 +9,11 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
-// forever is the count of a command that is repeated until it is stopped.
+// forever is the count for a command that is repeated until it is stopped.
 const forever = 0
 
-// count is how often the command is to run. It also refuses units that are
-// none, as the original does at this point.
+// count returns how often to run the command. It also refuses invalid units, as the
+// original does at this point.
 func (p *program) count() (int, error) {
 	a := p.Line
 	if a.Has(dmopt.Units) {
@@ -23,7 +23,7 @@ func (p *program) count() (int, error) {
 	}
 	switch {
 	case a.Command == "events":
-		return 1, nil // --count counts events there
+		return 1, nil // for events, --count counts events
 	case a.Has(dmopt.Count) && a.Number[dmopt.Count] > 0:
 		return a.Number[dmopt.Count], nil
 	case a.Has(dmopt.Count), a.Has(dmopt.Interval):
@@ -32,7 +32,7 @@ func (p *program) count() (int, error) {
 	return 1, nil
 }
 
-// clock keeps reports at even intervals, however long each takes.
+// clock keeps reports at regular intervals, however long each takes.
 type clock struct {
 	every time.Duration
 	next  time.Time
@@ -40,8 +40,7 @@ type clock struct {
 
 func newClock(every time.Duration) *clock { return &clock{every: every, next: time.Now().Add(every)} }
 
-// wait waits for the next interval to begin. If that moment has passed more
-// than once, it says so.
+// wait waits for the next interval to begin. If it has missed one entirely, it warns.
 func (c *clock) wait(ctx context.Context, warn func(string, ...any)) error {
 	t := time.NewTimer(time.Until(c.next))
 	defer t.Stop()

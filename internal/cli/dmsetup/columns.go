@@ -15,8 +15,8 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Sections of the report, as libdevmapper's DR_ constants: what must be asked
-// for to fill them.
+// Sections of the report, as libdevmapper's DR_ constants: what to ask for in order to
+// fill them.
 const (
 	sectionTask report.Sections = 1 << iota
 	sectionInfo
@@ -41,7 +41,7 @@ const (
 	defaultSplitColumns = "vg_name,lv_name,lv_layer"
 )
 
-// reportTable lists the columns of dmsetup's reports in the order of the original.
+// reportTable returns the columns of dmsetup's reports in the order of the original.
 func reportTable() *report.Table[*object] {
 	t := &report.Table[*object]{
 		Sections: []report.Section{
@@ -63,7 +63,7 @@ func reportTable() *report.Table[*object] {
 	return t
 }
 
-// text makes a column of text. One whose object lacks the section has no data.
+// text makes a column of text. If an object lacks the section, the column has no data.
 func text(section report.Sections, heading string, width int, id, help string, value func(*object) (string, error)) report.Field[*object] {
 	return report.Field[*object]{
 		Section: section, Kind: report.String, Heading: heading, Width: width, ID: id, Help: help,
@@ -89,7 +89,7 @@ func number(section report.Sections, heading string, width int, id, help string,
 	}
 }
 
-// holds says whether the object can fill a section.
+// holds reports whether the object can fill a section.
 func (o *object) holds(section report.Sections) bool {
 	switch section {
 	case sectionTask, sectionInfo, sectionDeps:
@@ -202,7 +202,7 @@ func blockName(n dm.Number) (string, error) {
 	return name, nil
 }
 
-// attributes are the four letters of the column Stat.
+// attributes returns the four letters of the column Stat.
 func attributes(i *dm.Info) string {
 	return ui.Choose(i.LiveTable(), "L", "-") + ui.Choose(i.InactiveTable(), "I", "-") +
 		ui.Choose(i.Suspended(), "s", "-") + ui.Choose(i.ReadOnly(), "r", "w")
@@ -220,7 +220,7 @@ func tablesLoaded(i *dm.Info) string {
 	return "None"
 }
 
-// nodeNames lists the mapped devices among nodes.
+// nodeNames lists the names of the mapped devices among nodes.
 func nodeNames(nodes []*mapper.TreeNode) string {
 	var names []string
 	for _, n := range nodes {
@@ -243,19 +243,19 @@ func joined(nums []dm.Number, text func(dm.Number) (string, error)) (string, err
 	return strings.Join(list, ","), nil
 }
 
-// columns is the report under way.
+// columns is the report in progress.
 type columns = report.Report[*object]
 
-// reports shows what devices are: in the columns of a report, in paragraphs, or
-// in rows of --json.
+// reports shows devices: in the columns of a report, in paragraphs, or in rows of
+// --json.
 type reports struct {
 	*trees
 	statistics *dmstats.Statistics
-	report     *columns                                     // that -c asks for; nil without
-	selected   func(ctx context.Context, name string) error // the command that -S picks devices for; nil without
+	report     *columns                                     // the report of -c; nil without -c
+	selected   func(ctx context.Context, name string) error // the command for the devices that -S selects; nil without -S
 }
 
-// startReport makes the report that the options ask for.
+// startReport makes the report for the options.
 func (r *reports) startReport(c dmtask.Call) error {
 	made, err := r.newReport(c, r.reportOptions(c))
 	if err != nil {
@@ -279,7 +279,7 @@ func (r *reports) newReport(c dmtask.Call, o report.Options) (*columns, error) {
 	return made, err
 }
 
-// reportOptions are the options of reports.
+// reportOptions returns the options of the report.
 func (r *reports) reportOptions(c dmtask.Call) report.Options {
 	a := r.Line
 	o := report.Options{
@@ -331,7 +331,7 @@ func (r *reports) fieldHelp(c dmtask.Call) {
 	_ = r.Complain(err)
 }
 
-// showReport prints the rows that have come together.
+// showReport prints the rows collected so far.
 func (r *reports) showReport() error {
 	if r.report == nil {
 		return nil

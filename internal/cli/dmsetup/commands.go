@@ -7,7 +7,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
-// repeat says how a command deals with the devices it is given.
+// repeat says what a command does with several arguments.
 type repeat int
 
 const (
@@ -16,8 +16,8 @@ const (
 	selectable               // the same, and -S may choose the devices
 )
 
-// A command is a word that dmsetup knows. The limits are on the words behind
-// it; a negative most means that there is none.
+// A command is a command of dmsetup. least and most limit the number of words after it;
+// a negative most means no limit.
 type command struct {
 	name        string
 	help        string // how usage shows its arguments
@@ -27,7 +27,7 @@ type command struct {
 	run         func(p *program, ctx context.Context, c dmtask.Call) error
 }
 
-// commands are those of dmsetup 1.02.185 in its order.
+// commands returns the commands of dmsetup 1.02.185 in its order.
 func commands() []command {
 	return []command{
 		{"help", "[-c|-C|--columns]", 0, 0, once, false, (*program).help},
@@ -84,7 +84,7 @@ func commands() []command {
 	}
 }
 
-// additions are the commands that the original does not have.
+// additions returns the commands that the original does not have.
 func additions() []command {
 	return []command{
 		{"check", "[--table <table>|<table_file>|--concise [<concise_device_spec_list>]]", 0, 1, once, false, (*program).check},
@@ -92,7 +92,7 @@ func additions() []command {
 	}
 }
 
-// commandNamed finds a command.
+// commandNamed returns the command with that name.
 func commandNamed(name string) (*command, bool) {
 	all := append(commands(), additions()...)
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })

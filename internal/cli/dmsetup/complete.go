@@ -9,10 +9,9 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Complete returns what can come behind words, a command line of dmsetup
-// without the program's name of which the last word may be the beginning of an
-// option: options, commands, or the names of devices. Nothing means that the
-// shell may offer file names.
+// Complete returns what can follow words, a command line of dmsetup without the
+// program's name, whose last word may be the beginning of an option: options, commands,
+// or names of devices. If it returns nothing, the shell may offer file names.
 func Complete(words []string) []string {
 	if n := len(words); n > 0 && strings.HasPrefix(words[n-1], "-") {
 		var options []string
@@ -56,7 +55,7 @@ func names(list []command) []string {
 	return all
 }
 
-// deviceNames are the names of the devices, none where they cannot be had.
+// deviceNames returns the names of the devices, none if they cannot be read.
 func deviceNames() []string {
 	ctl, err := dm.Open()
 	if err != nil {

@@ -16,8 +16,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// tables makes devices of tables, loads tables, and says what is wrong with
-// them.
+// tables makes devices from tables, loads tables, and says what is wrong with them.
 type tables struct{ *changes }
 
 // create is the command create.
@@ -54,12 +53,12 @@ type newDevice struct {
 	readOnly   bool
 }
 
-// minorNumber is the number that a device is to have. The major one is
-// defaulted if it is not given.
+// minorNumber is the requested number of a device. If major is not given, it has a
+// default.
 type minorNumber struct{ major, minor int }
 
-// createOne makes one device. The table is read when the name has been found
-// good, which is when the original complains about it.
+// createOne makes one device. It reads the table only after checking the name, because
+// that is the order of the original's complaints.
 func (t *tables) createOne(ctx context.Context, n newDevice, read func() (grammar.Table, error)) error {
 	d, err := t.NewName(n.name)
 	if err != nil {
@@ -104,8 +103,8 @@ func (t *tables) createOne(ctx context.Context, n newDevice, read func() (gramma
 	return t.loads(ctx, m, change, d, table, n.readOnly, names)
 }
 
-// readTable reads a table from --table, from the file named, or from standard
-// input. nil without an error is a table without a line.
+// readTable reads a table from --table, from the named file, or from standard input. nil
+// without an error is a table without lines.
 func (t *tables) readTable(words []string) (grammar.Table, error) {
 	if t.Line.Has(dmopt.Table) {
 		return t.parseTable(t.Line.Text[dmopt.Table], "")
@@ -124,7 +123,7 @@ func (t *tables) readTable(words []string) (grammar.Table, error) {
 	return t.parseTable(string(text), words[0])
 }
 
-// parseTable reads a table; where says what it was read from.
+// parseTable parses a table; where says where it was read from.
 func (t *tables) parseTable(text, where string) (grammar.Table, error) {
 	table, err := grammar.ParseTable(text)
 	var bad *grammar.Error
@@ -144,13 +143,13 @@ func (t *tables) parseTable(text, where string) (grammar.Table, error) {
 	return table, nil
 }
 
-// hasKeys says whether a table holds something that is not for everybody's eyes.
+// hasKeys reports whether a table contains a key.
 func hasKeys(t grammar.Table) bool {
 	return slices.ContainsFunc(t, grammar.HasKeys)
 }
 
-// createConcise makes the devices of a concise specification, in its order. The
-// whole of it is read before the first one is made.
+// createConcise makes the devices of a concise specification, in its order. It reads all
+// of the specification before it makes the first device.
 func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 	a := t.Line
 	if a.Has(dmopt.Table) || a.Has(dmopt.Minor) || a.Has(dmopt.UUID) || a.Has(dmopt.NoTable) || a.Has(dmopt.Inactive) {
@@ -165,7 +164,7 @@ func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 		return err
 	}
 	for i, f := range list {
-		// As in the original --readonly is for the first device only.
+		// As in the original, --readonly affects only the first device.
 		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.Has(dmopt.ReadOnly)}
 		if f[2] != "" {
 			n.minor = &minorNumber{major: int(mapper.Major(sysfs.Host)), minor: dmopt.Atoi(f[2])}
@@ -177,7 +176,7 @@ func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// conciseText is a concise specification: the first word, or standard input.
+// conciseText returns the concise specification: the first word, or standard input.
 func (t *tables) conciseText(c dmtask.Call) (string, error) {
 	if spec, ok := c.First(); ok {
 		return spec, nil
@@ -189,8 +188,8 @@ func (t *tables) conciseText(c dmtask.Call) (string, error) {
 	return string(text), nil
 }
 
-// conciseFields takes a specification apart: name, UUID, minor, flags and table
-// of each device. What is wrong is said in the words of the original.
+// conciseFields splits a specification into name, UUID, minor, flags and table of each
+// device. It complains in the words of the original.
 func conciseFields(spec string) ([][]string, error) {
 	list, failed := grammar.SplitConcise(spec)
 	var devices [][]string
@@ -211,8 +210,8 @@ func conciseFields(spec string) ([][]string, error) {
 	return devices, nil
 }
 
-// incomplete refuses a device of a concise specification and shows what there is
-// of its fields.
+// incomplete refuses a device of a concise specification and shows the fields that it
+// has.
 func incomplete(what string, fields []string) error {
 	shown := [5]string{"(null)", "(null)", "(null)", "(null)", "(null)"}
 	copy(shown[:], fields)

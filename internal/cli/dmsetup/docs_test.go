@@ -9,7 +9,8 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 )
 
-// TestManual finds every command and every option of our own in the manual.
+// TestManual looks in the manual for every command, and for every option that only mdkit
+// has.
 func TestManual(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/dmsetup.8")
 	if err != nil {
@@ -28,7 +29,7 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// TestComplete: what can come next.
+// TestComplete checks what can come next.
 func TestComplete(t *testing.T) {
 	for _, c := range []struct {
 		words []string

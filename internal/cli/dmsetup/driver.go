@@ -14,12 +14,12 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// drivers asks the driver and the targets of devices for what is no report, and
-// sends them messages.
+// drivers queries the driver and the targets of devices, apart from reports, and sends
+// them messages.
 type drivers struct{ *changes }
 
-// version is the command version: whose words these are, and the version of
-// the driver's interface.
+// version is the command version: the version of the library whose messages these are,
+// and that of the driver's interface.
 func (dr *drivers) version(_ context.Context, c dmtask.Call) error {
 	asJSON := dr.Line.Has(dmopt.JSON)
 	if !asJSON {
@@ -38,7 +38,7 @@ func (dr *drivers) version(_ context.Context, c dmtask.Call) error {
 		return nil
 	}
 	fmt.Fprintf(dr.Out, "Driver version:    %v\n", v)
-	dr.report = nil // dmstats version has no columns
+	dr.report = nil // dmstats version shows no columns
 	return nil
 }
 
@@ -156,7 +156,7 @@ func (dr *drivers) setGeometry(ctx context.Context, c dmtask.Call) error {
 	return dmtask.Failed(dmtask.TaskGeometry, d, refusal(err))
 }
 
-// geometry reads cylinders, heads, sectors and the start as the kernel does
+// geometry parses cylinders, heads, sectors and the start as the kernel does
 // (dm-ioctl.c, dev_set_geometry).
 func geometry(words []string) (g dm.Geometry, err error) {
 	limits := [4]uint64{1<<16 - 1, 1<<8 - 1, 1<<8 - 1, 1<<64 - 1}
@@ -171,8 +171,8 @@ func geometry(words []string) (g dm.Geometry, err error) {
 	return dm.Geometry{Cylinders: uint16(n[0]), Heads: uint8(n[1]), Sectors: uint8(n[2]), Start: n[3]}, err
 }
 
-// wait is the command wait: until the device has had another number of events
-// than the one given, 0 by default.
+// wait is the command wait: it waits until the number of events of the device differs
+// from the given one, 0 by default.
 func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	d, words, err := dr.DeviceAside(c)
 	if err != nil {
@@ -198,8 +198,7 @@ func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	return dr.afterwards(ctx, &i)
 }
 
-// afterwards shows the device that something was done to, if -v or --json asks
-// for it.
+// afterwards shows the device that was changed, if -v or --json asks for it.
 func (dr *drivers) afterwards(ctx context.Context, i *dm.Info) error {
 	if !dr.Line.Has(dmopt.Verbose) && !dr.Line.Has(dmopt.JSON) {
 		return nil

@@ -26,9 +26,9 @@ type eventJSON struct {
 	OldName string `json:"old_name,omitempty"`
 }
 
-// events is the command events: a line of JSON for each device there is and for
-// everything that happens to one from then on. Words are names of devices that
-// it keeps to; --count ends it after so many happenings.
+// events is the command events: it prints a line of JSON for each existing device, and
+// one for each event from then on. Words are the names of the devices to report; --count
+// ends it after that many events.
 func (dr *drivers) events(ctx context.Context, c dmtask.Call) error {
 	dr.Streamed = true
 	ctl, err := dr.Control()
@@ -54,7 +54,7 @@ func (dr *drivers) events(ctx context.Context, c dmtask.Call) error {
 		}
 		changes, err := p.Next(ctx)
 		if errors.Is(err, context.Canceled) {
-			return nil // somebody has seen enough
+			return nil // --count has been reached
 		}
 		if err != nil {
 			return dmtask.Failed(dmtask.TaskNames, dmtask.Device{}, err)
@@ -77,7 +77,7 @@ func (dr *drivers) events(ctx context.Context, c dmtask.Call) error {
 	}
 }
 
-// follows says whether a device is one of those asked for.
+// follows reports whether the device is one of those to report.
 func (dr *drivers) follows(c dmtask.Call, name string) bool {
 	_ = dr.Unmangle("name", &name)
 	return len(c.Args) == 0 || slices.Contains(c.Args, name)

@@ -9,10 +9,10 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// Exit codes under --exit-codes; docs/exit-codes.md lists them. Without that
-// option every failure is exitFailed, as it is in the original.
+// Exit codes under --exit-codes; docs/exit-codes.md lists them. Without that option
+// every failure is exitFailed, as in the original.
 const (
-	exitFailed      = 1  // for a reason that has no code
+	exitFailed      = 1  // for any reason without a code of its own
 	exitUsage       = 2  // the command line is wrong
 	exitMissing     = 3  // there is no such device
 	exitBusy        = 4  // the device is in use
@@ -24,8 +24,8 @@ const (
 	exitTimeout     = 10 // the deadline has passed
 )
 
-// exitCode is the exit code for what main returned. As in the original, --help
-// and --version before a mistake still make it 0.
+// exitCode returns the exit code for what main returned. As in the original, it is 0 if
+// --help or --version precede a mistake.
 func (p *program) exitCode(err error) int {
 	a := p.Line
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
-// usageText is what the face says of its command line.
+// usageText returns the usage of a face.
 func usageText(f dmopt.Face) string {
 	switch {
 	case f == dmopt.NameOnly:
@@ -27,8 +27,8 @@ func usageText(f dmopt.Face) string {
 	return b.String()
 }
 
-// usageAdded is what help says besides: the options and commands that the
-// original does not have.
+// usageAdded returns what help adds to that: the options and commands that the original
+// does not have.
 func usageAdded() string {
 	var b strings.Builder
 	b.WriteString(usageOwn)

@@ -32,8 +32,8 @@ func (r *reports) info(ctx context.Context, c dmtask.Call) error {
 	return r.showInfo(ctx, i)
 }
 
-// showInfo shows a device's state in the way the options ask for; nil is a
-// device that does not exist.
+// showInfo shows a device's state in the form that the options ask for; nil is a device
+// that does not exist.
 func (r *reports) showInfo(ctx context.Context, i *dm.Info) error {
 	switch {
 	case i == nil:
@@ -48,7 +48,7 @@ func (r *reports) showInfo(ctx context.Context, i *dm.Info) error {
 	return nil
 }
 
-// infoLong prints a paragraph on a device.
+// infoLong prints a paragraph about a device.
 func (r *reports) infoLong(i *dm.Info) {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(r.Out, "%-18s %s\n", label+":", fmt.Sprintf(format, args...))
@@ -81,8 +81,8 @@ func (r *reports) infoLong(i *dm.Info) {
 	fmt.Fprintln(r.Out)
 }
 
-// infoRow adds a device to the report or, under -S, runs the command that the
-// device was chosen for.
+// infoRow adds a device to the report or, with -S, runs the command for which the device
+// was selected.
 func (r *reports) infoRow(ctx context.Context, i *dm.Info) error {
 	o := &object{reports: r, info: i}
 	sections := r.report.Sections()
@@ -113,7 +113,7 @@ func (r *reports) infoRow(ctx context.Context, i *dm.Info) error {
 	return r.selected(ctx, i.Name)
 }
 
-// reported marks what the report has said itself.
+// reported marks an error that the report has printed itself.
 func reported(err error) error {
 	if errors.Is(err, report.ErrSaid) {
 		return &dmtask.Printed{Err: err}
@@ -121,10 +121,10 @@ func reported(err error) error {
 	return err
 }
 
-// splitName is a name in its parts.
+// splitName is a name split into its parts.
 type splitName struct{ subsystem, group, volume, layer string }
 
-// split takes a name apart, if it is of a subsystem whose names have parts.
+// split splits a name, if it belongs to a subsystem whose names have parts.
 func split(subsystem, name string) *splitName {
 	n := &splitName{subsystem: subsystem}
 	if subsystem == "LVM" {
@@ -147,8 +147,8 @@ func (r *reports) splitName(_ context.Context, c dmtask.Call) error {
 	return reported(r.report.Object(&object{reports: r, split: n}))
 }
 
-// readAhead is how much is read ahead of a device, in sectors of 512 bytes. It
-// says so where nobody knows.
+// readAhead returns a device's read-ahead, in sectors of 512 bytes. If it is not known,
+// readAhead reports that and returns false.
 func (r *reports) readAhead(info *dm.Info) (uint32, bool) {
 	sectors, err := mapper.FindReadAhead(sysfs.Host, info.Number, mapper.Nodes{Dir: r.Folder()}, info.Name)
 	var failed *os.PathError

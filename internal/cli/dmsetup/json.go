@@ -6,7 +6,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// sectorSize turns sectors into bytes.
+// sectorSize is the size of a sector in bytes.
 const sectorSize = 512
 
 // infoDoc is a device's state.
@@ -41,7 +41,7 @@ func (r *reports) infoJSON(i *dm.Info) infoDoc {
 	return doc
 }
 
-// entryJSON is a device of a list.
+// entryJSON is a device in a list.
 type entryJSON struct {
 	Name    string `json:"name"`
 	UUID    string `json:"uuid,omitempty"`
@@ -78,7 +78,7 @@ func (v *targetsView) json(targets []dm.Target) targetsJSON {
 	return doc
 }
 
-// numberJSON is a device by number, with its names where it has some.
+// numberJSON is a device given by number, with its names if it has any.
 type numberJSON struct {
 	Major      uint32 `json:"major"`
 	Minor      uint32 `json:"minor"`
@@ -106,7 +106,7 @@ func depsJSON(i *dm.Info, deps []dm.Number) depsDoc {
 	return doc
 }
 
-// treeNodeJSON is a device in a tree, and what is below it.
+// treeNodeJSON is a device in a tree, and the devices below it.
 type treeNodeJSON struct {
 	numberJSON
 	Name      string         `json:"name,omitempty"`
@@ -128,7 +128,7 @@ func nodeJSON(n *mapper.TreeNode, below func(*mapper.TreeNode) []*mapper.TreeNod
 	return doc
 }
 
-// splitJSON is a name in its parts.
+// splitJSON is a name split into its parts.
 type splitJSON struct {
 	Subsystem string `json:"subsystem"`
 	Group     string `json:"vg_name"`

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// A key that stands in none of the commands' outputs, and one that a message sets.
+// A key that must not appear in the output of any command, and one that a message sets.
 const (
 	labKey   = "5ec2e70123456789abcdef00feedbeef5ec2e70123456789abcdef00feedbeef"
 	otherKey = "c0ffee0123456789abcdef00c0ffee00c0ffee0123456789abcdef00c0ffee00"
 )
 
-// testKeys looks for keys in whatever the commands say: of tables typed in any
-// way, good and bad, in all forms of output, of messages, and of refusals.
+// testKeys looks for keys in all output of the commands: for tables given in every way,
+// right and wrong, in all forms of output, for messages, and for refusals.
 func testKeys(t *testing.T, w *world) {
 	blanks := map[string]string{"blank": " ", "two blanks": "  ", "tab": "\t", "blank and tab": " \t"}
 	try := func(line string) outcome {

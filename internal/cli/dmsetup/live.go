@@ -27,8 +27,8 @@ func (ch *changes) suspend(ctx context.Context, c dmtask.Call) error {
 	return ch.carryOut(ctx, m.PlanSuspend(d.Selector(), suspendOptions(ch.Line)), d, oneTask(dmtask.TaskSuspend), true)
 }
 
-// deviceAndManager is the start of commands about one device. sync is for those
-// that udev hears of.
+// deviceAndManager prepares commands about one device. sync is for commands that cause
+// uevents.
 func (ch *changes) deviceAndManager(c dmtask.Call, sync bool) (dmtask.Device, *mapper.Mapper, error) {
 	d, err := ch.Device(c)
 	if err != nil {
@@ -38,8 +38,8 @@ func (ch *changes) deviceAndManager(c dmtask.Call, sync bool) (dmtask.Device, *m
 	return d, m, err
 }
 
-// checkBelow says which devices below are suspended already: I/O could be
-// caught between the two.
+// checkBelow reports which devices below are already suspended: I/O could get stuck
+// between them.
 func (ch *changes) checkBelow(d dmtask.Device) error {
 	_, deps, err := ch.AskDeps(d, false)
 	if err != nil {
@@ -87,7 +87,7 @@ func (ch *changes) remove(ctx context.Context, c dmtask.Call) error {
 		if ch.cookie != 0 {
 			ch.Warn("WARNING: Use of cookie and --force is not compatible.")
 		}
-		_ = ch.Complain(ch.wipe(ctx, c)) // what it said will do
+		_ = ch.Complain(ch.wipe(ctx, c)) // its own message is enough
 	}
 	d, m, err := ch.deviceAndManager(c, true)
 	if err != nil {
@@ -98,7 +98,7 @@ func (ch *changes) remove(ctx context.Context, c dmtask.Call) error {
 	}), d, oneTask(dmtask.TaskRemove), false)
 }
 
-// wipe is the command wipe_table: from then on I/O to the device fails.
+// wipe is the command wipe_table: afterwards all I/O to the device fails.
 func (ch *changes) wipe(ctx context.Context, c dmtask.Call) error {
 	if name, _ := c.First(); name == "" {
 		return ch.Refuse("No device specified.")
@@ -116,7 +116,7 @@ func (ch *changes) wipe(ctx context.Context, c dmtask.Call) error {
 	case errors.Is(err, dm.ErrNoTable):
 		return &dmtask.TaskError{Task: dmtask.TaskReload, Label: d.Label(), Errno: unix.EINVAL, Err: err, More: []string{"it has no table"}}
 	case err != nil:
-		// The original goes on without a size, and fails again.
+		// The original continues without a size, and fails again.
 		_ = ch.Complain(dmtask.Failed(dmtask.TaskTable, d, err))
 		return dmtask.Failed(dmtask.TaskReload, d, err)
 	}

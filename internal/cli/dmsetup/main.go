@@ -1,7 +1,7 @@
-// Package dmsetup is the drop-in face for dmsetup 1.02.185, which is dmstats and
-// devmap_name too: its command line, its text and its exit codes, over the
-// managers of this project. Package dmstats has what is behind the word stats. docs/differences-from-dmsetup.md
-// lists where it differs.
+// Package dmsetup is the drop-in face for dmsetup 1.02.185, also under the names dmstats
+// and devmap_name: its command line, its text and its exit codes, over the managers of
+// this project. Package dmstats implements the command stats.
+// docs/differences-from-dmsetup.md lists the differences.
 package dmsetup
 
 import (
@@ -23,14 +23,14 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 	defer p.Close()
 	err := p.main(ctx, args)
 	if flushed := p.Out.Flush(); flushed != nil && !ui.IsBrokenPipe(flushed) {
-		// The original does not notice that what it had to say is lost.
+		// The original does not notice that its output has been lost.
 		err = errors.Join(err, p.Complain(fmt.Errorf("standard output: %w", flushed)))
 	}
 	return p.exitCode(err)
 }
 
-// program is one run of the program. What it can do is in small types, each of
-// which knows those that it stands on.
+// program is one run of the program. Its abilities are in small types, each built on
+// those that it needs.
 type program struct {
 	*dmtask.Devices
 	*trees
@@ -58,7 +58,7 @@ func newProgram(std ui.IO) *program {
 	}
 }
 
-// main is what the program does: read the line, find the command, run it.
+// main reads the command line, finds the command and runs it.
 func (p *program) main(ctx context.Context, args []string) error {
 	if err := p.Environment.Read(); err != nil {
 		return p.Complain(err)
@@ -87,8 +87,8 @@ func (p *program) main(ctx context.Context, args []string) error {
 	return p.repeatedly(ctx, cmd, c, count)
 }
 
-// command finds the command that the line names. --help and --version are
-// commands too, whatever else the line says.
+// command returns the command that the line names. --help and --version count as
+// commands, whatever else the line says.
 func (p *program) command() (*command, error) {
 	a := p.Line
 	switch {
@@ -117,7 +117,8 @@ func (p *program) command() (*command, error) {
 	return cmd, nil
 }
 
-// prepare reads -o, sets up the report, and lets -S take the command's place.
+// prepare reads -o, sets up the report, and substitutes the selection of -S for the
+// command.
 func (p *program) prepare(cmd *command, c dmtask.Call) (*command, dmtask.Call, error) {
 	a := p.Line
 	if c.Name == "splitname" && !a.Has(dmopt.Columns) || c.Name == "stats" {
@@ -169,7 +170,7 @@ func (p *program) perform(ctx context.Context, cmd *command, c dmtask.Call) erro
 	}
 }
 
-// repeatedly runs a command count times; 0 is for ever.
+// repeatedly runs a command count times; 0 means without end.
 func (p *program) repeatedly(ctx context.Context, cmd *command, c dmtask.Call, count int) error {
 	a := p.Line
 	n := len(c.Args)

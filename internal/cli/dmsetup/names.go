@@ -13,14 +13,14 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// renames gives devices other names.
+// renames renames devices.
 type renames struct {
 	*changes
-	target string // the form that mangle gives to names: auto, hex or none
+	target string // the form of names for the command mangle: auto, hex or none
 }
 
-// rename is the command rename. The kernel finds devices to be renamed by name
-// only; one given by UUID or number is looked up first.
+// rename is the command rename. The kernel finds devices to rename only by name; a
+// device given by UUID or number is looked up first.
 func (rn *renames) rename(ctx context.Context, c dmtask.Call) error {
 	to := c.Args[len(c.Args)-1]
 	c.Args = c.Args[:len(c.Args)-1]
@@ -73,8 +73,8 @@ func (rn *renames) newText(text string, uuid bool) (string, error) {
 	return rn.MangleAs(what, ui.Choose(uuid, "new device UUID", "new device name"), text, "")
 }
 
-// mangle is the command mangle: it renames devices whose names are not in the
-// form that the mode asks for.
+// mangle is the command mangle: it renames devices whose names are not in the form of
+// the requested mode.
 func (rn *renames) mangle(ctx context.Context, c dmtask.Call) error {
 	if rn.All(c) {
 		return rn.Each(ctx, c, rn.mangle)
@@ -112,7 +112,7 @@ func (rn *renames) mangle(ctx context.Context, c dmtask.Call) error {
 	return rn.renameTo(ctx, d, wanted, false)
 }
 
-// wantedNames are the name and the UUID in the form that they should have.
+// wantedNames returns the name and the UUID in the form that they should have.
 func (rn *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, err error) {
 	if rn.target == "auto" {
 		if strings.Contains(name, `\x5cx`) {
@@ -132,7 +132,7 @@ func (rn *renames) wantedNames(name string, i *dm.Info) (wanted, uuid string, er
 	return wanted, uuid, err
 }
 
-// mangleNothing switches the mangling off: the command mangle does its own.
+// mangleNothing turns mangling off: the command mangle does it itself.
 func (rn *renames) mangleNothing() {
 	rn.target = rn.Mangling()
 	if !rn.Line.Has(dmopt.MangleName) {

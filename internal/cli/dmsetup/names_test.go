@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzConcise: a specification that is accepted has whole devices only.
+// FuzzConcise: a specification that is accepted contains only complete devices.
 func FuzzConcise(f *testing.F) {
 	for _, spec := range []string{"a,,,,0 8 zero", "a,u,1,ro,0 8 zero,8 8 error; b,,,,0 1 error;", `a\,b,,,,0 8 zero\`, ";", ",,,,", "a,,,,x;b"} {
 		f.Add(spec)

@@ -14,11 +14,11 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// nodes keeps the folder of device nodes right.
+// nodes manages the folder of device nodes.
 type nodes struct{ *changes }
 
-// removeAll is the command remove_all. As in the original it has failed only if
-// nothing at all has worked.
+// removeAll is the command remove_all. As in the original, it fails only if nothing at
+// all has worked.
 func (n *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	applied, first := n.removeFree(ctx)
 	if !n.Line.Has(dmopt.Force) || !applied {
@@ -43,7 +43,7 @@ func (n *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	return errors.Join(first, err)
 }
 
-// removeFree removes the devices that nobody uses, and puts the nodes right.
+// removeFree removes the devices that are not in use, and corrects the nodes.
 func (n *nodes) removeFree(ctx context.Context) (applied bool, err error) {
 	m, err := n.manager(false)
 	if err != nil {
@@ -74,9 +74,9 @@ func (n *nodes) mknodes(ctx context.Context, c dmtask.Call) error {
 	return n.oneNode(ctx, m, d)
 }
 
-// allNodes puts the folder of nodes right: those of devices that are gone go,
-// and those that are missing come. As in the original trouble with a name that
-// is no device's is no failure.
+// allNodes corrects the folder of nodes: it removes those of devices that are gone, and
+// makes missing ones. As in the original, problems with a name that does not belong to a
+// device are not a failure.
 func (n *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
 	plans, err := m.PlanNodes(mapper.DefaultOwner)
 	var failed error
@@ -101,11 +101,11 @@ func (n *nodes) allNodes(ctx context.Context, m *mapper.Mapper) error {
 	return failed
 }
 
-// named is the device of a name that the kernel has.
+// named returns the device with a name as it is in the kernel.
 func named(name string) dmtask.Device { return dmtask.Device{Name: name, Known: name} }
 
-// oneNode makes the node of a device that there is, and removes that of one
-// that there is not.
+// oneNode makes the node of a device that exists, and removes the node of one that does
+// not.
 func (n *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) error {
 	p, err := m.PlanNode(d.Known, mapper.DefaultOwner)
 	if err != nil {
@@ -114,7 +114,7 @@ func (n *nodes) oneNode(ctx context.Context, m *mapper.Mapper, d dmtask.Device) 
 	return n.makeNode(ctx, p)
 }
 
-// makeNode does what is to be done about a node, or shows it.
+// makeNode corrects a node, or shows how.
 func (n *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
 	if len(p.Steps) == 0 {
 		return nil
@@ -126,7 +126,7 @@ func (n *nodes) makeNode(ctx context.Context, p *mapper.NodePlan) error {
 	return refusal(err)
 }
 
-// refusal is the error of the step at which a plan ended.
+// refusal returns the error of the step at which a plan failed.
 func refusal(err error) error {
 	var failed *plan.PlanError
 	if errors.As(err, &failed) {
@@ -135,8 +135,8 @@ func refusal(err error) error {
 	return err
 }
 
-// execute is --exec: it runs the command with the path of the device's node
-// behind it. How that command ends does not matter.
+// execute is --exec: it runs the command with the path of the device's node appended.
+// The result of the command does not matter.
 func (n *nodes) execute(ctx context.Context, name string) error {
 	m, err := n.manager(false)
 	if err != nil {
@@ -170,5 +170,5 @@ func (n *nodes) execute(ctx context.Context, name string) error {
 	return nil
 }
 
-// maxExecWords is how many words --exec takes.
+// maxExecWords is the maximum number of words for --exec.
 const maxExecWords = 256

@@ -17,7 +17,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// TestBeyond holds what the original does not have.
+// TestBeyond tests what the original does not have.
 func TestBeyond(t *testing.T) {
 	files := lab.Peer(t, "dmsetup").Files
 	var cases []lab.Case
@@ -48,7 +48,7 @@ func TestBeyond(t *testing.T) {
 	lab.Run(t, lab.Spec{Files: files, Modules: labModules()}, cases...)
 }
 
-// do takes a step that has to work.
+// do runs a step that must succeed.
 func (w *world) do(line string) outcome {
 	w.t.Helper()
 	o, compared := w.step(line, ours)
@@ -59,7 +59,7 @@ func (w *world) do(line string) outcome {
 	return o
 }
 
-// fails takes a step that has to fail.
+// fails runs a step that must fail.
 func (w *world) fails(line string) outcome {
 	w.t.Helper()
 	o, _ := w.step(line, ours)
@@ -70,8 +70,8 @@ func (w *world) fails(line string) outcome {
 	return o
 }
 
-// changing are command lines that change something, on the devices a (live),
-// b (with an inactive table) and c (suspended).
+// changing returns command lines that change something, on the devices a (live), b (with
+// an inactive table) and c (suspended).
 func changing() []string {
 	return []string{
 		"dmsetup create d --table '0 8 zero'", "dmsetup create d --notable", "dmsetup create --concise 'd,,,,0 8 zero;e,,,,0 8 error'",
@@ -105,7 +105,7 @@ func testDryRuns(t *testing.T, w *world) {
 	}
 }
 
-// decoded is what every document has.
+// decoded is what all documents have in common.
 type decoded struct {
 	Schema string            `json:"schema"`
 	Result []json.RawMessage `json:"result"`
@@ -166,8 +166,8 @@ func testJSON(t *testing.T, w *world) {
 	}
 }
 
-// testCheck holds check against the kernel: what it lets pass is loaded, what
-// it refuses is refused, and the reason is the kernel's own.
+// testCheck compares check with the kernel: what it accepts can be loaded, what it
+// refuses is refused, for the kernel's own reason.
 func testCheck(t *testing.T, w *world) {
 	w.do("dmsetup create a --notable")
 	for _, table := range []string{
@@ -235,7 +235,7 @@ func testExitCodes(t *testing.T, w *world) {
 	}
 }
 
-// testReasons holds the lines below a refusal.
+// testReasons checks the lines below a refusal.
 func testReasons(t *testing.T, w *world) {
 	w.do("dmsetup create a --table '0 64 linear 1:0 0'")
 	w.do("dmsetup create b --table '0 8 linear MAJ:0 0'")
@@ -262,8 +262,8 @@ func testReasons(t *testing.T, w *world) {
 	}
 }
 
-// testRestore dumps devices whose names are in the wrong order, and makes them
-// again from that.
+// testRestore dumps devices whose names are in the wrong order, and recreates them from
+// the dump.
 func testRestore(t *testing.T, w *world) {
 	w.do("dmsetup create z -u base --table '0 1024 linear 1:0 0'")
 	w.do("dmsetup create m --table '0 512 linear MAJ:0 0'")
@@ -305,7 +305,7 @@ func testEvents(t *testing.T, w *world) {
 		t.Helper()
 		var e eventJSON
 		err := dec.Decode(&e)
-		for err == nil && e.Event == "event" { // a rename is one for the targets too
+		for err == nil && e.Event == "event" { // the targets regard a rename as an event too
 			err = dec.Decode(&e)
 		}
 		if err != nil || e.Event != event || e.Name != name || e.Schema != "mdkit.dmsetup.events/1" {
@@ -327,7 +327,7 @@ func testEvents(t *testing.T, w *world) {
 	}
 }
 
-// testUdevTimeout makes udev seem to run, which never answers.
+// testUdevTimeout makes it look as if udev were running, which then never answers.
 func testUdevTimeout(t *testing.T, w *world) {
 	w.do("mkdir /run/udev")
 	w.do("file /run/udev/control x")
@@ -344,7 +344,7 @@ func testUdevTimeout(t *testing.T, w *world) {
 	}
 }
 
-// joinedCookie is a cookie that a command has joined.
+// joinedCookie makes a cookie that a command joins, and returns it.
 func joinedCookie(t *testing.T, w *world) string {
 	t.Helper()
 	cookie := strings.TrimSpace(w.do("dmsetup udevcreatecookie").out)
@@ -352,7 +352,7 @@ func joinedCookie(t *testing.T, w *world) string {
 	return cookie
 }
 
-// testInterrupted gives up waiting for a udev that never answers.
+// testInterrupted interrupts the wait for a udev that never answers.
 func testInterrupted(t *testing.T, w *world) {
 	w.do("mkdir /run/udev")
 	w.do("file /run/udev/control x")

@@ -9,7 +9,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
-// statsCommand is a subcommand that needs no device: help or version.
+// statsCommand returns a subcommand that needs no device: help or version.
 func (p *program) statsCommand(name string) *command {
 	run := (*program).version
 	if name == "help" {
@@ -21,7 +21,7 @@ func (p *program) statsCommand(name string) *command {
 	return &command{name: name, most: -1, run: run}
 }
 
-// statsHelp is the subcommand help, which always lists the columns too.
+// statsHelp is the subcommand help, which always lists the columns as well.
 func (p *program) statsHelp(_ context.Context, c dmtask.Call) error {
 	p.sayUsage()
 	p.report = nil
@@ -54,7 +54,7 @@ func (p *program) stats(ctx context.Context, c dmtask.Call) error {
 		return p.statsList(ctx, c)
 	}
 	if c.Sub != "update_filemap" {
-		p.report = nil // it has nothing to do with columns
+		p.report = nil // it does not use columns
 	}
 	return sub.Run(p.statistics, ctx, c)
 }
@@ -69,12 +69,12 @@ func (r *reports) statsList(ctx context.Context, c dmtask.Call) error {
 	}
 	err := r.Complain(r.info(ctx, c))
 	if err != nil {
-		r.report = nil // rows of other devices are lost with it
+		r.report = nil // the original also loses the rows of other devices
 	}
 	return err
 }
 
-// statsJSON makes the report in rows of --json.
+// statsJSON shows the report as rows of --json.
 func (r *reports) statsJSON(ctx context.Context, c dmtask.Call) error {
 	o := r.reportOptions(c)
 	if r.All(c) {
@@ -106,8 +106,8 @@ func (r *reports) statsJSON(ctx context.Context, c dmtask.Call) error {
 	return err
 }
 
-// statsRows adds a device to the report, once for each of its regions where
-// the columns are about those.
+// statsRows adds a device to the report, once for each of its regions if the columns are
+// about regions.
 func (r *reports) statsRows(o *object) error {
 	sections := r.report.Sections()
 	if sections&(dmstats.SectionCounters|dmstats.SectionRegions) == 0 {
@@ -127,7 +127,7 @@ func (r *reports) statsRows(o *object) error {
 	return nil
 }
 
-// statsColumns are the columns of dmstats.
+// statsColumns returns the columns of dmstats.
 func statsColumns() []report.Field[*object] {
 	var fields []report.Field[*object]
 	for _, f := range dmstats.Fields() {

@@ -14,15 +14,15 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// statuses lists devices and shows their tables and what their targets do.
+// statuses lists devices and shows their tables and the status of their targets.
 type statuses struct {
 	*nodes
 	naming  naming // how deps and ls name devices
 	concise bool   // table --concise has begun its line
 }
 
-// status is the commands status, table and measure, and ls where --target or
-// --exec is given: what the targets of devices are or do.
+// status is the commands status, table and measure, and also ls with --target or --exec:
+// it shows the targets of devices, or their state.
 func (s *statuses) status(ctx context.Context, c dmtask.Call) error {
 	if !s.All(c) {
 		return s.statusOf(ctx, c)
@@ -80,7 +80,7 @@ func (s *statuses) statusOf(ctx context.Context, c dmtask.Call) error {
 	return s.execute(ctx, name)
 }
 
-// executes says whether --exec asks for a command to be run.
+// executes reports whether --exec gives a command to run.
 func (s *statuses) executes() bool { return s.Line.Has(dmopt.Exec) }
 
 // targetsView shows the targets of one device.
@@ -89,11 +89,11 @@ type targetsView struct {
 	c    dmtask.Call
 	info *dm.Info
 	name string
-	hide bool // keys
+	hide bool // do not show keys
 }
 
-// show shows the targets that are asked for, and says whether there was one. A
-// device without targets counts as one if no type is asked for.
+// show shows the selected targets, and returns whether there were any. A device without
+// targets counts as having one if no type is requested.
 func (v *targetsView) show(ctx context.Context, targets []dm.Target) (bool, error) {
 	s := v.s
 	wanted, only := s.Line.Text[dmopt.Target], s.Line.Has(dmopt.Target)
@@ -154,7 +154,7 @@ func (v *targetsView) text(ctx context.Context, targets []dm.Target) error {
 	return failed
 }
 
-// concise adds the device to the one line of table --concise.
+// concise adds the device to the single line of table --concise.
 func (v *targetsView) concise(targets []dm.Target) {
 	s := v.s
 	if s.concise {
@@ -170,7 +170,7 @@ func (v *targetsView) concise(targets []dm.Target) {
 	s.Out.WriteString(grammar.FormatConcise([]grammar.Device{d}))
 }
 
-// params are a target's parameters, without keys unless they are asked for.
+// params returns a target's parameters, without keys unless they are requested.
 func (v *targetsView) params(t dm.Target) string {
 	if !v.hide {
 		return t.Params
@@ -213,11 +213,11 @@ func (s *statuses) deps(ctx context.Context, c dmtask.Call) error {
 	if c.Multiple && s.Line.Has(dmopt.Verbose) {
 		fmt.Fprintln(s.Out)
 	}
-	_ = failed // the original goes on
+	_ = failed // the original continues
 	return nil
 }
 
-// naming is how deps and ls name a device besides its number.
+// naming is how deps and ls name a device, besides its number.
 type naming int
 
 const (
@@ -226,7 +226,7 @@ const (
 	byMapName                 // the name of a mapped device
 )
 
-// deviceName names a device as -o asks, unless that is by number.
+// deviceName returns the name of a device in the form of -o, unless that is its number.
 func (s *statuses) deviceName(n dm.Number) (string, bool) {
 	switch s.naming {
 	case byBlockName:
@@ -237,7 +237,7 @@ func (s *statuses) deviceName(n dm.Number) (string, bool) {
 	return "", false
 }
 
-// readOptions reads -o where it is not the columns of a report.
+// readOptions reads -o when it does not list the columns of a report.
 func (s *statuses) readOptions() error {
 	a := s.Line
 	options := a.Text[dmopt.Options]

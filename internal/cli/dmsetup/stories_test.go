@@ -1,7 +1,7 @@
 package dmsetup
 
-// stories are told by both programs. ram0 to ram3 are 1:0 to 1:3, of 16384
-// sectors each; there is no udev unless a story makes its control socket.
+// stories are run by both programs. ram0 to ram3 are 1:0 to 1:3, of 16384 sectors each;
+// there is no udev unless a story makes its control socket.
 func stories() []story {
 	const (
 		create = "dmsetup create "
@@ -366,5 +366,5 @@ func stories() []story {
 	}
 }
 
-// fifty is a part of long names.
+// fifty is part of long names.
 const fifty = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwx"

@@ -11,10 +11,10 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// trees knows which device stands on which.
+// trees knows which device uses which.
 type trees struct {
 	*dmtask.Devices
-	devices *mapper.Tree // nil until it has been asked
+	devices *mapper.Tree // nil until it has been read
 	style   treeStyle    // how ls --tree draws
 }
 
@@ -31,8 +31,8 @@ func (t *trees) drawTree() error {
 	return errors.Join(failed, draw(t.devices, t.Out, t.style))
 }
 
-// wholeTree reads who stands on whom, once. What it found before a failure is
-// there all the same.
+// wholeTree reads which device uses which, once. If it fails, what it found before is
+// available nevertheless.
 func (t *trees) wholeTree() error {
 	if t.devices != nil {
 		return nil
@@ -54,8 +54,9 @@ func (t *trees) wholeTree() error {
 	return failed
 }
 
-// asker asks for devices by number. refuse says what the refusal of a question,
-// which has been said, means; nil if that says it all.
+// asker returns a function that looks devices up by number. refuse returns the error for
+// a failed look-up, which has been reported; refuse is nil if the original error is
+// enough.
 func (t *trees) asker(refuse func(n dm.Number) error) mapper.Asker {
 	return func(n dm.Number) (*dm.Info, []dm.Number, error) {
 		i, deps, err := t.AskDeps(dmtask.Device{Num: n, ByNum: true}, false)
@@ -76,7 +77,7 @@ func (t *trees) treeJSON() []any {
 	return rows
 }
 
-// ways are where a tree is shown from, and how it goes on from there.
+// ways returns where a tree starts, and how it goes on from there.
 func ways(t *mapper.Tree, upward bool) (top []*mapper.TreeNode, below func(*mapper.TreeNode) []*mapper.TreeNode) {
 	if upward {
 		return t.Bottom(), t.Users

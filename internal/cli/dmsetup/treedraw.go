@@ -14,11 +14,11 @@ import (
 	"golang.org/x/term"
 )
 
-// symbols are the pieces of which the lines of a tree are made.
+// symbols are the pieces from which the lines of a tree are made.
 type symbols struct {
 	empty, branch, vertical, last string // two columns each
 	single, first                 string // three columns, in compact drawings
-	graphic                       bool   // has escapes: the width of the terminal is not asked for
+	graphic                       bool   // has escapes: do not ask for the width of the terminal
 }
 
 func asciiSymbols() symbols {

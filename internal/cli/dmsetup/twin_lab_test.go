@@ -22,9 +22,9 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// TestTwins tells each story of stories twice from the same start, once by
-// Debian's dmsetup and once by ours, and lets nothing differ: exit codes, both
-// streams, the devices and their tables, and the nodes in /dev/mapper.
+// TestTwins runs each of stories twice from the same start, once with Debian's dmsetup
+// and once with ours, and allows no difference: exit codes, both streams, the devices
+// and their tables, and the nodes in /dev/mapper.
 func TestTwins(t *testing.T) {
 	var cases []lab.Case
 	for _, st := range lab.Sample(t, stories(), 12) {
@@ -45,14 +45,14 @@ func labModules() []string {
 	}
 }
 
-// story is a list of steps. Those that are command lines of dmsetup are
-// compared; see step for the others.
+// story is a list of steps. The results of command lines of dmsetup are compared; see
+// step for other steps.
 type story struct {
 	name  string
 	lines []string
 }
 
-// outcome is what a command line has done.
+// outcome is the result of a command line.
 type outcome struct {
 	line, out, err string
 	code           int
@@ -63,14 +63,14 @@ func (o outcome) String() string {
 	return fmt.Sprintf("$ %s\nexit code %d\nstdout:\n%sstderr:\n%sstate:\n%s", o.line, o.code, o.out, o.err, o.state)
 }
 
-// extras are lines that ours adds: the kernel's words, holders, and what else
-// there is to know.
+// extras are lines that only ours prints: the kernel's messages, holders, and other
+// information.
 var extras = regexp.MustCompile(`(?m)^  .*\n`)
 
-// late is what a busy machine makes of reports at intervals.
+// late is a warning that a busy machine causes in reports at intervals.
 var late = regexp.MustCompile(`(?m)^WARNING: Try increasing --interval .*\n`)
 
-// trimmed is standard error without what ours adds.
+// trimmed returns standard error without the lines that only ours prints.
 func trimmed(s string) string {
 	if strings.Contains(s, "Usage:") {
 		return strings.Replace(s, usageAdded(), "", 1)
@@ -93,7 +93,7 @@ func (st story) run(t *testing.T) {
 	}
 }
 
-// runner runs one command line: the words, and what standard input holds.
+// runner runs one command line with the given words and standard input.
 type runner func(t *testing.T, words []string, in string) outcome
 
 func (st story) tell(t *testing.T, run runner) (told []outcome) {
@@ -114,14 +114,14 @@ func (st story) tell(t *testing.T, run runner) (told []outcome) {
 	return told
 }
 
-// world is what the steps of a story work on.
+// world is what the steps of a story work with.
 type world struct {
 	t    *testing.T
 	held []*os.File
 }
 
-// release closes what is held, and waits for devices to go that were to be
-// removed then: the kernel does that on its own time.
+// release closes what is held open, and waits until devices whose removal was deferred
+// are gone: the kernel removes them in the background.
 func (w *world) release() {
 	t := w.t
 	t.Helper()
@@ -212,7 +212,7 @@ func (w *world) step(line string, run runner) (outcome, bool) {
 	return outcome{}, false
 }
 
-// shellWords splits a line at blanks outside of single quotes.
+// shellWords splits a line at blanks outside single quotes.
 func shellWords(line string) []string {
 	var words []string
 	var b strings.Builder
@@ -237,7 +237,7 @@ func shellWords(line string) []string {
 	return words
 }
 
-// peers runs Debian's program. devmap_name is dmsetup by another name.
+// peers runs Debian's program. devmap_name is dmsetup under another name.
 func peers(t *testing.T, words []string, in string) outcome {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -279,8 +279,8 @@ func reset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range list { // a suspended device may be held by who waits for it
-			c.Resume(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.ResumeOptions{}) //nolint:errcheck // tried again
+		for _, e := range list { // a program that waits may hold a suspended device
+			c.Resume(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.ResumeOptions{}) //nolint:errcheck // done again in the next round
 		}
 		if len(list) > 0 {
 			return fmt.Sprintf("%v to be removed", list)
@@ -295,7 +295,7 @@ func reset(t *testing.T) {
 	}
 	os.RemoveAll("/run/udev")
 	rams, _ := filepath.Glob("/dev/ram*")
-	for _, path := range rams { // what a thin pool or an integrity device finds there matters
+	for _, path := range rams { // a thin pool or an integrity device depends on what it finds there
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err == nil {
 			_, err = f.Write(make([]byte, 64<<10))
@@ -310,8 +310,8 @@ func reset(t *testing.T) {
 	}
 }
 
-// state is everything that there is of devices: what the kernel says of each,
-// its tables, and the nodes.
+// state returns everything about devices: what the kernel says about each, its tables,
+// and the nodes.
 func state(t *testing.T) string {
 	t.Helper()
 	c, err := dm.Open()

@@ -14,20 +14,20 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// A cookie is a key of a semaphore, of which the upper half is always this; in
-// a uevent flags for udev's rules are there instead.
+// A cookie is the key of a semaphore, with this value in its upper half; in a uevent,
+// flags for udev's rules are in its place.
 const (
 	cookieMagic = 0x0D4D
 	cookieBase  = 0xFFFF
 )
 
-// udevFlagName is the name that udev's rules know a flag by.
+// udevFlagName returns the name of a flag in udev's rules.
 func udevFlagName(bit int) string {
 	names := []string{
 		"DISABLE_DM_RULES", "DISABLE_SUBSYSTEM_RULES", "DISABLE_DISK_RULES", "DISABLE_OTHER_RULES",
 		"LOW_PRIORITY", "DISABLE_LIBRARY_FALLBACK", "PRIMARY_SOURCE",
 	}
-	const own = 8 // bits below are device-mapper's, those above a subsystem's
+	const own = 8 // lower bits belong to the device mapper, the others to a subsystem
 	switch {
 	case bit < len(names):
 		return "DM_UDEV_" + names[bit] + "_FLAG"
@@ -37,14 +37,14 @@ func udevFlagName(bit int) string {
 	return fmt.Sprintf("DM_SUBSYSTEM_UDEV_FLAG%d", bit-own)
 }
 
-// cookies gets along with udev: by the semaphores that udev is waited for with,
-// of which a cookie is the key.
+// cookies works with udev by means of the semaphores for waiting for it; a cookie is the
+// key of one.
 type cookies struct {
 	*dmtask.Devices
 	cookie uint32 // the transaction to join, 0 for none
 }
 
-// cookieWord reads a cookie of the command line.
+// cookieWord parses a cookie on the command line.
 func (k *cookies) cookieWord(word string) (uint32, error) {
 	cookie, err := dmopt.CookieValue(word)
 	if err != nil {
@@ -73,7 +73,8 @@ func (k *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// udevComplete is the command udevcomplete, which udev's rules call in the end.
+// udevComplete is the command udevcomplete, which is the last thing that udev's rules
+// do.
 func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
 	cookie, err := k.cookieWord(c.Args[0])
 	if err != nil {
@@ -84,7 +85,7 @@ func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
 	}
 	base := cookie & cookieBase
 	if base == 0 || !k.synchronises() {
-		return nil // nobody waits
+		return nil // nobody is waiting
 	}
 	key := base | cookieMagic<<16
 	if k.Line.Has(dmopt.DryRun) {
@@ -94,7 +95,7 @@ func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
 	return k.cookieError(mapper.CompleteCookie(key), key)
 }
 
-// cookiePrefix refuses what is no key of a cookie.
+// cookiePrefix refuses a value that is not the key of a cookie.
 func (k *cookies) cookiePrefix(cookie uint32) error {
 	if cookie>>16 == cookieMagic {
 		return nil
@@ -103,7 +104,7 @@ func (k *cookies) cookiePrefix(cookie uint32) error {
 		cookie, cookie)
 }
 
-// cookieError words the failure of something about a cookie.
+// cookieError returns an error about a cookie in the words of the original.
 func (k *cookies) cookieError(err error, key uint32) error {
 	if errors.Is(err, mapper.ErrNoCookie) {
 		return k.Complain(&dmopt.UsageError{Lines: []string{fmt.Sprintf(
@@ -112,8 +113,8 @@ func (k *cookies) cookieError(err error, key uint32) error {
 	return err
 }
 
-// udevCreateCookie is the command udevcreatecookie. Where udev does not run
-// there is nothing to join, and it says nothing.
+// udevCreateCookie is the command udevcreatecookie. If udev is not running there is
+// nothing to join, and it prints nothing.
 func (k *cookies) udevCreateCookie(context.Context, dmtask.Call) error {
 	if !k.synchronises() {
 		return nil
@@ -161,8 +162,7 @@ func (k *cookies) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
 	return k.cookieError(mapper.ReleaseCookie(ctx, k.cookie, k.Line.Timeout), k.cookie)
 }
 
-// udevCompleteAll is the command udevcomplete_all: it removes cookies, and asks
-// before.
+// udevCompleteAll is the command udevcomplete_all: it removes cookies, after asking.
 func (k *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 	age := 0
 	if word, ok := c.First(); ok {
@@ -199,8 +199,8 @@ func (k *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// confirm asks until it hears y or n, on standard output. The end of the input
-// is a no.
+// confirm asks on standard output until the answer is y or n. The end of the input
+// counts as n.
 func (k *cookies) confirm(question string) bool {
 	in := bufio.NewReader(k.Std.In)
 	for {
@@ -261,8 +261,8 @@ type completedJSON struct {
 	Skipped int `json:"skipped"`
 }
 
-// udevFlags tells udev's rules what the options ask for. Without --verifyudev
-// nodes are left to udev alone, as long as they are where udev makes them.
+// udevFlags returns what the options say to udev's rules. Without --verifyudev, only
+// udev makes nodes, provided that they are in its folder.
 func (k *cookies) udevFlags() mapper.UdevFlags {
 	var f mapper.UdevFlags
 	if k.Line.Has(dmopt.NoUdevRules) {
@@ -278,12 +278,12 @@ func (k *cookies) udevFlags() mapper.UdevFlags {
 	return f
 }
 
-// synchronises says whether udev is to be waited for.
+// synchronises reports whether to wait for udev.
 func (k *cookies) synchronises() bool {
 	return !k.NoUdev && !k.Line.Has(dmopt.NoUdevSync) && mapper.UdevRunning()
 }
 
-// checkCookie refuses to join a transaction that there is not.
+// checkCookie refuses to join a transaction that does not exist.
 func (k *cookies) checkCookie() error {
 	if k.cookie == 0 {
 		return nil
@@ -298,8 +298,8 @@ func (k *cookies) checkCookie() error {
 	return err
 }
 
-// joinCookie takes the cookie of a transaction from the environment, if no
-// option names one.
+// joinCookie takes the cookie of a transaction from the environment, unless an option
+// gives one.
 func (k *cookies) joinCookie() {
 	k.cookie = k.Line.Cookie
 	if k.cookie != 0 || k.Environment.Cookie == "" {

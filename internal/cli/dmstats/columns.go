@@ -10,14 +10,13 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/report"
 )
 
-// Sections of the report that dmstats fills; those of dmsetup come before.
+// Sections of the report that dmstats fills; those of dmsetup have lower numbers.
 const (
 	SectionCounters report.Sections = 1 << (5 + iota)
 	SectionRegions
 )
 
-// Fields are the columns of regions, areas and groups in the order of the
-// original.
+// Fields returns the columns of regions, areas and groups in the order of the original.
 func Fields() []report.Field[*Row] {
 	return slices.Concat(counterColumns(), metricColumns(), histogramColumns(), timeColumns(), regionColumns())
 }
@@ -32,17 +31,17 @@ func column(section report.Sections, kind report.Kind, heading string, width int
 	}
 }
 
-// metrics are the rates of a row.
+// metrics returns the rates of a row.
 func (r *Row) metrics() table.Metrics {
 	return table.Metrics{Counters: r.Counters(), Interval: r.interval}
 }
 
-// size is a column's size of n sectors.
+// size returns the cell of a size of n sectors.
 func (r *Row) size(n uint64) report.Value {
 	return report.Sectors(r.units.Format(n), float64(n))
 }
 
-// counterColumns are the kernel's counters.
+// counterColumns returns the columns of the kernel's counters.
 func counterColumns() []report.Field[*Row] {
 	col := func(heading string, width int, id, help string, get func(c table.Counters) uint64) report.Field[*Row] {
 		return column(SectionCounters, report.Number, heading, width, id, help, func(r *Row) report.Value {
@@ -66,10 +65,10 @@ func counterColumns() []report.Field[*Row] {
 	}
 }
 
-// real2 is a cell of a real number with two digits.
+// real2 returns the cell of a real number with two decimal places.
 func real2(n float64) report.Value { return report.Real(strconv.FormatFloat(n, 'f', 2, 64), n) }
 
-// metricColumns are what follows from the counters and the interval.
+// metricColumns returns the columns computed from the counters and the interval.
 func metricColumns() []report.Field[*Row] {
 	col := func(heading string, width int, id, help string, get func(m table.Metrics) float64) report.Field[*Row] {
 		return column(SectionCounters, report.Number, heading, width, id, help, func(r *Row) report.Value {
@@ -103,7 +102,7 @@ func metricColumns() []report.Field[*Row] {
 	}
 }
 
-// histogramColumns are the histograms with their counts.
+// histogramColumns returns the histograms with their counts.
 func histogramColumns() []report.Field[*Row] {
 	col := func(heading string, width int, id, help string, want table.Show) report.Field[*Row] {
 		return column(SectionCounters, report.String, heading, width, id, help, func(r *Row) report.Value { return r.histogram(want) })
@@ -121,7 +120,7 @@ func histogramColumns() []report.Field[*Row] {
 	}
 }
 
-// histogram writes the row's histogram; nothing if there is none.
+// histogram returns the cell of the row's histogram, which is empty if there is none.
 func (r *Row) histogram(want table.Show) report.Value {
 	h, ok := r.Histogram()
 	if !ok {
@@ -131,7 +130,7 @@ func (r *Row) histogram(want table.Show) report.Value {
 	return report.Text(h.Format(want))
 }
 
-// timeColumns are the length of the interval.
+// timeColumns returns the columns with the length of the interval.
 func timeColumns() []report.Field[*Row] {
 	return []report.Field[*Row]{
 		column(SectionCounters, report.Number, "IntervalNs", 10, "interval_ns", "Sampling interval in nanoseconds.",
@@ -143,9 +142,9 @@ func timeColumns() []report.Field[*Row] {
 	}
 }
 
-// place is where an area is, in sectors. The original adds a flag to the
-// number of a whole region's area; what is left of it when sectors become bytes
-// is mostly nothing, but it shows.
+// place returns the cell of an area's position, in sectors. The original adds a flag to
+// the number of a whole region's area; converting sectors to bytes mostly shifts it out,
+// but it can show.
 func (r *Row) place(from uint64) report.Value {
 	switch {
 	case r.Kind == table.KindArea:
@@ -157,7 +156,7 @@ func (r *Row) place(from uint64) report.Value {
 	return r.size(from)
 }
 
-// regionColumns describe regions, areas and groups.
+// regionColumns returns the columns that describe regions, areas and groups.
 func regionColumns() []report.Field[*Row] {
 	col := func(kind report.Kind, heading string, width int, id, help string, get func(*Row) report.Value) report.Field[*Row] {
 		return column(SectionRegions, kind, heading, width, id, help, get)
@@ -227,7 +226,7 @@ func regionColumns() []report.Field[*Row] {
 	}
 }
 
-// precise is the cell of the column of that name.
+// precise returns the cell of the column of that name.
 func precise(yes bool) report.Value {
 	if yes {
 		return report.Int(1)

@@ -10,16 +10,16 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 )
 
-// A Command is a subcommand of stats. dmsetup itself runs those without Run:
-// they are about the columns of its report, or about the driver.
+// A Command is a subcommand of stats. Those without Run are run by dmsetup itself: they
+// are about the columns of its report, or about the driver.
 type Command struct {
 	Name string
 	Help string // how usage shows its arguments
 	Run  func(s *Statistics, ctx context.Context, c dmtask.Call) error
 }
 
-// Commands are the subcommands of stats in the order of the original,
-// which lists create twice: for devices and for files.
+// Commands returns the subcommands of stats in the order of the original, which lists
+// create twice: for devices and for files.
 func Commands() []Command {
 	const (
 		allPrograms = "[--allprograms|--programid id] "
@@ -53,7 +53,7 @@ func Commands() []Command {
 	}
 }
 
-// Usage is the usage of dmstats.
+// Usage returns the usage of dmstats.
 func Usage(f dmopt.Face) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `Usage:
@@ -78,7 +78,7 @@ func Usage(f dmopt.Face) string {
 	return b.String()
 }
 
-// Named finds a subcommand.
+// Named returns the subcommand with that name.
 func Named(name string) (Command, bool) {
 	all := Commands()
 	i := slices.IndexFunc(all, func(c Command) bool { return c.Name == name })

@@ -18,10 +18,10 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// files makes regions of the parts of a file, and follows the file.
+// files makes regions for the parts of a file, and follows the file.
 type files struct{ *regions }
 
-// fileOptions refuses the options that have no sense with files.
+// fileOptions refuses the options that make no sense with files.
 func (fs *files) fileOptions() error {
 	a := fs.Line
 	switch {
@@ -41,7 +41,7 @@ func (fs *files) fileOptions() error {
 	return nil
 }
 
-// followMode reads --follow; false with --nomonitor.
+// followMode parses --follow. It returns false with --nomonitor.
 func (fs *files) followMode() (path, follow bool, err error) {
 	a := fs.Line
 	if a.Has(dmopt.NoMonitor) || a.Has(dmopt.NoGroup) {
@@ -57,15 +57,15 @@ func (fs *files) followMode() (path, follow bool, err error) {
 	}
 }
 
-// mappedFile is a file on a mapped device, open.
+// mappedFile is an open file on a mapped device.
 type mappedFile struct {
 	*os.File
-	given string // as the line has it
+	given string // as in the command line
 	path  string // absolute
 	dev   dmtask.Device
 }
 
-// openFile opens the file that a line names.
+// openFile opens the file that the command line names.
 func (fs *files) openFile(given, path string) (*mappedFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,7 +79,7 @@ func (fs *files) openFile(given, path string) (*mappedFile, error) {
 	return &mappedFile{File: f, given: given, path: path, dev: dmtask.Device{Num: num, ByNum: true}}, nil
 }
 
-// absolute is a path without links.
+// absolute returns a path without symbolic links.
 func (fs *files) absolute(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err == nil {
@@ -91,10 +91,10 @@ func (fs *files) absolute(path string) (string, error) {
 	return abs, nil
 }
 
-// isMapped says whether a major number is that of mapped devices.
+// isMapped reports whether a major number is that of mapped devices.
 func isMapped(major uint32) bool { return major != 0 && major == mapper.Major(sysfs.Host) }
 
-// ranges are the parts of its device that hold a file.
+// ranges returns the parts of its device that a file occupies.
 func (fs *files) ranges(f *mappedFile) ([]table.Range, error) {
 	ranges, err := stats.FileRanges(f.File, isMapped)
 	switch {
@@ -137,7 +137,7 @@ func (fs *files) createFile(ctx context.Context, c dmtask.Call) error {
 	}
 	o := stats.FileOptions{Program: fs.programOption(), Group: !a.Has(dmopt.NoGroup)}
 	if a.Has(dmopt.ProgramID) && a.Text[dmopt.ProgramID] != "" {
-		o.Program = stats.Program // the original forgets what was asked for
+		o.Program = stats.Program // the original ignores --programid here
 	}
 	if a.Has(dmopt.Bounds) {
 		if o.Bounds, err = table.ParseBounds(a.Text[dmopt.Bounds]); err != nil {
@@ -172,7 +172,7 @@ func (fs *files) createFile(ctx context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// mapFile makes the regions of a file.
+// mapFile makes the regions for a file.
 func (fs *files) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.Handle, error) {
 	failed := func() error { return fs.Refuse("Could not create regions from file %s.", f.path) }
 	ranges, err := fs.ranges(f)
@@ -202,7 +202,7 @@ func (fs *files) mapFile(f *mappedFile, o stats.FileOptions) ([]uint64, *stats.H
 	return ids, h, nil
 }
 
-// fileMapped says which regions were made for a file.
+// fileMapped reports which regions were made for a file.
 func (fs *files) fileMapped(h *stats.Handle, f *mappedFile, ids []uint64, o stats.FileOptions) {
 	if o.Group {
 		fs.done(h, change{Device: f.dev.Num.String(), Action: "created", Regions: ids, Group: &ids[0], Alias: o.Alias},
@@ -248,7 +248,7 @@ func (fs *files) updateFilemap(ctx context.Context, c dmtask.Call) error {
 	return fs.updateFile(f, group)
 }
 
-// updateFile brings the group of a file up to date once.
+// updateFile updates the group of a file once.
 func (fs *files) updateFile(f *mappedFile, group uint64) error {
 	failed := func() error { return fs.Refuse("Could not update regions from file %s", f.path) }
 	h, err := fs.open(f.dev)
@@ -281,8 +281,8 @@ func (fs *files) updateFile(f *mappedFile, group uint64) error {
 	return nil
 }
 
-// monitor starts the daemon that follows a file, or follows it itself with
-// --foreground. It returns whether that worked; in a dry run nothing follows it.
+// monitor starts the daemon that follows a file or, with --foreground, follows it
+// itself. It returns whether the file is being followed; in a dry run it is not.
 func (fs *files) monitor(ctx context.Context, f *mappedFile, group uint64, path bool) (follows bool) {
 	runner := plan.Runner{DryRun: fs.Line.Has(dmopt.DryRun)}
 	_ = runner.Do(ctx, plan.AsideStep(func(ctx context.Context) error {
@@ -309,7 +309,7 @@ func (fs *files) follow(ctx context.Context, f *mappedFile, group uint64, path b
 	return true
 }
 
-// startFilemapd starts this program as dmfilemapd, to follow a file.
+// startFilemapd starts this program as dmfilemapd, which follows a file.
 func startFilemapd(f *os.File, group uint64, path, mode string) error {
 	return stats.StartDaemon(f, []string{"dmfilemapd", strconv.Itoa(stats.DaemonFile), strconv.FormatUint(group, 10), path, mode, "1"})
 }

@@ -14,19 +14,19 @@ import (
 // filemapdUsage is the command line of dmfilemapd(8).
 const filemapdUsage = "usage: dmfilemapd <fd> <group_id> <abs_path> <mode> [<foreground>[<log_level>]]"
 
-// filemapd is a command line of dmfilemapd that has been read.
+// filemapd is a parsed command line of dmfilemapd.
 type filemapd struct {
 	fd         int
 	group      uint64
 	path       string
-	follow     bool // the path, not the file
+	follow     bool // follow the path instead of the file
 	foreground bool
 	verbose    int
 }
 
-// Filemapd is dmfilemapd: it follows a file that dmstats has mapped, open as
-// the descriptor given, until its group or the file is gone. args[0] is the name
-// the program was called by.
+// Filemapd is dmfilemapd: it follows a file that dmstats has mapped, open under the
+// given descriptor, until its group or the file is gone. args[0] is the name the program
+// was called by.
 func Filemapd(ctx context.Context, args []string, std ui.IO) int {
 	f, complaint := parseFilemapd(args[1:])
 	if complaint != "" {
@@ -72,7 +72,7 @@ func (f *filemapd) run(ctx context.Context, file *os.File, std ui.IO) error {
 	return w.Run(ctx, stats.Open(ctl, dm.ByNumber(num.Major, num.Minor)))
 }
 
-// parseFilemapd reads the arguments; complaint says what is wrong with them.
+// parseFilemapd parses the arguments; complaint says what is wrong with them.
 func parseFilemapd(args []string) (f filemapd, complaint string) {
 	if len(args) < 4 {
 		return f, "Wrong number of arguments.\n" + filemapdUsage

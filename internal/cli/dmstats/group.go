@@ -12,10 +12,10 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
 
-// groups makes groups of regions, and undoes them.
+// groups groups regions, and ungroups them.
 type groups struct{ *handles }
 
-// group makes regions a group; what is wrong or odd is said.
+// group makes a group of regions, and reports what is wrong or odd.
 func (gs *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*table.NewGroup, error) {
 	g, err := h.Group(list, alias)
 	var e *table.MemberError
@@ -34,7 +34,7 @@ func (gs *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*
 	return g, gs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
 }
 
-// memberProblem is a group that cannot be made, in the words of the original.
+// memberProblem says why a group cannot be made, in the words of the original.
 func memberProblem(e *table.MemberError) string {
 	switch e.Problem {
 	case table.NoRegions:
@@ -51,7 +51,7 @@ func memberProblem(e *table.MemberError) string {
 	return "All region histogram bounds must match exactly"
 }
 
-// ungroup removes a group; what is wrong is said.
+// ungroup removes a group, and reports what is wrong.
 func (gs *groups) ungroup(h *stats.Handle, d dmtask.Device, id uint64, regions bool) error {
 	if id > h.Table.Last() {
 		return gs.Refuse("Invalid group ID: %d", id)
@@ -98,8 +98,8 @@ func (gs *groups) groupCommand(ctx context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// calledBy is the name that the line has for the device; C's printf writes it
-// so where there is none.
+// calledBy returns the device's name in the command line; if there is none, what C's
+// printf writes.
 func calledBy(c dmtask.Call) string {
 	if name, ok := c.First(); ok {
 		return name
@@ -127,7 +127,7 @@ func (gs *groups) ungroupCommand(ctx context.Context, c dmtask.Call) error {
 	if err = gs.ungroup(h, d, id, false); err != nil {
 		_ = gs.Refuse("Could not delete group %d on %s.", id, calledBy(c))
 	}
-	// The original says so whether or not it is true.
+	// The original says this even if it is not true.
 	gs.done(h, change{Device: d.String(), Action: "ungrouped", Group: &id}, "Removed group ID %d on %s\n", id, calledBy(c))
 	return err
 }

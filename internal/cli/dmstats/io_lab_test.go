@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// openNumber opens a device past the cache, by a node of its own.
+// openNumber opens a device for direct I/O, by a node of its own.
 func openNumber(t *testing.T, n dm.Number) *os.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "node")
@@ -28,7 +28,7 @@ func openNumber(t *testing.T, n dm.Number) *os.File {
 	return f
 }
 
-// alignedBlock is 4096 bytes where O_DIRECT wants them.
+// alignedBlock returns 4096 bytes at an address suitable for O_DIRECT.
 func alignedBlock() []byte {
 	const size = 4096
 	buf := make([]byte, 2*size)
@@ -36,9 +36,8 @@ func alignedBlock() []byte {
 	return buf[off%size : off%size+size]
 }
 
-// fileSystem puts an ext4 on the device, mounted at /tmp/fs until the test is over,
-// with two files in several pieces, an empty one and a link. A second call does
-// nothing.
+// fileSystem makes an ext4 on the device, mounted at /tmp/fs until the end of the test,
+// with two files in several pieces, an empty one and a link. A second call does nothing.
 func (w *statsWorld) fileSystem(t *testing.T, name string) {
 	t.Helper()
 	if _, err := os.Stat("/tmp/fs/a"); err == nil {
@@ -66,7 +65,7 @@ func (w *statsWorld) fileSystem(t *testing.T, name string) {
 			t.Error(err)
 		}
 	})
-	for range 3 { // in turns, and written at once: neither can be in one piece
+	for range 3 { // written alternately and synced, so that neither is in one piece
 		for _, file := range []string{"/tmp/fs/a", "/tmp/fs/b"} {
 			appendSynced(t, file, bytes.Repeat([]byte{'x'}, 40<<10))
 		}

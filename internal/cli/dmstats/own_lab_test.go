@@ -20,7 +20,7 @@ func runStats(line string) (code int, out string) {
 	return code, stdout.String() + stderr.String()
 }
 
-// TestStatsOwn shows what the original does not have: documents and dry runs.
+// TestStatsOwn tests what the original does not have: documents and dry runs.
 func TestStatsOwn(t *testing.T) {
 	lab.Run(t, lab.Spec{Disks: []lab.Disk{{Size: 16 << 20}}, Modules: []string{"dm-mod", "dm-zero"}},
 		lab.Case{Name: "json", Run: statsJSONCase},
@@ -44,7 +44,7 @@ func statsJSONCase(t *testing.T, g *lab.Guest) {
 	statsDocument(t, "dmstats list --json one", `{"schema":"mdkit.dmsetup.stats/1","result":[]}`)
 }
 
-// statsDocument runs a line that must print that document.
+// statsDocument runs a command line that must print that document.
 func statsDocument(t *testing.T, line, want string) {
 	t.Helper()
 	code, out := runStats(line)

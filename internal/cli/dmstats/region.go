@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
 
-// regions makes regions, removes, clears and prints them.
+// regions makes, removes, clears and prints regions.
 type regions struct{ *groups }
 
 // createOptions refuses options that make no sense with the subcommand create.
@@ -33,7 +33,7 @@ func (rs *regions) createOptions() error {
 	return nil
 }
 
-// create makes regions of devices.
+// create makes regions on devices.
 func (rs *regions) create(ctx context.Context, c dmtask.Call) error {
 	a := rs.Line
 	if every, err := rs.every(c, true); every || err != nil {
@@ -62,7 +62,7 @@ func (rs *regions) create(ctx context.Context, c dmtask.Call) error {
 	return rs.createRegions(h, d, region)
 }
 
-// newRegion reads the options that describe a region.
+// newRegion parses the options that describe a region.
 func (rs *regions) newRegion() (c table.Create, err error) {
 	a := rs.Line
 	c = table.Create{Precise: a.Has(dmopt.Precise), Program: rs.programOption(), User: a.Text[dmopt.UserData]}
@@ -77,7 +77,7 @@ func (rs *regions) newRegion() (c table.Create, err error) {
 	case size != 0:
 		c.Step = size / sectorSize
 	case areas < 0:
-		c.Step = uint64(-areas) // the original's sign for a number of areas, turned round
+		c.Step = uint64(-areas) // like the original, which negates a number of areas to get the step
 	default:
 		c.Areas = uint64(max(areas, 1))
 	}
@@ -96,8 +96,8 @@ func (rs *regions) newRegion() (c table.Create, err error) {
 	return c, nil
 }
 
-// sizeOption reads a size: sectors, or with a unit behind it that many bytes. A
-// unit that is none does not count.
+// sizeOption parses a size: sectors, or bytes if a unit follows. An invalid unit is
+// ignored.
 func (rs *regions) sizeOption(o dmopt.Option, name string) (uint64, error) {
 	text := rs.Line.Text[o]
 	digits := strings.TrimLeft(text, dmopt.Blank)
@@ -128,7 +128,7 @@ func (rs *regions) sizeOption(o dmopt.Option, name string) (uint64, error) {
 	return value, nil
 }
 
-// createRegions makes the region, or one for each target of the device.
+// createRegions makes the region, or one region for each target of the device.
 func (rs *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.Create) error {
 	a := rs.Line
 	info, targets, err := rs.AskTargets(dmtask.TaskTable, d, dm.KindTable)
@@ -172,11 +172,11 @@ func (rs *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.
 	return rs.groupSegments(h, d, info.Name, region.Program, ids)
 }
 
-// groupSegments makes the regions of a device's targets a group.
+// groupSegments makes a group of the regions of a device's targets.
 func (rs *regions) groupSegments(h *stats.Handle, d dmtask.Device, name, program string, ids []uint64) error {
 	list := table.JoinIDs(ids)
 	if program != "" {
-		program = stats.Program // the original looks nowhere else
+		program = stats.Program // the original looks only there
 	}
 	warnings, err := h.Relist(program)
 	if err := rs.afterList(d, warnings, err); err != nil {
@@ -301,7 +301,7 @@ func (rs *regions) clear(ctx context.Context, c dmtask.Call) error {
 	return nil
 }
 
-// wantsRegions refuses a line that does not say which regions are meant.
+// wantsRegions refuses a command line that does not say which regions it is about.
 func (rs *regions) wantsRegions() error {
 	if !rs.Line.Has(dmopt.RegionID) && !rs.Line.Has(dmopt.AllRegions) {
 		return rs.Refuse("Please specify a --regionid or use --allregions.")
@@ -309,15 +309,15 @@ func (rs *regions) wantsRegions() error {
 	return nil
 }
 
-// printed is a region's counters as the kernel writes them.
+// printed is a region with its counters as the kernel writes them.
 type printed struct {
 	Device string `json:"device"`
 	Region uint64 `json:"region"`
 	Lines  string `json:"lines"`
 }
 
-// print is the subcommand print. With --allregions the original prints
-// every region twice, and so does this.
+// print is the subcommand print. With --allregions it prints every region twice, as the
+// original does.
 func (rs *regions) print(ctx context.Context, c dmtask.Call) error {
 	if err := rs.wantsRegions(); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
-// DefaultColumns sets the columns that a subcommand shows by default.
+// DefaultColumns sets the default columns of a subcommand.
 func DefaultColumns(a *dmopt.Line, o *report.Options) {
 	const (
 		device   = "statsname,group_id,region_id,obj_type"

@@ -19,15 +19,15 @@ type readings struct {
 	sampling sampling
 }
 
-// sampling is how long the counters have been counting when they are read. The
-// first time nobody knows, and the interval asked for is taken.
+// sampling measures the time over which the counters were counting when they are read.
+// For the first reading that is not known, and the requested interval is used.
 type sampling struct {
 	last  uint64 // nanoseconds between the last two readings
 	since time.Time
-	fresh bool // the first reading of a report is still to come
+	fresh bool // a report has not been read yet
 }
 
-// took notes that counters have been read just now.
+// took records that the counters have just been read.
 func (p *sampling) took(every time.Duration) {
 	now := time.Now()
 	delta := uint64(every)
@@ -41,16 +41,16 @@ func (p *sampling) took(every time.Duration) {
 	}
 }
 
-// Row is an object of the statistics of a device.
+// Row is an object in the statistics of a device: a region, an area or a group.
 type Row struct {
 	table.Object
 	device   string // name
 	interval uint64 // nanoseconds
 	units    report.Units
-	show     table.Show // of histograms
+	show     table.Show // what to show of histograms
 }
 
-// walk says which objects are shown.
+// walk returns which objects to show.
 func walk(a *dmopt.Line) table.Walk {
 	w := table.Walk{Areas: a.Has(dmopt.Area), Regions: a.Has(dmopt.Region), Groups: a.Has(dmopt.Group)}
 	chosen := w.Areas || w.Regions || w.Groups
@@ -64,8 +64,9 @@ func walk(a *dmopt.Line) table.Walk {
 	return w
 }
 
-// Rows are the objects of a device's statistics that the options ask for.
-// Columns of counters have them read and cleared. Nothing to show is no rows.
+// Rows returns the objects in a device's statistics that the options ask for. If there
+// are columns of counters, it reads and clears the counters. If there is nothing to
+// show, there are no rows.
 func (rd *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row], error) {
 	h, err := rd.read(dmtask.Device{Num: info.Number, ByNum: true}, sections)
 	if err != nil || h == nil {
@@ -90,8 +91,8 @@ func (rd *readings) Rows(info *dm.Info, sections report.Sections) (iter.Seq[*Row
 // Again says that the next report begins.
 func (rd *readings) Again() { rd.sampling.fresh = true }
 
-// read lists a device's regions and, where columns show them, reads
-// and clears the counters; nil if there is nothing to show.
+// read lists a device's regions and, if columns show them, reads and clears the
+// counters. It returns nil if there is nothing to show.
 func (rd *readings) read(d dmtask.Device, sections report.Sections) (*stats.Handle, error) {
 	a := rd.Line
 	program := stats.Program
@@ -131,7 +132,7 @@ func (rd *readings) read(d dmtask.Device, sections report.Sections) (*stats.Hand
 	return h, nil
 }
 
-// subcommand is the word behind stats, empty for a command that is not stats.
+// subcommand returns the word after stats, or "" if the command is not stats.
 func subcommand(a *dmopt.Line) string {
 	if !a.Face.Stats() || len(a.Words) == 0 {
 		return ""

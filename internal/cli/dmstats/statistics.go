@@ -11,29 +11,29 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper/stats"
 )
 
-// Statistics are the subcommands of stats.
+// Statistics implements the subcommands of stats.
 type Statistics struct {
 	*files
 	*readings
 }
 
-// New gives the statistics of the devices that a command line names.
+// New returns the Statistics of the devices that a command line names.
 func New(devices *dmtask.Devices) *Statistics {
 	h := &handles{devices}
 	return &Statistics{files: &files{&regions{&groups{h}}}, readings: &readings{handles: h}}
 }
 
-// sectorSize turns sectors into bytes.
+// sectorSize is the size of a sector in bytes.
 const sectorSize = 512
 
-// handles opens the statistics of devices, and says what comes of it.
+// handles opens the statistics of devices, and reports the results.
 type handles struct{ *dmtask.Devices }
 
-// unsigned is an option's number as the original takes it for a region.
+// unsigned converts an option's number as the original does for regions.
 func (hs *handles) unsigned(o dmopt.Option) uint64 { return uint64(int64(hs.Line.Number[o])) }
 
-// every says whether a subcommand is for all devices: none is named. If needsAll
-// is set, --alldevices has to say so too.
+// every reports whether a subcommand is for all devices because none is named. If
+// needsAll is set, that also requires --alldevices.
 func (hs *handles) every(c dmtask.Call, needsAll bool) (every bool, err error) {
 	if !hs.All(c) {
 		return false, nil
@@ -64,8 +64,8 @@ func (hs *handles) open(d dmtask.Device) (*stats.Handle, error) {
 	return h, nil
 }
 
-// listed is openNamed with the regions of a program listed; an empty program
-// is all of them.
+// listed is openNamed, followed by listing the regions of a program, or all regions if
+// program is "".
 func (hs *handles) listed(c dmtask.Call, program string) (*stats.Handle, dmtask.Device, error) {
 	h, d, err := hs.openNamed(c)
 	if err == nil {
@@ -74,14 +74,14 @@ func (hs *handles) listed(c dmtask.Call, program string) (*stats.Handle, dmtask.
 	return h, d, err
 }
 
-// listRegions lists the regions and says what is odd about them.
+// listRegions lists the regions and reports what is odd about them.
 func (hs *handles) listRegions(h *stats.Handle, d dmtask.Device, program string) error {
 	warnings, err := h.List(program)
 	return hs.afterList(d, warnings, err)
 }
 
-// afterList says what is odd about the regions that were listed, and why they
-// were not.
+// afterList reports what is odd about the listed regions, or why they could not be
+// listed.
 func (hs *handles) afterList(d dmtask.Device, warnings []error, err error) error {
 	for _, w := range warnings {
 		hs.regionWarning(w)
@@ -109,7 +109,7 @@ func (hs *handles) regionWarning(w error) {
 	}
 }
 
-// showPlanned shows what a dry run would have sent.
+// showPlanned shows the messages that a dry run would have sent.
 func (hs *handles) showPlanned(h *stats.Handle, d dmtask.Device) {
 	o := h.Outcome()
 	if o.Applied {
@@ -121,18 +121,18 @@ func (hs *handles) showPlanned(h *stats.Handle, d dmtask.Device) {
 	hs.ShowSteps(d.String(), o.Messages...)
 }
 
-// change is what --json says of a change of the statistics.
+// change is what --json shows about a change to the statistics.
 type change struct {
 	Device  string   `json:"device"`
 	Action  string   `json:"action"` // created, deleted, cleared, grouped, ungrouped, updated
 	Regions []uint64 `json:"regions"`
 	Group   *uint64  `json:"group,omitempty"`
 	Alias   string   `json:"alias,omitempty"`
-	Areas   uint64   `json:"areas,omitempty"` // of each region
+	Areas   uint64   `json:"areas,omitempty"` // in each region
 }
 
-// done says what was done: in text, or as a row of --json. In a dry run it says
-// nothing: what would be sent has been shown.
+// done reports what was done, in text or as a row of --json. In a dry run it reports
+// nothing: the messages have been shown.
 func (hs *handles) done(h *stats.Handle, d change, format string, args ...any) {
 	switch {
 	case !h.Outcome().Applied:
@@ -146,7 +146,7 @@ func (hs *handles) done(h *stats.Handle, d change, format string, args ...any) {
 	}
 }
 
-// regionFailed says why a region could not be deleted.
+// regionFailed reports why a region could not be deleted.
 func (hs *handles) regionFailed(d dmtask.Device, err error) {
 	var left *stats.GroupLeft
 	if errors.As(err, &left) {
@@ -167,7 +167,7 @@ func (hs *handles) regionFailed(d dmtask.Device, err error) {
 	}
 }
 
-// createFailed is the error of a region that could not be made.
+// createFailed returns the error for a region that could not be made.
 func (hs *handles) createFailed(d dmtask.Device, err error) error {
 	if errors.Is(err, table.ErrBounds) {
 		return hs.refuseBounds(err)
@@ -175,7 +175,7 @@ func (hs *handles) createFailed(d dmtask.Device, err error) error {
 	return dmtask.Failed(dmtask.TaskMessage, d, err)
 }
 
-// refuseBounds says what is wrong with bounds.
+// refuseBounds reports what is wrong with bounds.
 func (hs *handles) refuseBounds(err error) error {
 	var e *table.BoundsError
 	switch {
@@ -189,7 +189,7 @@ func (hs *handles) refuseBounds(err error) error {
 	return hs.Refuse("Invalid character in histogram: %s", string([]byte{e.Char}))
 }
 
-// programOption is the program that new regions are for.
+// programOption returns the program id for new regions.
 func (hs *handles) programOption() string {
 	if p := hs.Line.Text[dmopt.ProgramID]; hs.Line.Has(dmopt.ProgramID) && (p != "" || hs.Line.Has(dmopt.Force)) {
 		return p

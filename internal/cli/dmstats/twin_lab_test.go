@@ -19,12 +19,12 @@ import (
 	"github.com/mdkit/mdkit/ioctl/dm"
 )
 
-// statsStory is a list of command lines, each with the name of the program.
+// statsStory is a list of command lines, each beginning with the name of the program.
 // "io NAME" reads and writes a little.
 type statsStory []string
 
-// statsStories are told to Debian's dmstats and to ours on devices in the same
-// state: one has two targets, two has one, bare has no table.
+// statsStories are run by Debian's dmstats and by ours on devices in the same state: one
+// has two targets, two has one, bare has no table.
 func statsStories() []statsStory {
 	s := []statsStory{
 		{"dmstats", "dmstats help", "dmstats --help", "dmstats -h", "dmstats --version", "dmstats version", "dmsetup stats", "dmsetup stats help", "dmstats help -c", "dmstats nonsense", "dmstats report --help", "dmstats --help -c"},
@@ -57,7 +57,7 @@ func statsStories() []statsStory {
 	return s
 }
 
-// randomStatsStory is a story by chance.
+// randomStatsStory returns a random story.
 func randomStatsStory(rng *rand.Rand) statsStory {
 	pick := func(list ...string) string { return list[rng.IntN(len(list))] }
 	device := func() string { return pick("one", "two", "one", "bare", "") }
@@ -85,7 +85,7 @@ func randomStatsStory(rng *rand.Rand) statsStory {
 	return s
 }
 
-// TestStatsTwins lets nothing differ between Debian's dmstats and ours.
+// TestStatsTwins allows no difference between Debian's dmstats and ours.
 func TestStatsTwins(t *testing.T) {
 	stories := statsStories()
 	told, random := 5, 2
@@ -157,7 +157,7 @@ func newStatsWorld(t *testing.T, g *lab.Guest) *statsWorld {
 	return w
 }
 
-// regions is what the kernel knows of all devices' regions.
+// regions returns what the kernel knows about all devices' regions.
 func (w *statsWorld) regions(t *testing.T) string {
 	t.Helper()
 	all := ""
@@ -188,7 +188,7 @@ func (w *statsWorld) reset(t *testing.T) {
 	}
 }
 
-// tell runs the story twice, and compares line by line.
+// tell runs the story twice, and compares the results line by line.
 func (s statsStory) tell(t *testing.T, g *lab.Guest) {
 	w := newStatsWorld(t, g)
 	w.reset(t)
@@ -228,8 +228,8 @@ func (w *statsWorld) line(t *testing.T, line string, run func(*testing.T, []stri
 	return settleStats(run(t, words)) + "--- kernel\n" + w.regions(t)
 }
 
-// io writes and reads a few blocks of the device one past the cache: the same
-// requests every time.
+// io writes and reads a few blocks of the device one by direct I/O: the same requests
+// every time.
 func (w *statsWorld) io(t *testing.T, name string) {
 	t.Helper()
 	info, err := w.ctl.Status(dm.ByName(name), dm.StatusOptions{})
@@ -248,7 +248,7 @@ func (w *statsWorld) io(t *testing.T, name string) {
 	}
 }
 
-// statsWords splits a line as a shell does, with single quotes only.
+// statsWords splits a line as a shell does, but knows only single quotes.
 func statsWords(line string) []string {
 	var words []string
 	for i, part := range strings.Split(line, "'") {
@@ -274,7 +274,7 @@ func statsPeer(t *testing.T, words []string) string {
 	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", cmd.ProcessState.ExitCode(), out.String(), errs.String())
 }
 
-// reasons are the lines that ours adds behind a refused request.
+// reasons are the lines that ours adds after a refused request.
 var reasons = regexp.MustCompile(`(?m)(^device-mapper: .* failed: .*\n)(  .*\n)+`)
 
 func statsOurs(t *testing.T, words []string) string {
@@ -284,14 +284,14 @@ func statsOurs(t *testing.T, words []string) string {
 	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", code, out.String(), reasons.ReplaceAllString(errs.String(), "$1"))
 }
 
-// leaks is what libdevmapper says at the end of some refused commands: that
-// its memory is not in order.
+// leaks is what libdevmapper prints after some refused commands because of a memory
+// leak.
 var leaks = regexp.MustCompile(`You have a memory leak .*\n( \[0x.*\n)+Internal error: Unreleased memory pool\(s\) found\.\n`)
 
-// missed is what both say of an interval that a slow machine has missed.
+// missed is what both print about an interval that a slow machine has missed.
 var missed = regexp.MustCompile(`WARNING: Try increasing --interval .*\n`)
 
-// settleStats takes out what is not an answer.
+// settleStats removes what does not belong to the answers.
 func settleStats(text string) string {
 	return missed.ReplaceAllString(leaks.ReplaceAllString(text, ""), "")
 }

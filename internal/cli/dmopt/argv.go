@@ -13,18 +13,18 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/getopt"
 )
 
-// Face is the tool that the program was called as.
+// Face is the tool as which the program was called.
 type Face int
 
 // The tools.
 const (
 	Dmsetup      Face = iota
-	Dmstats           // every word is one of the stats command
+	Dmstats           // all words belong to the command stats
 	StatsCommand      // dmsetup stats ...
 	NameOnly          // devmap_name <major> <minor>
 )
 
-// String is the name under which usage shows the tool.
+// String returns the tool's name in the usage.
 func (f Face) String() string {
 	switch f {
 	case Dmstats:
@@ -37,27 +37,27 @@ func (f Face) String() string {
 	return "dmsetup"
 }
 
-// Stats says whether the words are those of dmstats.
+// Stats reports whether the words are those of dmstats.
 func (f Face) Stats() bool { return f == Dmstats || f == StatsCommand }
 
-// Line is a command line that has been read.
+// Line is a parsed command line.
 type Line struct {
 	Face    Face
 	Seen    map[Option]int    // how often each option was given
-	Text    map[Option]string // the last argument of those that have one
-	Number  map[Option]int    // the same as atoi(3) reads it; the mode in octal
-	AtLeast bool              // --readahead +N: no less than N
-	Cookie  uint32            // --udevcookie; 0 if there is none or it was wrong
-	Mangle  string            // --manglename, in small letters
+	Text    map[Option]string // the last argument of each option that takes one
+	Number  map[Option]int    // that argument as atoi(3) reads it; the mode in octal
+	AtLeast bool              // --readahead +N: at least N
+	Cookie  uint32            // --udevcookie; 0 if it was not given or wrong
+	Mangle  string            // --manglename, in lower case
 	Timeout time.Duration     // --udev-timeout; 0 if it was not given
 	Command string
-	Words   []string // what is behind the command
+	Words   []string // the words after the command
 }
 
-// Has says whether an option was given.
+// Has reports whether an option was given.
 func (a *Line) Has(o Option) bool { return a.Seen[o] > 0 }
 
-// Interval is the time between two reports.
+// Interval returns the time between two reports.
 func (a *Line) Interval() time.Duration {
 	if a.Has(Interval) {
 		return time.Duration(a.Number[Interval]) * time.Second
@@ -68,13 +68,13 @@ func (a *Line) Interval() time.Duration {
 // UsageError is a refusal in the words of the original, line by line.
 type UsageError struct {
 	Lines []string
-	Class error // what the error matches besides, for exit codes; may be nil
+	Class error // what else the error matches, for exit codes; may be nil
 }
 
-// Error gives the lines in one.
+// Error returns the lines joined into one.
 func (e *UsageError) Error() string { return strings.Join(e.Lines, "; ") }
 
-// Unwrap gives the class.
+// Unwrap returns the class.
 func (e *UsageError) Unwrap() error { return e.Class }
 
 // Wrong makes a [*UsageError] of one line.
@@ -82,7 +82,7 @@ func Wrong(format string, args ...any) error {
 	return &UsageError{Lines: []string{fmt.Sprintf(format, args...)}}
 }
 
-// faceOf looks at the name that the program was called by.
+// faceOf determines the face from the name that the program was called by.
 func faceOf(argv0 string) Face {
 	switch path.Base(argv0) {
 	case "dmstats":
@@ -93,10 +93,9 @@ func faceOf(argv0 string) Face {
 	return Dmsetup
 }
 
-// Parse reads a command line as dmsetup 1.02.185 does; args[0] is the name of
-// the program. Complaints that do not end the reading go to warn. The options
-// read so far are returned with an error too: --help before a mistake still
-// makes the exit code 0.
+// Parse parses a command line as dmsetup 1.02.185 does; args[0] is the name of the
+// program. Complaints that do not end the parsing go to warn. An error comes with the
+// options parsed so far: --help before a mistake still makes the exit code 0.
 func Parse(args []string, warn io.Writer) (*Line, error) {
 	a := &Line{Seen: map[Option]int{}, Text: map[Option]string{}, Number: map[Option]int{}}
 	program := "dmsetup"
@@ -117,7 +116,7 @@ func Parse(args []string, warn io.Writer) (*Line, error) {
 		}
 		if err != nil {
 			if slices.Contains(args, "--exit-codes") {
-				a.Seen[ExitCodes] = 1 // wherever it is: the reading ends here
+				a.Seen[ExitCodes] = 1 // it counts wherever it is: parsing may end here
 			}
 			return a, &UsageError{Lines: []string{err.Error()}}
 		}
@@ -140,7 +139,7 @@ func Parse(args []string, warn io.Writer) (*Line, error) {
 // NameOnlyUsage is the usage of devmap_name.
 const NameOnlyUsage = "Usage: devmap_name <major> <minor>\n\n"
 
-// nameOnly reads devmap_name's two numbers.
+// nameOnly parses devmap_name's two numbers.
 func (a *Line) nameOnly(args []string) error {
 	for _, o := range []Option{Columns, NoHeadings, Options, Major, Minor} {
 		a.Seen[o] = 1
@@ -163,7 +162,7 @@ func (a *Line) nameOnly(args []string) error {
 	return &UsageError{Lines: []string{strings.TrimSuffix(NameOnlyUsage, "\n")}}
 }
 
-// option takes one option.
+// option evaluates one option.
 func (a *Line) option(o Option, arg string, warn io.Writer) error {
 	a.Seen[o]++
 	a.Text[o] = arg
@@ -208,7 +207,7 @@ func (a *Line) option(o Option, arg string, warn io.Writer) error {
 	return nil
 }
 
-// mode reads an octal mode, which cannot be 0.
+// mode parses an octal mode, which cannot be 0.
 func (a *Line) mode(arg string) error {
 	n, rest, overflow := Strtol(arg, 8)
 	if overflow || rest != "" || int32(n) == 0 {
@@ -222,7 +221,7 @@ func (a *Line) mode(arg string) error {
 	return nil
 }
 
-// Values of --readahead that are words.
+// Values of --readahead that are given as words.
 const (
 	ReadAheadAuto = -1 // DM_READ_AHEAD_AUTO: leave it to the kernel
 	ReadAheadNone = 0  // DM_READ_AHEAD_NONE

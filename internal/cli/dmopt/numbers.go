@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// CookieValue reads a cookie as strtoul(3) with base 0 does; 0 is none.
+// CookieValue parses a cookie as strtoul(3) with base 0 does; 0 means none.
 func CookieValue(s string) (uint32, error) {
 	digits := strings.TrimLeft(s, Blank)
 	digits = strings.TrimPrefix(digits, "+")
@@ -18,11 +18,11 @@ func CookieValue(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// Blank is what isspace(3) takes for blank in the C locale.
+// Blank is what isspace(3) counts as white space in the C locale.
 const Blank = " \t\n\v\f\r"
 
-// Strtol reads the number at the start of s as strtol(3) does. rest is what is
-// behind it, and all of s if there is none.
+// Strtol parses the number at the start of s as strtol(3) does. rest is what follows it,
+// or all of s if there is no number.
 func Strtol(s string, base int) (n int64, rest string, overflow bool) {
 	i := len(s) - len(strings.TrimLeft(s, Blank))
 	start := i
@@ -36,20 +36,19 @@ func Strtol(s string, base int) (n int64, rest string, overflow bool) {
 	if i == first {
 		return 0, s, false
 	}
-	n, err := strconv.ParseInt(s[start:i], base, 64) // at the limit when out of range
+	n, err := strconv.ParseInt(s[start:i], base, 64) // the nearest limit if it is out of range
 	return n, s[i:], err != nil
 }
 
-// Atoi is atoi(3): the number at the start of s, 0 if there is none, and the
-// low 32 bits of one that is too large.
+// Atoi is atoi(3): the number at the start of s, 0 if there is none, and the low 32 bits
+// of one that is too large.
 func Atoi(s string) int {
 	n, _, _ := Strtol(s, 10)
 	return int(int32(n))
 }
 
-// Strtoull reads the number at the start of s as strtoull(3) does: a minus sign
-// gives the number of which it is the two's complement. rest is all of s if
-// there is none.
+// Strtoull parses the number at the start of s as strtoull(3) does: a minus sign gives
+// the two's complement. rest is what follows, or all of s if there is no number.
 func Strtoull(s string) (n uint64, rest string, overflow bool) {
 	t := strings.TrimLeft(s, Blank)
 	negative := strings.HasPrefix(t, "-")

@@ -2,11 +2,11 @@ package dmopt
 
 import "github.com/mdkit/mdkit/internal/cli/getopt"
 
-// Option is one option of the command line, short or long.
+// Option is one option of the command line, in its short or long form.
 type Option int
 
-// The options of dmsetup and dmstats 1.02.185 in the order in which they are
-// documented, and behind them those that only mdkit has.
+// The options of dmsetup and dmstats 1.02.185 in the order in which they are documented,
+// and after them those that only mdkit has.
 const (
 	ReadOnly Option = iota + 256
 	Alias
@@ -96,7 +96,7 @@ const (
 // shortOptions is getopt's string of letters; letterOf says what they mean.
 const shortOptions = "cCfG:hj:m:M:no:O:rS:u:U:vy"
 
-// letterOf says what a short option means.
+// letterOf returns the option for a letter.
 func letterOf(c int) Option {
 	switch c {
 	case 'c', 'C':
@@ -135,9 +135,9 @@ func letterOf(c int) Option {
 	return Option(c)
 }
 
-// LongOptions are the long options in the order of the original, which is the
-// order in which getopt lists the candidates for an ambiguous abbreviation. Our
-// own are never abbreviated, so that every abbreviation keeps its meaning.
+// LongOptions returns the long options in the order of the original, in which getopt
+// lists the candidates for an ambiguous abbreviation. Options that only mdkit has cannot
+// be abbreviated, so that every abbreviation keeps its meaning.
 func LongOptions() []getopt.Long {
 	flag := func(name string, o Option) getopt.Long { return getopt.Long{Name: name, Val: int(o)} }
 	arg := func(name string, o Option) getopt.Long {
@@ -216,7 +216,7 @@ func LongOptions() []getopt.Long {
 		flag("unbuffered", Unbuffered),
 		flag("unquoted", Unquoted),
 		arg("userdata", UserData),
-		arg("verbose", Verbose), // the original asks for an argument and drops it
+		arg("verbose", Verbose), // the original requires an argument and ignores it
 		flag("verifyudev", VerifyUdev),
 		flag("version", Version),
 		flag("yes", Yes),

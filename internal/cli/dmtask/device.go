@@ -12,16 +12,16 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// Call is one run of a command: the words that are left for it, of which the
-// first is the device, and whether it is one of several.
+// Call is one run of a command, with the words that are left for it, of which the first
+// is the device.
 type Call struct {
 	Name     string // of the command
-	Sub      string // the word behind stats
+	Sub      string // the word after stats
 	Args     []string
-	Multiple bool // several devices are shown: name each
+	Multiple bool // several devices are shown: print each one's name
 }
 
-// First is the first word, if there is one.
+// First returns the first word, if there is one.
 func (c Call) First() (string, bool) {
 	if len(c.Args) == 0 {
 		return "", false
@@ -32,17 +32,17 @@ func (c Call) First() (string, bool) {
 // Device is a device as the command line names it: by name, by UUID or by
 // number.
 type Device struct {
-	Name  string // as the user has it; the node is called so
-	Known string // the name as the kernel has it
-	UUID  string // as the kernel has it
+	Name  string // as the user gave it; this is the name of the node
+	Known string // the name in the kernel
+	UUID  string // the UUID in the kernel
 	Num   dm.Number
 	ByNum bool
 
-	NumText  string // the number as messages have it, if it is none
-	Creating bool   // it is being made: it has a number from its second step on
+	NumText  string // the number for messages if it is not valid
+	Creating bool   // it is being created: it has a number after the first step
 }
 
-// String is the device as it was named.
+// String returns the device as it was given.
 func (d Device) String() string {
 	if d.Name != "" {
 		return d.Name
@@ -50,7 +50,7 @@ func (d Device) String() string {
 	return d.Selector().String()
 }
 
-// Selector is the device for ioctl/dm.
+// Selector returns the device for ioctl/dm.
 func (d Device) Selector() dm.Device {
 	switch {
 	case d.ByNum:
@@ -61,8 +61,8 @@ func (d Device) Selector() dm.Device {
 	return dm.ByName(d.Known)
 }
 
-// Label is how messages about a refused command name the device: the name, the
-// UUID and the number, each if it is known, with the blanks of the original.
+// Label returns how messages about a refused command name the device: by name, UUID and
+// number, each if it is known, with the blanks of the original.
 func (d Device) Label() string {
 	s := d.Known + " " + d.UUID
 	if d.ByNum {
@@ -74,11 +74,11 @@ func (d Device) Label() string {
 	return s + d.NumText
 }
 
-// Devices finds the devices that a command line names.
+// Devices looks up the devices that a command line names.
 type Devices struct{ *Driver }
 
-// Device finds out which device a command is for: the first word, or what
-// --uuid or --major and --minor say.
+// Device determines the device that a command is for: the first word, or what --uuid or
+// --major and --minor say.
 func (ds *Devices) Device(c Call) (Device, error) {
 	if name, ok := c.First(); ok {
 		return ds.Named(name)
@@ -93,8 +93,8 @@ func (ds *Devices) Device(c Call) (Device, error) {
 	return Device{}, ds.Refuse("No device specified.")
 }
 
-// DeviceAside is device for commands whose words are not devices when an
-// option names one. It returns the words that are left.
+// DeviceAside is Device for commands whose words are not devices if an option names one.
+// It returns the remaining words.
 func (ds *Devices) DeviceAside(c Call) (Device, []string, error) {
 	a := ds.Line
 	if a.Has(dmopt.UUID) || a.Has(dmopt.Major) {
@@ -108,8 +108,8 @@ func (ds *Devices) DeviceAside(c Call) (Device, []string, error) {
 	return d, c.Args, err
 }
 
-// Numbered finds a device by number. As in the original a major number that is
-// not positive is refused, and a negative minor number is none at all.
+// Numbered looks up a device by number. As in the original, a major number that is not
+// positive is refused, and a negative minor number counts as not given.
 func (ds *Devices) Numbered(major, minor int) (Device, error) {
 	switch {
 	case minor >= 0 && major <= 0:
@@ -121,13 +121,13 @@ func (ds *Devices) Numbered(major, minor int) (Device, error) {
 	return Device{Num: dm.Number{Major: uint32(major), Minor: uint32(minor)}, ByNum: true}, nil
 }
 
-// WithUUID finds a device by UUID.
+// WithUUID looks up a device by UUID.
 func (ds *Devices) WithUUID(uuid string) (Device, error) {
 	known, err := ds.MangleUUID(uuid)
 	return Device{UUID: known}, err
 }
 
-// Named finds a device by name, or by the path of a node.
+// Named looks up a device by name, or by the path of a node.
 func (ds *Devices) Named(name string) (Device, error) {
 	if strings.Contains(name, "/") {
 		found, err := ds.nameOfNode(name)
@@ -137,7 +137,7 @@ func (ds *Devices) Named(name string) (Device, error) {
 	return Device{Name: name, Known: known}, err
 }
 
-// NewName is named for a device that does not exist yet.
+// NewName is Named for a device that does not exist yet.
 func (ds *Devices) NewName(name string) (Device, error) {
 	if strings.Contains(name, "/") {
 		return Device{}, ds.Refuse("Name \"%s\" invalid. It contains \"/\".", name)
@@ -145,7 +145,7 @@ func (ds *Devices) NewName(name string) (Device, error) {
 	return ds.Named(name)
 }
 
-// nameOfNode finds the name of the device that the node at path belongs to.
+// nameOfNode returns the name of the device whose node is at path.
 func (ds *Devices) nameOfNode(path string) (string, error) {
 	name, err := mapper.Nodes{Dir: ds.Folder()}.NameAt(path)
 	var missing *mapper.PathError
@@ -158,13 +158,13 @@ func (ds *Devices) nameOfNode(path string) (string, error) {
 	return "", ds.Refuse("Device %s not found", missing.Path)
 }
 
-// All says whether a command is for every device: none is named.
+// All reports whether a command is for every device because none is named.
 func (ds *Devices) All(c Call) bool {
 	return len(c.Args) == 0 && !ds.Line.Has(dmopt.UUID) && !ds.Line.Has(dmopt.Major)
 }
 
-// Each runs one on every device there is, and goes on after a failure. It says
-// so if there is none.
+// Each calls one for every device that exists, and continues after a failure. If there
+// is none, it says so.
 func (ds *Devices) Each(ctx context.Context, c Call, one func(context.Context, Call) error) error {
 	list, err := ds.AskList()
 	if err != nil {
@@ -176,7 +176,7 @@ func (ds *Devices) Each(ctx context.Context, c Call, one func(context.Context, C
 	return ds.Among(ctx, c, list, one)
 }
 
-// Among runs one on every device of a list.
+// Among calls one for every device of a list.
 func (ds *Devices) Among(ctx context.Context, c Call, list []dm.Entry, one func(context.Context, Call) error) error {
 	var failed error
 	c.Multiple = true
@@ -187,8 +187,8 @@ func (ds *Devices) Among(ctx context.Context, c Call, list []dm.Entry, one func(
 	return failed
 }
 
-// Missing is the error of a device that is not there where the original says
-// so in these words.
+// Missing returns the error for a device that does not exist, for commands where the
+// original uses these words.
 func (ds *Devices) Missing() error {
 	return ds.Complain(&dmopt.UsageError{Lines: []string{"Device does not exist."}, Class: dm.ErrNotExist})
 }

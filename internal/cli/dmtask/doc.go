@@ -1,5 +1,5 @@
-// Package dmtask asks the device mapper what dmsetup and dmstats want to know,
-// and says what comes of it in the words of libdevmapper, in which a question or
-// a command to the driver is a task: devices as a command line names them, names
-// with and without mangling, and tasks that the kernel refused.
+// Package dmtask sends the requests of dmsetup and dmstats to the device mapper, and
+// reports the results in the words of libdevmapper, which calls such a request a task.
+// It looks up the devices that command lines name, mangles and unmangles names, and
+// words the errors of refused tasks.
 package dmtask

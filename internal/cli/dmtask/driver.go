@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// Driver asks the device mapper, over a connection that is opened when it is
-// first needed. What it refuses comes back as a [*TaskError].
+// Driver queries the device mapper, over a connection that is opened when it is first
+// needed. If the kernel refuses a request, the error is a [*TaskError].
 type Driver struct {
 	*Names
 	ctl *dm.Control
@@ -25,7 +25,7 @@ func (dr *Driver) Close() {
 	}
 }
 
-// Control opens the device mapper.
+// Control returns the connection, opening it if necessary.
 func (dr *Driver) Control() (*dm.Control, error) {
 	if dr.ctl != nil {
 		return dr.ctl, nil
@@ -38,8 +38,8 @@ func (dr *Driver) Control() (*dm.Control, error) {
 	return ctl, nil
 }
 
-// Failed makes the error of a refused task. What was refused before the kernel
-// was asked keeps its own words.
+// Failed returns the error for a refused task. Requests that were refused before the
+// kernel was asked keep their own words.
 func Failed(task string, d Device, err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +47,7 @@ func Failed(task string, d Device, err error) error {
 	errno := Errno(err)
 	switch {
 	case errno == 0 && d.Selector() == (dm.Device{}) && task != TaskCreate && task != TaskTargetVersion:
-		errno = unix.ENXIO // no device at all
+		errno = unix.ENXIO // no device was given
 	case errno == 0 && (errors.Is(err, dm.ErrInvalid) || errors.Is(err, mapper.ErrEmptyName)):
 		errno = unix.EINVAL // refused before the kernel was asked
 	case errno == 0:
@@ -56,7 +56,7 @@ func Failed(task string, d Device, err error) error {
 	return &TaskError{Task: task, Label: d.Label(), Errno: errno, Err: err, More: explained(err)}
 }
 
-// needDevice is the answer to a question about no device at all.
+// needDevice returns the error for a request that names no device.
 func needDevice(d Device) error {
 	if d.Selector() == (dm.Device{}) {
 		return &dm.Error{Errno: unix.ENXIO}
@@ -64,8 +64,8 @@ func needDevice(d Device) error {
 	return nil
 }
 
-// AskInfo asks for a device's state; nil without an error means that there is
-// no such device.
+// AskInfo asks for a device's state; nil without an error means that there is no such
+// device.
 func (dr *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
 	ctl, err := dr.Control()
 	if err != nil {
@@ -86,7 +86,7 @@ func (dr *Driver) AskInfo(task string, d Device) (*dm.Info, error) {
 	return &info, dr.UnmangleInfo(&info)
 }
 
-// AskList asks for all devices. The original asks in the order of the kernel.
+// AskList asks for all devices, in the kernel's order, as the original does.
 func (dr *Driver) AskList() ([]dm.Entry, error) {
 	ctl, err := dr.Control()
 	if err != nil {
@@ -103,8 +103,8 @@ func (dr *Driver) AskList() ([]dm.Entry, error) {
 	return list, bad
 }
 
-// AskTargets asks for the table or the status of a device; nil without an error
-// means that there is no such device, which only status forgives.
+// AskTargets asks for the table or the status of a device; nil without an error means
+// that there is no such device, which is an error except for status.
 func (dr *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
 	ctl, err := dr.Control()
 	if err != nil {

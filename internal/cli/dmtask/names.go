@@ -10,7 +10,7 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// Environment is what the process's environment says.
+// Environment is what is set in the process's environment.
 type Environment struct {
 	DevDir string // $DM_DEV_DIR
 	Mode   string // name mangling: auto, hex or none
@@ -18,14 +18,14 @@ type Environment struct {
 	NoUdev bool   // $DM_DISABLE_UDEV
 }
 
-// Where device nodes are unless $DM_DEV_DIR says otherwise, and where udev makes
-// those of mapped devices.
+// Where device nodes are unless $DM_DEV_DIR is set, and where udev makes those of mapped
+// devices.
 const (
 	defaultDevDir = "/dev"
 	MapperFolder  = "/dev/mapper"
 )
 
-// Read reads it.
+// Read reads the environment.
 func (e *Environment) Read() error {
 	e.DevDir, e.Mode = defaultDevDir, "auto"
 	e.Cookie = os.Getenv("DM_UDEV_COOKIE")
@@ -43,17 +43,17 @@ func (e *Environment) Read() error {
 	return nil
 }
 
-// Folder is where the nodes of mapped devices are.
+// Folder returns the folder with the nodes of mapped devices.
 func (e *Environment) Folder() string { return strings.TrimSuffix(e.DevDir, "/") + "/mapper" }
 
-// Limits of the kernel on names and UUIDs, with the zero byte at the end.
+// The kernel's limits for names and UUIDs, including the terminating zero byte.
 const (
 	NameRoom = 128
 	UUIDRoom = 129
 )
 
-// kindOf is the kind of text for package mapper of what messages call "name",
-// "new name", "UUID" or "new UUID".
+// kindOf returns what package mapper calls the text that messages call "name", "new
+// name", "UUID" or "new UUID".
 func kindOf(what string) string {
 	if strings.HasSuffix(what, mapper.WhatUUID) {
 		return mapper.WhatUUID
@@ -61,14 +61,13 @@ func kindOf(what string) string {
 	return mapper.WhatName
 }
 
-// Names translates the names and UUIDs of a command line into those that the
-// kernel has, and back.
+// Names converts between the names and UUIDs of a command line and those in the kernel.
 type Names struct {
 	*Output
 	Environment
 }
 
-// Mangling is the mode in force.
+// Mangling returns the mode that is in effect.
 func (n *Names) Mangling() string {
 	if n.Line.Mangle != "" {
 		return n.Line.Mangle
@@ -76,13 +75,13 @@ func (n *Names) Mangling() string {
 	return n.Mode
 }
 
-// mangleMode is mangling for package mapper.
+// mangleMode returns that mode for package mapper.
 func (n *Names) mangleMode() mapper.Mangling {
 	mode, _ := mapper.ParseMangling(n.Mangling())
 	return mode
 }
 
-// mangledTwice refuses, in auto mode, what has been mangled more than once.
+// mangledTwice refuses, in auto mode, a text that has been mangled more than once.
 func (n *Names) mangledTwice(what, text string) error {
 	if n.Mangling() == "auto" && strings.Contains(text, `\x5cx`) {
 		return n.Refuse("The %s \"%s\" seems to be mangled more than once. This is not allowed in auto mode.", what, text)
@@ -90,7 +89,7 @@ func (n *Names) mangledTwice(what, text string) error {
 	return nil
 }
 
-// MangleName turns a name into the one that the kernel has.
+// MangleName converts a name to its form in the kernel.
 func (n *Names) MangleName(name string) (string, error) {
 	if len(name) >= NameRoom {
 		return "", n.Refuse("Name \"%s\" too long.", name)
@@ -98,13 +97,14 @@ func (n *Names) MangleName(name string) (string, error) {
 	return n.MangleAs("name", "device name", name, ".")
 }
 
-// MangleUUID turns a UUID into the one that the kernel has.
+// MangleUUID converts a UUID to its form in the kernel.
 func (n *Names) MangleUUID(uuid string) (string, error) {
 	return n.MangleAs("UUID", "device uuid", uuid, ".")
 }
 
-// MangleAs turns a text into the one that the kernel has. what is the text in
-// messages of the mangling and kind in the one that follows, which ends in end.
+// MangleAs converts a text to its form in the kernel. what is the name of the text in
+// messages about mangling, and kind its name in the message that follows, which ends in
+// end.
 func (n *Names) MangleAs(what, kind, text, end string) (string, error) {
 	if err := n.mangledTwice(what, text); err != nil || n.Mangling() == "none" {
 		return text, err
@@ -116,9 +116,9 @@ func (n *Names) MangleAs(what, kind, text, end string) (string, error) {
 	return known, nil
 }
 
-// Mangled writes every byte that udev does not like as \xNN. In auto mode, and
-// where mangling is off, what is written so already stays, but not beside bytes
-// that would have to be.
+// Mangled encodes every byte that udev does not accept as \xNN. In auto mode, and if
+// mangling is off, encoded bytes are left alone, unless there are also bytes that need
+// encoding.
 func (n *Names) Mangled(what, text string) (string, error) {
 	mode := n.mangleMode()
 	if mode == mapper.MangleNone {
@@ -134,7 +134,7 @@ func (n *Names) Mangled(what, text string) (string, error) {
 	return known, err
 }
 
-// Unmangle takes the mangling off what the kernel says, unless the mode is none.
+// Unmangle decodes a text from the kernel, unless the mode is none.
 func (n *Names) Unmangle(what string, text *string) error {
 	if n.Mangling() == "none" {
 		return nil
@@ -150,7 +150,7 @@ func (n *Names) Unmangle(what string, text *string) error {
 	return nil
 }
 
-// UnmangleInfo does so for a device's state.
+// UnmangleInfo decodes the texts in a device's state.
 func (n *Names) UnmangleInfo(i *dm.Info) error {
 	if err := n.Unmangle("name", &i.Name); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (n *Names) UnmangleInfo(i *dm.Info) error {
 	return n.Unmangle("UUID", &i.UUID)
 }
 
-// ShownMangled is a name as the kernel would have it, for reports.
+// ShownMangled returns a name with mangling, for reports.
 func (n *Names) ShownMangled(what, text string) (string, error) {
 	known, err := n.Mangled(what, text)
 	if err != nil {
@@ -167,10 +167,10 @@ func (n *Names) ShownMangled(what, text string) (string, error) {
 	return known, nil
 }
 
-// ShownUnmangled is a name without mangling, for reports.
+// ShownUnmangled returns a name without mangling, for reports.
 func (n *Names) ShownUnmangled(what, text string) (string, error) {
 	if n.Mangling() != "none" {
-		return text, nil // it has none any more
+		return text, nil // it is no longer mangled
 	}
 	return mapper.Unmangle(kindOf(what), text, mapper.MangleNone)
 }

@@ -11,32 +11,32 @@ import (
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
-// Output is what a run has to say: text on the two streams, or the rows of one
-// document of --json.
+// Output is what a run prints: text on the two streams, or the rows of one document of
+// --json.
 type Output struct {
-	Line     *dmopt.Line // the command line, which says how
+	Line     *dmopt.Line // the command line, which determines the form
 	Std      ui.IO
 	Out      *bufio.Writer // standard output
-	Streamed bool          // --json has shown what there is already
-	rows     []any         // what --json has to show so far
+	Streamed bool          // --json has printed everything already
+	rows     []any         // the rows for --json so far
 }
 
 // Show adds rows to the document of --json.
 func (o *Output) Show(rows ...any) { o.rows = append(o.rows, rows...) }
 
-// Printed is an error whose text is on standard error already.
+// Printed is an error whose text has already been printed to standard error.
 type Printed struct{ Err error }
 
-// Error gives that text.
+// Error returns that text.
 func (e *Printed) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error.
+// Unwrap returns the error.
 func (e *Printed) Unwrap() error { return e.Err }
 
-// ErrRefused is the error of what has been said already.
+// ErrRefused marks a failure that has already been reported.
 var ErrRefused = errors.New("refused")
 
-// Complain prints an error that has not been printed yet and marks it so.
+// Complain prints an error unless it has been printed, and marks it as printed.
 func (o *Output) Complain(err error) error {
 	var printed *Printed
 	if err == nil || errors.As(err, &printed) {
@@ -48,18 +48,18 @@ func (o *Output) Complain(err error) error {
 	return &Printed{err}
 }
 
-// Refuse is complain for words of the original.
+// Refuse is Complain with the words of the original.
 func (o *Output) Refuse(format string, args ...any) error {
 	return o.Complain(dmopt.Wrong(format, args...))
 }
 
-// Warn prints one line that changes nothing.
+// Warn prints one line that is not an error.
 func (o *Output) Warn(format string, args ...any) { fmt.Fprintf(o.Std.Err, format+"\n", args...) }
 
 // Printf prints text on standard output.
 func (o *Output) Printf(format string, args ...any) { fmt.Fprintf(o.Out, format, args...) }
 
-// lines is what an error prints.
+// lines returns the lines that an error prints.
 func lines(err error) []string {
 	var (
 		usage  *dmopt.UsageError
@@ -83,7 +83,7 @@ func lines(err error) []string {
 	return []string{"dmsetup: " + err.Error()}
 }
 
-// document is what --json prints: one for each run of a command.
+// document is what --json prints: one document for each run of a command.
 type document struct {
 	ui.Document
 	Result []any `json:"result"`
@@ -104,17 +104,17 @@ func (o *Output) ShowDocument(command string) error {
 	return out.JSON(doc)
 }
 
-// Changed is what --json shows of a change: its steps, whether they were taken,
-// and how the device is then.
+// Changed is what --json shows about a change: its steps, whether they were carried out,
+// and the device afterwards.
 type Changed struct {
 	Device  string          `json:"device"`
 	Applied bool            `json:"applied"`
 	Steps   []plan.StepInfo `json:"steps"`
-	Info    any             `json:"info,omitempty"` // nil where it is not shown
+	Info    any             `json:"info,omitempty"` // nil if it is not shown
 }
 
-// Run applies a plan for the device of that name, or shows its steps under
-// --dry-run: then it was not applied.
+// Run applies a plan for the device of that name or, under --dry-run, shows its steps.
+// It returns whether the plan was applied.
 func (o *Output) Run(ctx context.Context, name string, p *plan.Plan) (applied bool, err error) {
 	r := plan.Runner{DryRun: o.Line.Has(dmopt.DryRun)}
 	if applied, err = r.Run(ctx, p); !applied {
@@ -123,7 +123,7 @@ func (o *Output) Run(ctx context.Context, name string, p *plan.Plan) (applied bo
 	return applied, err
 }
 
-// ShowSteps shows what --dry-run says would be done.
+// ShowSteps shows the steps that would be carried out, for --dry-run.
 func (o *Output) ShowSteps(name string, steps ...plan.StepInfo) {
 	if o.Line.Has(dmopt.JSON) {
 		o.Show(Changed{Device: name, Steps: steps})

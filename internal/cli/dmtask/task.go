@@ -10,10 +10,10 @@ import (
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
-// LibraryVersion is the version of libdevmapper whose words these are.
+// LibraryVersion is the version of libdevmapper whose messages these are.
 const LibraryVersion = "1.02.185 (2022-05-18)"
 
-// TaskNames are the names that messages have for what was refused.
+// TaskNames are the names of refused tasks in messages.
 const (
 	TaskCreate        = "create"
 	TaskReload        = "reload"
@@ -36,31 +36,31 @@ const (
 	TaskTargetVersion = "target-version"
 )
 
-// TaskError is a command that the kernel refused, in the words of libdevmapper.
+// TaskError is a task that the kernel refused, in the words of libdevmapper.
 type TaskError struct {
 	Task  string
 	Label string // device.Label
 	Errno syscall.Errno
-	Err   error    // what it is about, for exit codes
-	More  []string // what the kernel said, who holds the device
+	Err   error    // the underlying error, for exit codes
+	More  []string // what the kernel logged, and what holds the device
 }
 
-// Error gives the line that libdevmapper prints.
+// Error returns the line that libdevmapper prints.
 func (e *TaskError) Error() string {
 	return fmt.Sprintf("device-mapper: %s ioctl on %s failed: %s", e.Task, e.Label, ErrnoText(e.Errno))
 }
 
-// Unwrap gives the error of ioctl/dm.
+// Unwrap returns the error of ioctl/dm.
 func (e *TaskError) Unwrap() error { return e.Err }
 
-// ErrnoText is strerror(3), whose first letter is a capital.
+// ErrnoText returns what strerror(3) does, beginning with a capital letter.
 func ErrnoText(errno syscall.Errno) string {
 	text := errno.Error()
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// explained takes the additions out of a refusal: what the kernel said, who
-// holds the device.
+// explained returns the additions to a refusal: what the kernel logged, and what holds
+// the device.
 func explained(err error) []string {
 	var full *mapper.Error
 	if !errors.As(err, &full) {
@@ -76,16 +76,16 @@ func explained(err error) []string {
 	return more
 }
 
-// driverError is a device mapper that cannot be reached.
+// driverError is a failure to reach the device mapper.
 type driverError struct {
 	path string
 	err  error
 }
 
-// Error gives one line.
+// Error returns a single line.
 func (e *driverError) Error() string { return e.err.Error() }
 
-// Unwrap gives the error of ioctl/dm.
+// Unwrap returns the error of ioctl/dm.
 func (e *driverError) Unwrap() error { return e.err }
 
 func (e *driverError) lines() []string {
@@ -102,7 +102,7 @@ func (e *driverError) lines() []string {
 	return append(lines, "Incompatible libdevmapper "+LibraryVersion+" and kernel driver (unknown version).")
 }
 
-// Errno is the errno at the bottom of an error, 0 if there is none.
+// Errno returns the errno at the bottom of an error, 0 if there is none.
 func Errno(err error) syscall.Errno {
 	var errno syscall.Errno
 	errors.As(err, &errno)

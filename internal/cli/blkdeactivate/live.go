@@ -18,21 +18,21 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// Where the tools are that are not built in.
+// Paths of the tools that are not built in.
 const (
 	lvmTool   = "/sbin/lvm"
 	vdoTool   = "/bin/vdo"
 	mpathTool = "/sbin/multipathd"
 )
 
-// live does it for real.
+// live carries out the actions for real.
 type live struct {
 	options
 	std ui.IO
 }
 
-// streams are those for the tools: what they say is shown with --verbose, what
-// they complain about with --errors.
+// streams returns the streams for the tools: their output is shown with --verbose, their
+// errors with --errors.
 func (l *live) streams() ui.IO {
 	std := ui.IO{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
 	if l.verbose && !l.json {
@@ -53,7 +53,7 @@ func (l *live) Unmount(_ context.Context, mount string) bool {
 	return err == nil
 }
 
-// Mounted says whether something is mounted there.
+// Mounted reports whether something is mounted there.
 func (l *live) Mounted(mount string) bool {
 	text, err := sysfs.ReadProc(sysfs.Host.Proc("self", "mountinfo"))
 	if err != nil {
@@ -84,12 +84,12 @@ func (l *live) StopArray(ctx context.Context, kernel string) bool {
 	return mdadm.Main(ctx, []string{"mdadm", "-S", "/dev/" + kernel}, l.streams()) == 0
 }
 
-// WaitArray waits until an array has nothing to do.
+// WaitArray waits until an array is idle.
 func (l *live) WaitArray(ctx context.Context, kernel string) int {
 	return mdadm.Main(ctx, []string{"mdadm", "-W", "/dev/" + kernel}, l.streams())
 }
 
-// SyncAction is what an array does; "idle" if that is nothing.
+// SyncAction returns what an array is doing; "idle" if nothing.
 func (l *live) SyncAction(kernel string) string {
 	action, err := sysfs.ReadAttr(sysfs.Host.Sys("block", kernel, "md", "sync_action"))
 	if err != nil {
@@ -98,18 +98,18 @@ func (l *live) SyncAction(kernel string) string {
 	return strings.TrimSpace(action)
 }
 
-// LVM runs LVM's tool.
+// LVM runs the lvm command.
 func (l *live) LVM(ctx context.Context, args ...string) (string, bool) {
 	return l.tool(ctx, lvmTool, args...)
 }
 
-// StopVDO stops a volume of VDO.
+// StopVDO stops a VDO volume.
 func (l *live) StopVDO(ctx context.Context, name string) bool {
 	_, ok := l.tool(ctx, vdoTool, append(append([]string{"stop"}, l.vdo...), "--name="+name)...)
 	return ok
 }
 
-// DisableQueueing makes multipath devices fail where they would wait.
+// DisableQueueing makes multipath devices fail I/O instead of queueing it.
 func (l *live) DisableQueueing(ctx context.Context) (running, ok bool) {
 	if !isFile(mpathTool) {
 		return false, false
@@ -135,13 +135,13 @@ func (l *live) tool(ctx context.Context, path string, args ...string) (string, b
 	return out.String(), err == nil
 }
 
-// HasNode says whether there is a block device of that path.
+// HasNode reports whether there is a block device at that path.
 func (l *live) HasNode(path string) bool { return isBlock(path) }
 
-// HasLVM says whether LVM's tool is there.
+// HasLVM reports whether the lvm command exists.
 func (l *live) HasLVM() bool { return isFile(lvmTool) }
 
-// HasVDO says whether that of VDO is.
+// HasVDO reports whether the vdo command exists.
 func (l *live) HasVDO() bool { return isFile(vdoTool) }
 
 func isFile(path string) bool {

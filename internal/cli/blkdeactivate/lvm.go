@@ -8,8 +8,8 @@ import (
 	"github.com/mdkit/mdkit/manage/blocktree"
 )
 
-// splitLVM takes the name of a logical volume's device apart: group and volume
-// have a hyphen between them, and their own hyphens doubled.
+// splitLVM splits the name of a logical volume's device: a hyphen separates group and
+// volume, and hyphens within them are doubled.
 func splitLVM(name string) (group, volume string) {
 	part := func() string {
 		var b strings.Builder
@@ -30,7 +30,7 @@ func splitLVM(name string) (group, volume string) {
 	return group, part()
 }
 
-// retryConfig is LVM's setting for trying again.
+// retryConfig returns LVM's setting for retries.
 func (r *run) retryConfig() string {
 	if r.lvmRetry {
 		return "activation{retry_deactivation=1}"
@@ -38,7 +38,7 @@ func (r *run) retryConfig() string {
 	return "activation{retry_deactivation=0}"
 }
 
-// volume deactivates a logical volume, or its whole group, with LVM's own tool.
+// volume deactivates a logical volume, or its whole group, with the lvm command.
 func (r *run) volume(ctx context.Context, d *blocktree.Device) (bool, error) {
 	group, volume := splitLVM(d.Name)
 	if !r.do.HasNode(path.Join("/dev", group, volume)) {

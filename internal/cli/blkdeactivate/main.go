@@ -1,8 +1,7 @@
-// Package blkdeactivate is the drop-in face for blkdeactivate(8) of LVM2
-// 2.03.16: it unmounts and deactivates block devices from the top of each stack
-// down. Where the original runs lsblk, dmsetup, mdadm and umount, this reads
-// sysfs and calls what is built in; LVM, VDO and multipath are left to their own
-// tools, if they are there.
+// Package blkdeactivate is the drop-in face for blkdeactivate(8) of LVM2 2.03.16: it
+// unmounts and deactivates block devices from the top of each stack down. Where the
+// original runs lsblk, dmsetup, mdadm and umount, this reads sysfs and calls what is
+// built in; for LVM, VDO and multipath it runs their own tools, if they exist.
 package blkdeactivate
 
 import (
@@ -29,13 +28,12 @@ type options struct {
 	lvmRetry, wholeVG bool
 	mdWait            bool
 	disableQueueing   bool
-	vdo               []string // for the tool
+	vdo               []string // for the vdo command
 	devices           []string
 }
 
-// parse reads a command line as the script does: options first, and whatever it
-// does not know is a device. Unknown device specific options are said and
-// forgotten.
+// parse parses a command line as the script does: options first, and any word that it
+// does not know is a device. Unknown device-specific options are reported and ignored.
 func parse(args []string, std ui.IO) options {
 	var o options
 	next := func(i *int) string {
@@ -78,7 +76,7 @@ func parse(args []string, std ui.IO) options {
 	return o
 }
 
-// some reads device specific options, separated by commas.
+// some parses device-specific options, separated by commas.
 func (o *options) some(std ui.IO, what, list string, known map[string]*bool) {
 	for word := range strings.SplitSeq(list, ",") {
 		file, config := strings.CutPrefix(word, "configfile=")
@@ -140,7 +138,7 @@ func Main(ctx context.Context, args []string, std ui.IO) int {
 	return r.all(ctx)
 }
 
-// find is the device behind a path; nil if there is none.
+// find returns the device at a path; nil if there is none.
 func (r *run) find(tree *blocktree.Tree, path string) *blocktree.Device {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
@@ -149,7 +147,7 @@ func (r *run) find(tree *blocktree.Tree, path string) *blocktree.Device {
 	return tree.FindNumber(block.Num{Major: unix.Major(uint64(st.Rdev)), Minor: unix.Minor(uint64(st.Rdev))})
 }
 
-// isBlock says whether path is a block device.
+// isBlock reports whether path is a block device.
 func isBlock(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.Mode()&os.ModeDevice != 0 && st.Mode()&os.ModeCharDevice == 0

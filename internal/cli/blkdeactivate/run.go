@@ -11,7 +11,7 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// actions are what is done to devices. Each says whether it worked.
+// actions are what is done to devices. Each returns whether it worked.
 type actions interface {
 	Unmount(ctx context.Context, mount string) bool
 	Mounted(mount string) bool
@@ -27,8 +27,8 @@ type actions interface {
 	HasVDO() bool
 }
 
-// run is one run of the program. Devices that could not be deactivated, and
-// volume groups, are skipped from then on.
+// run is one run of the program. It skips devices and volume groups that could not be
+// deactivated.
 type run struct {
 	options
 	std ui.IO
@@ -37,11 +37,11 @@ type run struct {
 
 	skipped  map[string]bool // kernel names
 	skippedV map[string]bool // volume groups
-	gone     map[string]bool // kernel names, in a dry run
+	gone     map[string]bool // kernel names of devices that a dry run would have deactivated
 	events   []event
 }
 
-// event is what --json says of a device.
+// event is what --json shows about a device.
 type event struct {
 	Kind   string `json:"kind"`             // umount, dm, md, lvm, vdo, skip, multipath
 	Device string `json:"device,omitempty"` // kernel name
@@ -56,28 +56,28 @@ type document struct {
 	Events []event `json:"events"`
 }
 
-// keepMounted are the mount points that are never unmounted.
+// keepMounted returns the mount points that are never unmounted.
 func keepMounted() []string {
 	return []string{
 		"/", "/lib", "/lib64", "/bin", "/sbin", "/var", "/var/log", "/usr", "/usr/lib", "/usr/lib64", "/usr/sbin", "/usr/bin", "[SWAP]",
 	}
 }
 
-// say prints unless --json is on.
+// say prints text, unless --json was given.
 func (r *run) say(format string, args ...any) {
 	if !r.json {
 		fmt.Fprintf(r.std.Out, format, args...)
 	}
 }
 
-// result ends a line, and notes the event.
+// result ends a line, and records the event.
 func (r *run) result(e event, word string) {
 	r.say("%s\n", word)
 	e.Result = word
 	r.events = append(r.events, e)
 }
 
-// try does one thing, or in a dry run says that it would be done.
+// try does one thing or, in a dry run, says that it would do so.
 func (r *run) try(e event, do func() bool, failed func() string) bool {
 	switch {
 	case r.dryRun:
@@ -135,8 +135,8 @@ func (r *run) all(ctx context.Context) int {
 	return code
 }
 
-// everything takes all devices, from the top of each stack down. Once a device
-// cannot be deactivated, what is below it is left alone.
+// everything deactivates all devices, from the top of each stack down. If a device
+// cannot be deactivated, the devices below it are left alone.
 func (r *run) everything(ctx context.Context) error {
 	tree, err := blocktree.Read(r.fs)
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *run) everything(ctx context.Context) error {
 	return nil
 }
 
-// top says whether nothing stands on a device now.
+// top reports whether no other device is built on this one now.
 func (r *run) top(tree *blocktree.Tree, d *blocktree.Device) bool {
 	if !r.dryRun {
 		if fresh, err := blocktree.Read(r.fs); err == nil {
@@ -175,7 +175,7 @@ func (r *run) top(tree *blocktree.Tree, d *blocktree.Device) bool {
 	return now == nil || !slices.ContainsFunc(now.Above, func(a *blocktree.Device) bool { return !a.Partition() && !r.gone[a.Kernel] })
 }
 
-// one takes the device of a path and what stands on it.
+// one deactivates the device at a path and what is built on it.
 func (r *run) one(ctx context.Context, path string) (bool, error) {
 	tree, err := blocktree.Read(r.fs)
 	if err != nil {
@@ -199,7 +199,7 @@ func (r *run) one(ctx context.Context, path string) (bool, error) {
 	return true, err
 }
 
-// unmountAll unmounts devices, those that are mounted deepest first.
+// unmountAll unmounts devices, the deepest mount points first.
 func (r *run) unmountAll(ctx context.Context, devices []*blocktree.Device) {
 	list := slices.Clone(devices)
 	slices.SortStableFunc(list, func(a, b *blocktree.Device) int { return strings.Compare(b.Mount(), a.Mount()) })
@@ -211,7 +211,7 @@ func (r *run) unmountAll(ctx context.Context, devices []*blocktree.Device) {
 	}
 }
 
-// unmount unmounts a device everywhere.
+// unmount unmounts a device from all its mount points.
 func (r *run) unmount(ctx context.Context, d *blocktree.Device) {
 	mount := d.Mount()
 	e := event{Kind: "umount", Device: d.Kernel, Name: d.Name, Mount: mount}
@@ -238,8 +238,8 @@ func (r *run) unmount(ctx context.Context, d *blocktree.Device) {
 	})
 }
 
-// deactivate deactivates a device after all that stands on it; false if that
-// cannot be done.
+// deactivate deactivates a device after everything that is built on it. It returns false
+// if that is impossible.
 func (r *run) deactivate(ctx context.Context, d *blocktree.Device) (bool, error) {
 	switch {
 	case d.Type == "lvm":
@@ -254,7 +254,7 @@ func (r *run) deactivate(ctx context.Context, d *blocktree.Device) (bool, error)
 	return true, nil
 }
 
-// holders deactivates what stands on a device.
+// holders deactivates what is built on a device.
 func (r *run) holders(ctx context.Context, kernel string) (bool, error) {
 	tree, err := blocktree.Read(r.fs)
 	if err != nil {

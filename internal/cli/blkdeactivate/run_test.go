@@ -14,11 +14,11 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
-// pretend does nothing, and fails where it is told to.
+// pretend implements actions without doing anything, and fails when told to.
 type pretend struct {
 	done  []string
-	fails string // what starts so fails
-	tools bool   // those of LVM and VDO are there
+	fails string // actions that begin like this fail
+	tools bool   // the tools of LVM and VDO exist
 	root  string
 }
 
@@ -38,7 +38,7 @@ func (p *pretend) RemoveMapped(_ context.Context, name string) bool {
 	return p.act("remove %s", name) && p.leave(name)
 }
 
-// leave takes a device out of sysfs.
+// leave removes a device from sysfs.
 func (p *pretend) leave(name string) bool {
 	found, _ := filepath.Glob(filepath.Join(p.root, "sys/block/*"))
 	for _, dir := range found {
@@ -67,8 +67,8 @@ func (p *pretend) HasNode(string) bool { return true }
 func (p *pretend) HasLVM() bool        { return p.tools }
 func (p *pretend) HasVDO() bool        { return p.tools }
 
-// pretended runs a command line on pretended devices, each "NAME MAJ:MIN UUID
-// MAPPERNAME BELOW,..." with "-" for what there is not.
+// pretended runs a command line on pretended devices, each given as "NAME MAJ:MIN UUID
+// MAPPERNAME BELOW,..." with "-" for what is missing.
 func pretended(t *testing.T, p *pretend, devices, mounts string, args ...string) string {
 	t.Helper()
 	root := t.TempDir()

@@ -18,8 +18,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// story builds stacks of devices and takes them down: first with the script,
-// then with ours.
+// story builds stacks of devices and takes them down: first with the script, then with
+// our program.
 type story struct {
 	name  string
 	build []string // command lines; "hold PATH" opens a device, "mount DEV DIR" mounts it
@@ -31,7 +31,7 @@ const (
 	array  = "mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 --metadata=1.2 DISK1 DISK2"
 )
 
-// on makes a linear device on another.
+// on makes a linear device on top of another.
 func on(name, below string) string {
 	return strings.NewReplacer("NAME", name, "BELOW", below).Replace(linear)
 }
@@ -65,7 +65,7 @@ func TestTwins(t *testing.T) {
 	files := maps.Clone(lab.Peer(t, "blkdeactivate").Files)
 	maps.Copy(files, lab.Peer(t, "e2fsprogs").Files)
 	if sort, ok := files["/usr/bin/sort"]; ok {
-		files["/bin/sort"] = sort // one folder in Debian
+		files["/bin/sort"] = sort // the same folder in Debian
 	}
 	var cases []lab.Case
 	for _, s := range lab.Sample(t, stories(), 2) {
@@ -75,11 +75,11 @@ func TestTwins(t *testing.T) {
 		Files:   files,
 		Disks:   []lab.Disk{{Size: 8 << 20}, {Size: 8 << 20}, {Size: 8 << 20}},
 		Modules: []string{"dm-mod", "raid1", "ext4"},
-		Env:     map[string]string{"DM_DISABLE_UDEV": "1"}, // dmsetup makes the nodes itself
+		Env:     map[string]string{"DM_DISABLE_UDEV": "1"}, // so that dmsetup makes the nodes itself
 	}, cases...)
 }
 
-// tools are lines of the tools that the script runs without asking.
+// tools are lines printed by the tools that the script always runs.
 var tools = regexp.MustCompile(`(?m)^lsblk: .*\n`)
 
 func (s story) run(t *testing.T, g *lab.Guest) {
@@ -185,7 +185,7 @@ func mounts(t *testing.T) string {
 	return fmt.Sprintln("/tmp/m1 is mounted:", strings.Contains(string(text), " /tmp/m1 "))
 }
 
-// words splits a line as a shell does, with single quotes only.
+// words splits a line as a shell does, but knows only single quotes.
 func words(line string) []string {
 	var list []string
 	for i, part := range strings.Split(line, "'") {

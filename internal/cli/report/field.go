@@ -1,12 +1,11 @@
-// Package report prints tables the way libdevmapper 1.02.185 does, which is
-// what dmsetup info -c, dmsetup splitname and dmstats show: columns chosen by
-// name, sorted by any of them, restricted by a selection, aligned or separated,
-// one row a line or one column a line.
+// Package report prints tables the way libdevmapper 1.02.185 does, for dmsetup info -c,
+// dmsetup splitname and dmstats: columns chosen by name, sorted by any of them,
+// restricted by a selection, aligned or separated, one row per line or one column per
+// line.
 //
-// A command describes its columns once, in a Table, and gives objects to a
-// Report; every word a user can write (-o, -O, -S) is understood here, and every
-// complaint about one reads as the original prints it. The facts are those of
-// libdm/libdm-report.c.
+// A command describes its columns once, in a Table, and passes objects to a Report; all
+// words that a user can give (-o, -O, -S) are parsed here, and all complaints about them
+// are those of the original. The facts are from libdm/libdm-report.c.
 package report
 
 import (
@@ -14,20 +13,21 @@ import (
 	"strings"
 )
 
-// Kind is the type of a column: how it is aligned, sorted and selected by.
+// Kind is the type of a column, which determines how it is aligned, sorted and selected
+// by.
 type Kind uint8
 
 // The kinds of libdm/libdevmapper.h DM_REPORT_FIELD_TYPE_*.
 const (
-	String  Kind = iota // compared as text; aligned left
-	Number              // compared as an unsigned integer; aligned right
-	Size                // 512-byte sectors, compared as a real number; aligned right
-	Percent             // compared as millionths; aligned left
+	String  Kind = iota // compared as text; left-aligned
+	Number              // compared as an unsigned integer; right-aligned
+	Size                // 512-byte sectors, compared as a real number; right-aligned
+	Percent             // compared in millionths; left-aligned
 	List                // a set of strings
 	Time                // seconds since 1970
 )
 
-// String is the word of the help text.
+// String returns the word for it in the help text.
 func (k Kind) String() string {
 	switch k {
 	case String:
@@ -52,48 +52,47 @@ type Sections uint32
 // special is the section of the columns that every report has.
 const special Sections = 1 << 31
 
-// Section is a group of columns that come from one source, which the caller
-// may want to spare asking: Report.Sections says which are needed.
+// Section is a group of columns that come from one source. The caller may want to avoid
+// reading a source: Report.Sections says which are needed.
 type Section struct {
 	ID     Sections // one bit, below 1<<31
 	Name   string   // title in the help
-	Prefix string   // "info_": info_all means all its columns; ends in '_'
+	Prefix string   // such as "info_", with '_' at the end; info_all means all its columns
 }
 
 // Field is a column.
 type Field[T any] struct {
-	Section Sections // whose it is
+	Section Sections // the section it belongs to
 	Kind    Kind
 	Heading string
-	Width   int    // least width, bytes
-	ID      string // name in -o, -O and -S; underscores do not count there
+	Width   int    // minimum width, in bytes
+	ID      string // name in -o, -O and -S, where underscores are ignored
 	Help    string
 
-	// Value is the cell of an object. ErrNoData means that the object has
-	// none; the text of any other error is printed before the report gives up.
+	// Value returns the cell of an object. ErrNoData means that the object has none; the
+	// text of any other error is printed before the report stops.
 	Value func(T) (Value, error)
 }
 
-// Table is all that a report can show.
+// Table is everything that a report can show.
 type Table[T any] struct {
 	Sections []Section
 	Fields   []Field[T]
 }
 
-// ErrNoData is returned by Field.Value for objects that lack what the field
-// shows, such as a device's counters where only its name was asked for.
+// ErrNoData is returned by Field.Value for objects that lack what the field shows, such
+// as a device's counters if only its name was read.
 var ErrNoData = errors.New("no data")
 
-// ErrSaid is returned when a command cannot go on and the reason has been
-// printed already.
+// ErrSaid is returned when a command cannot continue and the reason has already been
+// printed.
 var ErrSaid = errors.New("report: failed")
 
-// idSize is the room for a field's name in C, with its end.
+// idSize is the size of a field's name in C, including the terminating byte.
 const idSize = 32
 
-// canonical drops the underscores of a name. It complains about names that
-// libdevmapper has no room for. rest is the text from where name begins, which
-// the complaint quotes.
+// canonical removes the underscores from a name. It complains about names that are too
+// long for libdevmapper. rest is the text from name on, which the complaint quotes.
 func canonical(name, rest string, say sayer) (string, bool) {
 	var b strings.Builder
 	for i := range len(name) {
@@ -109,8 +108,8 @@ func canonical(name, rest string, say sayer) (string, bool) {
 	return b.String(), true
 }
 
-// sameField says whether a field of that canonical name is meant by word, also
-// a canonical name, in a report whose own prefix may be left out.
+// sameField reports whether word means the field name, both in canonical form, in a
+// report whose own prefix may be omitted.
 func sameField(name, word, prefix string) bool {
 	if strings.EqualFold(name, word) {
 		return true
@@ -122,7 +121,7 @@ func sameField(name, word, prefix string) bool {
 	return len(name) >= n && strings.EqualFold(prefix[:n], name[:n]) && strings.EqualFold(name[n:], word)
 }
 
-// implicit are the columns that every report has, in the order of their help.
+// implicit returns the columns that every report has, in the order of their help.
 func implicit[T any]() []Field[T] {
 	return []Field[T]{
 		{Section: special, Kind: Number, Width: 8, ID: "selected", Heading: "Selected", Help: "Set if item passes selection criteria."},
@@ -131,22 +130,22 @@ func implicit[T any]() []Field[T] {
 	}
 }
 
-// isHelp says whether an implicit field stands for the list of fields.
+// isHelp reports whether an implicit field stands for the list of fields.
 func isHelp(id string) bool { return id == "help" || id == "?" }
 
-// property is a field that takes part in the report.
+// property is a field that the report uses.
 type property[T any] struct {
 	field    *Field[T]
 	special  bool
 	width    int
-	hidden   bool // only sorted or selected by
+	hidden   bool // only for sorting or selecting
 	sortKey  bool
-	position int // among the sort keys
+	position int // index among the sort keys
 	falling  bool
 }
 
-// find looks a field up by the user's word. The second result says whether the
-// field is an implicit one.
+// find looks up a field by the user's word. The second result says whether the field is
+// an implicit one.
 func (r *Report[T]) find(word, rest string) (*Field[T], bool, bool) {
 	if word == "" {
 		return nil, false, false
@@ -173,8 +172,8 @@ func (r *Report[T]) lookup(name string) (f *Field[T], special, ok bool) {
 	return nil, false, false
 }
 
-// all returns the sections meant by a word such as "all" or "info_all"; none if
-// it is no such word.
+// all returns the sections meant by a word such as "all" or "info_all"; none for other
+// words.
 func (r *Report[T]) all(word, rest string) Sections {
 	var found Sections
 	own := false
@@ -204,8 +203,8 @@ func (r *Report[T]) all(word, rest string) Sections {
 	return found
 }
 
-// add makes a field take part. Hidden ones go in front, so that the last of
-// the list is the last that shows.
+// add adds a field to those that the report uses. Hidden fields go to the front, so that
+// the last of the list is visible.
 func (r *Report[T]) add(f *Field[T], special, hidden bool) *property[T] {
 	p := &property[T]{field: f, special: special, width: f.Width, hidden: hidden}
 	if hidden {
@@ -216,7 +215,7 @@ func (r *Report[T]) add(f *Field[T], special, hidden bool) *property[T] {
 	return p
 }
 
-// used returns the property of a field that takes part already.
+// used returns the property of a field that the report already uses.
 func (r *Report[T]) used(f *Field[T]) *property[T] {
 	for _, p := range r.props {
 		if p.field == f {
@@ -226,8 +225,8 @@ func (r *Report[T]) used(f *Field[T]) *property[T] {
 	return nil
 }
 
-// parseFields understands the words of -o. The first of two passes only learns
-// which sections are needed, since "all" depends on it.
+// parseFields parses the words of -o. The first of two passes only finds out which
+// sections are needed, since "all" depends on that.
 func (r *Report[T]) parseFields(list string, learn bool) error {
 	for i := 0; i < len(list); {
 		for i < len(list) && list[i] == ',' {
@@ -271,7 +270,7 @@ func (r *Report[T]) takeField(word, rest string, learn bool) bool {
 	return true
 }
 
-// parseKeys understands the words of -O.
+// parseKeys parses the words of -O.
 func (r *Report[T]) parseKeys(list string, learn bool) error {
 	for i := 0; i < len(list); {
 		for i < len(list) && list[i] == ',' {
@@ -322,7 +321,7 @@ func (r *Report[T]) takeKey(word, rest string, learn bool) bool {
 	return true
 }
 
-// unrecognised lists what there is before it complains.
+// unrecognised lists the possible fields and then complains.
 func (r *Report[T]) unrecognised(complaint string) error {
 	r.listFields(true, false)
 	r.say.linef(" ")

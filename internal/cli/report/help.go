@@ -2,7 +2,7 @@ package report
 
 import "strings"
 
-// listFields prints what -o, or with types what -S, can name.
+// listFields prints the fields for -o or, if types is set, for -S.
 func (r *Report[T]) listFields(all, types bool) {
 	width := 0
 	for _, list := range [][]Field[T]{r.implicit, r.table.Fields} {
@@ -54,7 +54,7 @@ func (r *Report[T]) section(id Sections) Section {
 	return Section{ID: special, Name: "Special", Prefix: "special_"}
 }
 
-// listOperators prints what -S understands besides fields.
+// listOperators prints what else -S accepts.
 func (r *Report[T]) listOperators() {
 	for _, line := range []string{
 		"Selection operands",

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// Object is a row as JSON: the report's columns by their names, in its order,
-// with numbers as numbers and sizes in bytes.
+// Object is a row as JSON: the report's columns by name and in order, with numbers as
+// numbers and sizes in bytes.
 type Object struct {
 	keys   []string
 	values []any
@@ -36,8 +36,8 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Objects returns the rows there are as JSON objects, sorted as the report is,
-// and forgets them. Text, separators and headings play no part.
+// Objects returns the rows collected so far as JSON objects, sorted like the report, and
+// forgets them. Text, separators and headings have no effect.
 func (r *Report[T]) Objects() []Object {
 	r.sort()
 	list := []Object{}

@@ -2,8 +2,8 @@ package report
 
 import "slices"
 
-// wanted is a list to compare with: [a,b] is exactly these, {a,b} these among
-// others; with || between them any of these.
+// wanted is a list to compare with: [a,b] means exactly these, {a,b} these among others;
+// with || between them, any of these.
 type wanted struct {
 	items  []string // sorted
 	any    bool
@@ -24,7 +24,7 @@ func (r *Report[T]) readList(id, s string) (w wanted, rest string, ok bool) {
 	return r.readItems(id, after, open == opSubsetOpen)
 }
 
-// readItems reads a list behind its first bracket. All its operators are the
+// readItems parses a list after its opening bracket. All operators in it must be the
 // same.
 func (r *Report[T]) readItems(id, s string, subset bool) (w wanted, rest string, ok bool) {
 	const ends = opListClose | opSubsetClose
@@ -71,8 +71,8 @@ func (r *Report[T]) listFailed(id string) {
 	r.say.linef("Failed to parse string list value for selection field %s.", id)
 }
 
-// matches compares with a cell's sorted list. An empty one is the same as a
-// list of the empty word.
+// matches compares with a cell's sorted list. An empty list equals a list of one empty
+// word.
 func (w wanted) matches(list []string) bool {
 	if len(list) == 0 {
 		list = []string{""}

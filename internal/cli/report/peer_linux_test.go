@@ -12,8 +12,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// splitParts is what dmsetup splitname reports on: the one report of Debian's
-// dmsetup that needs no kernel.
+// splitParts is what dmsetup splitname reports: the only report of Debian's dmsetup that
+// does not need the kernel.
 type splitParts struct{ subsystem, vg, lv, layer string }
 
 const (
@@ -65,7 +65,7 @@ type splitCase struct {
 	args  []string
 }
 
-// ours is what this package makes of a command line.
+// ours returns the output of this package for a command line.
 func (c splitCase) ours(t *testing.T) string {
 	t.Helper()
 	o := Options{Fields: "vg_name,lv_name,lv_layer", Separator: " ", Aligned: true, Headings: true, Sections: sectionName}
@@ -132,7 +132,7 @@ func (c splitCase) peers(t *testing.T, tool *lab.Tool) string {
 	return describe(cmd.ProcessState.ExitCode(), out.String(), errs.String())
 }
 
-// describe leaves the list of fields out, which is longer in dmsetup.
+// describe leaves out the list of fields, which is longer in dmsetup.
 func describe(code int, out, errs string) string {
 	if i := strings.LastIndex(errs, "Special Fields"); i >= 0 {
 		errs = errs[i:]
@@ -144,8 +144,8 @@ func describe(code int, out, errs string) string {
 	return fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", code, out, errs)
 }
 
-// TestPeer gives command lines to Debian's dmsetup splitname and to this
-// package: several hundred that were thought of, and some by chance.
+// TestPeer compares this package with Debian's dmsetup splitname: on several hundred
+// given command lines, and some random ones.
 func TestPeer(t *testing.T) {
 	tool := lab.Peer(t, "dmsetup")
 	rng := lab.Rand(t)
@@ -167,7 +167,7 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// selections are words for -S.
+// selections returns arguments for -S.
 func selections() []string {
 	return []string{
 		"vg_name=vg", "vgname=vg", "VG_NAME=vg", "vg_name=group", "vg_name!=vg", "vg_name='vg'", `vg_name="vg"`, "vg_name = vg", " vg_name=vg ",
@@ -185,7 +185,7 @@ func selections() []string {
 	}
 }
 
-// fieldLists are words for -o.
+// fieldLists returns arguments for -o.
 func fieldLists() []string {
 	return []string{
 		"vg_name", "vgname", "VgName", "__vg__name__", "lv_layer,vg_name", "vg_name,vg_name", "all", "splitname_all", "splitnameall", "info_all", "name_all", "subsystem",
@@ -194,12 +194,12 @@ func fieldLists() []string {
 	}
 }
 
-// keyLists are words for -O.
+// keyLists returns arguments for -O.
 func keyLists() []string {
 	return []string{"vg_name", "-vg_name", "+vg_name", "vg_name,vg_name", "lv_layer,-subsystem", "nosuch", "-", "+", "vg_name,", ",vg_name", "", "selected", "-selected", "major", "help", strings.Repeat("w", 33)}
 }
 
-// looks are the options that change how a report looks.
+// looks returns the options that change the form of a report.
 func looks() [][]string {
 	return [][]string{
 		nil,

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// regex is a compiled pattern of libdm's own dialect (libdm/regex/parse_rx.c):
-// it matches anywhere, ^ and $ are characters that stand before and behind
-// every text (so "." matches the empty text), '.' is neither end of line, and
-// there are no classes or counts. Bytes are compared, not characters.
+// regex is a compiled pattern in libdm's own dialect (libdm/regex/parse_rx.c): it
+// matches anywhere, ^ and $ are characters before and after every text (so "." matches
+// the empty text), '.' matches no line end, and there are no classes or counts. It
+// compares bytes, not characters.
 type regex struct{ re *regexp.Regexp }
 
 const (
-	hat    = 0x02 // stands before every text
-	dollar = 0x03 // stands behind it
+	hat    = 0x02 // before every text
+	dollar = 0x03 // after every text
 )
 
-// match says whether the pattern occurs in s.
+// match reports whether the pattern occurs in s.
 func (r regex) match(s string) bool {
 	return r.re.MatchString("\x02" + widen(s) + "\x03")
 }
 
-// widen makes each byte one character, that bytes which are no UTF-8 can be
-// matched too.
+// widen makes a character of each byte, so that bytes that are not UTF-8 can be matched
+// too.
 func widen(s string) string {
 	runes := make([]rune, len(s))
 	for i := range len(s) {
@@ -40,8 +40,9 @@ func single(c byte) (set charset) {
 	return set
 }
 
-// pattern writes the set for package regexp. The byte 0 ends the original's
-// pattern and never occurs in a text: matching it is to have matched.
+// pattern returns the set as a pattern for package regexp. A byte 0 ends the original's
+// pattern and never occurs in a text, so when it is to be matched, the pattern has
+// matched.
 func (set *charset) pattern() string {
 	var b strings.Builder
 	for c := 0; c < 256; c++ {
@@ -64,10 +65,10 @@ func (set *charset) pattern() string {
 	return "[" + b.String() + "]"
 }
 
-// patternParser walks a pattern. A token is a set of bytes (0), one of ()*+?|,
-// or the end (-1).
+// patternParser parses a pattern. A token is a set of bytes (0), one of ()*+?|, or the
+// end (-1).
 type patternParser struct {
-	text  string // what is still to come
+	text  string // the rest of the pattern
 	token int
 	set   charset
 	say   sayer
@@ -139,7 +140,7 @@ func escaped(c byte) byte {
 	return c
 }
 
-// bracket reads a set behind its bracket.
+// bracket reads a set after its opening bracket.
 func (p *patternParser) bracket() {
 	s := p.text
 	value := true
@@ -183,8 +184,8 @@ func (p *patternParser) bracket() {
 	p.text = s[1:]
 }
 
-// alternatives, sequence, repeated and term read the levels of the grammar;
-// false means that there is nothing such.
+// alternatives, sequence, repeated and term parse the levels of the grammar; false means
+// that there is nothing of that level.
 func (p *patternParser) alternatives() (string, bool) {
 	left, ok := p.sequence()
 	if !ok || p.token != '|' {

@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// Options is how a report is to look.
+// Options say what a report should look like.
 type Options struct {
 	Fields    string // -o: names, separated by commas
-	Sort      string // -O: names, each with '+' or '-' before it if wanted
-	Select    string // -S: a selection, "all" or "help"; empty is all
+	Sort      string // -O: names, each optionally preceded by '+' or '-'
+	Select    string // -S: a selection, "all" or "help"; empty for all
 	Separator string // between cells
 
 	Aligned    bool   // pad cells to the width of their column
-	Headings   bool   // begin with the names of the columns
-	Unbuffered bool   // print every row when it comes; no sorting
-	Rows       bool   // one column a line; never aligned
-	NamePrefix string // print PREFIX_FIELD='cell' with this prefix in capitals
-	Unquoted   bool   // no quotes around those cells
+	Headings   bool   // begin with the column names
+	Unbuffered bool   // print each row immediately, unsorted
+	Rows       bool   // one column per line; never aligned
+	NamePrefix string // print PREFIX_FIELD='cell' with this prefix in upper case
+	Unquoted   bool   // no quotes around these cells
 
-	// Sections are those that the command needs in any case. If it is just one,
-	// its prefix may be left out of the names of fields.
+	// Sections are the sections that the command needs in any case. If there is just
+	// one, its prefix may be omitted from field names.
 	Sections Sections
 }
 
-// Report takes objects in and prints them.
+// Report collects objects and prints them.
 type Report[T any] struct {
 	table    *Table[T]
 	implicit []Field[T]
@@ -44,15 +44,15 @@ type Report[T any] struct {
 	where    *node[T]
 
 	rows   []*row[T]
-	listed bool // help has been printed; there is nothing more to report
+	listed bool // help has been printed, so nothing will be reported
 	headed bool // headings have been printed
-	sized  bool // widths fit the rows
+	sized  bool // the widths fit the rows
 }
 
-// row is an object to print: a cell for each property.
+// row is an object to print, with a cell for each property.
 type row[T any] struct {
 	cells    []cell[T]
-	shows    bool // it has the column "selected" and so is shown in any case
+	shows    bool // it has the column "selected", which shows it in any case
 	selected bool
 }
 
@@ -61,13 +61,13 @@ type cell[T any] struct {
 	value Value
 }
 
-// sayer prints complaints and help, a line each.
+// sayer prints complaints and help, one per line.
 type sayer struct{ w io.Writer }
 
 func (s sayer) linef(format string, args ...any) { fmt.Fprintf(s.w, format+"\n", args...) }
 
-// New prepares a report that prints rows to out, and help and complaints to
-// errs. After ErrSaid there is nothing left to say.
+// New prepares a report that prints rows to out, and help and complaints to errs. After
+// ErrSaid there is nothing more to print.
 func New[T any](table *Table[T], opts Options, out, errs io.Writer) (*Report[T], error) {
 	r := &Report[T]{table: table, implicit: implicit[T](), opts: opts, out: out, say: sayer{errs}, sections: opts.Sections}
 	if r.opts.Rows {
@@ -108,14 +108,13 @@ func New[T any](table *Table[T], opts Options, out, errs io.Writer) (*Report[T],
 	return r, nil
 }
 
-// Sections are those that the report needs objects to have.
+// Sections returns the sections that objects need to have.
 func (r *Report[T]) Sections() Sections { return r.sections &^ special }
 
-// Empty says whether there are no rows to print.
+// Empty reports whether there are no rows to print.
 func (r *Report[T]) Empty() bool { return len(r.rows) == 0 }
 
-// Object adds a row, if it is selected. After an error of Err's text nothing
-// more is to be said.
+// Object adds a row if the object is selected. If it fails, the reason has been printed.
 func (r *Report[T]) Object(obj T) error {
 	if r.listed {
 		return nil
@@ -134,8 +133,8 @@ func (r *Report[T]) Object(obj T) error {
 	return nil
 }
 
-// Selects says whether an object is selected, and adds no row. After help has
-// been printed nothing is.
+// Selects reports whether an object is selected, without adding a row. After help has
+// been printed, none is.
 func (r *Report[T]) Selects(obj T) (bool, error) {
 	if r.listed {
 		return false, nil
@@ -154,7 +153,7 @@ func (r *Report[T]) row(obj T) (*row[T], error) {
 			mark = len(row.cells)
 			row.shows = row.shows || !p.hidden
 			c.value = Int(1)
-		case p.special: // help has been printed, and no row comes this far
+		case p.special: // help has been printed, so there are no rows here
 		default:
 			value, err := p.field.Value(obj)
 			if err != nil {
@@ -185,7 +184,7 @@ func (r *Report[T]) failed(id string, err error) error {
 	return ErrSaid
 }
 
-// measure widens columns to hold what there is to print.
+// measure widens columns to fit what will be printed.
 func (r *Report[T]) measure() {
 	if r.sized {
 		return
@@ -228,8 +227,8 @@ func (r *Report[T]) sort() {
 	})
 }
 
-// Headings prints the names of the columns now, even if they have been printed
-// before: repeating reports begin so every time.
+// Headings prints the column names now, even if they have been printed before: a
+// repeated report begins with them each time.
 func (r *Report[T]) Headings() {
 	if r.opts.Rows {
 		return
@@ -261,7 +260,7 @@ func (r *Report[T]) headings() {
 	r.out.Write(b.Bytes())
 }
 
-// Output prints the rows there are, and forgets them.
+// Output prints the rows collected so far, and forgets them.
 func (r *Report[T]) Output() {
 	if len(r.rows) == 0 {
 		return
@@ -345,7 +344,7 @@ func (r *Report[T]) cell(b *bytes.Buffer, c cell[T]) {
 	b.WriteString(quote)
 }
 
-// pad writes s cut or filled to width bytes.
+// pad writes s, cut or padded to width bytes.
 func pad(b *bytes.Buffer, s string, width int, right bool) {
 	s = s[:min(len(s), width)]
 	blank := strings.Repeat(" ", width-len(s))

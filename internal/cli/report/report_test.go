@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// thing has a column of every kind.
+// thing has a value for a column of every kind.
 type thing struct {
 	name  string
 	n     int64
@@ -149,7 +149,7 @@ func TestColumns(t *testing.T) {
 		"alpha  10 4.00k 0.01                0\n" +
 		"beta    2 1.00m 50.00 a,x         1\n" +
 		"gamma   2 3.00g 99.99 a           1\n"
-	// The columns are as wide as their widest cell.
+	// Columns are as wide as their widest cell.
 	want = strings.ReplaceAll(want, "alpha  10 4.00k 0.01                0", "alpha  10 4.00k 0.01              0")
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
@@ -259,8 +259,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// FuzzSelection shows that no selection crashes, and that one that is
-// understood can be asked.
+// FuzzSelection shows that no selection makes the parser panic, and that one that parses
+// can be evaluated.
 func FuzzSelection(f *testing.F) {
 	for _, s := range []string{"n=2 && (name=~'^b' || size>1m)", "tags={a || b}", "!(born since '2020-01-01 10:00 +01')", "used<5%", "name=~[x]"} {
 		f.Add(s)

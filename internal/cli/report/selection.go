@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// node is a part of a selection: a comparison, or a set of parts of which all
-// or any must hold.
+// node is part of a selection: a comparison, or a set of parts of which all or any must
+// be true.
 type node[T any] struct {
-	of     *property[T] // of a comparison
+	of     *property[T] // the property compared
 	test   func(Value) bool
 	parts  []*node[T]
 	any    bool
 	negate bool
 }
 
-// holds says whether a row passes.
+// holds reports whether a row satisfies the node.
 func (n *node[T]) holds(cells []cell[T]) bool {
 	ok := false
 	switch {
@@ -31,10 +31,10 @@ func (n *node[T]) holds(cells []cell[T]) bool {
 	return ok != n.negate
 }
 
-// maxDepth bounds the brackets of a selection, which are parsed by recursion.
+// maxDepth limits the nesting of brackets in a selection, because parsing is recursive.
 const maxDepth = 1000
 
-// parseSelection reads all of -S.
+// parseSelection parses all of -S.
 func (r *Report[T]) parseSelection(s string) (*node[T], error) {
 	n, rest, ok := r.parseOr(s, 0)
 	if !ok {
@@ -57,8 +57,8 @@ func (r *Report[T]) parseOr(s string, depth int) (*node[T], string, bool) {
 	return r.parseSet(s, depth, true)
 }
 
-// parseSet reads a chain of parts with one kind of operator between them; a
-// single part stands for itself.
+// parseSet parses parts connected by one kind of operator; a single part is returned as
+// it is.
 func (r *Report[T]) parseSet(s string, depth int, any bool) (*node[T], string, bool) {
 	part, op := r.parsePart, opAnd
 	if any {
@@ -83,8 +83,7 @@ func (r *Report[T]) parseSet(s string, depth int, any bool) (*node[T], string, b
 	}
 }
 
-// parsePart reads a comparison, or a selection in parentheses with or without
-// a negation before it.
+// parsePart parses a comparison, or a selection in parentheses, possibly negated.
 func (r *Report[T]) parsePart(s string, depth int) (*node[T], string, bool) {
 	if depth > maxDepth {
 		r.say.linef("Selection is nested too deeply.")
@@ -107,7 +106,7 @@ func (r *Report[T]) parsePart(s string, depth int) (*node[T], string, bool) {
 		return nil, s, false
 	}
 	if flags == opNegate {
-		n.negate = true // a second negation of the same part changes nothing
+		n.negate = true // a second negation of the same part has no effect
 	}
 	end, after := takeLogical(rest, opClose)
 	if end == 0 {
@@ -117,13 +116,13 @@ func (r *Report[T]) parsePart(s string, depth int) (*node[T], string, bool) {
 	return n, after, true
 }
 
-// comparison is one that is being read.
+// comparison is a comparison while it is being parsed.
 type comparison[T any] struct {
 	field *Field[T]
 	flags uint16
-	kind  Kind // of the value, which the field must be of too
+	kind  Kind // of the value; the field must have it too
 	text  string
-	units uint64 // bytes, of sizes
+	units uint64 // for sizes, in bytes
 	list  wanted
 	time  span
 }
@@ -151,7 +150,7 @@ func (r *Report[T]) parseComparison(s string) (*node[T], string, bool) {
 	return &node[T]{of: p, test: test}, rest, true
 }
 
-// readComparison reads field, operator and value.
+// readComparison parses field, operator and value.
 func (r *Report[T]) readComparison(s string) (c comparison[T], special bool, rest string, ok bool) {
 	word, after := takeName(s)
 	if word == "" {
@@ -264,7 +263,7 @@ func (r *Report[T]) readNumber(c *comparison[T], s string) (string, bool) {
 		}
 		return rest[1:], true
 	}
-	c.units = 1 << 20 // as lvcreate -L
+	c.units = 1 << 20 // as in lvcreate -L
 	units, after, ok := ParseUnits(rest)
 	if !ok {
 		return rest, true
@@ -277,7 +276,7 @@ func (r *Report[T]) readNumber(c *comparison[T], s string) (string, bool) {
 	return after, true
 }
 
-// test makes the comparison ready to be asked.
+// test returns a function that evaluates the comparison.
 func (r *Report[T]) test(c comparison[T]) (func(Value) bool, bool) {
 	not := c.flags&opNot != 0
 	if c.flags&opRegex != 0 {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// span is the time that a value of -S stands for: a second, or all of the year,
-// month, day, hour or minute that was written. Both ends are within.
+// span is the time that a value of -S stands for: a second, or the whole year, month,
+// day, hour or minute that was given. It includes both ends.
 type span struct {
 	from, to int64 // seconds since 1970
-	wide     bool  // to counts
+	wide     bool  // use to as well
 }
 
-// readTime reads a time: @SECONDS, or an ISO 8601 date with or without a time
-// of day and a zone; the local one is meant otherwise.
+// readTime parses a time: @SECONDS, or an ISO 8601 date with optional time of day and
+// zone; without a zone it is local time.
 func (s sayer) readTime(id, text string) (sp span, rest string, ok bool) {
 	if strings.HasPrefix(text, "@") {
 		word, rest := takeNumber(text[1:])
@@ -38,14 +38,14 @@ func (s sayer) readTime(id, text string) (sp span, rest string, ok bool) {
 	return sp, rest, ok
 }
 
-// clock is a date and time of day as it was written.
+// clock is a date and time of day as given.
 type clock struct {
 	year, month, day, hour, minute, second int
-	step                                   func(time.Time) time.Time // to the end of what was written
+	step                                   func(time.Time) time.Time // to the end of the given year, day, ...
 }
 
-// parseDate understands YYYY[-MM[-DD]], then [hh[:mm[:ss]]], then [+|-]hh[:mm],
-// each also without the marks in between.
+// parseDate parses YYYY[-MM[-DD]], then [hh[:mm[:ss]]], then [+|-]hh[:mm], each also
+// without separators.
 func (s sayer) parseDate(text string) (span, bool) {
 	var c clock
 	rest, day, ok := s.parseDay(text, &c)
@@ -65,8 +65,8 @@ func (s sayer) parseDate(text string) (span, bool) {
 	return span{from: from.Unix(), to: c.step(from).Unix() - 1, wide: true}, true
 }
 
-// parts splits digits with marks between them, at most three; length is how
-// long they would be with every part in full.
+// parts splits digits with separators between them into at most three parts; length is
+// how long they would be with every part in full.
 func parts(text string, mark byte, first int) (n []int, length int, rest string) {
 	rest = text
 	for len(n) < 3 {

@@ -2,14 +2,14 @@ package report
 
 import "strings"
 
-// operator is a word of the selection grammar.
+// operator is an operator of the selection grammar.
 type operator struct {
 	text  string
 	flags uint16
 	help  string
 }
 
-// What an operator does or needs.
+// Properties of operators.
 const (
 	opEqual uint16 = 1 << iota
 	opNot
@@ -30,8 +30,8 @@ const (
 	opSubsetClose
 )
 
-// comparisons are the operators between a field and a value, where one that
-// begins another comes after it.
+// comparisons returns the operators between a field and a value; an operator comes after
+// those that begin with it.
 func comparisons() []operator {
 	const number = opNumber | opTime
 	return []operator{
@@ -50,7 +50,7 @@ func comparisons() []operator {
 	}
 }
 
-// logicals are the operators between comparisons, and the brackets.
+// logicals returns the operators between comparisons, and the brackets.
 func logicals() []operator {
 	return []operator{
 		{"&&", opAnd, "All fields must match"},
@@ -67,7 +67,7 @@ func logicals() []operator {
 	}
 }
 
-// stops are the operators that end a word without quotes.
+// stops are the operators that end an unquoted word.
 const stops = opAnd | opOr | opClose
 
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
@@ -79,7 +79,7 @@ func skipSpace(s string) string {
 	return s
 }
 
-// takeOp reads one of the operators that have a flag of expect, behind blanks.
+// takeOp parses one of the operators that have a flag of expect, after blanks.
 func takeOp(list []operator, s string, expect uint16) (flags uint16, rest string) {
 	s = skipSpace(s)
 	for _, op := range list {
@@ -94,7 +94,7 @@ func takeLogical(s string, expect uint16) (flags uint16, rest string) {
 	return takeOp(logicals(), s, expect)
 }
 
-// takeQuote reads a quotation mark; 0 if there is none.
+// takeQuote parses a quotation mark; 0 if there is none.
 func takeQuote(s string) (quote byte, rest string) {
 	if s != "" && (s[0] == '"' || s[0] == '\'') {
 		return s[0], s[1:]
@@ -102,7 +102,7 @@ func takeQuote(s string) (quote byte, rest string) {
 	return 0, s
 }
 
-// takeName reads a field's name.
+// takeName parses a field's name.
 func takeName(s string) (name, rest string) {
 	n := 0
 	for n < len(s) && (isDigit(s[n]) || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z' || s[n] == '_' || s[n] == '-') {
@@ -111,7 +111,7 @@ func takeName(s string) (name, rest string) {
 	return s[:n], s[n:]
 }
 
-// takeNumber reads digits with at most one point among them.
+// takeNumber parses digits with at most one point among them.
 func takeNumber(s string) (number, rest string) {
 	n, point := 0, false
 	for n < len(s) && (isDigit(s[n]) || s[n] == '.' && !point) {
@@ -121,8 +121,8 @@ func takeNumber(s string) (number, rest string) {
 	return s[:n], s[n:]
 }
 
-// takeString reads up to the quotation mark, or if that is 0 up to a blank or
-// one of the operators. It complains about a quotation that does not end.
+// takeString parses up to the quotation mark or, if quote is 0, up to a blank or one of
+// the operators. It complains if the quotation mark is missing.
 func (s sayer) takeString(text string, quote byte, until uint16) (word, rest string, ok bool) {
 	if quote != 0 {
 		word, rest, ok = strings.Cut(text, string(quote))

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Units is a unit that sizes are shown in.
+// Units is a unit in which sizes are shown.
 type Units struct {
-	Letter byte   // as the user wrote it; 'U' for a multiple such as 4k
-	Factor uint64 // bytes; 1 for the human-readable ones
+	Letter byte   // as the user gave it; 'U' for a multiple such as 4k
+	Factor uint64 // in bytes; 1 for the human-readable units
 }
 
-// ParseUnits reads a unit at the beginning of s, as dm_units_to_factor of
-// libdm/libdm-string.c: a letter of hHrRbBsSkKmMgGtTpPeE, small ones powers of
-// 1024 and capitals of 1000, with a number before it if wanted. rest is what
+// ParseUnits parses a unit at the beginning of s, like dm_units_to_factor of
+// libdm/libdm-string.c: a letter of hHrRbBsSkKmMgGtTpPeE, where lower case means powers
+// of 1024 and upper case of 1000, with an optional number before it. rest is what
 // follows.
 func ParseUnits(s string) (u Units, rest string, ok bool) {
 	v, fraction := uint64(1), 0.0
@@ -67,8 +67,8 @@ func ParseUnits(s string) (u Units, rest string, ok bool) {
 	return u, unit[1:], true
 }
 
-// Format shows a size of 512-byte sectors, as dm_size_to_string with one-letter
-// suffixes does. Only the human-readable units show theirs.
+// Format formats a size of 512-byte sectors, like dm_size_to_string with one-letter
+// suffixes. Only human-readable units show a suffix.
 func (u Units) Format(sectors uint64) string {
 	if sectors == 0 {
 		return "0"
@@ -100,8 +100,8 @@ func (u Units) Format(sectors uint64) string {
 	return prefix + strconv.FormatFloat(float64(size)/float64(unit), 'f', precision, 64) + letters[i:i+1]
 }
 
-// precision is the number of digits behind the point in a fixed unit; false in
-// the human-readable ones.
+// precision returns the number of decimal places for a fixed unit; false for the
+// human-readable units.
 func (u Units) precision() (int, bool) {
 	switch {
 	case strings.IndexByte("bBsS", u.Letter) >= 0:
@@ -114,12 +114,11 @@ func (u Units) precision() (int, bool) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// closeTo compares as the original does, where differences below DBL_EPSILON
-// do not count.
+// closeTo compares like the original, where differences below DBL_EPSILON do not count.
 func closeTo(a, b float64) bool { return math.Abs(a-b) < 0x1p-52 }
 
-// leadingUint reads the digits s begins with, as strtoull: too large a number
-// is the largest.
+// leadingUint parses the digits at the beginning of s, like strtoull: a number that is
+// too large becomes the largest.
 func leadingUint(s string) uint64 {
 	n := 0
 	for n < len(s) && isDigit(s[n]) {
@@ -132,8 +131,8 @@ func leadingUint(s string) uint64 {
 	return v
 }
 
-// realPrefix is the length of the real number s begins with, as strtod reads
-// it: digits, a point, and an exponent if it has digits.
+// realPrefix returns the length of the real number at the beginning of s, as strtod
+// parses it: digits, a point, and an exponent if it has digits.
 func realPrefix(s string) int {
 	n := 0
 	for n < len(s) && isDigit(s[n]) {
@@ -160,8 +159,8 @@ func realPrefix(s string) int {
 	return n
 }
 
-// realToUint cuts a real number to an unsigned one; those out of range become
-// the nearest.
+// realToUint truncates a real number to an unsigned integer; if it is out of range, the
+// result is the nearest limit.
 func realToUint(f float64) uint64 {
 	switch {
 	case !(f > 0):

@@ -120,7 +120,7 @@ func TestBackupBitByBit(t *testing.T) {
 		t.Errorf("%d files once it is final", n)
 	}
 	write(4096)
-	// Another step writes to the same place, so undoing cannot restore it.
+	// What was written is not undone, so the file stays.
 	r.done = nil
 	if left := r.TakeBack(t.Context()); len(left) != 1 || !errors.Is(left[0].Err, ErrNoUndo) || files() != 1 {
 		t.Errorf("not as it was: %v, %d files", left, files())

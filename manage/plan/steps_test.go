@@ -15,8 +15,14 @@ var errRefused = errors.New("refused")
 
 func step(name string, log *[]string, fail error) Step {
 	return NewStep(StepInfo{Kind: KindIoctl, Target: "md0", What: name},
-		func(context.Context) error { *log = append(*log, "do "+name); return fail },
-		func(context.Context) error { *log = append(*log, "undo "+name); return nil })
+		func(context.Context) error {
+			*log = append(*log, "do "+name)
+			return fail
+		},
+		func(context.Context) error {
+			*log = append(*log, "undo "+name)
+			return nil
+		})
 }
 
 func image(t *testing.T, size int) string {
@@ -148,7 +154,10 @@ func TestDescribeAsJSON(t *testing.T) {
 func TestIoctl(t *testing.T) {
 	var log []string
 	do := func(what string) func() error {
-		return func() error { log = append(log, what); return nil }
+		return func() error {
+			log = append(log, what)
+			return nil
+		}
 	}
 	patiently := func(what string) func(context.Context) error {
 		return func(context.Context) error { return do(what)() }

@@ -44,7 +44,8 @@ func TestSuspendedBelow(t *testing.T) {
 	} {
 		s := &stack{uses: c.uses, suspended: c.suspended, gone: c.gone}
 		found, err := SuspendedBelow(s.below(9), mappedMajor, s.ask)
-		if errors.Is(err, errGone) != c.failed || err != nil != c.failed {
+		gone := errors.Is(err, errGone)
+		if gone != c.failed || !gone && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if !slices.Equal(found, c.found) {

@@ -150,7 +150,11 @@ func (w *watched) waitRegions(n int) {
 		got := len(h.Table.Regions)
 		if got > 0 {
 			leader := h.Table.Leader(h.Table.Regions[0].ID)
-			if leader != nil && len(leader.Group.Members) == got && (got == n || n > 1 && got > n) {
+			enough := got >= n
+			if n == 1 {
+				enough = got == 1
+			}
+			if leader != nil && len(leader.Group.Members) == got && enough {
 				return ""
 			}
 		}

@@ -8,10 +8,9 @@ import (
 	"github.com/mdkit/mdkit/engine/md/array"
 )
 
-// FuzzOpen opens arrays of superblocks that anybody may have written: the
-// input is the one of the first member, and the others differ from it only in
-// their device numbers. Whatever comes of it must not panic, nor be larger than
-// its members.
+// FuzzOpen opens arrays from arbitrary superblocks: the input is that of the first
+// member, and the others differ from it only in their device numbers. Opening must
+// not panic, and the array must not be larger than its members.
 func FuzzOpen(f *testing.F) {
 	for _, spec := range arraySpecs() {
 		disks := makeArray(f, spec)

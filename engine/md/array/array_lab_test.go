@@ -32,12 +32,12 @@ func (k kernelArray) String() string {
 
 var metadataVersions = []string{"0.90", "1.0", "1.1", "1.2"}
 
-// kernelArrays lists every level and layout, each with one metadata version in
-// turn, or with all of them if every is set.
+// kernelArrays lists every level and layout, each with one of the metadata versions
+// in turn, or with all of them if every is set.
 func kernelArrays(every bool, turn int) (list []kernelArray) {
 	add := func(level, layout string, chunk, disks int) {
 		versions := metadataVersions
-		if level == "raid0" { // mdadm 4.2 makes none with 0.90
+		if level == "raid0" { // mdadm 4.2 cannot make one with 0.90
 			versions = versions[1:]
 		}
 		for i, v := range versions {
@@ -73,7 +73,7 @@ func kernelArrays(every bool, turn int) (list []kernelArray) {
 	return list
 }
 
-// sample takes about every third array of each level, beginning by the seed.
+// sample takes about every sixth array of each level; the seed says where to begin.
 func sample(all []kernelArray, seed uint64) (list []kernelArray) {
 	byLevel := make(map[string][]kernelArray)
 	for _, k := range all {
@@ -91,9 +91,9 @@ func sample(all []kernelArray, seed uint64) (list []kernelArray) {
 }
 
 // TestArraysLikeTheKernel has the kernel and the engine run the same arrays in
-// turn. What one writes the other must read, with all members and without
-// every set of them that the level can lose. It runs a sample of the levels,
-// layouts and metadata versions; with MDKIT_SOAK set, all of them.
+// turn. Each must read what the other wrote, with all members and without every set
+// of them that the level can lose. The test runs a sample of the levels, layouts and
+// metadata versions; with MDKIT_SOAK set, all of them.
 func TestArraysLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -126,7 +126,7 @@ func TestArraysLikeTheKernel(t *testing.T) {
 	}, cases...)
 }
 
-// exchange is one array between the kernel and the engine.
+// exchange is an array that the kernel and the engine run in turn.
 type exchange struct {
 	t     *testing.T
 	g     *lab.Guest
@@ -141,8 +141,8 @@ const kernelDevice = "/dev/md0"
 
 func (x *exchange) run() {
 	x.t.Helper()
-	// Linux 6.8 dropped linear, 6.14 took it back under another name; Debian's
-	// user-mode kernels may lack it all the same.
+	// Linux 6.8 dropped linear, and 6.14 brought it back under another name;
+	// Debian's user-mode kernels may still lack it.
 	if x.k.level == "linear" && !x.g.HasModule("linear") && !x.g.HasModule("md-linear") {
 		x.t.Skip("this kernel has no linear personality")
 	}
@@ -170,7 +170,7 @@ func (x *exchange) run() {
 	}
 }
 
-// mdadm runs Debian's.
+// mdadm runs Debian's mdadm.
 func (x *exchange) mdadm(args ...string) {
 	x.t.Helper()
 	if out, err := exec.Command("mdadm", args...).CombinedOutput(); err != nil {
@@ -178,8 +178,8 @@ func (x *exchange) mdadm(args ...string) {
 	}
 }
 
-// create makes the array, with a bitmap or without as it comes, unless more is
-// said.
+// create makes the array. Whether it has a bitmap is left to chance, unless there are
+// more arguments.
 func (x *exchange) create(more ...string) {
 	x.t.Helper()
 	args := []string{
@@ -218,7 +218,7 @@ func (x *exchange) settle() {
 	lab.ArraysIdle(x.t)
 }
 
-// settleWhole waits for resync and rebuild to be done with.
+// settleWhole waits until all members are in sync.
 func (x *exchange) settleWhole() {
 	x.t.Helper()
 	x.await("degraded", "0")
@@ -226,8 +226,8 @@ func (x *exchange) settleWhole() {
 	x.settle()
 }
 
-// await polls an attribute of the array. Levels without redundancy lack those
-// that tests wait for.
+// await waits until an attribute of the array has a value. Levels without redundancy
+// lack the attributes that tests wait for.
 func (x *exchange) await(attribute, want string) {
 	x.t.Helper()
 	lab.Poll(x.t, func() string {
@@ -258,8 +258,8 @@ func (x *exchange) openKernel(flag int) *os.File {
 	return f
 }
 
-// write is one seeded write; sectors are what the kernel's page cache handles
-// in any size, and what direct access would.
+// write does one random write, which need not be in whole sectors: the kernel's page
+// cache takes any size. If most is the size of the array, it writes all of it.
 func (x *exchange) write(w interface {
 	WriteAt([]byte, int64) (int, error)
 }, most int,
@@ -277,7 +277,8 @@ func (x *exchange) write(w interface {
 	copy(x.model[off:], p)
 }
 
-// kernelWrites writes up to most bytes at once, all over if that is the size.
+// kernelWrites writes up to most bytes at once, or the whole array if most is its
+// size, and then some smaller pieces.
 func (x *exchange) kernelWrites(most int) {
 	x.t.Helper()
 	f := x.openKernel(os.O_RDWR)
@@ -302,7 +303,7 @@ func (x *exchange) kernelReads() {
 	x.want("kernel", got)
 }
 
-// kernelChecks lets the kernel compare all copies and parity.
+// kernelChecks has the kernel compare all copies and parity.
 func (x *exchange) kernelChecks() {
 	x.t.Helper()
 	if !x.level.Redundant() {
@@ -333,8 +334,8 @@ func (x *exchange) want(who string, got []byte) {
 	}
 }
 
-// withFiles opens the disks for as long as use runs. All of them stay open for
-// all that is done to them, as closing a disk empties its cache.
+// withFiles opens the disks while use runs. All of them stay open until it is done,
+// because closing a disk empties its cache.
 func (x *exchange) withFiles(disks []string, flag block.OpenFlag, use func(files []block.Device)) {
 	x.t.Helper()
 	var files []block.Device
@@ -349,7 +350,7 @@ func (x *exchange) withFiles(disks []string, flag block.OpenFlag, use func(files
 	use(files)
 }
 
-// engineReads wants the array that the engine makes of the files.
+// engineReads checks the content of the array that the engine makes of the files.
 func (x *exchange) engineReads(files []block.Device) {
 	x.t.Helper()
 	a, err := openArray(files, array.Options{ReadOnly: true})
@@ -363,8 +364,8 @@ func (x *exchange) engineReads(files []block.Device) {
 	x.want(fmt.Sprintf("engine with %d members", len(files)), got)
 }
 
-// engineReadsEveryWay reads with all members and without every set of them
-// that can be lost, in seeded order.
+// engineReadsEveryWay reads with all members and without every set of them that can
+// be lost, in random order.
 func (x *exchange) engineReadsEveryWay(files []block.Device) {
 	x.t.Helper()
 	layout := int32(0)
@@ -375,7 +376,8 @@ func (x *exchange) engineReadsEveryWay(files []block.Device) {
 		avail := make([]bool, len(files))
 		var with []block.Device
 		for i, f := range files {
-			if avail[i] = set>>i&1 == 0; avail[i] {
+			avail[i] = set>>i&1 == 0
+			if avail[i] {
 				with = append(with, f)
 			}
 		}
@@ -386,7 +388,7 @@ func (x *exchange) engineReadsEveryWay(files []block.Device) {
 	}
 }
 
-// engineOpensAndWrites leaves the array open.
+// engineOpensAndWrites opens the array, writes to it and leaves it open.
 func (x *exchange) engineOpensAndWrites(files []block.Device) *array.Array {
 	x.t.Helper()
 	a, err := openArray(files, array.Options{})
@@ -399,18 +401,18 @@ func (x *exchange) engineOpensAndWrites(files []block.Device) *array.Array {
 	return a
 }
 
-// engineWritesAndCloses leaves a clean array.
+// engineWritesAndCloses writes to the array and leaves it clean.
 func (x *exchange) engineWritesAndCloses(files []block.Device) {
 	x.t.Helper()
 	mustClose(x.t, x.engineOpensAndWrites(files))
 }
 
-// engineWrites leaves a clean array or a dirty one.
+// engineWrites writes to the array and leaves it clean or dirty.
 func (x *exchange) engineWrites(files []block.Device) {
 	x.t.Helper()
 	a := x.engineOpensAndWrites(files)
-	// Without Close the array stays dirty and the kernel resyncs it. It does
-	// not start one that is degraded as well.
+	// Without Close the array stays dirty and the kernel resyncs it, but the kernel
+	// does not start a dirty array that is degraded too.
 	if a.Degraded() > 0 || x.rng.IntN(2) == 0 {
 		mustClose(x.t, a)
 	} else if err := a.Sync(); err != nil {
@@ -418,15 +420,15 @@ func (x *exchange) engineWrites(files []block.Device) {
 	}
 }
 
-// degraded takes a member away: the kernel writes without it and the engine
-// reads, the engine writes without it and the kernel reads, with the member
-// offered again, which it must not take as it is. Then the kernel rebuilds the
+// degraded takes a member away: the kernel writes without it and the engine reads,
+// then the engine writes without it and the kernel reads. The kernel is offered the
+// stale member again, and must not take it as it is. Then the kernel rebuilds the
 // member from what the engine wrote.
 func (x *exchange) degraded() {
 	x.t.Helper()
 	lost := x.rng.IntN(len(x.disks))
 	rest := slices.Concat(x.disks[:lost], x.disks[lost+1:])
-	if x.rng.IntN(2) == 0 { // else the engine is the first to miss it
+	if x.rng.IntN(2) == 0 { // else the engine is the first to run without it
 		x.assemble(rest)
 		x.kernelWrites(1 << 20)
 		x.stop()
@@ -440,7 +442,7 @@ func (x *exchange) degraded() {
 		x.t.Fatalf("with the stale member offered, degraded is %q, %v; want 1", b, err)
 	}
 	x.kernelReads()
-	if x.rng.IntN(2) == 0 { // else it may be taken back with the bitmap's help
+	if x.rng.IntN(2) == 0 { // else it may be re-added with the help of the bitmap
 		x.mdadm("--zero-superblock", x.disks[lost])
 	}
 	x.mdadm(kernelDevice, "--add", "--quiet", x.disks[lost])
@@ -451,7 +453,8 @@ func (x *exchange) degraded() {
 	x.withFiles(x.disks, block.ForReading, x.engineReads)
 }
 
-// noComplaint looks for anything in the kernel's log that is not everyday.
+// noComplaint looks for errors and warnings in the kernel's log, and for arrays that
+// are still running.
 func (x *exchange) noComplaint(except ...string) {
 	x.t.Helper()
 	for _, line := range x.g.KernelLog(x.t) {

@@ -16,14 +16,14 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// arraySpec says what array a test wants; sizes are of each slot's data, in
+// arraySpec describes an array for a test; sizes are those of each slot's data, in
 // sectors.
 type arraySpec struct {
 	level  md.Level
 	layout int32
 	chunk  uint32 // sectors
 	sizes  []uint64
-	change func(slot int, s *md.Super1) // what is special about a member
+	change func(slot int, s *md.Super1) // changes the superblock of a member; may be nil
 }
 
 func (s arraySpec) String() string {
@@ -34,7 +34,7 @@ func (s arraySpec) String() string {
 	return fmt.Sprintf("%v %s chunk %d over %v", s.level, layout, s.chunk, s.sizes)
 }
 
-// same gives n equal sizes.
+// same returns n equal sizes.
 func same(n int, size uint64) []uint64 {
 	sizes := make([]uint64, n)
 	for i := range sizes {
@@ -43,7 +43,7 @@ func same(n int, size uint64) []uint64 {
 	return sizes
 }
 
-// dataStart is where the members of tests have their data, in sectors.
+// dataStart is where data starts on the members of tests, in sectors.
 const dataStart = 40
 
 // makeArray makes the members of an array with metadata 1.2.
@@ -113,7 +113,7 @@ func devices(disks []*block.Memory) []block.Device {
 	return list
 }
 
-// arraySpecs are arrays of every level and layout the engine runs.
+// arraySpecs are arrays of every level and layout that the engine runs.
 func arraySpecs() []arraySpec {
 	specs := []arraySpec{
 		{level: md.LevelLinear, sizes: []uint64{64, 200, 33, 128}},
@@ -156,8 +156,8 @@ func TestArrayIsADevice(t *testing.T) {
 	}
 }
 
-// losses yields every set of slots that an array can lose, by md.Enough, which
-// is not of the engine.
+// losses returns every set of available slots with which an array can still run,
+// according to md.Enough, which is not a part of this package.
 func losses(spec arraySpec) (sets [][]bool) {
 	n := len(spec.sizes)
 	for set := range 1 << n {
@@ -172,7 +172,7 @@ func losses(spec arraySpec) (sets [][]bool) {
 	return sets
 }
 
-// without leaves out what is not available, and turns the order around.
+// without returns the available disks, in reverse order.
 func without(disks []*block.Memory, avail []bool) []block.Device {
 	var list []block.Device
 	for i := len(disks) - 1; i >= 0; i-- {
@@ -183,9 +183,9 @@ func without(disks []*block.Memory, avail []bool) []block.Device {
 	return list
 }
 
-// TestArrayWithoutMembers writes to a whole array and reads it without each
-// set of members it can lose; writes to it so, and reads what was written with
-// every other set of its members that still hold everything.
+// TestArrayWithoutMembers writes to a whole array and reads it without each set of
+// members that it can lose. Then it writes to the degraded array and reads that
+// back, also with the stale members offered again.
 func TestArrayWithoutMembers(t *testing.T) {
 	seed := lab.Seed(t)
 	specs := arraySpecs()
@@ -217,7 +217,7 @@ func TestArrayWithoutMembers(t *testing.T) {
 	}
 }
 
-// degradedWrites writes on overlays of what is available, and reads back.
+// degradedWrites writes to overlays of the available disks, and reads back.
 func degradedWrites(t *testing.T, rng *rand.Rand, disks []*block.Memory, avail []bool, model []byte) {
 	t.Helper()
 	layers := without(disks, avail)
@@ -234,7 +234,7 @@ func degradedWrites(t *testing.T, rng *rand.Rand, disks []*block.Memory, avail [
 	}
 	wantArray(t, mustOpen(t, layers, array.Options{}), changed)
 
-	// The members that were missing are stale now, and must not be taken in.
+	// The members that were missing are stale now, and must not be used.
 	var back []block.Device
 	for i, d := range disks {
 		if !avail[i] {
@@ -248,13 +248,13 @@ func degradedWrites(t *testing.T, rng *rand.Rand, disks []*block.Memory, avail [
 	}
 }
 
+// tooMany returns the sets of a single available slot, except slot 0, with which the
+// array cannot run.
 func tooMany(spec arraySpec) (sets [][]bool) {
-	for i := range spec.sizes {
+	for i := 1; i < len(spec.sizes); i++ {
 		avail := make([]bool, len(spec.sizes))
-		if i > 0 {
-			avail[i] = true
-		}
-		if len(avail) > 1 && !md.Enough(spec.level, len(avail), spec.layout, true, avail) && i > 0 {
+		avail[i] = true
+		if !md.Enough(spec.level, len(avail), spec.layout, true, avail) {
 			sets = append(sets, avail)
 		}
 	}
@@ -268,7 +268,7 @@ func mustClose(t *testing.T, a *array.Array) {
 	}
 }
 
-// scribble does some seeded writes of all sizes, to the array and to the model.
+// scribble does some random writes of all sizes, to the array and to the model.
 func scribble(t *testing.T, rng *rand.Rand, a block.Device, model []byte) {
 	t.Helper()
 	for range 12 {
@@ -298,8 +298,8 @@ func wantArray(t *testing.T, a block.Device, want []byte) {
 	}
 }
 
-// TestMembersAgreeAfterWrites looks at the members themselves: mirrors equal
-// each other, and the xor of all raid5 members is zero.
+// TestMembersAgreeAfterWrites reads the members themselves: mirrors must be the same,
+// and the xor of all raid4 or raid5 members must be zero.
 func TestMembersAgreeAfterWrites(t *testing.T) {
 	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -333,8 +333,8 @@ func TestMembersAgreeAfterWrites(t *testing.T) {
 	}
 }
 
-// TestHalfRebuiltMember has a member whose upper half is garbage, as its
-// superblock says.
+// TestHalfRebuiltMember has a member that is partly rebuilt according to its
+// superblock, and has garbage in the rest.
 func TestHalfRebuiltMember(t *testing.T) {
 	for _, spec := range arraySpecs() {
 		if !spec.level.Redundant() {
@@ -352,7 +352,7 @@ func TestHalfRebuiltMember(t *testing.T) {
 				}
 			}
 			disks := makeArray(t, half)
-			// Written while the member is half rebuilt, then spoilt above.
+			// Write while the member is partly rebuilt, then spoil the rest of it.
 			a := mustOpen(t, devices(disks), array.Options{})
 			if _, err := a.WriteAt(want, 0); err != nil {
 				t.Fatal(err)
@@ -369,8 +369,8 @@ func TestHalfRebuiltMember(t *testing.T) {
 	}
 }
 
-// TestBadBlocksAreNotRead has garbage where a member's bad block log says that
-// nothing is, and wants writes to leave that place alone and still count.
+// TestBadBlocksAreNotRead has garbage in a member's known bad blocks. Writes must
+// leave those alone and succeed all the same.
 func TestBadBlocksAreNotRead(t *testing.T) {
 	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -413,7 +413,7 @@ func TestBadBlocksAreNotRead(t *testing.T) {
 	}
 }
 
-// TestReadErrorsAreMadeGood lets places on one member fail.
+// TestReadErrorsAreMadeGood reads an array that has unreadable sectors on one member.
 func TestReadErrorsAreMadeGood(t *testing.T) {
 	for _, spec := range arraySpecs() {
 		disks := makeArray(t, spec)
@@ -440,8 +440,8 @@ func TestReadErrorsAreMadeGood(t *testing.T) {
 	}
 }
 
-// TestMemberThatRefusesWritesIsOut lets all writes to one member fail: the
-// array goes on without it, and does not read from it again.
+// TestMemberThatRefusesWritesIsOut makes all writes to one member fail: the array
+// must go on without it, and not read from it again.
 func TestMemberThatRefusesWritesIsOut(t *testing.T) {
 	seed := lab.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))

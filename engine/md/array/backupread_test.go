@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md/array"
 )
 
-// stoppedInPlace is an array whose chunks were being made larger in place when
-// it was stopped at array sector 96, and the content that it has left.
+// stoppedInPlace makes an array that was stopped at array sector 96 while its chunks
+// were being made larger in place, and returns its content too.
 func stoppedInPlace(t testing.TB, backwards bool) (disks []block.Device, content []byte) {
 	t.Helper()
 	spec := arraySpec{level: md.LevelRAID5, layout: 2, chunk: 8, sizes: same(4, 128), change: func(_ int, s *md.Super1) {
@@ -37,7 +37,7 @@ func stoppedInPlace(t testing.TB, backwards bool) (disks []block.Device, content
 	return disks, content
 }
 
-// backupFile is a backup as mdadm writes it, of two sections with content.
+// backupFile is a backup as mdadm writes it, of one or two sections with content.
 func backupFile(change func(*md.Backup), sections ...md.BackupSection) *block.Memory {
 	b := &md.Backup{UUID: md.UUID{1, 2, 3}, MTime: 1000000, DevStart: 8, Second: len(sections) > 1}
 	copy(b.Sections[:], sections)
@@ -51,8 +51,8 @@ func backupFile(change func(*md.Backup), sections ...md.BackupSection) *block.Me
 	return block.NewMemoryFrom("backup", p)
 }
 
-// TestBackupIsRead wants what a backup holds in place of what the members do,
-// where the reshape is not past it, and nothing else of it.
+// TestBackupIsRead wants the sections of a backup that the reshape has not passed to
+// replace the content of the members, and no others.
 func TestBackupIsRead(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -86,10 +86,10 @@ func TestBackupIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s: the array reads otherwise", c.name)
+			t.Errorf("%s: the array has other content", c.name)
 		}
 		if _, err := a.ReadAt(got[:5000], 100*md.SectorSize-100); err != nil || !bytes.Equal(got[:5000], want[100*md.SectorSize-100:][:5000]) {
-			t.Errorf("%s: a part that begins and ends anywhere reads otherwise, error %v", c.name, err)
+			t.Errorf("%s: a part that begins and ends anywhere has other content, error %v", c.name, err)
 		}
 	}
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// labBitmapChunk is what a bit stands for in arrays that the kernel and the
-// engine write in turn, in KiB.
+// labBitmapChunk is the bitmap's chunk size, in KiB, in arrays that the kernel and
+// the engine write in turn.
 const labBitmapChunk = 64
 
-// TestBitmapsLikeTheKernel has the engine write to arrays with a bitmap, and
-// the kernel go by it: what has a bit is resynced, or rebuilt on a member that
-// comes back, and nothing else is.
+// TestBitmapsLikeTheKernel has the engine write to arrays with a bitmap, and the
+// kernel use the bitmap: it must resync chunks whose bits are set, or rebuild them on
+// a member that is re-added, and no others.
 func TestBitmapsLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
 	var cases []lab.Case
-	// Parity and second copies lie on the last member, or for raid10 on the
-	// second: what is damaged there changes nothing that the array holds.
+	// Parity and second copies are on the last member, or on the second for raid10:
+	// damage there does not change the content of the array.
 	for i, k := range []kernelArray{
 		{"raid1", "", "1.2", 0, 3},
 		{"raid4", "", "1.0", 16, 4},
@@ -59,13 +59,13 @@ func TestBitmapsLikeTheKernel(t *testing.T) {
 	}, lab.Sample(t, cases, 2)...)
 }
 
-// wound is a page of a member that was damaged, and what was there.
+// wound is a page of a member that was damaged, with its content before.
 type wound struct {
 	off  int64 // on the device
 	good []byte
 }
 
-// second is the member that holds nothing that others do not.
+// second is the index of the member that holds only parity or second copies.
 func (x *exchange) second() int {
 	if x.level == md.LevelRAID10 {
 		return 1
@@ -73,8 +73,8 @@ func (x *exchange) second() int {
 	return len(x.disks) - 1
 }
 
-// hurt spoils one page of a member where the bitmap has a bit, or where it
-// has none.
+// hurt damages one page of a member in a chunk whose bit is set, or in one whose bit
+// is not set.
 func (x *exchange) hurt(d block.Device, dirty []uint64, marked bool) wound {
 	x.t.Helper()
 	m, err := md.ReadMember(d)
@@ -104,7 +104,7 @@ func (x *exchange) hurt(d block.Device, dirty []uint64, marked bool) wound {
 	return wound{}
 }
 
-// heals reports whether the wound is as before, and makes it so.
+// heals reports whether the page is as it was before the damage, and restores it.
 func (x *exchange) heals(d block.Device, w wound) bool {
 	x.t.Helper()
 	got := make([]byte, len(w.good))
@@ -117,7 +117,7 @@ func (x *exchange) heals(d block.Device, w wound) bool {
 	return bytes.Equal(got, w.good)
 }
 
-// few are writes that leave most chunks alone.
+// few does a few writes, which leave most chunks alone.
 func (x *exchange) few(a *array.Array) {
 	x.t.Helper()
 	for range 6 {
@@ -125,14 +125,15 @@ func (x *exchange) few(a *array.Array) {
 	}
 }
 
-// kernelResyncsTheBits leaves an array that was not closed.
+// kernelResyncsTheBits has the engine write to an array and not close it, and the
+// kernel resync it.
 func (x *exchange) kernelResyncsTheBits() {
 	x.t.Helper()
 	var inside, outside wound
 	x.withFiles(x.disks, block.ForWriting, func(files []block.Device) {
 		a := mustOpen(x.t, files, array.Options{})
 		x.few(a)
-		if err := a.Sync(); err != nil { // which takes back the bits so far
+		if err := a.Sync(); err != nil { // clears the bits set so far
 			x.t.Fatal(err)
 		}
 		x.few(a)
@@ -155,8 +156,8 @@ func (x *exchange) kernelResyncsTheBits() {
 	x.soundForTheKernel()
 }
 
-// kernelReaddsTheBits lets the engine write without a member, and the kernel
-// take that back.
+// kernelReaddsTheBits has the engine write without a member, and the kernel re-add
+// that member.
 func (x *exchange) kernelReaddsTheBits() {
 	x.t.Helper()
 	lost := x.second()
@@ -170,8 +171,7 @@ func (x *exchange) kernelReaddsTheBits() {
 		}
 		dirty, _ := dirtyChunks(x.t, rest[0])
 		inside, outside = x.hurt(files[lost], dirty, true), x.hurt(files[lost], dirty, false)
-		// Not what it must hold again: that is for the kernel to find out.
-		inside.good = nil
+		inside.good = nil // the member missed writes there, so its old content is wrong
 	})
 	x.assemble(slices.Delete(slices.Clone(x.disks), lost, lost+1))
 	x.mdadm(kernelDevice, "--re-add", x.disks[lost])
@@ -185,7 +185,8 @@ func (x *exchange) kernelReaddsTheBits() {
 	x.soundForTheKernel()
 }
 
-// soundForTheKernel wants no mismatch and the right content.
+// soundForTheKernel checks that both sides read the right content, and that the
+// kernel finds no mismatch.
 func (x *exchange) soundForTheKernel() {
 	x.t.Helper()
 	x.withFiles(x.disks, block.ForReading, x.engineReads)

@@ -13,7 +13,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// bitmapChunk is what a bit stands for in these tests, in bytes.
+// bitmapChunk is the bitmap's chunk size in these tests, in bytes.
 const bitmapChunk = 4096
 
 // withBitmap makes the members of an array with a bitmap.
@@ -49,7 +49,7 @@ func bitmapSpecs() []arraySpec {
 	}
 }
 
-// dirtyChunks are the numbers of the chunks whose bit is set on a member, and
+// dirtyChunks returns the numbers of the chunks whose bits are set on a member, and
 // the bitmap's superblock.
 func dirtyChunks(t testing.TB, d block.Device) (chunks []uint64, b *md.Bitmap) {
 	t.Helper()
@@ -73,8 +73,8 @@ func dirtyChunks(t testing.TB, d block.Device) (chunks []uint64, b *md.Bitmap) {
 	return chunks, b
 }
 
-// TestBitmapOfAnotherSize writes to an array whose bitmap says that it stands
-// for less, or for nothing: it stands for all of the array, as for the kernel.
+// TestBitmapOfAnotherSize writes to an array whose bitmap says that it covers less or
+// more than the array, or nothing: as in the kernel, it covers all of the array.
 func TestBitmapOfAnotherSize(t *testing.T) {
 	for _, sectors := range []uint64{0, 1, 8, 1 << 20} {
 		disks := withBitmap(t, arraySpec{level: md.LevelRAID1, sizes: same(2, 64)})
@@ -98,7 +98,7 @@ func TestBitmapOfAnotherSize(t *testing.T) {
 			}
 		}
 		mustClose(t, a)
-		// No room is made for more bits than were kept free for them.
+		// An array is refused if there is no space for that many bits.
 		resize(func(b *md.Bitmap) { b.SyncSize, b.SectorsReserved = 1, 0x7fffffff })
 		var bad *binfmt.Error
 		if _, err := openArray(devices(disks), array.Options{}); !errors.As(err, &bad) || bad.Field != "sync_size" {
@@ -107,16 +107,22 @@ func TestBitmapOfAnotherSize(t *testing.T) {
 	}
 }
 
-// TestBitmapWhileWriting follows the bits through a session: set before data,
-// on all members, kept until what was written is durable, gone after Close.
+// TestBitmapWhileWriting follows the bits through a session: they are set on all
+// members before data, kept until the data is durable, and gone after Close.
 func TestBitmapWhileWriting(t *testing.T) {
 	disks := withBitmap(t, arraySpec{level: md.LevelRAID1, sizes: same(2, 64)})
 	want := func(when string, chunks ...uint64) {
 		t.Helper()
 		for _, d := range disks {
-			if got, b := dirtyChunks(t, d); !slices.Equal(got, chunks) {
+			got, b := dirtyChunks(t, d)
+			if !slices.Equal(got, chunks) {
 				t.Errorf("%s: %s has bits %v; want %v", when, d.Name(), got, chunks)
-			} else if m, _ := md.ReadMember(d); b.Events < m.Events() {
+			}
+			m, err := md.ReadMember(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Events < m.Events() {
 				t.Errorf("%s: the bitmap of %s has event count %d, the superblock %d", when, d.Name(), b.Events, m.Events())
 			}
 		}
@@ -138,7 +144,7 @@ func TestBitmapWhileWriting(t *testing.T) {
 	}
 	want("after a sync")
 	if _, b := dirtyChunks(t, disks[0]); b.EventsCleared != 10 {
-		t.Errorf("events_cleared is %d; want 10, when the array became dirty", b.EventsCleared)
+		t.Errorf("events_cleared is %d; want 10, as when the array became dirty", b.EventsCleared)
 	}
 	write(7*bitmapChunk, bitmapChunk)
 	want("after another", 7)
@@ -146,7 +152,8 @@ func TestBitmapWhileWriting(t *testing.T) {
 	want("after close")
 }
 
-// TestBitmapOfADegradedArray wants bits to stay, and events_cleared too.
+// TestBitmapOfADegradedArray wants bits to stay set, and events_cleared to stay as it
+// was.
 func TestBitmapOfADegradedArray(t *testing.T) {
 	for _, spec := range bitmapSpecs() {
 		disks := devices(withBitmap(t, spec))
@@ -163,7 +170,7 @@ func TestBitmapOfADegradedArray(t *testing.T) {
 }
 
 // TestPowerCutWithBitmap cuts the power at every write and sync. Where members
-// disagree a bit must be set, and a resync of these makes the array right.
+// disagree, a bit must be set, and a resync of those chunks must make them agree.
 func TestPowerCutWithBitmap(t *testing.T) {
 	seed := lab.Seed(t)
 	for _, spec := range bitmapSpecs() {
@@ -188,7 +195,8 @@ func TestPowerCutWithBitmap(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if repaired++; !m.Repaired {
+				repaired++
+				if !m.Repaired {
 					t.Fatalf("%v: cut at %d: %+v was not repaired", spec, n, m)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// plainArray formats an array without a log, or with a bitmap.
+// plainArray formats an array without a log, with or without a bitmap.
 func plainArray(t *testing.T, level md.Level, layout int32, n int, bitmap bool) (disks []*block.Memory) {
 	t.Helper()
 	const size, used = 1 << 20, 384 << 10
@@ -53,8 +53,8 @@ func plainArray(t *testing.T, level md.Level, layout int32, n int, bitmap bool) 
 }
 
 // TestCutKeepsWhatWasSynced cuts the power of arrays without a log, with and
-// without a bitmap. Nothing that was synced may be lost, and wherever members
-// do not agree, a resync must be due.
+// without a bitmap. Nothing that was synced may be lost, and where members do not
+// agree, a resync must be due.
 func TestCutKeepsWhatWasSynced(t *testing.T) {
 	seed := lab.Seed(t)
 	cuts := 10
@@ -88,7 +88,7 @@ func TestCutKeepsWhatWasSynced(t *testing.T) {
 	}
 }
 
-// cutPlain lets one session be cut and reports whether members disagree now.
+// cutPlain cuts the power of one session and reports whether members disagree then.
 func cutPlain(t *testing.T, disks []*block.Memory, rng *rand.Rand) (torn bool) {
 	t.Helper()
 	first := newHistory(content(t, devices(disks), array.Options{}))
@@ -114,7 +114,8 @@ func cutPlain(t *testing.T, disks []*block.Memory, rng *rand.Rand) (torn bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if torn = true; x.Proof != array.ProofResync {
+		torn = true
+		if x.Proof != array.ProofResync {
 			t.Fatalf("members disagree, and no resync is due: %+v", x)
 		}
 	}

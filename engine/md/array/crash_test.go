@@ -20,8 +20,8 @@ type loggedSpec struct {
 	layout  int32
 	chunk   uint32 // sectors
 	disks   int
-	size    uint64 // of each member, sectors
-	ppl     uint16 // of each member, sectors; 0 for none
+	size    uint64 // data of each member, sectors
+	ppl     uint16 // log of each member, sectors; 0 for none
 	journal uint64 // sectors; 0 for none
 }
 
@@ -29,7 +29,7 @@ func (s loggedSpec) String() string {
 	return fmt.Sprintf("%v layout %d, %d disks, chunk %d, ppl %d, journal %d", s.level, s.layout, s.disks, s.chunk, s.ppl, s.journal)
 }
 
-// loggedSpecs are small, so that every sector and every log sees much traffic.
+// loggedSpecs are small arrays, so that every sector and every log is written often.
 func loggedSpecs() []loggedSpec {
 	return []loggedSpec{
 		{level: md.LevelRAID5, layout: 2, chunk: 8, disks: 3, size: 64, ppl: 24},     // a log for one write
@@ -42,11 +42,10 @@ func loggedSpecs() []loggedSpec {
 	}
 }
 
-// dataAt is where the members have their data, in sectors.
+// dataAt is where data starts on the members, in sectors.
 func (s loggedSpec) dataAt() uint64 { return 16 + uint64(s.ppl) }
 
-// make makes the members, parity in sync, with something in them. The journal
-// is the last.
+// make makes the members of a clean array, all zero. The journal is the last.
 func (s loggedSpec) make(t testing.TB) []*block.Memory {
 	t.Helper()
 	var disks []*block.Memory
@@ -93,8 +92,8 @@ func consistent(t testing.TB, disks []block.Device) bool {
 	return true
 }
 
-// history is what an array may hold after a power cut: of each sector the
-// content it had when it was last synced, and all since.
+// history is what an array may hold after a power cut: for each sector, the content
+// it had at the last sync, and every content written since.
 type history struct {
 	versions [][]string
 }
@@ -109,7 +108,7 @@ func newHistory(content []byte) *history {
 
 func (h *history) now(sector int) string { return h.versions[sector][len(h.versions[sector])-1] }
 
-// write adds what a write makes of its sectors.
+// write adds the content that a write gives its sectors.
 func (h *history) write(p []byte, off int) {
 	for len(p) > 0 {
 		sector, within := off/md.SectorSize, off%md.SectorSize
@@ -120,27 +119,29 @@ func (h *history) write(p []byte, off int) {
 	}
 }
 
-// synced forgets what cannot come back.
+// synced forgets all content but the newest: older content cannot come back.
 func (h *history) synced() {
 	for i, v := range h.versions {
 		h.versions[i] = v[len(v)-1:]
 	}
 }
 
-// found settles on what there is after a cut. Sectors that were being written
-// are not safe yet: until the log is replayed, partial parity does not know what
-// a missing member has of them.
+// found takes the content that is there after a cut. Sectors that were being written
+// still count as unsettled: until the log is replayed, a missing member's content of
+// them does not follow from partial parity.
 func (h *history) found(content []byte) {
 	for i, v := range h.versions {
 		now := string(content[i*md.SectorSize:][:md.SectorSize])
-		if h.versions[i] = []string{now}; len(v) > 1 {
+		if len(v) > 1 {
 			h.versions[i] = []string{now, now}
+		} else {
+			h.versions[i] = []string{now}
 		}
 	}
 }
 
-// check wants each sector of content to be one that it may be. With all the
-// sectors that were written since the last sync may be anything.
+// check reports an error if a sector has content that it cannot have. With
+// settledOnly, sectors that were written since the last sync may have any.
 func (h *history) check(content []byte, settledOnly bool) error {
 	for i, v := range h.versions {
 		got := string(content[i*md.SectorSize:][:md.SectorSize])
@@ -152,8 +153,8 @@ func (h *history) check(content []byte, settledOnly bool) error {
 	return nil
 }
 
-// crashSession opens an array, writes at random, and closes it. It returns the
-// error that ends it early.
+// crashSession opens an array, writes at random, and closes it. It returns the error
+// that ended it early, if any.
 func crashSession(disks []block.Device, h *history, rng *rand.Rand, writes int) error {
 	a, err := openArray(disks, array.Options{})
 	if err != nil {
@@ -162,7 +163,7 @@ func crashSession(disks []block.Device, h *history, rng *rand.Rand, writes int) 
 	for range writes {
 		off := rng.IntN(int(a.Size()))
 		n := min(1<<rng.IntN(17)+rng.IntN(9000), int(a.Size())-off)
-		if rng.IntN(2) == 0 { // as a filesystem would
+		if rng.IntN(2) == 0 { // whole pages, as a filesystem would write
 			off, n = off/4096*4096, (n+4095)/4096*4096
 		}
 		p := blocktest.Pattern(rng.Uint64(), min(n, int(a.Size())-off))
@@ -195,14 +196,14 @@ func content(t testing.TB, disks []block.Device, opt array.Options) []byte {
 	return b
 }
 
-// dropped is disks without one.
+// dropped returns disks without disk i.
 func dropped(disks []block.Device, i int) []block.Device {
 	return slices.Concat(disks[:i], disks[i+1:])
 }
 
-// TestNoWriteHole cuts the power at seeded moments of a session with a log.
-// What is read afterwards, and with any member missing, must be what was there
-// before or what was being written; and parity must match.
+// TestNoWriteHole cuts the power at random moments of a session with a log. What is
+// read afterwards, also with any member missing, must be what was there before or
+// what was being written, and parity must match.
 func TestNoWriteHole(t *testing.T) {
 	seed := lab.Seed(t)
 	cuts := 12
@@ -221,7 +222,7 @@ func TestNoWriteHole(t *testing.T) {
 	}
 }
 
-// cutOnce lets a session be cut, once or twice in a row, and looks at what is
+// cutOnce cuts the power of a session, once or twice in a row, and checks what is
 // left.
 func cutOnce(t *testing.T, spec loggedSpec, seed uint64) error {
 	const writes = 20
@@ -252,7 +253,7 @@ func cutOnce(t *testing.T, spec loggedSpec, seed uint64) error {
 	return nil
 }
 
-// dryRun counts the operations of a session.
+// dryRun counts the operations of a session, on copies of the disks.
 func dryRun(spec loggedSpec, disks []*block.Memory, h *history, work uint64, writes int) int {
 	var copies []block.Device
 	power := block.NewPower(0)
@@ -266,7 +267,8 @@ func dryRun(spec loggedSpec, disks []*block.Memory, h *history, work uint64, wri
 	return power.Ops()
 }
 
-// afterCut looks at an array in every way.
+// afterCut checks an array after a power cut: whole, without each member, and after
+// recovery.
 func afterCut(t *testing.T, spec loggedSpec, disks []*block.Memory, h *history) error {
 	all := devices(disks)
 	whole := content(t, all, array.Options{})
@@ -274,8 +276,8 @@ func afterCut(t *testing.T, spec loggedSpec, disks []*block.Memory, h *history) 
 		return err
 	}
 	for i := range spec.disks {
-		// Partial parity cannot tell what a missing member had of a write that
-		// was under way, but all else.
+		// Partial parity does not protect what a missing member had of a write that
+		// was under way, but everything else.
 		if err := h.check(content(t, dropped(all, i), array.Options{}), spec.ppl > 0); err != nil {
 			return fmt.Errorf("without member %d: %w", i, err)
 		}
@@ -293,7 +295,7 @@ func afterCut(t *testing.T, spec loggedSpec, disks []*block.Memory, h *history) 
 		return err
 	}
 	if !slices.Equal(content(t, recovered, array.Options{}), whole) {
-		return errors.New("recovery changes what is read")
+		return errors.New("recovery changes the content")
 	}
 	if !consistent(t, recovered) {
 		return errors.New("after recovery, parity does not match")

@@ -18,9 +18,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestFaultyLikeTheKernel has the kernel's faulty level and the engine's run
-// through the same requests in the same modes: the same ones must fail, and the
-// member must hold the same in the end.
+// TestFaultyLikeTheKernel does the same requests in the same modes to the kernel's
+// faulty level and to the engine's: the same requests must fail, and the members must
+// have the same content in the end.
 func TestFaultyLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -86,7 +86,8 @@ func (x *exchange) faultyLevel() {
 		if _, err := f.ReadAt(buf, int64(at*len(buf))); err != nil {
 			x.t.Fatal(err)
 		}
-		// The kernel keeps its superblock up to date beneath.
+		// The kernel updates its superblock, which is in the first bytes with 1.1
+		// and 1.2.
 		if !bytes.Equal(buf, got[at*len(buf):][:len(buf)]) && (at > 0 || x.k.metadata == "0.90" || x.k.metadata == "1.0") {
 			x.t.Fatalf("the kernel's member and the engine's differ within %d bytes from %d", len(buf), at*len(buf))
 		}
@@ -132,7 +133,7 @@ func (x *exchange) setFaultsTo(a *array.Array, word string) {
 // faultyRequest does one request on both sides, and reports whether it failed.
 func (x *exchange) faultyRequest(f *os.File, a *array.Array, buf []byte, step int) bool {
 	x.t.Helper()
-	// Few places, so that they are met again; none where a superblock is.
+	// A few places only, so that they come up again, and none where a superblock is.
 	n := (1 + x.rng.IntN(4)) * 4096
 	off := int64(1<<20 + x.rng.IntN(24)*4096)
 	write := x.rng.IntN(2) == 0
@@ -155,8 +156,8 @@ func (x *exchange) faultyRequest(f *os.File, a *array.Array, buf []byte, step in
 	return kernel != nil
 }
 
-// TestMultipathLikeTheKernel has the kernel and the engine use a disk by two
-// paths in turn, with one or both of them.
+// TestMultipathLikeTheKernel has the kernel and the engine in turn use a disk through
+// one or both of two paths.
 func TestMultipathLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -208,7 +209,7 @@ func pathTo(t *testing.T, disk string, number int) string {
 
 func (x *exchange) multipathLevel() {
 	x.t.Helper()
-	x.t.Cleanup(func() { _ = exec.Command("mdadm", "--stop", kernelDevice).Run() }) // it may be stopped
+	x.t.Cleanup(func() { _ = exec.Command("mdadm", "--stop", kernelDevice).Run() }) // fails if it is stopped already
 	x.mdadm("--create", kernelDevice, "--run", "--level=multipath", "--metadata="+x.k.metadata, "--raid-devices=2", x.disks[0], x.disks[1])
 	f := x.openKernel(os.O_RDONLY)
 	size, err := f.Seek(0, 2)
@@ -248,8 +249,8 @@ func (x *exchange) multipathLevel() {
 	x.withFiles(x.disks[1:], block.ForReading, x.engineReads)
 }
 
-// forgetPaths drops what is cached of every path, since nobody keeps those
-// caches the same.
+// forgetPaths drops the cache of every path, because nothing keeps these caches
+// consistent.
 func (x *exchange) forgetPaths() {
 	x.t.Helper()
 	for _, d := range x.disks {

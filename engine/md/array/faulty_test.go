@@ -81,8 +81,8 @@ func TestFaultyRefuses(t *testing.T) {
 	}
 }
 
-// openByMembers reads the superblocks by one set of devices and opens the array
-// on another, as devices that break down later.
+// openByMembers reads the superblocks from files, and opens the array on devs, which
+// may fail.
 func openByMembers(files, devs []block.Device) (*array.Array, error) {
 	of := make(map[*md.Member]block.Device)
 	var members []*md.Member
@@ -133,7 +133,7 @@ func TestMultipathFailsOver(t *testing.T) {
 		t.Errorf("read %v, %v", got, err)
 	}
 	mustClose(t, a)
-	// The last path is kept, for it may come back.
+	// The last path is kept, because it may come back.
 	a = open("any 30K+64K error", "any 30K+64K error times=1")
 	if _, err := a.ReadAt(got, 50<<10); !errors.Is(err, array.ErrLost) {
 		t.Errorf("with no path left: %v; want %v", err, array.ErrLost)

@@ -11,8 +11,8 @@ import (
 	"github.com/mdkit/mdkit/engine/md/array"
 )
 
-// replay opens an array for reading, and for writing, and wants no more memory
-// for it than logs of this size are worth.
+// replay opens an array for reading and then for writing, and fails if that takes
+// more memory than logs of this size warrant.
 func replay(t *testing.T, disks []block.Device) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -40,7 +40,7 @@ func replay(t *testing.T, disks []block.Device) {
 	}
 }
 
-// markDirty marks the members of an array as not shut down in order.
+// markDirty marks the members of an array as not cleanly shut down.
 func markDirty(t *testing.T, disks []*block.Memory) {
 	t.Helper()
 	for _, d := range disks {
@@ -55,8 +55,7 @@ func markDirty(t *testing.T, disks []*block.Memory) {
 	}
 }
 
-// FuzzPPLReplay recovers from a log with one header, of which the checksums are
-// right.
+// FuzzPPLReplay recovers from a log with one header with right checksums.
 func FuzzPPLReplay(f *testing.F) {
 	entry := func(sector uint64, partial, data, parity uint32) []byte {
 		b := binary.LittleEndian.AppendUint64(nil, sector)
@@ -91,8 +90,7 @@ func FuzzPPLReplay(f *testing.F) {
 	})
 }
 
-// FuzzJournalReplay recovers from a journal with one block, of which the
-// checksum is right.
+// FuzzJournalReplay recovers from a journal with one block with the right checksum.
 func FuzzJournalReplay(f *testing.F) {
 	uuid := md.UUID{1, 2, 3}
 	zeroes := md.JournalSum(make([]byte, md.JournalBlockSize), uuid)

@@ -26,16 +26,16 @@ import (
 // loggedArray is an array with a log that the kernel runs.
 type loggedArray struct {
 	name    string
-	disks   []int // of the machine; the journal is the last
+	disks   []int // numbers of the machine's disks; the journal is the last
 	journal bool
-	back    bool // write-back
+	back    bool // the journal is in write-back mode
 	size    int64
 	args    []string
 }
 
 func (a loggedArray) device() string { return "/dev/md/" + a.name }
 
-// members are the disks without the journal.
+// members is the number of disks without the journal.
 func (a loggedArray) members() int {
 	if a.journal {
 		return len(a.disks) - 1
@@ -67,10 +67,9 @@ func loggedArrays() []loggedArray {
 	return list
 }
 
-// TestLogsLikeTheKernel kills machines whose kernel writes to arrays with a
-// log. What the engine makes of the images must be what the kernel makes of
-// them. Then the engine writes, on the same images, and its power is cut; what
-// the kernel makes of that must be what the engine does.
+// TestLogsLikeTheKernel kills machines whose kernel writes to arrays with a log. The
+// engine and the kernel must recover the same from the images. Then the engine writes
+// to the same images and its power is cut, and again both must recover the same.
 func TestLogsLikeTheKernel(t *testing.T) {
 	rng := lab.Rand(t)
 	mdadm := lab.Peer(t, "mdadm")
@@ -87,12 +86,12 @@ func TestLogsLikeTheKernel(t *testing.T) {
 		}
 	}
 	for n := range kills {
-		t.Run(fmt.Sprintf("kill %d", n), func(t *testing.T) { // which drops its images
+		t.Run(fmt.Sprintf("kill %d", n), func(t *testing.T) { // a subtest removes its images when it ends
 			s := spec
 			s.Disks = disks
 			m := set.Start(t, s, "load")
 			m.Await("ready")
-			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond) // when is left to chance
+			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond) // kill it at a random moment
 			m.Kill()
 			drop := -1
 			if rng.IntN(3) == 0 {
@@ -121,7 +120,7 @@ func loadArrays(t *testing.T, g *lab.Guest) {
 	}
 	lab.ArraysIdle(t)
 	for _, a := range loggedArrays() {
-		// A journal stands in for a resync only from the next start on.
+		// A journal replaces a resync only from the next start on.
 		mdadmRun(t, g, "--stop", a.device())
 		var disks []string
 		for _, i := range a.disks {
@@ -149,7 +148,7 @@ func loadArrays(t *testing.T, g *lab.Guest) {
 	t.Fatal(<-failed)
 }
 
-// load writes at random places for ever, past the page cache.
+// load writes at random places, past the page cache, until a write fails.
 func load(device string, rng *rand.Rand) error {
 	f, err := os.OpenFile(device, os.O_RDWR|unix.O_DIRECT, 0)
 	if err != nil {
@@ -206,7 +205,7 @@ func sum(r io.ReaderAt, off, n int64) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
 }
 
-// sums are digests of an array, and of the data of its members.
+// sums returns digests of an array, and of the data of its members.
 func sums(array io.ReaderAt, size int64, members []block.Device) (string, error) {
 	all, err := sum(array, 0, size)
 	if err != nil {
@@ -227,8 +226,8 @@ func sums(array io.ReaderAt, size int64, members []block.Device) (string, error)
 	return strings.Join(list, " "), nil
 }
 
-// judgeArrays has the kernel assemble the arrays of images, one of them without
-// a member if DROP says which, and publishes what they hold.
+// judgeArrays has the kernel assemble the arrays of images, without the member that
+// DROP names unless that is negative, and publishes digests of their content.
 func judgeArrays(t *testing.T, g *lab.Guest) {
 	fast(t)
 	drop, err := strconv.Atoi(g.Env["DROP"])
@@ -264,7 +263,7 @@ func judgeArrays(t *testing.T, g *lab.Guest) {
 	x.noComplaint()
 }
 
-// kernelSums reads an array, and its members after it was stopped.
+// kernelSums returns digests of an array and, after stopping it, of its members.
 func kernelSums(t *testing.T, g *lab.Guest, a loggedArray, disks []string, drop int) string {
 	t.Helper()
 	f, err := block.OpenFile(a.device(), block.ForReading)
@@ -292,7 +291,7 @@ func kernelSums(t *testing.T, g *lab.Guest, a loggedArray, disks []string, drop 
 	return array + " " + s
 }
 
-// opened are the images of an array, with an overlay that takes all writes.
+// opened returns the images of an array, each under an overlay that takes all writes.
 func opened(t *testing.T, images []string, a loggedArray) (overlays []*block.Overlay) {
 	t.Helper()
 	for _, n := range a.disks {
@@ -309,9 +308,9 @@ func asDevices[T block.Device](list []T) []block.Device {
 	return all
 }
 
-// compareLogs has both sides recover the arrays of images. The kernel may do so
-// in place, or on a copy; but copy-on-write disks of user-mode Linux get writes
-// of less than 4096 bytes wrong, which only the engine's logs lead to.
+// compareLogs has both sides recover the arrays of images. The kernel does so in
+// place or on copy-on-write disks. Those of user-mode Linux get writes of less than
+// 4096 bytes wrong, but only logs of the engine lead to such writes.
 func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, images []string, drop int, inPlace bool) {
 	t.Helper()
 	got := make(map[string]string)
@@ -342,9 +341,9 @@ func compareLogs(t *testing.T, set *lab.CaseSet, spec lab.Spec, what string, ima
 	}
 }
 
-// recovered has the engine put in place what the log holds, and resync as the
-// kernel does where that is due, and sums up what there is then. What it reads
-// before is what it must read afterwards.
+// recovered has the engine put the content of the log in place and resync where that
+// is due, as the kernel does, and returns digests of the result. It fails if that
+// changes the content of the array.
 func recovered(t *testing.T, first string, disks []block.Device, a loggedArray) (string, error) {
 	t.Helper()
 	b := make([]byte, 1)
@@ -363,13 +362,13 @@ func recovered(t *testing.T, first string, disks []block.Device, a loggedArray) 
 	}
 	after, err := sums(arr, arr.Size(), disks[:a.members()])
 	if err == nil && !strings.HasPrefix(after, first) {
-		err = errors.New("replaying the log changes what is read: it was " + first)
+		err = errors.New("replaying the log changes the content: it was " + first)
 	}
 	return after, errors.Join(err, arr.Close())
 }
 
-// engineOn lets the engine write to the arrays of images until its power is
-// cut, and gives the images that are left. No write that was synced may be lost.
+// engineOn has the engine write to the arrays of images until its power is cut, and
+// returns the images that are left. No write that was synced may be lost.
 func engineOn(t *testing.T, rng *rand.Rand, images []string) []string {
 	t.Helper()
 	left := slices.Clone(images)
@@ -396,7 +395,7 @@ func engineOn(t *testing.T, rng *rand.Rand, images []string) []string {
 	return left
 }
 
-// copyOf writes what an overlay on an image shows to an image of its own.
+// copyOf writes the content of an overlay on an image to a new image.
 func copyOf(t *testing.T, image string, o *block.Overlay) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(image))

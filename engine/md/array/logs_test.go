@@ -14,8 +14,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestNoWriteHoleDegraded cuts the power of sessions that have to do without a
-// member from the start.
+// TestNoWriteHoleDegraded cuts the power of sessions that run without a member from
+// the start.
 func TestNoWriteHoleDegraded(t *testing.T) {
 	seed := lab.Seed(t)
 	cuts := 6
@@ -55,8 +55,8 @@ func TestNoWriteHoleDegraded(t *testing.T) {
 	}
 }
 
-// TestLoggedTraffic writes from many goroutines at once: logs must neither run
-// into each other nor stand still, however small they are.
+// TestLoggedTraffic writes from several goroutines at once: however small they are,
+// logs must neither mix up writes nor block.
 func TestLoggedTraffic(t *testing.T) {
 	seed := lab.Seed(t)
 	for _, spec := range loggedSpecs() {
@@ -92,8 +92,8 @@ func TestLoggedTraffic(t *testing.T) {
 	}
 }
 
-// TestLoggedMemberFails lets a member refuse all writes to its data, or to its
-// log: it is out, and what is written goes on.
+// TestLoggedMemberFails has a member refuse all writes to its data, or to its log
+// too: it is out, and writes to the array go on.
 func TestLoggedMemberFails(t *testing.T) {
 	seed := lab.Seed(t)
 	for _, spec := range loggedSpecs() {
@@ -117,8 +117,8 @@ func TestLoggedMemberFails(t *testing.T) {
 	}
 }
 
-// TestJournalFails wants writes to fail once the journal does, as the kernel
-// makes the array read-only then, and nothing to be lost of those before.
+// TestJournalFails wants writes to fail once the journal fails, because the kernel
+// makes the array read-only then. No earlier write may be lost.
 func TestJournalFails(t *testing.T) {
 	for _, spec := range loggedSpecs() {
 		if spec.journal == 0 {

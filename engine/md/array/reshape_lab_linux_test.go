@@ -18,15 +18,15 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// midReshape is a reshape that the kernel is made to stop in. It is asked for
-// through sysfs, since mdadm leaves nobody the time: the limit of how far it may
-// go is what stops it.
+// midReshape is a reshape in the middle of which the kernel is made to stop, by a
+// limit of how far it may go. The test starts it through sysfs, because mdadm leaves
+// no time to set the limit.
 type midReshape struct {
 	k       kernelArray
-	spare   int      // devices added before
+	spare   int      // number of devices that are added before
 	lower   int64    // how many sectors data moves down on each member
 	keep    int      // percent of the array that is kept
-	changes []string // attributes and values
+	changes []string // attributes and their new values
 }
 
 func midReshapes() []midReshape {
@@ -47,9 +47,9 @@ func midReshapes() []midReshape {
 	}
 }
 
-// TestMidReshapeLikeTheKernel has the kernel stop in the middle of a reshape,
-// and the engine read the array with all members and without every set of them
-// that it can lose.
+// TestMidReshapeLikeTheKernel has the kernel stop in the middle of a reshape, and the
+// engine read the array with all members and without every set of them that it can
+// lose.
 func TestMidReshapeLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -95,7 +95,7 @@ func (x *exchange) midReshape(r midReshape, spares []string) {
 		attribute, value, _ := strings.Cut(c, " ")
 		x.set(attribute, value)
 	}
-	stop := 2048 * (1 + x.rng.IntN(6)) // sectors of the members
+	stop := 2048 * (1 + x.rng.IntN(6)) // in sectors of the members
 	x.set("sync_max", fmt.Sprint(stop))
 	x.set("sync_action", "reshape")
 	x.awaitReshape(stop)
@@ -136,8 +136,8 @@ func (x *exchange) lower(sectors int64) {
 	}
 }
 
-// awaitReshape waits until a reshape has come to where it must stop, and has
-// written that down.
+// awaitReshape waits until a reshape has come to where it must stop, and has recorded
+// its position.
 func (x *exchange) awaitReshape(stop int) {
 	x.t.Helper()
 	read := func(attribute string) string {
@@ -151,7 +151,7 @@ func (x *exchange) awaitReshape(stop int) {
 	lab.Poll(x.t, func() string {
 		done, position := read("sync_completed"), read("reshape_position")
 		at, err := strconv.Atoi(strings.Fields(done)[0])
-		// raid10 writes down less often, and not when it has to stop.
+		// raid10 records it less often, and not when it has to stop.
 		if err == nil && (at >= stop-256 || x.level == md.LevelRAID10) && position != first && position != "none" {
 			return ""
 		}
@@ -159,8 +159,8 @@ func (x *exchange) awaitReshape(stop int) {
 	})
 }
 
-// forget drops what is cached of a disk, which closing it does not do while
-// mdadm, watching the reshape from the background, has it open.
+// forget drops the cache of a disk. Closing the disk does not, as long as mdadm has it
+// open, which watches the reshape in the background.
 func forget(t *testing.T, disk string) {
 	t.Helper()
 	f, err := os.Open(disk)
@@ -173,16 +173,16 @@ func forget(t *testing.T, disk string) {
 	}
 }
 
-// wipe leaves nothing for the next case, whatever became of this one.
+// wipe stops the array and zeroes its superblocks for the next case.
 func (x *exchange) wipe() {
-	_ = exec.Command("mdadm", "--stop", kernelDevice).Run() // it may be stopped
+	_ = exec.Command("mdadm", "--stop", kernelDevice).Run() // fails if it is stopped already
 	for _, d := range x.disks {
 		x.mdadm("--zero-superblock", d)
 	}
 }
 
-// engineReadsMidReshape reads with every set of members that both geometries can
-// do without. What the array lost by shrinking is not compared.
+// engineReadsMidReshape reads without every set of members that both geometries can
+// lose. What the array lost by shrinking is not compared.
 func (x *exchange) engineReadsMidReshape(files []block.Device, m *md.Member) {
 	x.t.Helper()
 	read := 0

@@ -14,10 +14,10 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestScrubLikeTheKernel damages arrays that the kernel wrote. The kernel's
-// check and the engine's scrub must agree on whether and, where the kernel
-// counts by page, on how much; what the engine repairs the kernel must find in
-// order.
+// TestScrubLikeTheKernel damages arrays that the kernel wrote. The kernel's check and
+// the engine's scrub must agree on whether there is damage and, where the kernel
+// counts by page, on how much. The kernel must find nothing wrong with what the
+// engine has repaired.
 func TestScrubLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -80,7 +80,11 @@ func (x *exchange) scrub() {
 	x.assemble(x.disks)
 	x.kernelCounts(int64(pages) * 8)
 	x.stop()
-	if want := map[bool]int{true: len(found)}[x.level == md.LevelRAID6 || x.k.disks == 3 && x.level == md.LevelRAID1 || x.k.layout == "f3"]; provable != want {
+	want := 0
+	if x.level == md.LevelRAID6 || x.k.disks == 3 && x.level == md.LevelRAID1 || x.k.layout == "f3" {
+		want = len(found)
+	}
+	if provable != want {
 		x.t.Fatalf("%d of %d can be proved, want %d: %+v", provable, len(found), want, found)
 	}
 	if provable > 0 {
@@ -93,15 +97,15 @@ func (x *exchange) scrub() {
 		x.kernelReads()
 		x.stop()
 	}
-	// raid5.c and its like name the places, as far as the log's rate allows.
+	// The kernel's drivers log the places, as far as their rate limit allows.
 	x.noComplaint(expected...)
 	for _, d := range x.disks {
 		x.mdadm("--zero-superblock", d)
 	}
 }
 
-// damage spoils bytes of some pages, each of one member and none of the same
-// row, and returns how many.
+// damage spoils bytes of some pages, each on one member and no two in the same row,
+// and returns how many pages.
 func (x *exchange) damage(files []block.Device) int {
 	x.t.Helper()
 	members := make([]*md.Member, len(files))
@@ -112,7 +116,7 @@ func (x *exchange) damage(files []block.Device) int {
 		}
 		members[i] = m
 	}
-	// Far copies lie in sections behind one another: damage the first only.
+	// Far copies are in sections one behind the other: damage only the first.
 	used := members[0].UsedSize() / 8 / 4
 	pages := 3 + x.rng.IntN(5)
 	for n := range pages {
@@ -133,7 +137,7 @@ func (x *exchange) damage(files []block.Device) int {
 	return pages
 }
 
-// engineScrubs runs a scrub by the engine.
+// engineScrubs has the engine scrub the array, and returns the mismatches.
 func (x *exchange) engineScrubs(files []block.Device, repair bool) (found []array.Mismatch) {
 	x.t.Helper()
 	a, err := openArray(files, array.Options{ReadOnly: !repair})
@@ -149,8 +153,9 @@ func (x *exchange) engineScrubs(files []block.Device, repair bool) (found []arra
 	return found
 }
 
-// kernelCounts lets the kernel check, and wants it to count sectors that do not
-// match. Mirrors count whole requests, so that there it is only more than none.
+// kernelCounts has the kernel check the array, and compares the number of sectors
+// that do not match. For mirrors the kernel counts whole requests, so the number only
+// has to be above zero.
 func (x *exchange) kernelCounts(sectors int64) {
 	x.t.Helper()
 	x.set("sync_action", "check")

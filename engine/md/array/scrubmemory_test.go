@@ -9,9 +9,9 @@ import (
 	"github.com/mdkit/mdkit/engine/md/array"
 )
 
-// TestScrubMemory scrubs arrays of very different sizes, with a mismatch in
-// every few windows and with many more workers than there are processors, and
-// lets the heap never grow by the 256 MiB that a scrub may take.
+// TestScrubMemory scrubs arrays of very different sizes, with a mismatch in every few
+// windows, and also with many more workers than there are processors. The heap must
+// not grow by more than the 256 MiB that a scrub may take.
 func TestScrubMemory(t *testing.T) {
 	const limit = 256 << 20
 	for _, c := range []struct {
@@ -58,14 +58,14 @@ func TestScrubMemory(t *testing.T) {
 	}
 }
 
-// heap is how many bytes are in use on the heap when all garbage is gone.
+// heap is how many bytes are in use on the heap after garbage has been collected.
 func heap() uint64 {
 	runtime.GC()
 	return heapNow()
 }
 
-// heapNow is how many bytes are on the heap, garbage that has not been
-// collected among them.
+// heapNow is how many bytes are on the heap, including garbage that has not been
+// collected yet.
 func heapNow() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)

@@ -16,8 +16,8 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestOddStatesLikeTheKernel has the kernel leave arrays in states that are not
-// the everyday one, and the engine read them right all the same.
+// TestOddStatesLikeTheKernel has the kernel leave arrays in unusual states, and checks
+// that the engine reads them right.
 func TestOddStatesLikeTheKernel(t *testing.T) {
 	mdadm := lab.Peer(t, "mdadm")
 	seed := lab.Seed(t)
@@ -81,11 +81,10 @@ func (x *exchange) set(attribute, value string) {
 	}
 }
 
-// halfway is where rebuilding is made to pause, in sectors of the members.
+// halfway is where rebuilding is made to stop, in sectors of the members.
 const halfway = 2048
 
-// awaitHalfway waits for a rebuild to come to sync_max, which halfway is
-// written to.
+// awaitHalfway waits until a rebuild has come to sync_max, which is set to halfway.
 func (x *exchange) awaitHalfway() {
 	x.t.Helper()
 	lab.Poll(x.t, func() string {
@@ -97,7 +96,7 @@ func (x *exchange) awaitHalfway() {
 	})
 }
 
-// spoil fills a disk with garbage, so that nothing right is on it by accident.
+// spoil fills a disk with garbage, so that nothing on it is right by accident.
 func (x *exchange) spoil(disk string) {
 	x.t.Helper()
 	f, err := block.OpenFile(disk, block.ForWriting)
@@ -110,7 +109,7 @@ func (x *exchange) spoil(disk string) {
 	}
 }
 
-// halfRebuilt lets the kernel rebuild a member half way.
+// halfRebuilt has the kernel rebuild a member halfway.
 func halfRebuilt(x *exchange) {
 	x.t.Helper()
 	lost := x.rng.IntN(len(x.disks))
@@ -141,7 +140,7 @@ func halfRebuilt(x *exchange) {
 	})
 }
 
-// halfReplaced lets the kernel copy a member to its replacement half way.
+// halfReplaced has the kernel copy a member to its replacement halfway.
 func halfReplaced(x *exchange) {
 	x.t.Helper()
 	spare := x.g.Disks[len(x.disks)]
@@ -159,16 +158,17 @@ func halfReplaced(x *exchange) {
 			x.t.Fatal(err)
 		}
 		if !m.Replacement() {
-			x.t.Error("the spare is no replacement by its superblock")
+			x.t.Error("the spare is not a replacement according to its superblock")
 		}
 		x.engineReads(files)
 	})
-	// What is half copied must not stand in for the member it replaces.
+	// A replacement that is partly copied must not be used in place of the member.
 	rest := append([]string{spare}, append([]string{x.disks[0]}, x.disks[2:]...)...)
 	x.withFiles(rest, block.ForReading, x.engineReads)
-	// Not dirty: Linux 6.1 resyncs a dirty raid5 first and then takes the
-	// replacement as whole without having copied parity to the rest of it. Its
-	// own check finds that, with parity right on all members it was given.
+	// The array must not be dirty: Linux 6.1 resyncs a dirty raid5 first and then
+	// takes the replacement as complete without having copied parity to the rest of
+	// it. Its own check finds that, although parity is right on all the members that
+	// it was given.
 	x.withFiles(with, block.ForWriting, x.engineWritesAndCloses)
 	x.assemble(with)
 	x.kernelReads()
@@ -178,8 +178,7 @@ func halfReplaced(x *exchange) {
 	x.stop()
 }
 
-// badBlocks lets the kernel know of bad blocks on one member, and spoils what
-// is there.
+// badBlocks tells the kernel of bad blocks on one member, and spoils their content.
 func badBlocks(x *exchange) {
 	x.t.Helper()
 	bad := filepath.Base(x.disks[1])
@@ -194,8 +193,8 @@ func badBlocks(x *exchange) {
 	for from, n := range map[int]int{300: 4, 1000: 250} {
 		x.set("dev-"+bad+"/bad_blocks", fmt.Sprint(start+from, " ", n))
 	}
-	// A write makes the kernel write its log. It must not hit the bad blocks,
-	// since a write that succeeds there makes them good.
+	// A write makes the kernel write its bad block log. It must not be to the bad
+	// blocks, because a write that succeeds there removes them from the log.
 	f := x.openKernel(os.O_RDWR)
 	last := x.model[len(x.model)-4096:]
 	copy(last, blocktest.Pattern(x.rng.Uint64(), len(last)))
@@ -230,8 +229,8 @@ func badBlocks(x *exchange) {
 	x.stop()
 }
 
-// dirty takes copies of the members while the kernel writes to the array, as if
-// the power had gone then.
+// dirty takes copies of the members before the kernel has marked the array as clean,
+// as if the power had failed then.
 func dirty(x *exchange) {
 	x.t.Helper()
 	x.set("safe_mode_delay", "60")

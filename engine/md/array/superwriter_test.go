@@ -11,9 +11,9 @@ import (
 	"github.com/mdkit/mdkit/internal/lab"
 )
 
-// TestPowerCutLeavesADirtyArray cuts the power at every write and sync of a
-// small session. Members may then disagree, but only if the superblocks say
-// that a resync is due; and after Close nothing is lost.
+// TestPowerCutLeavesADirtyArray cuts the power at every write and sync of a small
+// session. Members may disagree then, but only if the superblocks say that a resync is
+// due; and after Close the array must be clean.
 func TestPowerCutLeavesADirtyArray(t *testing.T) {
 	seed := lab.Seed(t)
 	for _, spec := range []arraySpec{
@@ -84,8 +84,7 @@ func session(disks []block.Device) error {
 	return a.Close()
 }
 
-// agree reports whether all members xor to zero, which is what two mirrors do
-// as well.
+// agree reports whether the xor of all members is zero, as it is for two mirrors too.
 func agree(t *testing.T, spec arraySpec, disks []*block.Memory) bool {
 	t.Helper()
 	n := int(spec.sizes[0]) * md.SectorSize
@@ -120,8 +119,8 @@ func freshest(t *testing.T, disks []*block.Memory) *md.Member {
 	return md.Assess(members, md.Strict).Freshest
 }
 
-// TestFailedMemberIsWrittenDown wants a member that refused a write to be out
-// for whoever opens the array next, before the write is acknowledged.
+// TestFailedMemberIsWrittenDown wants a member that refused a write to be recorded as
+// out before the write is acknowledged, so that the array opens without it next time.
 func TestFailedMemberIsWrittenDown(t *testing.T) {
 	spec := arraySpec{level: md.LevelRAID1, sizes: same(2, 100)}
 	disks := makeArray(t, spec)

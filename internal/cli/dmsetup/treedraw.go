@@ -37,23 +37,23 @@ func vt100Symbols() symbols {
 	}
 }
 
-// treeStyle is what -o asks for of a tree.
+// treeStyle is how -o asks for a tree to be drawn.
 type treeStyle struct {
 	symbols
-	device, kernelName       bool // what names a node besides its name
-	active, rw, open, uuid   bool // its attributes
-	targets                  bool // -o table and -o status: they undo compact and show nothing
+	device, kernelName       bool // other names of a node to show
+	active, rw, open, uuid   bool // attributes of a node to show
+	targets                  bool // -o table and -o status: they turn compact off and show nothing
 	compact, notrunc, upward bool
 	width                    int // columns
 }
 
-// attributes says whether something stands in brackets behind a node.
+// attributes reports whether nodes are followed by attributes in brackets.
 func (s treeStyle) attributes() bool { return s.active || s.rw || s.open || s.uuid }
 
-// isCompact says whether the first child goes on its parent's line.
+// isCompact reports whether the first child goes on its parent's line.
 func (s treeStyle) isCompact() bool { return s.compact && !s.attributes() && !s.targets }
 
-// treeOptions reads -o of ls --tree: words, which may be cut short.
+// treeOptions parses -o of ls --tree: words, which may be abbreviated.
 func treeOptions(options string, out io.Writer) (treeStyle, error) {
 	s := treeStyle{symbols: asciiSymbols(), device: true, width: 80}
 	if localeIsUTF8() {
@@ -103,8 +103,8 @@ func (s *treeStyle) set(word string) bool {
 	return false
 }
 
-// localeIsUTF8 says whether the environment asks for UTF-8, in the order in
-// which setlocale(3) looks.
+// localeIsUTF8 reports whether the environment asks for UTF-8, looking at the variables
+// in the order of setlocale(3).
 func localeIsUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := os.Getenv(name); v != "" {
@@ -115,23 +115,23 @@ func localeIsUTF8() bool {
 	return false
 }
 
-// maxDepth is how deep a tree is drawn.
+// maxDepth is the depth down to which a tree is drawn.
 const maxDepth = 100
 
-// drawing is a tree on its way to paper.
+// drawing is a tree that is being drawn.
 type drawing struct {
 	treeStyle
 	below func(*mapper.TreeNode) []*mapper.TreeNode
 	out   io.Writer
 
-	column  int  // where the next character goes, from 1
-	held    byte // the character on the last column, until it is known to be the last
+	column  int  // of the next character, from 1
+	held    byte // the character in the last column, until it is known whether more follow
 	indent  [maxDepth]int
-	more    [maxDepth]bool // there are more nodes to come at this depth
+	more    [maxDepth]bool // more nodes follow at this depth
 	pending strings.Builder
 }
 
-// draw writes a tree.
+// draw draws a tree.
 func draw(t *mapper.Tree, out io.Writer, style treeStyle) error {
 	top, below := ways(t, style.upward)
 	d := &drawing{treeStyle: style, below: below, out: out, column: 1}
@@ -188,7 +188,7 @@ func (d *drawing) node(n *mapper.TreeNode, depth int, last, hasChildren bool) {
 	}
 }
 
-// bracket shows the attributes asked for, of mapped devices.
+// bracket shows the requested attributes of a mapped device.
 func (d *drawing) bracket(n *mapper.TreeNode) {
 	if n.Info == nil {
 		return
@@ -233,8 +233,8 @@ func (d *drawing) text(s string) {
 	}
 }
 
-// char writes one byte; of a character of several bytes the first one counts as
-// a column. What goes beyond the width ends in dots.
+// char writes one byte. The first byte of a character takes up a column, further bytes
+// none. Lines that exceed the width end in dots.
 func (d *drawing) char(c byte) {
 	counts := c&0xc0 != 0x80
 	if counts {

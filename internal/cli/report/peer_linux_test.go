@@ -170,27 +170,47 @@ func TestPeer(t *testing.T) {
 // selections returns arguments for -S.
 func selections() []string {
 	return []string{
-		"vg_name=vg", "vgname=vg", "VG_NAME=vg", "vg_name=group", "vg_name!=vg", "vg_name='vg'", `vg_name="vg"`, "vg_name = vg", " vg_name=vg ",
-		"vg_name=vg && lv_name=lv", "vg_name=vg,lv_name=lv", "vg_name=vg || lv_name=x", "vg_name=x#lv_name=lv", "vg_name=vg&&lv_name=x||lv_layer=",
-		"!(vg_name=vg)", "!(!(vg_name=vg))", "!vg_name=vg", "(vg_name=vg)", "((vg_name=vg))", "(vg_name=vg", "vg_name=vg)", "()", "!()", "(", ")", "!", "!(",
-		"(vg_name=vg || lv_name=x) && lv_layer=''", "!(vg_name=vg || lv_name=x) && lv_layer=tpool", "vg_name=vg lv_name=lv", "vg_name=vg &&", "|| vg_name=vg",
-		"vg_name", "vg_name=", "vg_name!", "vg_name==vg", "vg_name=>vg", "vg_name>vg", "vg_name>=vg", "vg_name<vg", "vg_name since vg", "vg_name before 2020",
-		"vg_name=~v", "vg_name=~^vg$", "vg_name=~.", "vg_name=~..", "lv_layer=~.", "lv_layer=~^$", "lv_layer=~...", "vg_name!~v", "vg_name =~ '(v|g)+'", "vg_name=~(v|g)", "vg_name=~[vg]", "vg_name=~{v}", "vg_name=~'[a-z]*-[a-z]'",
-		"vg_name=~'[^v]g'", "vg_name=~'v*g'", "vg_name=~'x?vg'", "vg_name=~'x|vg'", "vg_name=~'x|'", "vg_name=~'|x'", "vg_name=~''", "vg_name=~", "vg_name=~'('", "vg_name=~'a)'", "vg_name=~')'", "vg_name=~'[v'", `vg_name=~'v\'`, `vg_name=~'\.'`, "vg_name=~'v", "vg_name=~'*'", "vg_name=~'a**'", "vg_name=~'()'",
-		"vg_name=~'g-a'", "vg_name=~'[z-a]g'", "vg_name=~'[]a]'", "vg_name=~'[a-]'", "vg_name=~'a^b'", "vg_name=~'(^a|b$)'", "vg_name=~a && lv_name=~c",
-		"major=1", "major>1", "major=x", "major='1'", "major=1k", "major=1%", "major=1.5", "major=.", "major=99999999999999999999", "major=~1", "major!=1", "major since 1", "events<=18446744073709551615", "major= 1", "major=1 && vg_name=vg",
+		"vg_name=vg", "vgname=vg", "VG_NAME=vg", "vg_name=group", "vg_name!=vg", "vg_name='vg'", `vg_name="vg"`,
+		"vg_name = vg", " vg_name=vg ",
+		"vg_name=vg && lv_name=lv", "vg_name=vg,lv_name=lv", "vg_name=vg || lv_name=x", "vg_name=x#lv_name=lv",
+		"vg_name=vg&&lv_name=x||lv_layer=",
+		"!(vg_name=vg)", "!(!(vg_name=vg))", "!vg_name=vg", "(vg_name=vg)", "((vg_name=vg))", "(vg_name=vg",
+		"vg_name=vg)", "()", "!()", "(", ")", "!", "!(",
+		"(vg_name=vg || lv_name=x) && lv_layer=''", "!(vg_name=vg || lv_name=x) && lv_layer=tpool",
+		"vg_name=vg lv_name=lv", "vg_name=vg &&", "|| vg_name=vg",
+		"vg_name", "vg_name=", "vg_name!", "vg_name==vg", "vg_name=>vg", "vg_name>vg", "vg_name>=vg",
+		"vg_name<vg", "vg_name since vg", "vg_name before 2020",
+		"vg_name=~v", "vg_name=~^vg$", "vg_name=~.", "vg_name=~..", "lv_layer=~.", "lv_layer=~^$",
+		"lv_layer=~...", "vg_name!~v", "vg_name =~ '(v|g)+'", "vg_name=~(v|g)", "vg_name=~[vg]", "vg_name=~{v}",
+		"vg_name=~'[a-z]*-[a-z]'",
+		"vg_name=~'[^v]g'", "vg_name=~'v*g'", "vg_name=~'x?vg'", "vg_name=~'x|vg'", "vg_name=~'x|'",
+		"vg_name=~'|x'", "vg_name=~''", "vg_name=~", "vg_name=~'('", "vg_name=~'a)'", "vg_name=~')'",
+		"vg_name=~'[v'", `vg_name=~'v\'`, `vg_name=~'\.'`, "vg_name=~'v", "vg_name=~'*'", "vg_name=~'a**'",
+		"vg_name=~'()'",
+		"vg_name=~'g-a'", "vg_name=~'[z-a]g'", "vg_name=~'[]a]'", "vg_name=~'[a-]'", "vg_name=~'a^b'",
+		"vg_name=~'(^a|b$)'", "vg_name=~a && lv_name=~c",
+		"major=1", "major>1", "major=x", "major='1'", "major=1k", "major=1%", "major=1.5", "major=.",
+		"major=99999999999999999999", "major=~1", "major!=1", "major since 1", "events<=18446744073709551615",
+		"major= 1", "major=1 && vg_name=vg",
 		"region_start=1", "region_start=1m", "region_start=1.5K", "region_start=1x", "region_start>1%", "region_start=x",
-		"blkdevname=x", "selected=1", "selected=0", "selected", "help=1", "?=1", "nosuch=1", "nosuch", "=1", "vg-name=vg", "vg_name=vg'", "vg_name='vg", "", "all", "ALL", "help", "HELP", "?", " ", "splitname_vg_name=vg", "vg_name=a\\-b",
-		"vg_name=vg && (lv_name=lv || (lv_layer=x && !(vg_name=q)))", "vg_name=[vg]", "vg_name={vg}", "vg_name=vg\tlv_name=lv", "vg_name=vg\t&& lv_name=lv", strings.Repeat("v", 40) + "=1",
+		"blkdevname=x", "selected=1", "selected=0", "selected", "help=1", "?=1", "nosuch=1", "nosuch", "=1",
+		"vg-name=vg", "vg_name=vg'", "vg_name='vg", "", "all", "ALL", "help", "HELP", "?", " ",
+		"splitname_vg_name=vg", "vg_name=a\\-b",
+		"vg_name=vg && (lv_name=lv || (lv_layer=x && !(vg_name=q)))", "vg_name=[vg]", "vg_name={vg}",
+		"vg_name=vg\tlv_name=lv", "vg_name=vg\t&& lv_name=lv", strings.Repeat("v", 40) + "=1",
 	}
 }
 
 // fieldLists returns arguments for -o.
 func fieldLists() []string {
 	return []string{
-		"vg_name", "vgname", "VgName", "__vg__name__", "lv_layer,vg_name", "vg_name,vg_name", "all", "splitname_all", "splitnameall", "info_all", "name_all", "subsystem",
-		"selected", "vg_name,selected", "+selected", "+subsystem", "+", "+help", "help", "?", "nosuch", "vg_name,", ",vg_name", ",,vg_name,,lv_name", ",", "", "vg_name,nosuch", "major", "vg_name,major", "region_start",
-		"splitname_vg_name", "splitnamevgname", "all,all", strings.Repeat("v", 31), strings.Repeat("v", 32), strings.Repeat("v_", 40) + ",vg_name", "vg name", "selectedall", "special_all",
+		"vg_name", "vgname", "VgName", "__vg__name__", "lv_layer,vg_name", "vg_name,vg_name", "all",
+		"splitname_all", "splitnameall", "info_all", "name_all", "subsystem",
+		"selected", "vg_name,selected", "+selected", "+subsystem", "+", "+help", "help", "?", "nosuch",
+		"vg_name,", ",vg_name", ",,vg_name,,lv_name", ",", "", "vg_name,nosuch", "major", "vg_name,major",
+		"region_start",
+		"splitname_vg_name", "splitnamevgname", "all,all", strings.Repeat("v", 31), strings.Repeat("v", 32),
+		strings.Repeat("v_", 40) + ",vg_name", "vg name", "selectedall", "special_all",
 	}
 }
 

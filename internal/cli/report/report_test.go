@@ -76,8 +76,10 @@ func names(t *testing.T, o Options) string {
 
 func TestSort(t *testing.T) {
 	for keys, want := range map[string]string{
-		"": "beta alpha gamma", "name": "alpha beta gamma", "-name": "gamma beta alpha", "n": "beta gamma alpha", "-n,name": "alpha beta gamma",
-		"n,-size": "gamma beta alpha", "size": "alpha beta gamma", "used": "alpha beta gamma", "tags": "alpha gamma beta", "-born": "gamma alpha beta",
+		"": "beta alpha gamma", "name": "alpha beta gamma", "-name": "gamma beta alpha",
+		"n": "beta gamma alpha", "-n,name": "alpha beta gamma",
+		"n,-size": "gamma beta alpha", "size": "alpha beta gamma", "used": "alpha beta gamma",
+		"tags": "alpha gamma beta", "-born": "gamma alpha beta",
 	} {
 		if got := names(t, Options{Sort: keys}); got != want {
 			t.Errorf("-O %s: %s, want %s", keys, got, want)
@@ -88,11 +90,20 @@ func TestSort(t *testing.T) {
 func TestSelect(t *testing.T) {
 	for sel, want := range map[string]string{
 		"n=2": "beta gamma", "n!=2": "alpha", "n>2": "alpha", "n>=2": "beta alpha gamma", "n<10": "beta gamma", "n<=1": "",
-		"size=1m": "beta", "size>1": "gamma", "size>=1.0": "beta gamma", "size<1024k": "alpha", "size=4K": "", "size=4k": "alpha", "size!=4k": "beta gamma", "size<=8s": "alpha", "size=1.5g": "",
-		"used=50": "beta", "used>50%": "gamma", "used<1": "alpha", "used=101": "error: Field selection value 101 out of supported range for field used.\n",
-		"tags=a": "beta gamma", "tags=[a]": "gamma", "tags=[a,x]": "beta", "tags={a}": "beta gamma", "tags={a && x}": "beta", "tags={x || q}": "beta", "tags=[x || q]": "beta", "tags=''": "alpha", "tags=[]": "alpha", "tags=['']": "alpha", "tags!=a": "alpha", "tags!=[a]": "beta alpha",
-		"born=2020": "beta alpha", "born=2020-02": "beta", "born=202002": "beta", "born=20200229": "beta", "born=2020-02-29": "beta", "born!=2020": "gamma", "born since 2020-03-01": "alpha gamma", "born after 2020-03-01": "gamma", "born until '2020-03-01 00:00:00'": "beta alpha", "born before 2020-03": "beta",
-		"born='2020-02-29 23:59'": "beta", "born='2020-02-29 23'": "beta", "born='2020-02-29 235959'": "beta", "born='2020-02-29 2358'": "", "born>=2021": "gamma", "born>2020": "gamma", "born<=2020": "beta alpha", "born<@0": "", "born>@0": "beta alpha gamma", "born!=@5": "beta alpha gamma", "born=@5": "",
+		"size=1m": "beta", "size>1": "gamma", "size>=1.0": "beta gamma", "size<1024k": "alpha", "size=4K": "",
+		"size=4k": "alpha", "size!=4k": "beta gamma", "size<=8s": "alpha", "size=1.5g": "",
+		"used=50": "beta", "used>50%": "gamma", "used<1": "alpha",
+		"used=101": "error: Field selection value 101 out of supported range for field used.\n",
+		"tags=a":   "beta gamma", "tags=[a]": "gamma", "tags=[a,x]": "beta", "tags={a}": "beta gamma",
+		"tags={a && x}": "beta", "tags={x || q}": "beta", "tags=[x || q]": "beta", "tags=''": "alpha",
+		"tags=[]": "alpha", "tags=['']": "alpha", "tags!=a": "alpha", "tags!=[a]": "beta alpha",
+		"born=2020": "beta alpha", "born=2020-02": "beta", "born=202002": "beta", "born=20200229": "beta",
+		"born=2020-02-29": "beta", "born!=2020": "gamma", "born since 2020-03-01": "alpha gamma",
+		"born after 2020-03-01": "gamma", "born until '2020-03-01 00:00:00'": "beta alpha",
+		"born before 2020-03":     "beta",
+		"born='2020-02-29 23:59'": "beta", "born='2020-02-29 23'": "beta", "born='2020-02-29 235959'": "beta",
+		"born='2020-02-29 2358'": "", "born>=2021": "gamma", "born>2020": "gamma", "born<=2020": "beta alpha",
+		"born<@0": "", "born>@0": "beta alpha gamma", "born!=@5": "beta alpha gamma", "born=@5": "",
 		"born until '2020-03-01 23:00:00 +14:00'": "beta alpha", "born after '2022-01-01 00:00:00 -1400'": "",
 	} {
 		if got := names(t, Options{Select: sel}); got != want {
@@ -112,11 +123,17 @@ func TestSelectComplaints(t *testing.T) {
 		"tags=['a":        "Missing end quote.",
 		"tags=[a b]":      "Invalid operator in selection list.",
 		"born=2020-13":    "Specified month out of range.",
-		"born=2020-02-30": "Specified day out of range.", "born=20": "Incorrect date format.", "born=x": "Failed to parse time value for selection field born.",
-		"born='2020 10:00'": "Full date specification needed.", "born='2020-01-01 24:00'": "Specified hours out of range.", "born='2020-01-01 10:61'": "Specified minutes out of range.",
-		"born='2020-01-01 10:00:61'": "Specified seconds out of range.", "born='2020-01-01 100'": "Incorrect time format.", "born=@": "Failed to parse time value for selection field born.",
+		"born=2020-02-30": "Specified day out of range.", "born=20": "Incorrect date format.",
+		"born=x":                      "Failed to parse time value for selection field born.",
+		"born='2020 10:00'":           "Full date specification needed.",
+		"born='2020-01-01 24:00'":     "Specified hours out of range.",
+		"born='2020-01-01 10:61'":     "Specified minutes out of range.",
+		"born='2020-01-01 10:00:61'":  "Specified seconds out of range.",
+		"born='2020-01-01 100'":       "Incorrect time format.",
+		"born=@":                      "Failed to parse time value for selection field born.",
 		"born='2020-01-01 10:00 +99'": "Failed to parse time value for selection field born.",
-		"size=1%":                     "Found percent value but size value expected for selection field size.", "used=1k": "Found size unit specifier but percent value expected for selection field used.",
+		"size=1%":                     "Found percent value but size value expected for selection field size.",
+		"used=1k":                     "Found size unit specifier but percent value expected for selection field used.",
 	} {
 		got := names(t, Options{Select: sel})
 		if !strings.HasPrefix(got, "error: "+want+"\n") || !strings.HasSuffix(got, "Selection syntax error at '"+sel+"'.\n"+tail) {
@@ -194,11 +211,14 @@ func TestObjects(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	for in, want := range map[string]Units{
-		"h": {'h', 1}, "H": {'H', 1}, "b": {'b', 1}, "s": {'s', 512}, "k": {'k', 1 << 10}, "K": {'K', 1000}, "e": {'e', 1 << 60}, "E": {'E', 1e18},
-		"4k": {'U', 4096}, "1m": {'m', 1 << 20}, "1.5k": {'k', 1536}, "2.5M": {'U', 2500000}, "8h": {'h', 1}, "x": {}, "": {}, "4": {}, "0k": {},
+		"h": {'h', 1}, "H": {'H', 1}, "b": {'b', 1}, "s": {'s', 512}, "k": {'k', 1 << 10}, "K": {'K', 1000},
+		"e": {'e', 1 << 60}, "E": {'E', 1e18},
+		"4k": {'U', 4096}, "1m": {'m', 1 << 20}, "1.5k": {'k', 1536}, "2.5M": {'U', 2500000}, "8h": {'h', 1},
+		"x": {}, "": {}, "4": {}, "0k": {},
 	} {
 		got, _, ok := ParseUnits(in)
-		if got != want || ok != (want != Units{}) {
+		valid := want != Units{}
+		if got != want || ok != valid {
 			t.Errorf("%q: %+v %v", in, got, ok)
 		}
 	}

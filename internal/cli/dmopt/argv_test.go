@@ -9,7 +9,8 @@ import (
 // FuzzParse: no command line makes Parse panic, and what it accepts is consistent.
 func FuzzParse(f *testing.F) {
 	for _, line := range []string{
-		"create a --table x", "info -c -o name", "-j 253 -m 0 table", "stats list", "--mode 0660 create", "--readahead +8 resume x", "--udev-timeout 3s -- -x", "-vvvcinfo", "--udevcookie 0xd4d0001 ls",
+		"create a --table x", "info -c -o name", "-j 253 -m 0 table", "stats list", "--mode 0660 create",
+		"--readahead +8 resume x", "--udev-timeout 3s -- -x", "-vvvcinfo", "--udevcookie 0xd4d0001 ls",
 	} {
 		f.Add("dmsetup", line)
 		f.Add("devmap_name", line)

@@ -58,14 +58,17 @@ func testKeys(t *testing.T, w *world) {
 		}
 		w.do("dmsetup create c --table '" + good + "'")
 		for _, line := range []string{
-			"dmsetup table", "dmsetup table c", "dmsetup table --concise", "dmsetup table --json", "dmsetup status", "dmsetup info -c",
-			"dmsetup load c --table '" + good + "'", "dmsetup load c --dry-run --table '" + good + "'", "dmsetup table --inactive c",
+			"dmsetup table", "dmsetup table c", "dmsetup table --concise", "dmsetup table --json",
+			"dmsetup status", "dmsetup info -c",
+			"dmsetup load c --table '" + good + "'", "dmsetup load c --dry-run --table '" + good + "'",
+			"dmsetup table --inactive c",
 			"dmsetup load c --table '" + tables[2] + "'", "dmsetup check c", "dmsetup ls --tree", "dmsetup mknodes",
 			"dmsetup message c 0 key set " + otherKey, "dmsetup suspend c",
 			"dmsetup message --dry-run c 0 key set " + otherKey, "dmsetup message --dry-run --json c 0 KEY Set " + otherKey,
 			"dmsetup message -vvvv c 0 key set " + otherKey, "dmsetup message c 0 key set " + otherKey + "00",
 			"dmsetup message c 0 key set " + otherKey + " more", "dmsetup message c 99 key set " + otherKey,
-			"dmsetup message nosuch 0 key set " + otherKey, "dmsetup clear c", "dmsetup message c 0 key set " + otherKey, "dmsetup resume c", "dmsetup table c",
+			"dmsetup message nosuch 0 key set " + otherKey, "dmsetup clear c",
+			"dmsetup message c 0 key set " + otherKey, "dmsetup resume c", "dmsetup table c",
 		} {
 			try(line)
 		}

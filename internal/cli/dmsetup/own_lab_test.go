@@ -74,11 +74,15 @@ func (w *world) fails(line string) outcome {
 // an inactive table) and c (suspended).
 func changing() []string {
 	return []string{
-		"dmsetup create d --table '0 8 zero'", "dmsetup create d --notable", "dmsetup create --concise 'd,,,,0 8 zero;e,,,,0 8 error'",
+		"dmsetup create d --table '0 8 zero'", "dmsetup create d --notable",
+		"dmsetup create --concise 'd,,,,0 8 zero;e,,,,0 8 error'",
 		"dmsetup create d --readahead 64 --addnodeoncreate --verifyudev --table '0 8 zero'",
-		"dmsetup remove a", "dmsetup remove -f a b", "dmsetup remove_all", "dmsetup remove_all --force", "dmsetup suspend a", "dmsetup resume c",
-		"dmsetup load a --table '0 8 error'", "dmsetup clear b", "dmsetup wipe_table a", "dmsetup rename a z", "dmsetup rename a --setuuid UU",
-		"dmsetup message a 0 @stats_create - /1", "dmsetup setgeometry a 1 2 3 0", "dmsetup mknodes", "dmsetup mknodes a", "dmsetup remove -S name=a",
+		"dmsetup remove a", "dmsetup remove -f a b", "dmsetup remove_all", "dmsetup remove_all --force",
+		"dmsetup suspend a", "dmsetup resume c",
+		"dmsetup load a --table '0 8 error'", "dmsetup clear b", "dmsetup wipe_table a", "dmsetup rename a z",
+		"dmsetup rename a --setuuid UU",
+		"dmsetup message a 0 @stats_create - /1", "dmsetup setgeometry a 1 2 3 0", "dmsetup mknodes",
+		"dmsetup mknodes a", "dmsetup remove -S name=a",
 		"dmsetup mangle a",
 	}
 }
@@ -128,10 +132,14 @@ func decode(t *testing.T, line, out string) decoded {
 func testJSON(t *testing.T, w *world) {
 	w.three()
 	asked := []string{
-		"dmsetup info", "dmsetup info a", "dmsetup info -c", "dmsetup ls", "dmsetup ls --tree", "dmsetup ls --tree -o inverted", "dmsetup ls --target linear",
-		"dmsetup table", "dmsetup status a", "dmsetup deps", "dmsetup deps a", "dmsetup targets", "dmsetup target-version linear", "dmsetup version",
-		"dmsetup udevcookies", "dmsetup udevflags 0x410000", "dmsetup splitname vg-lv", "dmsetup message a 0 @stats_list", "dmsetup wait a 7", "dmsetup check --table '0 8 zero'",
-		"dmsetup table --concise", "dmsetup udevcomplete_all -y", "dmsetup udevcomplete 0xd4d1234", "dmsetup table -S name=a", "dmsetup measure a",
+		"dmsetup info", "dmsetup info a", "dmsetup info -c", "dmsetup ls", "dmsetup ls --tree",
+		"dmsetup ls --tree -o inverted", "dmsetup ls --target linear",
+		"dmsetup table", "dmsetup status a", "dmsetup deps", "dmsetup deps a", "dmsetup targets",
+		"dmsetup target-version linear", "dmsetup version",
+		"dmsetup udevcookies", "dmsetup udevflags 0x410000", "dmsetup splitname vg-lv",
+		"dmsetup message a 0 @stats_list", "dmsetup wait a 7", "dmsetup check --table '0 8 zero'",
+		"dmsetup table --concise", "dmsetup udevcomplete_all -y", "dmsetup udevcomplete 0xd4d1234",
+		"dmsetup table -S name=a", "dmsetup measure a",
 	}
 	for _, line := range append(asked, changing()...) {
 		dry := ""
@@ -171,13 +179,15 @@ func testJSON(t *testing.T, w *world) {
 func testCheck(t *testing.T, w *world) {
 	w.do("dmsetup create a --notable")
 	for _, table := range []string{
-		"0 8 zero", "0 64 linear 1:0 0", "0 64 linear 1:0 16320", "0 64 striped 2 8 1:0 0 1:1 0", "0 8 zero\n8 8 error", "0 64 linear /dev/ram1 8",
+		"0 8 zero", "0 64 linear 1:0 0", "0 64 linear 1:0 16320", "0 64 striped 2 8 1:0 0 1:1 0",
+		"0 8 zero\n8 8 error", "0 64 linear /dev/ram1 8",
 	} {
 		w.do("dmsetup check --table '" + table + "'")
 		w.do("dmsetup load a --table '" + table + "'")
 	}
 	for _, table := range []string{
-		"0 8 nosuch", "8 8 zero", "0 0 zero", "0 8 linear 1:0", "0 8 linear 1:0 x", "0 8 linear 9:99 0", "0 64 linear 1:0 16321", "0 8 zero\n9 8 error",
+		"0 8 nosuch", "8 8 zero", "0 0 zero", "0 8 linear 1:0", "0 8 linear 1:0 x", "0 8 linear 9:99 0",
+		"0 64 linear 1:0 16321", "0 8 zero\n9 8 error",
 		"0 65 striped 2 8 1:0 0 1:1 0", "0 8 linear /dev/none 0",
 	} {
 		checked, loaded := w.fails("dmsetup check --table '"+table+"'"), w.fails("dmsetup create b --table '"+table+"'")

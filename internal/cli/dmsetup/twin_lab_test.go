@@ -40,7 +40,8 @@ func TestTwins(t *testing.T) {
 // without the ciphers.
 func labModules() []string {
 	return []string{
-		"brd rd_nr=4 rd_size=8192", "loop", "aes_generic", "cbc", "xts", "ecb", "sha256_generic", "hmac", "dm-mod", "dm-crypt",
+		"brd rd_nr=4 rd_size=8192", "loop", "aes_generic", "cbc", "xts", "ecb", "sha256_generic", "hmac",
+		"dm-mod", "dm-crypt",
 		"dm-snapshot", "dm-mirror", "dm-thin-pool", "dm-flakey", "dm-delay", "dm-zero", "dm-integrity",
 	}
 }

@@ -93,7 +93,7 @@ type incremental struct {
 
 	node    *node.Node
 	there   *sysmd.MdstatArray      // the array, if it has been begun
-	dev     *mdctl.Device           // the array, if it is an open one
+	dev     *mdctl.Device           // the existing array, open
 	devices []*assemble.FoundMember // the array's members, with the new one last
 	asm     *md.Assembly            // the assessment of devices
 }

@@ -507,7 +507,11 @@ func udevd(t *testing.T, answered chan<- uint32) {
 	must(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 20000}))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan bool)
-	t.Cleanup(func() { cancel(); <-done; unix.Close(fd) })
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		unix.Close(fd)
+	})
 	go func() {
 		defer close(done)
 		buf := make([]byte, 16<<10)

@@ -113,7 +113,10 @@ func TestRunnerTakesBackAfterTheDeadline(t *testing.T) {
 	stuck := NewStep(StepInfo{Kind: KindMap, Target: "map", What: "enter"},
 		func(context.Context) error { return nil }, func(context.Context) error { return ErrNoUndo })
 	late := NewStep(StepInfo{Kind: KindDevice, Target: "late"},
-		func(context.Context) error { cancel(); return nil },
+		func(context.Context) error {
+			cancel()
+			return nil
+		},
 		func(ctx context.Context) error { return ctx.Err() })
 	err := r.Do(ctx, stuck, late, SayStep(func() { w.did = append(w.did, "said") }), w.step("never", nil))
 	if !errors.Is(err, context.Canceled) {
@@ -133,7 +136,10 @@ func TestDryRunForesees(t *testing.T) {
 		var w world
 		foreseen := 0
 		r := Runner{DryRun: dry}
-		add := Foreseen(w.step("add", nil), func() error { foreseen++; return nil })
+		add := Foreseen(w.step("add", nil), func() error {
+			foreseen++
+			return nil
+		})
 		want := 0
 		if dry {
 			want = 1

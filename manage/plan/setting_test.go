@@ -4,10 +4,13 @@ import "testing"
 
 type someSetting struct{ written *bool }
 
-func (someSetting) Name() string   { return "sync_max" }
-func (someSetting) Path() string   { return "/sys/block/md0/md/sync_max" }
-func (someSetting) Value() string  { return "0" }
-func (s someSetting) Write() error { *s.written = true; return nil }
+func (someSetting) Name() string  { return "sync_max" }
+func (someSetting) Path() string  { return "/sys/block/md0/md/sync_max" }
+func (someSetting) Value() string { return "0" }
+func (s someSetting) Write() error {
+	*s.written = true
+	return nil
+}
 
 // TestSetting: a setting has the same description in every plan, and is written when the
 // step is carried out.

@@ -102,7 +102,10 @@ func TestPlanNamesWhatIsLeft(t *testing.T) {
 func TestPlanStopsAtTheDeadline(t *testing.T) {
 	var log []string
 	ctx, cancel := context.WithCancel(t.Context())
-	last := NewStep(StepInfo{What: "last"}, func(context.Context) error { cancel(); return nil }, nil)
+	last := NewStep(StepInfo{What: "last"}, func(context.Context) error {
+		cancel()
+		return nil
+	}, nil)
 	p := Plan{Steps: []Step{step("a", &log, nil), last, step("never", &log, nil)}}
 	if err := p.Apply(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)

@@ -70,7 +70,10 @@ func (c splitCase) ours(t *testing.T) string {
 	t.Helper()
 	o := Options{Fields: "vg_name,lv_name,lv_layer", Separator: " ", Aligned: true, Headings: true, Sections: sectionName}
 	for i := 0; i < len(c.args); i++ {
-		value := func() string { i++; return c.args[i] }
+		value := func() string {
+			i++
+			return c.args[i]
+		}
 		switch c.args[i] {
 		case "-o":
 			fields := value()

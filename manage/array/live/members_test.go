@@ -35,14 +35,27 @@ func TestSpaceAround(t *testing.T) {
 		{"1.2, bitmap further on", member(func(s *md.Super1) { s.BitmapOffset = 1000 }), bitmap, 2048 - 1016, sectors - 100000 - 2048},
 		{"1.2, bad block log further on", member(func(s *md.Super1) { s.BblogOffset = 1024 }), nil, 2048 - 1040, sectors - 100000 - 2048},
 		{"1.2, no bad block log", member(func(s *md.Super1) { s.BblogOffset, s.BblogSize = 1024, 0 }), nil, 2048 - 80, sectors - 100000 - 2048},
-		{"1.2, partial parity log", member(func(s *md.Super1) { s.FeatureMap = md.FeaturePPL; s.SetPPL(24, 2000) }), nil, 2048 - 2032, sectors - 100000 - 2048},
+		{"1.2, partial parity log", member(func(s *md.Super1) {
+			s.FeatureMap = md.FeaturePPL
+			s.SetPPL(24, 2000)
+		}), nil, 2048 - 2032, sectors - 100000 - 2048},
 		{"1.2, raid0 has no size of its own", member(func(s *md.Super1) { s.Level, s.Size = md.LevelRAID0, 0 }), nil, 2048 - 80, sectors - 197000 - 2048},
 		{"1.2, full", member(func(s *md.Super1) { s.DataOffset, s.Size = 80, sectors-80 }), nil, 0, 1},
 		{"1.2, more than full", member(func(s *md.Super1) { s.DataOffset, s.Size = 40, sectors }), nil, 0, 1},
 		{"1.0", member(at10), nil, 0, 199976 - 100000},
-		{"1.0, data in the midst", member(func(s *md.Super1) { at10(s); s.DataOffset = 500 }), nil, 500, 199976 - 100000 - 500},
-		{"1.0, bitmap", member(func(s *md.Super1) { at10(s); s.FeatureMap, s.BitmapOffset = md.FeatureBitmapOffset, -16 }), bitmap, 0, 199968 - 100000},
-		{"1.0, partial parity log", member(func(s *md.Super1) { at10(s); s.FeatureMap = md.FeaturePPL; s.SetPPL(-2056, 2048) }), nil, 0, 199984 - 2056 - 100000},
+		{"1.0, data in the midst", member(func(s *md.Super1) {
+			at10(s)
+			s.DataOffset = 500
+		}), nil, 500, 199976 - 100000 - 500},
+		{"1.0, bitmap", member(func(s *md.Super1) {
+			at10(s)
+			s.FeatureMap, s.BitmapOffset = md.FeatureBitmapOffset, -16
+		}), bitmap, 0, 199968 - 100000},
+		{"1.0, partial parity log", member(func(s *md.Super1) {
+			at10(s)
+			s.FeatureMap = md.FeaturePPL
+			s.SetPPL(-2056, 2048)
+		}), nil, 0, 199984 - 2056 - 100000},
 	} {
 		got := space1(c.member, c.bitmap, sectors)
 		if got.Before != c.before || got.After != c.after || got.DataOffset != c.member.Super1.DataOffset {

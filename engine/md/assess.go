@@ -208,7 +208,7 @@ func (a *Assembly) foreign(m *Member) Verdict {
 
 // leaderless is the verdict if no superblock can say what the array is.
 func leaderless(m *Member) Verdict {
-	return out(m, ruleNoActive, m.Role(), "is a %v, and no member with a slot is there to tell what the array is", m.Role())
+	return out(m, ruleNoActive, m.Role(), "its role is %v, and there is no member with a slot to say what the array is", m.Role())
 }
 
 // Members lists the members that are in: slots in order, replacements, spares,

@@ -98,7 +98,7 @@ func (a *Assembly) expelSplit() {
 		slot := v.Member.Slot()
 		if slot != known && v.Member.ReportsFailed(known) {
 			a.Slots[slot] = nil
-			*v = out(v.Member, ruleSplit, v.Role, "its superblock says that slot %d is missing, which is there", known)
+			*v = out(v.Member, ruleSplit, v.Role, "its superblock says that slot %d is missing, but it is there", known)
 			v.Expel = true
 		}
 	}

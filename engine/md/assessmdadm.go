@@ -48,7 +48,7 @@ func (a *Assembly) claim(members []*Member) *TwinsError {
 		place := m.Place(path, m.Slots(), &nextSpare)
 		path++
 		if place >= MaxPlaces {
-			a.Verdicts[i] = out(m, ruleSlot, m.Role(), "claims a slot beyond the last that there can be, %d", MaxPlaces)
+			a.Verdicts[i] = out(m, ruleSlot, m.Role(), "claims a slot beyond the last possible one, %d", MaxPlaces)
 			continue
 		}
 		a.Verdicts[i] = Verdict{Member: m}
@@ -116,7 +116,7 @@ func (a *Assembly) judgeEvents(m *Member) Verdict {
 	f := a.Freshest
 	switch {
 	case m != f && a.Policy != Forced && m.ReportsFailed(f.Slot()):
-		return out(m, ruleSplit, m.Role(), "its superblock says that slot %d is missing, which is %s", f.Slot(), f.Name)
+		return out(m, ruleSplit, m.Role(), "its superblock says that slot %d is missing, but %s has it", f.Slot(), f.Name)
 	case m.Events() > f.Events():
 		return out(m, ruleAhead, m.Role(), "has event count %d, ahead of %s with %d", m.Events(), f.Name, f.Events())
 	case m.Events()+EventMargin < f.Events():

@@ -52,7 +52,7 @@ func (a *Assembly) judge(m *Member) Verdict {
 		return out(m, ruleJournalFeature, own, "is a journal of an array that has none")
 	}
 	if slot, ok := f.Role().Slot(); ok && m != f && !m.lists(slot) {
-		return out(m, ruleSplit, own, "its superblock says that slot %d is missing, which is %s", slot, f.Name)
+		return out(m, ruleSplit, own, "its superblock says that slot %d is missing, but %s has it", slot, f.Name)
 	}
 	switch {
 	case own == RoleJournal && m.Events() == f.Events()+1:
@@ -68,7 +68,7 @@ func (a *Assembly) judge(m *Member) Verdict {
 		// The member may have been failed after its last update: only the
 		// fresher superblock knows (md.c, super_1_validate).
 		if role = f.RoleOf(m.DevNumber()); role == RoleFaulty {
-			return out(m, ruleFaulty, role, "is faulty by the superblock of %s, which is newer", f.Name)
+			return out(m, ruleFaulty, role, "is faulty according to the newer superblock of %s", f.Name)
 		}
 	}
 	if m.Level() == LevelMultipath || role >= RoleJournal {

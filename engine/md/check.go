@@ -295,7 +295,7 @@ func (c *checker) badBlocks(d block.Device) {
 	if err != nil {
 		c.failed(ruleBadBlockEntry, err)
 	} else if len(list) == 0 {
-		c.report(ruleBadBlockEmpty, off, badBlockSize, "the superblock says that there are bad blocks, and the log is empty")
+		c.report(ruleBadBlockEmpty, off, badBlockSize, "the superblock says that there are bad blocks, but the log is empty")
 	}
 	var end, last uint64
 	for i, bb := range list {
@@ -303,7 +303,7 @@ func (c *checker) badBlocks(d block.Device) {
 		limit := uint64(c.m.sectors())
 		switch {
 		case bb.Sector > limit || uint64(bb.Length) > limit-bb.Sector:
-			c.report(ruleBadBlockEntry, at, badBlockSize, "entry %d is sectors %d and %d more of a device of %d", i, bb.Sector, bb.Length, limit)
+			c.report(ruleBadBlockEntry, at, badBlockSize, "entry %d is %d sectors from sector %d of a device of %d", i, bb.Length, bb.Sector, limit)
 		case bb.Sector+uint64(bb.Length) > last && bb.Sector < end:
 			c.report(ruleBadBlockEntry, at, badBlockSize, "entry %d at sector %d lies before the end of the one before, %d", i, bb.Sector, end)
 		case bb.Sector < last:

@@ -99,7 +99,7 @@ func (c *checker) pplHeader(d block.Device, h *PPLHeader, at, end int64) {
 	}
 	for i := min(h.EntriesCount, PPLMaxEntries); i < PPLMaxEntries; i++ {
 		if h.Entries[i] != (PPLEntry{}) {
-			c.report(rulePPLReserved, at+pplFixed+int64(i)*pplEntrySize, pplEntrySize, "entry %d is not used and not zero", i)
+			c.report(rulePPLReserved, at+pplFixed+int64(i)*pplEntrySize, pplEntrySize, "entry %d is not in use, but not zero", i)
 			break
 		}
 	}
@@ -191,7 +191,7 @@ func (c *checker) noJournalTail(err error, at int64) {
 	case err != nil:
 		c.failed(ruleJournalBlock, err)
 	default:
-		c.report(ruleJournalBlock, at+24, 8, "the block at the journal's tail is of another place")
+		c.report(ruleJournalBlock, at+24, 8, "the block at the journal's tail belongs elsewhere")
 	}
 }
 

@@ -42,7 +42,7 @@ var (
 	ruleCTime          = &Rule{"md.member.ctime", "ctime", finding.Error, "the creation time is the same on all members"}
 	ruleFaulty         = &Rule{RuleFaulty, "dev_roles", finding.Error, "the member has not been marked faulty"}
 	ruleJournalFeature = &Rule{"md.member.journal_feature", "feature_map", finding.Error, "a journal device belongs to an array that has the journal feature"}
-	ruleSplit          = &Rule{RuleSplit, "dev_roles", finding.Error, "the member does not take the freshest member for missing"}
+	ruleSplit          = &Rule{RuleSplit, "dev_roles", finding.Error, "the member's table does not say that the freshest member is missing"}
 	ruleAhead          = &Rule{RuleAhead, "events", finding.Error, "no event count is higher than that of the freshest member with a slot"}
 	ruleStale          = &Rule{RuleStale, "events", finding.Error, "the event count is at most one behind the freshest member"}
 	ruleSlot           = &Rule{"md.member.slot", "dev_roles", finding.Error, "the slot is one that the array has"}
@@ -56,7 +56,7 @@ var (
 	ruleUTime        = &Rule{"md.member.utime", "utime", finding.Warning, "members with the same event count were updated at the same time"}
 	ruleResync       = &Rule{"md.member.resync_offset", "resync_offset", finding.Error, "members with the same event count agree on what is in sync"}
 	ruleReshape      = &Rule{"md.member.reshape", "reshape_position", finding.Error, "members with the same event count agree on the reshape"}
-	ruleRoles        = &Rule{"md.member.roles", "dev_roles", finding.Error, "members with the same event count agree on everybody's role"}
+	ruleRoles        = &Rule{"md.member.roles", "dev_roles", finding.Error, "members with the same event count agree on the role of every device"}
 	ruleFeatures     = &Rule{"md.member.features", "feature_map", finding.Error, "members with the same event count agree on the features of the array"}
 	ruleBlockSize    = &Rule{"md.member.logical_block_size", "logical_block_size", finding.Error, "the logical block size is the same on all members"}
 	ruleBitmapEvents = &Rule{"md.member.bitmap_place", "bitmap_offset", finding.Warning, "the bitmap has the same place on all members that have the same layout"}

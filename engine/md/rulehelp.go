@@ -130,7 +130,7 @@ func badLevel(what string, l Level) string {
 	if l.Known() && l != LevelContainer {
 		return ""
 	}
-	return fmt.Sprintf("%s is %d, which is none", what, int32(l))
+	return fmt.Sprintf("%s is %d, which md does not have", what, int32(l))
 }
 
 // badLayout follows the kernel: raid5.c, algorithm_valid_raid5 and

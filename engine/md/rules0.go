@@ -14,7 +14,7 @@ var rules0 = []superRule[Super0]{
 	{Rule{"md0.major_version", "major_version", finding.Fatal, "major_version is 0"}, nil},
 	{Rule{"md0.minor_version", "minor_version", finding.Fatal, "minor_version is 90, or 91 during a reshape"}, nil},
 	{Rule{"md0.checksum", "sb_csum", finding.Fatal, "the checksum matches"}, nil},
-	{Rule{"md0.raid_disks", "raid_disks", finding.Fatal, "the number of slots is one of the level, at most 27"}, func(_ *Member, s *Super0) string {
+	{Rule{"md0.raid_disks", "raid_disks", finding.Fatal, "the number of slots is one that the level allows, at most 27"}, func(_ *Member, s *Super0) string {
 		return badRaidDisks(s.Level, s.RaidDisks, Super0Disks)
 	}},
 	{Rule{"md0.patch_version", "patch_version", finding.Info, "patch_version is 0 to 3"}, func(_ *Member, s *Super0) string {
@@ -32,7 +32,7 @@ var rules0 = []superRule[Super0]{
 	{Rule{"md0.level", "level", finding.Fatal, "the level is known"}, func(_ *Member, s *Super0) string {
 		return badLevel("level", s.Level)
 	}},
-	{Rule{"md0.size", "size", finding.Fatal, "the used size is there and fits before the superblock"}, func(m *Member, s *Super0) string {
+	{Rule{"md0.size", "size", finding.Fatal, "the used size is not 0 and fits before the superblock"}, func(m *Member, s *Super0) string {
 		switch {
 		case s.Level < 1:
 			return ""
@@ -65,7 +65,7 @@ var rules0 = []superRule[Super0]{
 		return earlier(time.Unix(int64(s.UTime), 0).UTC(), time.Unix(int64(s.CTime), 0).UTC())
 	}},
 	{Rule{"md0.state", "state", finding.Warning, "all state bits are known"}, func(_ *Member, s *Super0) string {
-		return nonZero("state has unknown bits: it", uint64(s.State&^super0StateAll))
+		return nonZero("the unknown part of state", uint64(s.State&^super0StateAll))
 	}},
 	{Rule{"md0.active_disks", "active_disks", finding.Warning, "active_disks counts the active disks of the table"}, func(_ *Member, s *Super0) string {
 		return s.miscounted("active_disks", s.ActiveDisks, func(d DiskState) bool { return d&(DiskActive|DiskFaulty) == DiskActive })
@@ -112,25 +112,25 @@ var rules0 = []superRule[Super0]{
 		}
 		return badDelta(s.RaidDisks, s.DeltaDisks, Super0Disks)
 	}},
-	{Rule{"md0.new_layout", "new_layout", finding.Fatal, "during a reshape the new layout is one of the new level"}, func(_ *Member, s *Super0) string {
+	{Rule{"md0.new_layout", "new_layout", finding.Fatal, "during a reshape the new layout is one that the new level has"}, func(_ *Member, s *Super0) string {
 		if !s.Reshaping() || s.NewLevel == LevelRAID0 {
 			return ""
 		}
 		return badLayout("new_layout", s.NewLevel, s.NewLayout, s.RaidDisks)
 	}},
-	{Rule{"md0.new_chunk", "new_chunk", finding.Fatal, "during a reshape the new chunk size is one of the new level"}, func(_ *Member, s *Super0) string {
+	{Rule{"md0.new_chunk", "new_chunk", finding.Fatal, "during a reshape the new chunk size is one that the new level allows"}, func(_ *Member, s *Super0) string {
 		if !s.Reshaping() {
 			return ""
 		}
 		return badChunk0("new_chunk", s.NewLevel, s.NewChunk)
 	}},
-	{Rule{"md0.layout", "layout", finding.Fatal, "the layout is one of the level"}, func(_ *Member, s *Super0) string {
+	{Rule{"md0.layout", "layout", finding.Fatal, "the layout is one that the level has"}, func(_ *Member, s *Super0) string {
 		if s.Level == LevelRAID0 {
 			return "" // 0.90 stores none for raid0
 		}
 		return badLayout("layout", s.Level, s.Layout, s.RaidDisks)
 	}},
-	{Rule{"md0.chunk_size", "chunk_size", finding.Fatal, "the chunk size is one of the level"}, func(_ *Member, s *Super0) string {
+	{Rule{"md0.chunk_size", "chunk_size", finding.Fatal, "the chunk size is one that the level allows"}, func(_ *Member, s *Super0) string {
 		return badChunk0("chunk_size", s.Level, s.ChunkSize)
 	}},
 	{Rule{"md0.root_pv", "root_pv", finding.Info, "the unused root_pv is 0"}, func(_ *Member, s *Super0) string {
@@ -139,7 +139,7 @@ var rules0 = []superRule[Super0]{
 	{Rule{"md0.root_block", "root_block", finding.Info, "the unused root_block is 0"}, func(_ *Member, s *Super0) string {
 		return nonZero("root_block", uint64(s.RootBlock))
 	}},
-	{Rule{"md0.disks", "disks[0].number", finding.Error, "every descriptor has its own number, a slot nobody else has, known states and zeroes behind them"}, badDisks0},
+	{Rule{"md0.disks", "disks[0].number", finding.Error, "every descriptor has its own number, a slot of its own, known states and zeroes behind them"}, badDisks0},
 	{Rule{"md0.this_disk", "this_disk.number", finding.Error, "this_disk is a copy of its descriptor in the table"}, func(_ *Member, s *Super0) string {
 		n := s.ThisDisk.Number
 		switch {
@@ -156,7 +156,7 @@ var rules0 = []superRule[Super0]{
 
 func badChunk0(what string, l Level, chunk uint32) string {
 	if l.Striped() && chunk%SectorSize != 0 {
-		return fmt.Sprintf("%s is %d bytes, no whole number of sectors", what, chunk)
+		return fmt.Sprintf("%s is %d bytes, not a whole number of sectors", what, chunk)
 	}
 	return badChunk(what, l, chunk/SectorSize)
 }
@@ -204,7 +204,7 @@ func badDisks0(m *Member, s *Super0) string {
 			return fmt.Sprintf("disks[%d] has slot %d of an array with %d", i, d.RaidDisk, m.Slots())
 		case active:
 			if other, ok := held[d.RaidDisk]; ok && s.Level != LevelMultipath {
-				return fmt.Sprintf("disks[%d] has slot %d, which disks[%d] has", i, d.RaidDisk, other)
+				return fmt.Sprintf("disks[%d] has slot %d, which disks[%d] has too", i, d.RaidDisk, other)
 			}
 			held[d.RaidDisk] = i
 		}

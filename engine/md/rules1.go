@@ -51,17 +51,17 @@ var rules1 = []superRule[Super1]{
 	{Rule{"md1.level", "level", finding.Fatal, "the level is known"}, func(_ *Member, s *Super1) string {
 		return badLevel("level", s.Level)
 	}},
-	{Rule{"md1.layout", "layout", finding.Fatal, "the layout is one of the level"}, func(_ *Member, s *Super1) string {
+	{Rule{"md1.layout", "layout", finding.Fatal, "the layout is one that the level has"}, func(_ *Member, s *Super1) string {
 		if s.Level == LevelRAID0 && s.FeatureMap&FeatureRAID0Layout == 0 {
 			return ""
 		}
 		return badLayout("layout", s.Level, s.Layout, s.RaidDisks)
 	}},
-	{Rule{"md1.size", "size", finding.Fatal, "the used size is there and fits into the data area"}, badSize1},
-	{Rule{"md1.chunksize", "chunksize", finding.Fatal, "the chunk size is one of the level"}, func(_ *Member, s *Super1) string {
+	{Rule{"md1.size", "size", finding.Fatal, "the used size is not 0 and fits into the data area"}, badSize1},
+	{Rule{"md1.chunksize", "chunksize", finding.Fatal, "the chunk size is one that the level allows"}, func(_ *Member, s *Super1) string {
 		return badChunk("chunksize", s.Level, s.ChunkSize)
 	}},
-	{Rule{"md1.raid_disks", "raid_disks", finding.Fatal, "the number of slots is one of the level"}, func(_ *Member, s *Super1) string {
+	{Rule{"md1.raid_disks", "raid_disks", finding.Fatal, "the number of slots is one that the level allows"}, func(_ *Member, s *Super1) string {
 		return badRaidDisks(s.Level, s.RaidDisks, Super1MaxDevs)
 	}},
 	{Rule{"md1.bitmap_offset", "bitmap_offset", finding.Error, "the bitmap lies on the device and clear of everything else"}, func(m *Member, s *Super1) string {
@@ -95,13 +95,13 @@ var rules1 = []superRule[Super1]{
 		}
 		return badDelta(s.RaidDisks, s.DeltaDisks, Super1MaxDevs)
 	}},
-	{Rule{"md1.new_layout", "new_layout", finding.Fatal, "during a reshape the new layout is one of the new level"}, func(m *Member, s *Super1) string {
+	{Rule{"md1.new_layout", "new_layout", finding.Fatal, "during a reshape the new layout is one that the new level has"}, func(m *Member, s *Super1) string {
 		if m.Reshape() == nil {
 			return ""
 		}
 		return badLayout("new_layout", s.NewLevel, s.NewLayout, s.RaidDisks)
 	}},
-	{Rule{"md1.new_chunk", "new_chunk", finding.Fatal, "during a reshape the new chunk size is one of the new level"}, func(m *Member, s *Super1) string {
+	{Rule{"md1.new_chunk", "new_chunk", finding.Fatal, "during a reshape the new chunk size is one that the new level allows"}, func(m *Member, s *Super1) string {
 		if m.Reshape() == nil {
 			return ""
 		}
@@ -143,7 +143,7 @@ var rules1 = []superRule[Super1]{
 		if uint64(s.DevNumber) < uint64(len(s.DevRoles)) {
 			return ""
 		}
-		return fmt.Sprintf("dev_number %d is outside of the %d roles: the device counts as a spare", s.DevNumber, len(s.DevRoles))
+		return fmt.Sprintf("dev_number %d is outside the table of %d roles: the device counts as a spare", s.DevNumber, len(s.DevRoles))
 	}},
 	{Rule{"md1.cnt_corrected_read", "cnt_corrected_read", finding.Info, "no read error had to be corrected"}, func(_ *Member, s *Super1) string {
 		if s.CntCorrectedRead == 0 {
@@ -155,7 +155,7 @@ var rules1 = []superRule[Super1]{
 		return zeroUUID("device_uuid", s.DeviceUUID)
 	}},
 	{Rule{"md1.devflags", "devflags", finding.Warning, "all device flags are known"}, func(_ *Member, s *Super1) string {
-		return nonZero("devflags has unknown bits: it", uint64(s.DevFlags&^devFlagsAll))
+		return nonZero("the unknown part of devflags", uint64(s.DevFlags&^devFlagsAll))
 	}},
 	{Rule{"md1.bblog_shift", "bblog_shift", finding.Error, "entries of the bad block log count at most a mebibyte"}, func(_ *Member, s *Super1) string {
 		if s.BblogShift <= 11 {
@@ -172,7 +172,7 @@ var rules1 = []superRule[Super1]{
 	{Rule{"md1.bblog_offset", "bblog_offset", finding.Error, "the bad block log lies on the device and clear of everything else"}, func(m *Member, s *Super1) string {
 		switch {
 		case s.FeatureMap&FeatureBadBlocks != 0 && s.BblogOffset == 0:
-			return "there are bad blocks and no log of them"
+			return "there are bad blocks, but no log of them"
 		case s.BblogSize == 0 || s.BblogOffset == 0:
 			return ""
 		}

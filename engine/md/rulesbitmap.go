@@ -29,7 +29,7 @@ var rulesBitmap = []superRule[Bitmap]{
 		}
 		return fmt.Sprintf("bitmap of event %d, superblock of event %d: a full resync will follow", b.Events, m.Events())
 	}},
-	{Rule{"md.bitmap.events_cleared", "events_cleared", finding.Warning, "bits were not cleared in the future"}, func(_ *Member, b *Bitmap) string {
+	{Rule{"md.bitmap.events_cleared", "events_cleared", finding.Warning, "bits were cleared no later than the bitmap's last event"}, func(_ *Member, b *Bitmap) string {
 		if b.EventsCleared <= b.Events {
 			return ""
 		}
@@ -68,7 +68,7 @@ var rulesBitmap = []superRule[Bitmap]{
 		return fmt.Sprintf("write_behind is %d", b.WriteBehind)
 	}},
 	{Rule{"md.bitmap.sectors_reserved", "sectors_reserved", finding.Error, "the bitmap fits into its reservation, and that is clear of everything else"}, BadReservation},
-	{Rule{"md.bitmap.nodes", "nodes", finding.Error, "a clustered bitmap has nodes, another one does not"}, func(_ *Member, b *Bitmap) string {
+	{Rule{"md.bitmap.nodes", "nodes", finding.Error, "clustered bitmaps have nodes, others have none"}, func(_ *Member, b *Bitmap) string {
 		switch {
 		case b.Version == BitmapClustered && (b.Nodes == 0 || b.Nodes > bitmapMaxNodes):
 			return fmt.Sprintf("a clustered bitmap of %d nodes", b.Nodes)
@@ -77,7 +77,7 @@ var rulesBitmap = []superRule[Bitmap]{
 		}
 		return ""
 	}},
-	{Rule{"md.bitmap.cluster_name", "cluster_name", finding.Warning, "a clustered bitmap has the cluster's name, another one does not"}, func(_ *Member, b *Bitmap) string {
+	{Rule{"md.bitmap.cluster_name", "cluster_name", finding.Warning, "clustered bitmaps have the cluster's name, others have none"}, func(_ *Member, b *Bitmap) string {
 		switch name := b.Cluster(); {
 		case b.Version == BitmapClustered && name == "":
 			return "a clustered bitmap without the cluster's name"
@@ -97,7 +97,7 @@ func BadReservation(m *Member, b *Bitmap) string {
 	need := (b.Len() + SectorSize - 1) / SectorSize
 	switch r := uint64(b.SectorsReserved); {
 	case r != 0 && r < need:
-		return fmt.Sprintf("the bitmap takes %d sectors, and %d are reserved", need, r)
+		return fmt.Sprintf("the bitmap takes %d sectors, but %d are reserved", need, r)
 	case r > uint64(m.sectors()):
 		return fmt.Sprintf("%d sectors are reserved on a device of %d", r, m.sectors())
 	}
@@ -112,7 +112,7 @@ func BadReservation(m *Member, b *Bitmap) string {
 	}
 	if m.Super0 != nil {
 		if room := uint64(60 << 10 / SectorSize); need > room {
-			return fmt.Sprintf("the bitmap takes %d sectors, and there are %d behind a 0.90 superblock", need, room)
+			return fmt.Sprintf("the bitmap takes %d sectors, but there are %d behind a 0.90 superblock", need, room)
 		}
 		return ""
 	}

@@ -118,7 +118,7 @@ func (a *Array) supported(f *md.Member) error {
 	case f.Features()&(md.FeatureJournal|md.FeaturePPL|md.FeatureMultiplePPLs) != 0 && f.Reshape() != nil:
 		return refuse("a reshape of an array with a journal or a partial parity log")
 	case f.Reshape() == nil && a.opt.Backup != nil:
-		return fmt.Errorf("open %s: %s: %w: no reshape is under way that it could be of", a.name, block.Name(a.opt.Backup), md.ErrBackup)
+		return fmt.Errorf("open %s: %s: %w: there is no reshape that it could belong to", a.name, block.Name(a.opt.Backup), md.ErrBackup)
 	case f.Features()&md.FeatureClustered != 0 && !a.opt.ReadOnly:
 		return refuse("other nodes of its cluster may be writing to it; open it read-only")
 	}

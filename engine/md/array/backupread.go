@@ -39,10 +39,10 @@ func keptSections(f *md.Member, r *md.Reshape, d block.Device) ([]keptSection, e
 		return nil, fmt.Errorf("%s: %w", block.Name(d), err)
 	}
 	if b.UUID != f.NativeUUID() {
-		return nil, refuse("it is of array %v", b.UUID)
+		return nil, refuse("it belongs to array %v", b.UUID)
 	}
 	if age := f.UTime().Unix() - int64(b.MTime); age > backupOlder || age < -backupNewer {
-		return nil, refuse("it was written %d s before the array was last updated: it is of another time", age)
+		return nil, refuse("it was written %d s before the array was last updated, which is too far apart", age)
 	}
 	if b.DevStart < 8 {
 		return nil, refuse("its data begins at sector %d", b.DevStart)
@@ -52,7 +52,7 @@ func keptSections(f *md.Member, r *md.Reshape, d block.Device) ([]keptSection, e
 		size = md.BackupSum2 + 4
 	}
 	if err := block.ReadFull(d, again, int64(b.DevStart)*md.SectorSize-4096); err != nil || !bytes.Equal(again[:size], head[:size]) {
-		return nil, refuse("its second header, at sector %d, is not like the first: writing it was cut short", b.DevStart-8)
+		return nil, refuse("its second header, at sector %d, differs from the first: it was not written in full", b.DevStart-8)
 	}
 	var kept []keptSection
 	for i, s := range b.Sections {
@@ -64,7 +64,7 @@ func keptSections(f *md.Member, r *md.Reshape, d block.Device) ([]keptSection, e
 			continue
 		}
 		if int64(at+s.Length)*md.SectorSize > d.Size() {
-			return nil, refuse("%d sectors from sector %d are not all there", s.Length, at)
+			return nil, refuse("it ends before the %d sectors from sector %d do", s.Length, at)
 		}
 		if !r.Backwards && s.End() < r.Position || r.Backwards && s.Start >= r.Position {
 			continue // the members have this data, and maybe newer data

@@ -29,7 +29,7 @@ type pplHome struct {
 }
 
 // errPPLEntry marks entries that no kernel writes.
-var errPPLEntry = errors.New("an entry of the partial parity log is not of this array")
+var errPPLEntry = errors.New("an entry of the partial parity log does not belong to this array")
 
 // pplHomes finds the log of each slot. The log of a replacement is not used.
 func pplHomes(slots []slot) ([]pplHome, error) {

@@ -120,7 +120,7 @@ func (a *Array) movedSlots(old int, r *md.Reshape) ([]slot, error) {
 func (l *leg) moved() (*leg, error) {
 	r := l.member.Reshape()
 	if r == nil {
-		return nil, fmt.Errorf("%s: knows of no reshape", l.member.Name)
+		return nil, fmt.Errorf("%s: its superblock tells of no reshape", l.member.Name)
 	}
 	used := l.member.UsedSize()
 	if r.NewDataOffset > math.MaxInt64/md.SectorSize-used || int64(r.NewDataOffset+used)*md.SectorSize > l.dev.Size() {

@@ -73,7 +73,9 @@ func TestOccupied(t *testing.T) {
 		t.Fatal(err)
 	}
 	members := []block.Device{plain, table}
-	to := func(m int) recover.Write { return recover.Write{Member: m, Extent: fresh.Extent{Data: make([]byte, 512)}} }
+	to := func(m int) recover.Write {
+		return recover.Write{Member: m, Extent: fresh.Extent{Data: make([]byte, 512)}}
+	}
 	if m, _, err := recover.Occupied([]recover.Write{to(0)}, members); err != nil || m >= 0 {
 		t.Errorf("without a table: member %d, %v", m, err)
 	}

@@ -13,6 +13,9 @@ var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc
 // final inversion.
 func crc32cRaw(b []byte) uint32 { return ^crc32.Checksum(b, castagnoli()) }
 
+// crc32cSeed is crc32c from a seed, without any inversion.
+func crc32cSeed(seed uint32, b []byte) uint32 { return ^crc32.Update(^seed, castagnoli(), b) }
+
 // crc32Raw is the kernel's crc32_le: reflected CRC-32 from seed, with no
 // inversion before or after.
 func crc32Raw(seed uint32, b []byte) uint32 { return ^crc32.Update(^seed, crc32.IEEETable, b) }

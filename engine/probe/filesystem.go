@@ -222,6 +222,9 @@ func apfs(_ *scanner, b []byte, sig *Signature) bool {
 // swap examines include/linux/swap.h, union swap_header; the position of the
 // magic shows the page size.
 func swap(_ *scanner, b []byte, sig *Signature) bool {
+	if string(b[:len(tuxOnIceMagic)]) == tuxOnIceMagic {
+		return false
+	}
 	sig.Version = fmt.Sprint(le.Uint32(b[1024:]))
 	sig.UUID, sig.Label = dashed(b[1036:1052]), label(b[1052:1068])
 	sig.Detail = fmt.Sprintf("pages of %d bytes", len(b))

@@ -90,7 +90,9 @@ func Probe(d block.Device) ([]Signature, error) {
 	}
 	found = append(found, findMD(s)...)
 	found = append(found, findZFS(s)...)
+	found = append(found, findUDF(s)...)
 	found = append(found, findMBR(s, found)...)
+	found = append(found, atari(s)...)
 	slices.SortStableFunc(found, func(a, b Signature) int {
 		return cmp.Or(cmp.Compare(a.Class.order(), b.Class.order()), cmp.Compare(a.Off, b.Off))
 	})

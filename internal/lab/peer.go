@@ -44,6 +44,7 @@ var peers = map[string]peerDef{
 	"cryptsetup": {packages: []string{"cryptsetup-bin"}, programs: []string{"sbin/cryptsetup", "sbin/*setup*"}},
 	"lvm2":       {packages: []string{"lvm2"}, programs: []string{"sbin/lvm", "sbin/*"}},
 	"e2fsprogs":  {packages: []string{"e2fsprogs"}, programs: []string{"sbin/mke2fs", "sbin/mkfs.*", "sbin/e2fsck", "sbin/debugfs"}},
+	"util-linux": {packages: []string{"util-linux"}, programs: []string{"sbin/blkid"}},
 	"snapraid":   {packages: []string{"snapraid"}, programs: []string{"usr/bin/snapraid"}},
 	"nbdkit":     {packages: []string{"nbdkit"}, programs: []string{"usr/bin/nbdkit"}, opened: []string{"nbdkit/plugins/nbdkit-file-plugin.so"}},
 	"busybox":    {packages: []string{"busybox-static"}, programs: []string{"bin/busybox"}},
@@ -65,7 +66,7 @@ type Tool struct {
 }
 
 // Peer returns the named peer ("mdadm", "dmsetup", "blkdeactivate", "thin",
-// "bcache", "cryptsetup", "lvm2", "e2fsprogs", "busybox", "cluster") from the
+// "bcache", "cryptsetup", "lvm2", "e2fsprogs", "util-linux", "busybox", "cluster") from the
 // cache. If it is not there, the test ends as it does without a kernel: see the
 // package comment.
 func Peer(t testing.TB, name string) *Tool {

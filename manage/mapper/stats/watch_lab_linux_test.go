@@ -158,7 +158,7 @@ func (w *watched) waitRegions(n int) {
 				return ""
 			}
 		}
-		return fmt.Sprintf("%d regions instead of %d", n, got)
+		return fmt.Sprintf("%d regions instead of %d", got, n)
 	})
 }
 

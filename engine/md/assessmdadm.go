@@ -86,7 +86,7 @@ func (a *Assembly) put(place, i int) {
 	a.Places[place] = i
 }
 
-// older is the verdict on a member whose place is held by one no older.
+// older is the verdict on a member whose place is held by another that is no older.
 func older(m, holder *Member) Verdict {
 	return out(m, ruleDuplicate, m.Role(), "claims the place of %s, which is no older", holder.Name)
 }

@@ -329,8 +329,12 @@ func FuzzMember(f *testing.F) {
 		for part := range m.Parts(d) {
 			binfmt.Fold(part.Pieces)
 		}
-		if again, err := md.ReadMember(d, m.Version); err != nil || again.UUID() != m.UUID() || again.ArraySize() != m.ArraySize() {
-			t.Errorf("read again: %v", err)
+		again, err := md.ReadMember(d, m.Version)
+		if err != nil {
+			t.Fatalf("read again: %v", err)
+		}
+		if again.UUID() != m.UUID() || again.ArraySize() != m.ArraySize() {
+			t.Errorf("read again: %v of %d sectors, then %v of %d", m.UUID(), m.ArraySize(), again.UUID(), again.ArraySize())
 		}
 	})
 }

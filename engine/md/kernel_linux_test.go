@@ -225,16 +225,20 @@ func labels(text string) map[string]string {
 // againstExamine compares a member with what mdadm --examine said.
 func (r rig) againstExamine(m *md.Member, said map[string]string) {
 	r.t.Helper()
-	first := func(s string) string { s, _, _ = strings.Cut(s, " "); return s }
 	same := func(label string, got any) {
-		if want := first(said[label]); fmt.Sprint(got) != want {
+		want, _, _ := strings.Cut(said[label], " ")
+		if fmt.Sprint(got) != want {
 			r.t.Errorf("%s: %s: mdadm says %q, we %q", m.Name, label, said[label], fmt.Sprint(got))
 		}
 	}
 	same("Raid Level", m.Level())
 	same("Raid Devices", m.RaidDisks())
 	same("Events", m.Events())
-	same("State", map[bool]string{true: "clean", false: "active"}[m.Clean()])
+	state := "active"
+	if m.Clean() {
+		state = "clean"
+	}
+	same("State", state)
 	if size := m.ArraySize(); size > 0 {
 		same("Array Size", size/2)
 	}
@@ -337,7 +341,8 @@ func (r rig) againstExamineBitmap(m *md.Member, has bool) {
 			r.t.Errorf("%s: bitmap %s: mdadm says %q, we %q", m.Name, label, said[label], got)
 		}
 	}
-	if f := bitmapLine.FindStringSubmatch(said["Bitmap"]); f == nil || f[1] != fmt.Sprint(count.Total) || f[2] != fmt.Sprint(count.Dirty) {
+	f := bitmapLine.FindStringSubmatch(said["Bitmap"])
+	if f == nil || f[1] != fmt.Sprint(count.Total) || f[2] != fmt.Sprint(count.Dirty) {
 		r.t.Errorf("%s: mdadm says bitmap %q, we %+v", m.Name, said["Bitmap"], count)
 	}
 	raw := make([]byte, md.BitmapSuperSize)

@@ -97,7 +97,12 @@ func TestState0(t *testing.T) {
 	}{
 		{"member", func(*Super0) {}, "0 in 0 of 3, 3 working active sync"},
 		{"spare", func(s *Super0) { s.ThisDisk = Disk0{Number: 3, RaidDisk: ^uint32(0)} }, "3 in -1 of 3, 3 working"},
-		{"faulty", func(s *Super0) { s.ThisDisk.State |= DiskFaulty; s.Disks[0].State |= DiskFaulty }, "0 in 0 of 3, 2 working faulty active sync"},
+		{
+			"faulty", func(s *Super0) {
+				s.ThisDisk.State |= DiskFaulty
+				s.Disks[0].State |= DiskFaulty
+			}, "0 in 0 of 3, 2 working faulty active sync",
+		},
 		{"one gone", func(s *Super0) { s.Disks[1].State = DiskFaulty | DiskRemoved }, "0 in 0 of 3, 2 working active sync"},
 		{"dirty", func(s *Super0) { s.State = 0 }, "0 in 0 of 3, 3 working active sync dirty"},
 		{"flags", func(s *Super0) { s.ThisDisk.State |= DiskWriteMostly | DiskFailFast }, "0 in 0 of 3, 3 working active sync write-mostly failfast"},

@@ -88,7 +88,8 @@ func TestBackupIsRead(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s: the array has other content", c.name)
 		}
-		if _, err := a.ReadAt(got[:5000], 100*md.SectorSize-100); err != nil || !bytes.Equal(got[:5000], want[100*md.SectorSize-100:][:5000]) {
+		const from, n = 100*md.SectorSize - 100, 5000
+		if _, err := a.ReadAt(got[:n], from); err != nil || !bytes.Equal(got[:n], want[from:][:n]) {
 			t.Errorf("%s: a part that begins and ends anywhere has other content, error %v", c.name, err)
 		}
 	}

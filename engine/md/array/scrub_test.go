@@ -77,7 +77,8 @@ func TestScrubNamesTheDamage(t *testing.T) {
 	for _, spec := range scrubSpecs() {
 		t.Run(spec.String(), func(t *testing.T) {
 			disks := filled(t, spec, rng)
-			if found := scrubAll(t, mustOpen(t, devices(disks), array.Options{ReadOnly: true}), array.ScrubOptions{}); len(found) != 0 {
+			a := mustOpen(t, devices(disks), array.Options{ReadOnly: true})
+			if found := scrubAll(t, a, array.ScrubOptions{}); len(found) != 0 {
 				t.Fatalf("a sound array: %+v", found)
 			}
 			for range 6 {

@@ -54,6 +54,12 @@ func (s *Sample) bitmapOf(chunk uint32, at int32) *Sample {
 
 func ppl(s *md.Super1) { s.FeatureMap |= md.FeaturePPL }
 
+// roomForPPL has a partial parity log, and data behind it.
+func roomForPPL(s *md.Super1) {
+	ppl(s)
+	s.DataOffset = 4096
+}
+
 // TestPlaceOnSpare lays out new members at mdadm's places (super1.c,
 // write_init_super1).
 func TestPlaceOnSpare(t *testing.T) {
@@ -76,13 +82,16 @@ func TestPlaceOnSpare(t *testing.T) {
 		{name: "1.2, data close by", sample: sampleOf(md.V12, data(24)), sectors: 64 * mib, data: 64*mib - 24, bblog: "8 at 8"},
 		{name: "1.2, as close as can be", sample: sampleOf(md.V12, data(32)), sectors: 64 * mib, data: 64*mib - 32, bblog: "8 at 16"},
 		{name: "1.2, no space", sample: sampleOf(md.V12, data(16)), sectors: 64 * mib, data: 64*mib - 16, bblog: "8 at 16"}, // the sample's stays
-		{name: "1.2, ppl", sample: sampleOf(md.V12, func(s *md.Super1) { s.DataOffset = 4096; ppl(s) }), sectors: 64 * mib, data: 64*mib - 4096, bblog: "8 at 2056", pplAt: 8, pplSpace: 2048},
+		{name: "1.2, ppl", sample: sampleOf(md.V12, roomForPPL), sectors: 64 * mib, data: 64*mib - 4096, bblog: "8 at 2056", pplAt: 8, pplSpace: 2048},
 		{name: "1.0", sample: sampleOf(md.V10, nil), sectors: 64 * mib, data: 131056 - 16, bblog: "8 at -8"},
 		{name: "1.0, larger device", sample: sampleOf(md.V10, nil), sectors: 100 * mib, data: 204784 - 16, bblog: "8 at -8"},
 		{name: "1.0, just enough", sample: sampleOf(md.V10, nil), sectors: 129024 + 24, data: 129024, bblog: "8 at -8"},
 		{name: "1.0, hardly any space", sample: sampleOf(md.V10, func(s *md.Super1) { s.BblogSize, s.BblogOffset = 0, 0 }), sectors: 129024 + 16, data: 129024, bblog: "0 at 0"},
 		{name: "1.0, bitmap", sample: sampleOf(md.V10, nil).bitmapOf(4096, -16), sectors: 64 * mib, data: 131056 - 16, bblog: "8 at -8"},
-		{name: "1.0, ppl", sample: sampleOf(md.V10, func(s *md.Super1) { s.Size = 128000; ppl(s) }), sectors: 64 * mib, data: 131056 - 2048 - 8, bblog: "8 at -8", pplAt: -2056, pplSpace: 2048},
+		{name: "1.0, ppl", sample: sampleOf(md.V10, func(s *md.Super1) {
+			s.Size = 128000
+			ppl(s)
+		}), sectors: 64 * mib, data: 131056 - 2048 - 8, bblog: "8 at -8", pplAt: -2056, pplSpace: 2048},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			super := c.sample.Member.Super1.Clone()
@@ -165,7 +174,7 @@ func TestPrepare(t *testing.T) {
 		{name: "1.2, failfast", sample: sampleOf(md.V12, nil), spare: NewSpare{Number: 3, FailFast: true}, flags: md.DevFailFast},
 		{name: "1.2, bitmap", sample: sampleOf(md.V12, nil).bitmapOf(4096, 8), spare: NewSpare{Number: 3}},
 		{name: "1.2, odd bitmap", sample: sampleOf(md.V12, nil).bitmapOf(4096, 9), spare: NewSpare{Number: 3}},
-		{name: "1.2, ppl", sample: sampleOf(md.V12, func(s *md.Super1) { s.DataOffset = 4096; ppl(s) }), spare: NewSpare{Number: 3}},
+		{name: "1.2, ppl", sample: sampleOf(md.V12, roomForPPL), spare: NewSpare{Number: 3}},
 		{name: "1.2, from a member with a past", sample: odd, spare: NewSpare{Number: 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -232,9 +241,12 @@ func checkSpare1(t *testing.T, sample *Sample, d *block.Memory, s *md.Super1, fl
 	if (s.FeatureMap&md.FeatureBitmapOffset != 0) != (sample.Bitmap != nil) {
 		t.Errorf("features %v, bitmap %v", s.FeatureMap, sample.Bitmap)
 	}
-	if at, _ := s.PPL(); s.HasPPL() {
-		buf := make([]byte, len(EmptyPPL(s)))
-		if err := block.ReadFull(d, buf, int64(s.SuperOffset+uint64(at))*md.SectorSize); err != nil || !bytes.Equal(buf, EmptyPPL(s)) {
+	if s.HasPPL() {
+		at, _ := s.PPL()
+		want := EmptyPPL(s)
+		got := make([]byte, len(want))
+		err := block.ReadFull(d, got, int64(s.SuperOffset+uint64(at))*md.SectorSize)
+		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("the partial parity log is not empty (%v)", err)
 		}
 	}

@@ -57,6 +57,12 @@ func (m *Manager) add(ctx context.Context, t *Target) (bool, error) {
 		return false, &note.Reported{Err: err}
 	}
 	defer d.Close()
+	if err := m.blocksFit(t, d); err != nil {
+		if t.Verb == verbReAddMissing {
+			return false, nil
+		}
+		return false, err
+	}
 	m.freeze(ctx)
 	if m.Live.Info.NotPersistent != 0 || !m.Live.HasFormat {
 		return m.addBare(ctx, t, d)

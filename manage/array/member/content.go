@@ -40,6 +40,23 @@ func (m *Manager) MayAdd() error {
 	return nil
 }
 
+// blocksFit refuses a device with larger logical blocks than the array has. Linux
+// 6.1 uses it and enlarges the array's, so that a filesystem made for the smaller
+// ones can no longer be mounted; later kernels never make it more than a spare.
+func (m *Manager) blocksFit(t *Target, d *device.Device) error {
+	array, err := device.Open(m.Array, block.ForReading)
+	if err != nil {
+		return nil // the kernel has the last word
+	}
+	defer array.Close()
+	has, wants := d.SectorSize(), array.SectorSize()
+	if has <= wants {
+		return nil
+	}
+	m.Report.Say(note.Always, "member.blocks-too-large", t.Name, has, m.Array, wants)
+	return errDeclined
+}
+
 // mayOverwrite asks for confirmation before a device becomes a spare, if it holds
 // anything other than what this array has left there. mdadm 4.2 overwrites it without a
 // word. s is nil for an array without metadata.

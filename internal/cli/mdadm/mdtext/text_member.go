@@ -11,6 +11,7 @@ var memberText = map[note.ID]string{
 	"member.added":                                             "added %s",
 	"member.adding-anyway-as-force-was-given":                  "Adding anyway as --force was given.",
 	"member.appears-contain":                                   "%s appears to contain %v",
+	"member.blocks-too-large":                                  "%s has logical blocks of %d bytes and %s of only %d: what is on the array could no longer be used",
 	"member.cannot-go-on-without-it-force-fails":               "%s cannot go on without it; --force fails it all the same",
 	"member.cannot-load-array-metadata":                        "cannot load array metadata from %s",
 	"member.cannot-open":                                       "Cannot open %s: %s",

@@ -228,28 +228,26 @@ func parseSemaphore(line string) (Cookie, bool) {
 	return c, err1 == nil && err2 == nil && err3 == nil
 }
 
-// CompleteAll removes every cookie that has not been touched for that long: dmsetup
-// udevcomplete_all. Programs that wait for them go on.
-func CompleteAll(untouched time.Duration) (removed, skipped int, err error) {
+// UntouchedCookies lists the cookies that have not been touched for that long, 0 for
+// all of them, and counts the others: those that dmsetup udevcomplete_all removes.
+func UntouchedCookies(untouched time.Duration) (old []Cookie, others int, err error) {
 	cookies, err := Cookies()
 	if err != nil {
-		return 0, 0, err
+		return nil, 0, err
 	}
 	limit := time.Now().Add(-untouched)
-	var failed []error
 	for _, c := range cookies {
 		if untouched > 0 && (c.LastWrite.After(limit) || c.LastOp.After(limit)) {
-			skipped++
+			others++
 			continue
 		}
-		if err := destroySemaphore(c.Key, c.ID); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		removed++
+		old = append(old, c)
 	}
-	return removed, skipped, errors.Join(failed...)
+	return old, others, nil
 }
+
+// Remove removes the cookie. Programs that wait for it go on.
+func (c Cookie) Remove() error { return destroySemaphore(c.Key, c.ID) }
 
 func semError(what string, cookie uint32, err error) error {
 	return fmt.Errorf("%s semaphore of cookie %#08x: %w", what, cookie, err)

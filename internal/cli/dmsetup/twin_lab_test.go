@@ -306,8 +306,14 @@ func reset(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := mapper.CompleteAll(0); err != nil {
+	cookies, _, err := mapper.UntouchedCookies(0)
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range cookies {
+		if err := c.Remove(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // A cookie is the key of a semaphore, with this value in its upper half; in a uevent,
@@ -75,7 +76,7 @@ func (k *cookies) showUdevFlags(_ context.Context, c dmtask.Call) error {
 
 // udevComplete is the command udevcomplete, which is the last thing that udev's rules
 // do.
-func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
+func (k *cookies) udevComplete(ctx context.Context, c dmtask.Call) error {
 	cookie, err := k.cookieWord(c.Args[0])
 	if err != nil {
 		return err
@@ -88,11 +89,30 @@ func (k *cookies) udevComplete(_ context.Context, c dmtask.Call) error {
 		return nil // nobody is waiting
 	}
 	key := base | cookieMagic<<16
-	if k.Line.Has(dmopt.DryRun) {
-		k.Printf("semaphore 0x%x: decrement\n", key)
-		return nil
+	_, err = k.take(ctx, cookieStep(key, "decrement"), func(context.Context) error { return mapper.CompleteCookie(key) })
+	return k.cookieError(err, key)
+}
+
+// cookieStep describes what is done to the semaphore of a cookie.
+func cookieStep(key uint32, what string) plan.StepInfo {
+	return plan.StepInfo{Kind: kindSemaphore, Target: fmt.Sprintf("0x%x", key), What: what}
+}
+
+// kindSemaphore is the kind of the steps that change semaphores.
+const kindSemaphore = "semaphore"
+
+// take takes one step or, under --dry-run, shows it. It returns whether the step was
+// taken.
+func (k *cookies) take(ctx context.Context, info plan.StepInfo, do func(context.Context) error) (taken bool, err error) {
+	r := plan.Runner{DryRun: k.Line.Has(dmopt.DryRun)}
+	err = r.Do(ctx, plan.NewStep(info, func(ctx context.Context) error {
+		taken = true
+		return do(ctx)
+	}, nil))
+	if err == nil && !taken {
+		k.ShowSteps("", r.Steps...)
 	}
-	return k.cookieError(mapper.CompleteCookie(key), key)
+	return taken, err
 }
 
 // cookiePrefix refuses a value that is not the key of a cookie.
@@ -115,16 +135,16 @@ func (k *cookies) cookieError(err error, key uint32) error {
 
 // udevCreateCookie is the command udevcreatecookie. If udev is not running there is
 // nothing to join, and it prints nothing.
-func (k *cookies) udevCreateCookie(context.Context, dmtask.Call) error {
+func (k *cookies) udevCreateCookie(ctx context.Context, _ dmtask.Call) error {
 	if !k.synchronises() {
 		return nil
 	}
-	if k.Line.Has(dmopt.DryRun) {
-		k.Printf("semaphore: create\n")
-		return nil
-	}
-	cookie, err := mapper.CreateCookie()
-	if err != nil {
+	var cookie uint32
+	taken, err := k.take(ctx, plan.StepInfo{Kind: kindSemaphore, Target: "new", What: "create"}, func(context.Context) (err error) {
+		cookie, err = mapper.CreateCookie()
+		return err
+	})
+	if err != nil || !taken {
 		return err
 	}
 	if k.Line.Has(dmopt.JSON) {
@@ -153,17 +173,16 @@ func (k *cookies) udevReleaseCookie(ctx context.Context, c dmtask.Call) error {
 	if err := k.cookiePrefix(k.cookie); err != nil {
 		return err
 	}
-	if k.Line.Has(dmopt.DryRun) {
-		k.Printf("semaphore 0x%x: wait for udev, remove\n", k.cookie)
-		return nil
-	}
 	ctx, stop := k.Std.Cancellable(ctx)
 	defer stop()
-	return k.cookieError(mapper.ReleaseCookie(ctx, k.cookie, k.Line.Timeout), k.cookie)
+	_, err := k.take(ctx, cookieStep(k.cookie, "wait for udev, remove"), func(ctx context.Context) error {
+		return mapper.ReleaseCookie(ctx, k.cookie, k.Line.Timeout)
+	})
+	return k.cookieError(err, k.cookie)
 }
 
 // udevCompleteAll is the command udevcomplete_all: it removes cookies, after asking.
-func (k *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
+func (k *cookies) udevCompleteAll(ctx context.Context, c dmtask.Call) error {
 	age := 0
 	if word, ok := c.First(); ok {
 		n, rest, _ := dmopt.Strtol(word, 10)
@@ -172,30 +191,55 @@ func (k *cookies) udevCompleteAll(_ context.Context, c dmtask.Call) error {
 		}
 		age = int(uint32(n))
 	}
-	if !k.Line.Has(dmopt.Yes) && !k.Line.Has(dmopt.DryRun) {
-		older := ""
-		if age > 0 {
-			older = fmt.Sprintf("older than %d minutes ", age)
-		}
-		k.Warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
-			older, cookieMagic, cookieMagic)
-		if !k.confirm("Do you really want to continue? [y/n]: ") {
-			k.Printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
-			return nil
-		}
-	}
-	if k.Line.Has(dmopt.DryRun) {
-		return k.udevCookies(context.Background(), c)
-	}
-	removed, skipped, err := mapper.CompleteAll(time.Duration(age) * time.Minute)
+	r := plan.Runner{DryRun: k.Line.Has(dmopt.DryRun)}
+	ask := plan.AsideStep(func(context.Context) error { return k.mayCompleteAll(age) })
+	old, skipped, err := mapper.UntouchedCookies(time.Duration(age) * time.Minute)
 	if err != nil {
 		return err
 	}
-	if k.Line.Has(dmopt.JSON) {
-		k.Show(completedJSON{Removed: removed, Skipped: skipped})
+	if err := r.Do(ctx, ask); err != nil {
+		k.Printf("Semaphores with keys prefixed by %d (0x%x) NOT destroyed.\n", cookieMagic, cookieMagic)
 		return nil
 	}
-	k.Printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
+	removed := 0
+	var failed []error
+	for _, cookie := range old {
+		failed = append(failed, r.Do(ctx, plan.NewStep(cookieStep(cookie.Key, "remove"), func(context.Context) error {
+			removed++
+			return cookie.Remove()
+		}, nil)))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	switch {
+	case removed < len(old):
+		k.ShowSteps("", r.Steps...)
+	case k.Line.Has(dmopt.JSON):
+		k.Show(completedJSON{Removed: removed, Skipped: skipped})
+	default:
+		k.Printf("%d semaphores with keys prefixed by %d (0x%x) destroyed. %d skipped.\n", removed, cookieMagic, cookieMagic, skipped)
+	}
+	return nil
+}
+
+// errDeclined is a no to a question.
+var errDeclined = errors.New("not confirmed")
+
+// mayCompleteAll asks before cookies are removed, unless --yes has answered.
+func (k *cookies) mayCompleteAll(age int) error {
+	if k.Line.Has(dmopt.Yes) {
+		return nil
+	}
+	older := ""
+	if age > 0 {
+		older = fmt.Sprintf("older than %d minutes ", age)
+	}
+	k.Warn("WARNING: This operation will destroy all semaphores %swith keys that have a prefix %d (0x%x).",
+		older, cookieMagic, cookieMagic)
+	if !k.confirm("Do you really want to continue? [y/n]: ") {
+		return errDeclined
+	}
 	return nil
 }
 

@@ -27,6 +27,7 @@ func TestKnownDefects(t *testing.T) {
 		lab.Case{Name: "external metadata", Run: func(t *testing.T, _ *lab.Guest) { externalMetadata(t) }},
 		lab.Case{Name: "occupied devices", Run: func(t *testing.T, _ *lab.Guest) { occupied(t) }},
 		lab.Case{Name: "backups of metadata", Run: func(t *testing.T, _ *lab.Guest) { metadataBackups(t) }},
+		lab.Case{Name: "superblock of disk and partition", Run: func(t *testing.T, _ *lab.Guest) { sharedSuperblock(t) }},
 		lab.Case{Name: "zeroing a blank device", Run: func(t *testing.T, _ *lab.Guest) { zeroBlank(t) }},
 	)
 }

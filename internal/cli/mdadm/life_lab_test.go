@@ -334,7 +334,7 @@ func TestRefusedAdd(t *testing.T) {
 		scribble(t, "/dev/ram3", 3)
 		for _, i := range []int{3, 4} {
 			before := sum(t, ram(i))
-			got := oursLine(fmt.Sprintf("md0 --add r%d", i))
+			got := oursLine(fmt.Sprintf("md0 --add --force r%d", i))
 			if got.code != 1 || !strings.Contains(got.err, "kernel: ") {
 				t.Errorf("%v", got)
 			}

@@ -452,7 +452,7 @@ func manageTwins() []twin {
 			"mdadm /dev/null --add r5", "mdadm md0 --fail nothing",
 		}},
 		{name: "too small", setup: []string{create + "-l1 -n2 -e1.2 --size=30000 r0 r1", "mdadm --create --run --quiet md1 -l0 -n2 --size=10000 r2 r3"}, lines: []string{
-			"mdadm md0 --add md1", "mdadm md0 --add r2", "mdadm md0 --re-add md1",
+			"mdadm md0 --add --force md1", "mdadm md0 --add r2", "mdadm md0 --re-add md1",
 		}},
 		{name: "no redundancy", words: true, setup: []string{create + "-l0 -n2 r0 r1"}, lines: []string{
 			"mdadm md0 --add r2", "mdadm md0 --remove r0", "mdadm md0 --fail r5",
@@ -476,7 +476,7 @@ func manageTwins() []twin {
 			"mdadm md0 --add r3", "mdadm md0 --fail r0", "mdadm md0 --re-add r4",
 		}},
 		{name: "foreign members", setup: append(slices.Clone(raid5), "mdadm --create --run --quiet md1 -l1 -n2 r3 r4"), lines: []string{
-			"mdadm md0 --add r3", "mdadm? --stop md1", "mdadm md0 --add r3", "mdadm md0 --re-add r4", "mdadm md0 --add r4",
+			"mdadm md0 --add r3", "mdadm? --stop md1", "mdadm md0 --add --force r3", "mdadm md0 --re-add r4", "mdadm md0 --add --force r4",
 		}},
 	}
 }

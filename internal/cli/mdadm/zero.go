@@ -58,7 +58,7 @@ func zeroCode(err error, versioned bool) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, member.ErrNotOpened):
+	case errors.Is(err, member.ErrNotOpened), errors.Is(err, member.ErrOccupied):
 		return 2
 	case errors.Is(err, member.ErrNoSuperblock) && !versioned:
 		return 0

@@ -30,8 +30,23 @@ func openCandidates(paths []string) []candidate {
 		if c.member, c.err = md.ReadMember(c.dev); errors.Is(c.err, md.ErrNoSuper) {
 			c.err = explainForeign(c.dev, c.err)
 		}
+		if c.err == nil {
+			c.refuseShared()
+		}
 	}
 	return list
+}
+
+// refuseShared takes no disk for a member whose superblock is that of a partition.
+func (c *candidate) refuseShared() {
+	p, err := c.member.SharedWith(c.dev)
+	switch {
+	case err != nil:
+		c.member, c.err = nil, err
+	case p != nil:
+		c.member, c.err = nil, fmt.Errorf("%s: the superblock at its end is that of partition %d, %d bytes from byte %d: give that partition",
+			c.path, p.Number, p.Size, p.Start)
+	}
 }
 
 func closeCandidates(list []candidate) {

@@ -131,6 +131,8 @@ type probeError struct {
 	Notes []note.Sentence // normally hidden by -q
 	loud  []note.Sentence // shown at any verbosity
 	extra error           // what mdadm does not report
+
+	passOver bool // something else on the list will do in its place
 }
 
 // errSelect ends an assembly whose devices do not belong together. It has been reported.
@@ -251,7 +253,7 @@ func (s *selector) noMember(d *poolDevice, bad *probeError) error {
 	if bad.extra != nil && s.listed {
 		s.say.Extra(note.Normal, note.Reason, bad.extra)
 	}
-	if s.auto || !s.listed || s.id.named() {
+	if s.auto || !s.listed || s.id.named() || bad.passOver {
 		return nil
 	}
 	s.say.Say(note.Always, "assemble.has-no-superblock-assembly-aborted", d.path)
@@ -363,14 +365,25 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*FoundMember, *probe
 		if c.Member, err = md.GuessSuper(d); err != nil {
 			return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.no-superblock-recognised", path)}}
 		}
-		c.Member.Name = path
-		return c, nil
-	}
-	var bad *md.LoadError
-	if c.Member, bad = md.LoadSuper(d, *v); bad != nil {
-		return nil, &probeError{Notes: []note.Sentence{note.Unloaded(bad), note.Of("assemble.no-superblock", path)}}
+	default:
+		var bad *md.LoadError
+		if c.Member, bad = md.LoadSuper(d, *v); bad != nil {
+			return nil, &probeError{Notes: []note.Sentence{note.Unloaded(bad), note.Of("assemble.no-superblock", path)}}
+		}
 	}
 	c.Member.Name = path
+	return c.unlessShared(d)
+}
+
+// unlessShared passes over a disk whose superblock is that of a partition as well.
+func (c *FoundMember) unlessShared(d *device.Device) (*FoundMember, *probeError) {
+	p, err := c.Member.SharedWith(d)
+	switch {
+	case err != nil:
+		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.no-superblock", c.Path)}, extra: err}
+	case p != nil:
+		return nil, &probeError{loud: []note.Sentence{note.Of("assemble.superblock-of-partition", c.Path, p.Number)}, passOver: true}
+	}
 	return c, nil
 }
 

@@ -108,11 +108,18 @@ func (m *Manager) foreign(d *device.Device, s *fresh.Sample) ([]probe.Signature,
 // formerMember reports whether the device has a superblock of the array.
 func formerMember(d block.Device, uuid md.UUID) bool {
 	for _, v := range []md.Version{md.V090, md.V10, md.V11, md.V12} {
-		if member, err := md.ReadMember(d, v); err == nil && member.UUID() == uuid {
+		if member, err := md.ReadMember(d, v); err == nil && member.UUID() == uuid && !isShared(d, member) {
 			return true
 		}
 	}
 	return false
+}
+
+// isShared reports whether a superblock is that of a partition of the device as well,
+// so that the device itself has none.
+func isShared(d block.Device, m *md.Member) bool {
+	p, err := m.SharedWith(d)
+	return p != nil || err != nil
 }
 
 // leftBehind reports whether a signature is part of the array's own contents: if data

@@ -48,7 +48,7 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 // the kernel did so.
 func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
 	old, bad := md.LoadSuper(d, m.Live.Version)
-	if bad != nil {
+	if bad != nil || isShared(d, old) {
 		return false, nil
 	}
 	was, number := old.State(), int(old.DevNumber())

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/mdkit/mdkit/engine/block"
@@ -92,6 +93,9 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 	case req.Version != nil:
 		m, bad := md.LoadSuper(d, *req.Version)
 		if bad == nil {
+			if err := req.spareShared(d, m); err != nil {
+				return err
+			}
 			return result.wipe(d, m)
 		}
 		req.Report.Say(note.Always, note.Reason, note.Unloaded(bad))
@@ -121,6 +125,9 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		m, err := md.GuessSuper(d)
 		switch {
 		case err == nil:
+			if err := req.spareShared(d, m); err != nil {
+				return err
+			}
 			if err := result.wipe(d, m); err != nil {
 				return err
 			}
@@ -134,6 +141,21 @@ func (req *ZeroRequest) wipe(d block.Device, result *ZeroResult) error {
 		}
 		return &note.Reported{Err: errors.Join(ErrNoSuperblock, err)}
 	}
+}
+
+// spareShared refuses to wipe, unless forced, what is the superblock of a partition as
+// well.
+func (req *ZeroRequest) spareShared(d block.Device, m *md.Member) error {
+	p, err := m.SharedWith(d)
+	switch {
+	case err != nil:
+		return &note.Reported{Err: errors.Join(ErrUnreadable, err)}
+	case p == nil || req.Force:
+		return nil
+	}
+	req.Report.Say(note.Always, "member.superblock-of-partition", req.Device, p.Number)
+	req.Report.Extra(note.Always, "member.force-zeroes-it-all-same")
+	return &note.Reported{Err: fmt.Errorf("%s: %w", req.Device, ErrOccupied)}
 }
 
 func (r *ZeroResult) wipe(d block.Device, m *md.Member) error {

@@ -105,6 +105,7 @@ var assembleText = map[note.ID]string{
 	"assemble.cannot-open-device":                                      "cannot open device %s: %s",
 	"assemble.not-block-device":                                        "%s is not a block device.",
 	"assemble.no-superblock":                                           "no RAID superblock on %s",
+	"assemble.superblock-of-partition":                                 "%s is not taken for a member: the superblock at its end is that of its partition %d",
 	"assemble.no-superblock-recognised":                                "no recogniseable superblock on %s",
 	"assemble.out-reports-failed":                                      "its superblock says that %s has failed",
 	"assemble.out-older":                                               "another device in the same place is more recent",

@@ -12,6 +12,8 @@ var memberText = map[note.ID]string{
 	"member.adding-anyway-as-force-was-given":                  "Adding anyway as --force was given.",
 	"member.appears-contain":                                   "%s appears to contain %v",
 	"member.blocks-too-large":                                  "%s has logical blocks of %d bytes and %s of only %d: what is on the array could no longer be used",
+	"member.superblock-of-partition":                           "%s: the superblock at its end is that of its partition %d",
+	"member.force-zeroes-it-all-same":                          "--force zeroes it all the same",
 	"member.cannot-go-on-without-it-force-fails":               "%s cannot go on without it; --force fails it all the same",
 	"member.cannot-load-array-metadata":                        "cannot load array metadata from %s",
 	"member.cannot-open":                                       "Cannot open %s: %s",

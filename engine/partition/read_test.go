@@ -60,10 +60,12 @@ func TestRead(t *testing.T) {
 		want []partition.Partition
 	}{
 		{"nothing", func(*testing.T, block.Device) {}, nil},
-		{"primary", func(t *testing.T, d block.Device) {
-			putMBR(t, d, 0, entry{0x83, 64, 100}, entry{}, entry{0xfd, 200, 50})
+		{
+			"primary", func(t *testing.T, d block.Device) {
+				putMBR(t, d, 0, entry{0x83, 64, 100}, entry{}, entry{0xfd, 200, 50})
+			},
+			[]partition.Partition{{1, 64 * sector, 100 * sector}, {3, 200 * sector, 50 * sector}},
 		},
-			[]partition.Partition{{1, 64 * sector, 100 * sector}, {3, 200 * sector, 50 * sector}}},
 		{"logical", func(t *testing.T, d block.Device) {
 			putMBR(t, d, 0, entry{0x83, 64, 100}, entry{0x05, 200, 800})
 			putMBR(t, d, 200, entry{0x83, 10, 90}, entry{0x05, 300, 200})
@@ -79,8 +81,10 @@ func TestRead(t *testing.T) {
 			putMBR(t, d, 0, entry{partition.TypeGPT, 1, 4000})
 			putGPT(t, d, sector, [2]uint64{34, 133}, [2]uint64{}, [2]uint64{200, 100})
 		}, []partition.Partition{{1, 34 * sector, 100 * sector}}},
-		{"gpt of a 4Kn disk", func(t *testing.T, d block.Device) { putGPT(t, d, 4096, [2]uint64{6, 9}) },
-			[]partition.Partition{{1, 6 * 4096, 4 * 4096}}},
+		{
+			"gpt of a 4Kn disk", func(t *testing.T, d block.Device) { putGPT(t, d, 4096, [2]uint64{6, 9}) },
+			[]partition.Partition{{1, 6 * 4096, 4 * 4096}},
+		},
 		{"gpt with more entries than can be", func(t *testing.T, d block.Device) {
 			putGPT(t, d, sector, [2]uint64{34, 133})
 			if _, err := d.WriteAt([]byte{0xff, 0xff, 0xff, 0xff}, sector+80); err != nil {

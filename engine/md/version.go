@@ -29,14 +29,19 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor)
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // ParseVersion reads mdadm's --metadata words for the formats of this package:
-// "0", "0.90", "1", "1.0", "1.1", "1.2", "default". "1" and "default" mean 1.2.
+// "0", "0.9", "0.90", "0.91", "1", "1.0", "1.1", "1.2", "default", with zeros in front
+// and as "1.00" too (super0.c and super1.c, match_metadata_desc). "1" and "default"
+// mean 1.2.
 func ParseVersion(word string) (Version, error) {
-	for strings.HasPrefix(word, "00") {
-		word = word[1:]
+	zero := word
+	for strings.HasPrefix(zero, "00") {
+		zero = zero[1:]
 	}
-	switch word {
-	case "0", "0.90":
+	switch zero {
+	case "0", "0.9", "0.90", "0.91":
 		return V090, nil
+	}
+	switch strings.TrimLeft(word, "0") {
 	case "1.0", "1.00":
 		return V10, nil
 	case "1.1", "1.01":

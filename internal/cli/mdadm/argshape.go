@@ -244,16 +244,16 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 		}
 		s.BitmapChunk = int64(int32(sectors * 512))
 	case inGrow | optWriteBehind, inBuild | optWriteBehind, inCreate | optWriteBehind:
-		// mdadm reads the number even if there is no argument, and then complains
-		// about it.
+		// mdadm 4.2 reads the number even if there is no argument, and then complains
+		// about "(null)"; later versions take their default.
+		if !opt.HasArg {
+			s.WriteBehind = defaultWriteBehind
+			break
+		}
 		n, ok := parseNum(opt.Arg)
 		if !ok || n > 16383 {
-			shown := opt.Arg
-			if !opt.HasArg {
-				shown = "(null)"
-			}
 			return true, usage("Invalid value for maximum outstanding write-behind writes: %s.\n"+
-				"\tMust be between 0 and 16383.", shown)
+				"\tMust be between 0 and 16383.", opt.Arg)
 		}
 		s.WriteBehind = n
 	case inMonitor | 'd', inGrow | 'd', inBuild | 'd', inCreate | 'd':
@@ -271,3 +271,7 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 	}
 	return true, nil
 }
+
+// defaultWriteBehind is how many writes may be outstanding if --write-behind does not
+// say (mdadm.h, DEFAULT_MAX_WRITE_BEHIND).
+const defaultWriteBehind = 256

@@ -192,6 +192,7 @@ func (p *parser) modeOf(opt int) Mode {
 		p.short = shortAuto
 		return Incremental
 	case 'F', optNoSharing:
+		p.short = shortMonitor
 		return Monitor
 	case optAutoDetect:
 		return AutoDetect

@@ -23,7 +23,9 @@ func liveLines() []string {
 	}
 	return append(
 		lines,
-		"-l5 -n3 -v", "-l10 -n2 -vv", "-l1 -n2 -q", "-l0 -n2", "-l0 -n2 -e 0.90", "-l6 -n4 -v -e1.1", "-l1 -n2 -o",
+		"-l5 -n3 -v", "-l10 -n2 -vv", "-l1 -n2 -q", "-l0 -n2", "-l0 -n2 -e 0.90",
+		"-l1 -n2 -e0.9", "-l1 -n2 -e00.90", "-l1 -n2 -e0", "-l1 -n2 -e0.91", "-l1 -n2 -e1", "-l1 -n2 -e1.00", "-l1 -n2 -e01.1",
+		"-l6 -n4 -v -e1.1", "-l1 -n2 -o",
 		"-l5 -n3 -x1 -b internal", "-l1 -n2 --bitmap-chunk=64K -b internal", "-l1 -n2 --bitmap-chunk=4K -b internal",
 		"-l5 -n3 -k ppl", "-l5 -n3 -c 48", "-l5 -n3 -z 1", "-l5 -n3 -z 100", "-l5 -n3 -z 100G", "-l5 -n3 -e0.90 -k ppl",
 		"-l1 -n2 -c 64", "-l10 -n2 -p n3", "-l6 -n3", "-l5 -n1 -f", "-l0 -n2 -x1", "-l1 -n30", "-l1 -n2 -x1",

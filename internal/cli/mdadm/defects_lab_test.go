@@ -28,6 +28,7 @@ func TestKnownDefects(t *testing.T) {
 		lab.Case{Name: "occupied devices", Run: func(t *testing.T, _ *lab.Guest) { occupied(t) }},
 		lab.Case{Name: "backups of metadata", Run: func(t *testing.T, _ *lab.Guest) { metadataBackups(t) }},
 		lab.Case{Name: "superblock of disk and partition", Run: func(t *testing.T, _ *lab.Guest) { sharedSuperblock(t) }},
+		lab.Case{Name: "removing by the short option", Run: func(t *testing.T, _ *lab.Guest) { shortRemove(t) }},
 		lab.Case{Name: "zeroing a blank device", Run: func(t *testing.T, _ *lab.Guest) { zeroBlank(t) }},
 	)
 }
@@ -67,6 +68,29 @@ func lastMember(t *testing.T) {
 	}
 	if lost == 0 {
 		t.Error("mdadm has kept the array by every name")
+	}
+	reset(t)
+}
+
+// shortRemove removes a failed member by -r, which in mdadm 4.2 takes the device for
+// its argument and removes nothing.
+func shortRemove(t *testing.T) {
+	line := []string{"/dev/md9", "-r", "/dev/ram1"}
+	for _, c := range []struct {
+		name  string
+		run   func(t *testing.T, args ...string) outcome
+		stays bool
+	}{
+		{"mdadm", peers, true},
+		{"ours", func(_ *testing.T, args ...string) outcome { return ours(args...) }, false},
+	} {
+		reset(t)
+		do(t, quickCreate+"md9 -l1 -n2 r0 r1")
+		do(t, "mdadm md9 -q --fail r1")
+		o := c.run(t, line...)
+		if stays := strings.Contains(readText(t, "/proc/mdstat"), "ram1["); o.code != 0 || stays != c.stays {
+			t.Errorf("%s: the member stays: %v, %v", c.name, stays, o)
+		}
 	}
 	reset(t)
 }

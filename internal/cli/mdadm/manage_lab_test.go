@@ -308,7 +308,9 @@ func assembleTwins() []twin {
 			"mdadm --assemble md0 r0 r1 r2", stop, "mdadm -A md0 r2 r0 r1", stop, "mdadm -A -v md0 r1 r2 r0",
 			"mdadm -A md0 r0 r1 r2", "mdadm -A md1 r0 r1 r2", stop, "mdadm -A -q md0 r0 r1 r2", stop,
 			"mdadm -A /dev/md/data r0 r1 r2", "mdadm? --stop /dev/md/data", "mdadm -A --readonly md0 r0 r1 r2", stop,
-			"mdadm -A md0 -e1.2 r0 r1 r2", stop, "mdadm -A md0 -e1 r0 r1 r2", stop, "mdadm -A md0 -e1.1 r0 r1 r2", "mdadm -A md0 -e0.90 r0 r1 r2",
+			"mdadm -A md0 -e1.2 r0 r1 r2", stop, "mdadm -A md0 -e1 r0 r1 r2", stop, "mdadm -A md0 -e1.1 r0 r1 r2",
+			"mdadm -A md0 -e0.9 r0 r1 r2", "mdadm -A md0 -e01.2 r0 r1 r2", stop,
+			"mdadm -A md0 -e0.90 r0 r1 r2",
 		}},
 		{name: "missing member", setup: raid5, lines: []string{
 			"mdadm -A md0 r0 r1", "mdadm -A -v md0 r0 r2", "mdadm -A --run md0 r0 r1", stop, "mdadm -A md0 r0 r1", stop,
@@ -375,7 +377,8 @@ func assembleTwins() []twin {
 		{name: "zero several superblocks", setup: []string{
 			create + "-e1.0 -l1 -n2 r0 r1", stop, create + "-e0.90 -l1 -n2 r2 r3", stop, create + "-e1.1 -l1 -n2 r4 r5",
 		}, lines: []string{
-			"mdadm --zero-superblock r0 r2", "mdadm --zero-superblock r4", "mdadm --zero-superblock -e1.0 r1", "mdadm --zero-superblock -e0 r3",
+			"mdadm --zero-superblock r0 r2", "mdadm --zero-superblock r4", "mdadm --zero-superblock -e1.0 r1",
+			"mdadm --zero-superblock -e0.9 r2", "mdadm --zero-superblock -e0 r3",
 		}},
 	}
 }
@@ -389,7 +392,7 @@ func manageTwins() []twin {
 	return []twin{
 		{name: "fail remove add", setup: raid5, lines: []string{
 			"mdadm md0 --fail r1", "mdadm md0 --remove r1", "mdadm md0 --add r1",
-			"mdadm md0 -f r2 -r r2 -a r2", "mdadm --manage md0 -q --add r3", "mdadm md0 -v -a r4",
+			"mdadm md0 -f r2 --remove r2 -a r2", "mdadm --manage md0 -q --add r3", "mdadm md0 -v -a r4",
 		}},
 		{name: "bitmap re-add", setup: raid1, lines: []string{
 			"mdadm md0 --fail r1 --remove r1", "mdadm md0 --re-add r1",

@@ -3,12 +3,15 @@ package mdadm
 import "github.com/mdkit/mdkit/internal/cli/getopt"
 
 // The short option strings of mdadm's grammar. A letter's arity depends on the
-// mode: -b is "brief" until a mode is known in which it means "bitmap", and -a
-// takes an argument (auto) in the modes that make or assemble arrays.
+// mode: -b is "brief" until a mode is known in which it means "bitmap", -a takes
+// an argument (auto) in the modes that make or assemble arrays, and -r takes one
+// (increment) in monitor mode. In mdadm 4.2 it takes one in every mode, so that
+// "-r /dev/sdb" removes nothing and exits with 0; later versions have mended that.
 const (
-	shortAny    = "ABCDEFGIQhVXYWZ:vqbc:i:l:p:m:r:n:x:u:c:d:z:U:N:safRSow1tye:k"
-	shortBitmap = "ABCDEFGIQhVXYWZ:vqb:c:i:l:p:m:r:n:x:u:c:d:z:U:N:sarfRSow1tye:k:"
-	shortAuto   = "ABCDEFGIQhVXYWZ:vqb:c:i:l:p:m:r:n:x:u:c:d:z:U:N:sa:rfRSow1tye:k:"
+	shortAny     = "ABCDEFGIQhVXYWZ:vqbc:i:l:p:m:n:x:u:c:d:z:U:N:sarfRSow1tye:k"
+	shortMonitor = "ABCDEFGIQhVXYWZ:vqbc:i:l:p:m:r:n:x:u:c:d:z:U:N:safRSow1tye:k"
+	shortBitmap  = "ABCDEFGIQhVXYWZ:vqb:c:i:l:p:m:n:x:u:c:d:z:U:N:sarfRSow1tye:k:"
+	shortAuto    = "ABCDEFGIQhVXYWZ:vqb:c:i:l:p:m:n:x:u:c:d:z:U:N:sa:rfRSow1tye:k:"
 )
 
 // Options that have no letter, or whose long form must be told apart from it.

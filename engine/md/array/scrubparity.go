@@ -15,11 +15,7 @@ func (a *parityArray) awaiting() []span { return a.pending }
 func (a *parityArray) readers() int { return len(a.slots) }
 
 func (a *parityArray) prepare(length int64) scrubWorker {
-	w := &parityWorker{a: a}
-	for range a.slots {
-		w.buffers = append(w.buffers, make([]byte, length))
-	}
-	return w
+	return &parityWorker{a: a, buffers: raid.Blocks(len(a.slots), length)}
 }
 
 // parityWorker checks rows of raid4, raid5 and raid6. Positions are bytes from

@@ -1,10 +1,13 @@
 package mdadm
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/cli/ui"
 )
 
 // TestUdevRulesDryRun: --udev-rules=FILE --dry-run shows the file and writes none.
@@ -14,14 +17,21 @@ func TestUdevRulesDryRun(t *testing.T) {
 	if err := os.WriteFile(conf, []byte("POLICY path=pci-* type=disk action=spare-same-slot\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := ours("--udev-rules="+rules, "--dry-run", "-c", conf)
+	// The command line wants the superuser; this does not.
+	write := func(dryRun bool) outcome {
+		var out, errs bytes.Buffer
+		c := &Command{UdevFile: rules, Config: conf, DryRun: dryRun}
+		code := c.udevRules(t.Context(), ui.IO{Out: &out, Err: &errs})
+		return outcome{code, out.String(), errs.String()}
+	}
+	o := write(true)
 	if o.code != 0 || !strings.HasPrefix(o.out, "write "+rules+": udev rules, ") {
 		t.Errorf("%v", o)
 	}
 	if _, err := os.Stat(rules); err == nil {
 		t.Error("the dry run wrote the file")
 	}
-	if o := ours("--udev-rules="+rules, "-c", conf); o != (outcome{}) {
+	if o := write(false); o != (outcome{}) {
 		t.Errorf("%v", o)
 	}
 	text, err := os.ReadFile(rules)

@@ -53,10 +53,11 @@ func readGPT(d block.Device, size int64) (list []Partition, found bool, err erro
 	if count > mostEntries || entry < 128 || entry > 4096 || at > uint64(d.Size()/size) {
 		return nil, true, nil
 	}
-	table := make([]byte, int64(count)*int64(entry))
-	if int64(at)*size+int64(len(table)) > d.Size() {
+	length := int64(count) * int64(entry)
+	if int64(at)*size+length > d.Size() {
 		return nil, true, nil
 	}
+	table := make([]byte, length)
 	if err := block.ReadFull(d, table, int64(at)*size); err != nil {
 		return nil, true, err
 	}

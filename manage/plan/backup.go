@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/mdkit/mdkit/engine/block"
@@ -82,6 +83,9 @@ func (b *Backup) Path() string { return b.path }
 func (b *Backup) Save(writes []StepInfo) error {
 	areas := append([]backupArea(nil), b.saved...)
 	for _, w := range writes {
+		if saves(areas, w) {
+			continue // what was there first counts, not what we have written since
+		}
 		area := backupArea{Device: w.Target, Offset: w.Offset, What: w.What, Data: make([]byte, w.Length)}
 		if err := withDevice(w.Target, block.ForReading, func(d *block.File) error {
 			return block.ReadFull(d, area.Data, area.Offset)
@@ -105,6 +109,13 @@ func (b *Backup) Save(writes []StepInfo) error {
 		}
 	}
 	return fmt.Errorf("back up metadata: %w; name a folder that can be written to with --backup-metadata", err)
+}
+
+// saves reports whether an area has all that a write is going to replace.
+func saves(areas []backupArea, w StepInfo) bool {
+	return slices.ContainsFunc(areas, func(a backupArea) bool {
+		return a.Device == w.Target && a.Offset <= w.Offset && w.Offset+w.Length <= a.Offset+int64(len(a.Data))
+	})
 }
 
 // succeeded removes the file unless it was requested: later steps make their own.

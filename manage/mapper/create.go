@@ -14,7 +14,7 @@ import (
 type CreateRequest struct {
 	Name       string      // the name in the kernel
 	UUID       string      // empty for none
-	Number     *dm.Number  // the requested number, of which only the minor counts; nil for the next free one
+	Number     *dm.Number  // the requested number; nil for the next free one
 	Table      table.Table // nil for a device without a table
 	ReadOnly   bool
 	Secure     bool              // the table contains a key: wipe what is sent
@@ -28,6 +28,10 @@ type CreateRequest struct {
 // PlanCreate plans a new device: create it, load its table and make that live, wait for
 // udev, and make the node if udev has not. If a step fails, nothing is left of the
 // device.
+//
+// The kernel looks at no more than the minor of the number when it makes the device, but
+// a table goes live in the device that has all of it: under a major number other than
+// [Major] there is none. A major of 0 is the right one.
 func (m *Mapper) PlanCreate(req CreateRequest) (*Change, error) {
 	if err := CheckNew(req.Name); err != nil {
 		return nil, err
@@ -45,6 +49,9 @@ func (m *Mapper) PlanCreate(req CreateRequest) (*Change, error) {
 	}
 	dev := dm.ByName(req.Name)
 	c.load(dev, LoadRequest{Table: req.Table, ReadOnly: req.ReadOnly, Secure: req.Secure})
+	if req.Number != nil && req.Number.Major != 0 && req.Number.Major != Major(m.FS) {
+		dev = dm.ByNumber(req.Number.Major, req.Number.Minor)
+	}
 	c.resume(dev, req.Name, ResumeRequest{Suspend: req.Suspend, Owner: req.Owner, ReadAhead: req.ReadAhead})
 	return c, nil
 }

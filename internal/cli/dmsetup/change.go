@@ -85,17 +85,34 @@ func (ch *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info
 			task = name
 		}
 	}
-	if task == dmtask.TaskReload && d.Creating {
+	foreign := d.Creating && d.Num.Major != 0 && d.Num.Major != mapper.Major(sysfs.Host)
+	wish := d.Num
+	switch {
+	case !d.Creating:
+	case task == dmtask.TaskReload:
 		d.Num, d.UUID = i.Number, ""
+	case task == dmtask.TaskResume:
+		d.UUID = ""
+	case foreign && !ch.Line.Has(dmopt.NoTable): // libdevmapper corrects it to create, but not to resume
+		d.Num.Major = mapper.Major(sysfs.Host)
 	}
 	out := dmtask.Failed(task, d, failed.Err)
 	var t *dmtask.TaskError
 	if errors.As(out, &t) {
+		if foreign && task == dmtask.TaskResume {
+			t.More = append(t.More, foreignMajor(wish))
+		}
 		for _, l := range failed.Left {
 			t.More = append(t.More, fmt.Sprintf("not taken back: %v: %v", l.Step, l.Err))
 		}
 	}
 	return out
+}
+
+// foreignMajor says why a device cannot have that number.
+func foreignMajor(n dm.Number) string {
+	return fmt.Sprintf("the device mapper's major number is %d, not %d: leave out --major and --minor, or give --major %[1]d",
+		mapper.Major(sysfs.Host), n.Major)
 }
 
 // loads applies a change that loads a table. If the kernel refuses that, the reasons
@@ -104,6 +121,9 @@ func (ch *changes) failedPlan(err error, d dmtask.Device, names tasks, i dm.Info
 func (ch *changes) loads(ctx context.Context, m *mapper.Mapper, c *mapper.Change, d dmtask.Device, t grammar.Table, readOnly bool, names tasks) error {
 	applied, err := ch.run(ctx, c, d, names, true)
 	if !applied {
+		if d.Creating && d.Num.Major != 0 && d.Num.Major != mapper.Major(sysfs.Host) {
+			ch.Warn("WARNING: %s", foreignMajor(d.Num))
+		}
 		for _, p := range problems(m.Check(t, readOnly)) {
 			ch.Warn("WARNING: %v", p)
 		}

@@ -172,7 +172,8 @@ func geometry(words []string) (g dm.Geometry, err error) {
 }
 
 // wait is the command wait: it waits until the number of events of the device differs
-// from the given one, 0 by default.
+// from the given one, 0 by default. There is nothing to clean up, so a signal ends the
+// program as it does the original: without a word.
 func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	d, words, err := dr.DeviceAside(c)
 	if err != nil {
@@ -186,8 +187,6 @@ func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := dr.Std.Cancellable(ctx)
-	defer stop()
 	i, err := ctl.Wait(ctx, d.Selector(), uint32(nr))
 	if err != nil {
 		return dmtask.Failed(dmtask.TaskWait, d, err)

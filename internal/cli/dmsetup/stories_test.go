@@ -347,6 +347,13 @@ func stories() []story {
 			"dmsetup splitname a--b-c-d-e", "dmsetup splitname -c --nameprefixes --noheadings --rows a-b",
 			"dmsetup splitname a-b c d",
 		}},
+		{"the number of another major, and no table", []string{
+			create + "a -n -j 9 -m 79", "dmsetup info -c", create + "b -n -j 9 -m 79", create + "c -j 9 -m 79" + lin,
+			create + "c -j 9 -m 79 -u U" + lin, create + "a -j 9 -m 80" + lin, create + "d -j 9" + lin, create + "e -j 9 -m -1" + lin,
+			"dmsetup create --concise 'h,,85,,0 8 zero'", "dmsetup remove -j 9 -m 85",
+			"dmsetup info -j 9 -m 85", "dmsetup resume -j 9 -m 85", "dmsetup table -j 9 -m 85", "dmsetup message -j 9 -m 85 0 x",
+			"dmsetup info -c",
+		}},
 		{"snapshots", []string{
 			create + "origin --table '0 1024 snapshot-origin 1:0'",
 			create + "snap --table '0 1024 snapshot 1:0 1:1 N 8'", "dmsetup status", "dmsetup table", "dmsetup deps",

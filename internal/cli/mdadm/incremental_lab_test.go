@@ -68,7 +68,7 @@ func incrementalTwins() []twin {
 		)},
 		{name: "nothing to take", setup: []string{raid1, stop, "conf " + only}, lines: []string{
 			"mdadm -I r7" + conf, "mdadm -I -q r7" + conf, "mdadm -I /dev/none" + conf, "mdadm -I /dev/null" + conf, "mdadm -I" + conf, "mdadm -I -s" + conf,
-			"mdadm -I -s r0" + conf, "mdadm -I -R -s r0" + conf, "mdadm -I -R -s -f" + conf, "mdadm -I -f ram0 ram1" + conf, "mdadm -If ram0" + conf, "mdadm -If r0" + conf,
+			"mdadm -I -s r0" + conf, "mdadm -I -R -s r0" + conf, "mdadm -I -R -s -f" + conf, "mdadm -I -f ram0 ram1" + conf, "mdadm -If ram0" + conf, "mdadm -If /dev/disk/none" + conf,
 			"mdadm -If -q ram0" + conf, "mdadm -I -R -s" + conf, "mdadm -I --no-degraded r7" + conf, "mdadm -I --rebuild-map" + conf,
 		}},
 		{name: "devices that go", setup: []string{create + "md0 -l5 -n3 -N data r0 r1 r2"}, lines: []string{
@@ -83,8 +83,8 @@ func incrementalTwins() []twin {
 		{name: "map anew", setup: []string{
 			raid1, create + "/dev/md/named -l1 -n2 -N named r2 r3", create + "md3 -e0.90 -l1 -n2 r4 r5", create + "md4 -l1 -n2 -N far --homehost=far r6 r7",
 		}, lines: []string{
-			"remove /run/mdadm/map", "mdadm -Ir", "mdadm -Ir --homehost=other", "mdadm -Ir --homehost=<ignore>",
-			"conf ARRAY /dev/md/conf uuid=" + twinUUID, "mdadm -Ir" + conf, stop,
+			"remove /run/mdadm/map", "mdadm -I --rebuild-map", "mdadm -I --rebuild-map --homehost=<ignore>",
+			"conf ARRAY /dev/md/conf uuid=" + twinUUID, "mdadm -I --rebuild-map" + conf, stop,
 		}},
 		{name: "blank spare", setup: []string{create + "md0 -l1 -n2 -N data r0 r1", "blank r3", "conf " + only + " | POLICY domain=a action=spare"}, lines: []string{
 			"mdadm -I r3" + conf, "mdadm -I -v r4" + conf, stop,

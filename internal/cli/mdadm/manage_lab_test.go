@@ -466,7 +466,7 @@ func manageTwins() []twin {
 		}},
 		{name: "faulty", words: true, setup: []string{"mdadm --create --run --quiet md0 -lfaulty --force -n1 r0"}, lines: []string{"mdadm md0 --fail r0", "mdadm md0 --add r1"}},
 		{name: "no metadata", setup: []string{"mdadm --build --quiet md0 -l1 -n2 --assume-clean r0 r1"}, lines: []string{
-			"mdadm md0 --fail r1", "mdadm md0 --remove r1", "mdadm md0 --re-add r1", "mdadm md0 --add r2",
+			"mdadm md0 --fail r1", "mdadm md0 --remove r1", "mdadm md0 --add r1", "mdadm md0 --add r2",
 			"mdadm md0 --fail r0 --remove r0", "mdadm md0 --add r0",
 		}},
 		{name: "journal", setup: []string{"mdadm --create --run --quiet md0 -l5 -n3 --write-journal r3 r0 r1 r2"}, lines: []string{

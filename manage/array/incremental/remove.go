@@ -24,7 +24,7 @@ import (
 // IncrementalRemoveRequest asks to remove a device that is gone, or about to go, from
 // its array.
 type IncrementalRemoveRequest struct {
-	Device string // the kernel's name, as "sdb1"
+	Device string // the kernel's name, as "sdb1", or its node, as "/dev/sdb1"; it need not exist any more
 	Path   string // its name in /dev/disk/by-path, to recognise what is plugged in there next; "" if not known
 	DryRun bool
 	Report note.Reporter
@@ -56,8 +56,9 @@ type remover struct {
 }
 
 func (r *remover) run(ctx context.Context) {
-	if strings.Contains(r.Device, "/") {
-		r.Report.Say(note.Always, "incremental.incremental-removal-requires-kernel-device-name-not-file", r.Device)
+	given := r.Device
+	if r.Device = strings.TrimPrefix(given, "/dev/"); r.Device == "" || strings.Contains(r.Device, "/") {
+		r.Report.Say(note.Always, "incremental.incremental-removal-requires-kernel-device-name-not-file", given)
 		return
 	}
 	there := r.arrayOf()
@@ -78,7 +79,11 @@ func (r *remover) run(ctx context.Context) {
 	// mdadm calls the array by its kernel name.
 	for _, verb := range []member.Verb{member.VerbFail, member.VerbRemove} {
 		done, err := member.Manage(ctx, member.ManageRequest{
-			Array: path, Devices: []member.Subdev{{Name: r.Device, Verb: verb}}, DryRun: r.DryRun, Report: r.calling(path, there.Name),
+			Array: path, Devices: []member.Subdev{{Name: r.Device, Verb: verb}},
+			// A recovery that runs holds the member until it has noticed the failure
+			// (md.c, remove_and_add_spares).
+			Force:  verb == member.VerbRemove,
+			DryRun: r.DryRun, Report: r.calling(path, there.Name),
 		})
 		if done != nil {
 			r.result.Steps = append(r.result.Steps, done.Steps...)

@@ -12,6 +12,7 @@ import (
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 )
@@ -179,21 +180,13 @@ func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (boo
 		m.Report.Say(note.Always, "member.not-large-enough-join-array", t.Name)
 		return false, errDeclined
 	}
-	if t.Verb != VerbReAdd {
-		if err := m.mayOverwrite(t, d, nil); err != nil {
-			return false, err
-		}
+	if err := m.mayOverwrite(t, d, nil); err != nil {
+		return false, err
 	}
 	number := m.Live.FreeNumber(md.Super0Disks)
 	disk := mdctl.DiskInfo{
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor),
 		RaidDisk: md.SlotNone, State: flagBits(0, t.Subdev),
-	}
-	if t.Verb == VerbReAdd {
-		if slot, free := m.Live.FreeSlot(); free {
-			disk.RaidDisk = int32(slot)
-			disk.State |= mdctl.DiskSync
-		}
 	}
 	return m.addDisk(ctx, t, []plan.Step{device.DropPartitions(m.pathOf(t)), m.addStep(disk)}, number)
 }
@@ -202,6 +195,7 @@ func (m *Manager) addBare(ctx context.Context, t *Target, d *device.Device) (boo
 func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, number int) (bool, error) {
 	log := note.ListenToKernel()
 	defer log.Close()
+	defer m.keepOthersOut(ctx)()
 	if err := m.apply(ctx, steps...); err != nil {
 		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: err})
 		m.Report.KernelSaid(log, m.Live.Name)
@@ -213,6 +207,25 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 	m.Live.Info.NrDisks++
 	m.Report.Say(note.Normal, "member.added", t.Name)
 	return true, nil
+}
+
+// keepOthersOut locks the map of arrays until release is called. When a superblock has
+// been written, udev has mdadm --incremental put the device into the array, which
+// ADD_NEW_DISK then finds busy; that command takes the lock first. A dry run does not lock
+// it.
+func (m *Manager) keepOthersOut(ctx context.Context) (release func()) {
+	release = func() {}
+	err := m.Runner.Do(ctx, plan.AsideStep(func(context.Context) (err error) {
+		_, unlock, err := node.Map{}.Lock()
+		if err == nil {
+			release = unlock
+		}
+		return err
+	}))
+	if err != nil {
+		m.Report.Say(note.Always, "member.failed-get-exclusive-lock-on-mapfile", err)
+	}
+	return release
 }
 
 // addStep returns the ADD_NEW_DISK step.

@@ -153,6 +153,13 @@ func (m *Manager) Run(ctx context.Context) error {
 		}
 		dv := m.queue[0]
 		m.queue = m.queue[1:]
+		if dv.Verb == VerbReAdd && m.Live.Info.NotPersistent != 0 {
+			// Nothing tells what the device has missed. mdadm 4.2 and the kernel take it
+			// for up to date (md.c, md_add_new_disk).
+			m.Report.Say(note.Always, "member.re-add-without-metadata", dv.Name, m.Live.Name)
+			m.Report.Extra(note.Always, "member.add-rebuilds-it")
+			return errDeclined
+		}
 		more, word, err := m.expand(dv)
 		if err != nil {
 			return err

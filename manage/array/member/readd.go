@@ -74,6 +74,7 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fre
 	}))
 	log := note.ListenToKernel()
 	defer log.Close()
+	defer m.keepOthersOut(ctx)()
 	err := m.try(ctx, steps...)
 	switch {
 	case err == nil:

@@ -1,0 +1,118 @@
+package mdadm
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mdkit/mdkit/internal/lab"
+	"github.com/mdkit/mdkit/manage/array/node"
+)
+
+// TestMendedSince shows what mdadm has mended since 4.2 and ours does not get wrong
+// either; docs/mdadm-history.md has the commits.
+func TestMendedSince(t *testing.T) {
+	beside(t)
+	lab.Run(t, lab.Spec{
+		Modules: []string{"raid0", "raid1", "raid456", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
+		Files:   lab.Peer(t, "mdadm").Files,
+		Memory:  1 << 30,
+	},
+		lab.Case{Name: "re-add without metadata", Run: func(t *testing.T, _ *lab.Guest) { reAddWithoutMetadata(t) }},
+		lab.Case{Name: "add keeps udev out", Run: func(t *testing.T, _ *lab.Guest) { addUnderLock(t) }},
+		lab.Case{Name: "node of a device that goes", Run: func(t *testing.T, _ *lab.Guest) { nodeThatGoes(t) }},
+	)
+}
+
+// holds reports whether the array has the device, in any state.
+func holds(t *testing.T, device string) bool {
+	t.Helper()
+	return strings.Contains(readText(t, "/proc/mdstat"), device+"[")
+}
+
+// reAddWithoutMetadata takes a device back that has missed writes. Nothing says so, and
+// mdadm 4.2 and the kernel serve its old data (mended by e2549aca).
+func reAddWithoutMetadata(t *testing.T) {
+	reAdd := []string{"/dev/md9", "--re-add", "/dev/ram1"}
+	outdated := func() {
+		reset(t)
+		do(t, "mdadm --build --quiet md9 -l1 -n2 --assume-clean r0 r1")
+		do(t, "mdadm md9 -q --fail r1")
+		lab.ArraysIdle(t)
+		do(t, "mdadm md9 -q --remove r1")
+		do(t, "fill md9")
+	}
+	outdated()
+	o := peers(t, reAdd...)
+	lab.ArraysIdle(t)
+	if o.code != 0 || !holds(t, "ram1") || sum(t, "/dev/ram0") == sum(t, "/dev/ram1") {
+		t.Errorf("mdadm has rebuilt it: %v", o)
+	}
+	outdated()
+	o = ours(reAdd...)
+	if o.code != 1 || holds(t, "ram1") || !strings.Contains(o.err, "Cannot re-add member device /dev/ram1 to md9") {
+		t.Errorf("re-added: %v", o)
+	}
+	must(t, "md9 --add r1")
+	if !holds(t, "ram1") || sum(t, "/dev/ram0") != sum(t, "/dev/ram1") {
+		t.Error("--add has not rebuilt it")
+	}
+	reset(t)
+}
+
+// addUnderLock adds a device while another command has the map of arrays, as udev's
+// --incremental does: nothing is written for that to find (mended by ed2c2cb3).
+func addUnderLock(t *testing.T) {
+	reset(t)
+	do(t, quickCreate+"md9 -l1 -n2 r0 r1")
+	_, unlock, err := node.Map{}.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan outcome, 1)
+	go func() { done <- ours("/dev/md9", "--add", "/dev/ram2") }()
+	lab.Until(t, "--add to wait for the map", func() bool {
+		return len(done) > 0 || strings.Contains(readText(t, "/proc/locks"), "-> FLOCK")
+	})
+	if m, _ := readMember(t, "/dev/ram2"); m != nil || len(done) > 0 {
+		t.Errorf("it has been added, or written to: %v", m)
+	}
+	unlock()
+	if o := lab.Receive(t, "--add", done); o.code != 0 || !holds(t, "ram2") {
+		t.Errorf("--add: %v", o)
+	}
+	if _, err := os.Stat("/run/mdadm/map.lock"); err == nil {
+		t.Error("the map is still locked")
+	}
+	reset(t)
+}
+
+// nodeThatGoes names a device that goes by its node, as udev's rules since mdadm 4.4 do
+// (9b8933bb).
+func nodeThatGoes(t *testing.T) {
+	goes := []string{"-If", "/dev/ram1"}
+	for _, c := range []struct {
+		name  string
+		run   func(t *testing.T, args ...string) outcome
+		stays bool
+	}{
+		{"mdadm", peers, true},
+		{"ours", func(_ *testing.T, args ...string) outcome { return ours(args...) }, false},
+	} {
+		reset(t)
+		do(t, quickCreate+"md9 -l1 -n2 r0 r1")
+		if o := c.run(t, goes...); holds(t, "ram1") != c.stays || (o.code == 0) == c.stays {
+			t.Errorf("%s: %v", c.name, o)
+		}
+	}
+	for _, wrong := range []string{"/dev/", "/dev/disk/ram0", "/ram0", "dev/ram0", "./ram0"} {
+		if o := ours("-If", wrong); o.code != 1 || !strings.Contains(o.err, "kernel device name") {
+			t.Errorf("-If %s: %v", wrong, o)
+		}
+	}
+	if !holds(t, "ram0") {
+		t.Error("ram0 is gone as well")
+	}
+	reset(t)
+}

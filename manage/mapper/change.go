@@ -150,12 +150,18 @@ const undoWait = 3 * time.Second
 
 // removeNow removes a device while a change is being undone.
 func (c *Change) removeNow(dev dm.Device, name string) error {
-	m := *c.m
+	return c.m.TakeBack(dev, name, c.flags)
+}
+
+// TakeBack removes a device that was made in vain, and its node. It waits for udev no
+// longer than undoing a change does. name is its name in the kernel.
+func (m *Mapper) TakeBack(dev dm.Device, name string, flags UdevFlags) error {
+	quick := *m
 	if udev, ok := m.Udev.(Semaphores); ok && (udev.Deadline <= 0 || udev.Deadline > undoWait) {
 		udev.Deadline = undoWait
-		m.Udev = udev
+		quick.Udev = udev
 	}
-	gone := m.change(c.flags)
+	gone := quick.change(flags)
 	gone.remove(dev, name, RemoveRequest{Retry: true})
 	return gone.Apply(context.Background(), nil)
 }

@@ -68,7 +68,9 @@ func (m *Mapper) Explained(dev dm.Device, command func() error) error {
 // what holds the device if it is busy.
 func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
 	full := &Error{Err: err, Kernel: kernel}
-	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) {
+	var refused *dm.Error
+	toTarget := errors.As(err, &refused) && refused.Command == dm.CmdTargetMsg // it is busy otherwise than by being open
+	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) && !toTarget {
 		full.Held = m.Holders(dev)
 	}
 	if len(full.Kernel) == 0 && full.Held == "" {

@@ -18,14 +18,16 @@ type Message struct {
 
 // PlanMessage plans to send a message to the target at a sector of a device. If the
 // message contains a key, the plan's text does not show it, and the kernel wipes its
-// copy.
+// copy. If it is refused, the error is an [*Error] with what the kernel logged meanwhile.
 func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message {
 	p := &Message{}
 	p.Steps = append(p.Steps, plan.NewStep(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, table.MaskMessage(text))},
-		func(context.Context) (err error) {
-			p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
-			return err
+		func(context.Context) error {
+			return m.Explained(dev, func() (err error) {
+				p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
+				return err
+			})
 		},
 		func(context.Context) error { return plan.ErrNoUndo },
 	))

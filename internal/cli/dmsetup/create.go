@@ -163,6 +163,7 @@ func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
+	var made []string
 	for i, f := range list {
 		// As in the original, --readonly affects only the first device.
 		n := newDevice{name: f[0], uuid: f[1], readOnly: f[3] == "ro" || i == 0 && a.Has(dmopt.ReadOnly)}
@@ -170,10 +171,36 @@ func (t *tables) createConcise(ctx context.Context, c dmtask.Call) error {
 			n.minor = &minorNumber{major: int(mapper.Major(sysfs.Host)), minor: dmopt.Atoi(f[2])}
 		}
 		if err := t.createOne(ctx, n, func() (grammar.Table, error) { return t.parseTable(f[4], "") }); err != nil {
+			err = t.Complain(err)
+			t.takeBack(made)
 			return err
 		}
+		made = append(made, f[0])
 	}
 	return nil
+}
+
+// takeBack removes the devices that a specification made before one of it was refused,
+// last first, and says what has become of them.
+func (t *tables) takeBack(made []string) {
+	if t.Line.Has(dmopt.DryRun) || len(made) == 0 {
+		return
+	}
+	t.Forget(len(made)) // the rows of --json show what is there
+	for _, name := range slices.Backward(made) {
+		d, err := t.NewName(name)
+		if err == nil {
+			var m *mapper.Mapper
+			if m, err = t.manager(true); err == nil {
+				err = m.TakeBack(d.Selector(), d.Known, t.udevFlags())
+			}
+		}
+		if err != nil {
+			t.Warn("  %s was made before that, and could not be removed: %v", name, err)
+			continue
+		}
+		t.Warn("  %s was made before that, and has been removed again", name)
+	}
 }
 
 // conciseText returns the concise specification: the first word, or standard input.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -93,49 +92,6 @@ func (dr *drivers) targetVersion(_ context.Context, c dmtask.Call) error {
 	}
 	dr.showTargetVersion(v)
 	return nil
-}
-
-// message is the command message.
-func (dr *drivers) message(ctx context.Context, c dmtask.Call) error {
-	d, words, err := dr.DeviceAside(c)
-	if err != nil {
-		return err
-	}
-	sector, rest, overflow := dmopt.Strtoull(words[0])
-	if overflow || rest != "" {
-		return dr.Refuse("Invalid sector.")
-	}
-	if words = words[1:]; len(words) == 0 {
-		dr.Warn("No message supplied.")
-	}
-	m, err := dr.manager(false)
-	if err != nil {
-		return err
-	}
-	message := m.PlanMessage(d.Selector(), sector, strings.Join(words, " "))
-	applied, err := dr.Run(ctx, d.String(), &message.Plan)
-	if err != nil {
-		return dmtask.Failed(dmtask.TaskMessage, d, refusal(err))
-	}
-	if !applied {
-		return nil
-	}
-	reply, replied := message.Reply, message.Replied
-	if dr.Line.Has(dmopt.JSON) {
-		dr.Show(replyJSON{Device: d.String(), Replied: replied, Reply: reply})
-		return nil
-	}
-	dr.Out.WriteString(reply)
-	if reply != "" && !strings.HasSuffix(reply, "\n") {
-		dr.Out.WriteByte('\n')
-	}
-	return nil
-}
-
-type replyJSON struct {
-	Device  string `json:"device"`
-	Replied bool   `json:"replied"`
-	Reply   string `json:"reply"`
 }
 
 // setGeometry is the command setgeometry.

@@ -3,6 +3,7 @@ package dmsetup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 
@@ -18,12 +19,21 @@ import (
 type nodes struct{ *changes }
 
 // removeAll is the command remove_all. As in the original, it fails only if nothing at
-// all has worked.
+// all has worked; under --exit-codes devices that are left are a failure too.
 func (n *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 	applied, first := n.removeFree(ctx)
-	if !n.Line.Has(dmopt.Force) || !applied {
+	if !applied {
 		return first
 	}
+	err := first
+	if n.Line.Has(dmopt.Force) {
+		err = n.removeByForce(ctx, c, first)
+	}
+	return errors.Join(err, n.tellLeft())
+}
+
+// removeByForce wipes the tables of the devices that are left, and tries again.
+func (n *nodes) removeByForce(ctx context.Context, c dmtask.Call, first error) error {
 	list, err := n.AskList()
 	if err == nil && len(list) == 0 {
 		return nil
@@ -41,6 +51,72 @@ func (n *nodes) removeAll(ctx context.Context, c dmtask.Call) error {
 		return nil
 	}
 	return errors.Join(first, err)
+}
+
+// leftJSON is a device that remove_all has left.
+type leftJSON struct {
+	Device    string `json:"device"`
+	Left      bool   `json:"left"`
+	OpenCount int32  `json:"open_count"`
+	Suspended bool   `json:"suspended"`
+	Deferred  bool   `json:"deferred_remove"`
+	Reason    string `json:"reason"`
+}
+
+// tellLeft names the devices that are left, each with the reason: below the original's
+// line under --force, with --exit-codes, and in the document of --json. It fails only
+// with --exit-codes, and not for devices that go when they are closed.
+func (n *nodes) tellLeft() error {
+	if !n.Line.Has(dmopt.ExitCodes) && !n.Line.Has(dmopt.JSON) && !n.Line.Has(dmopt.Force) {
+		return nil
+	}
+	m, err := n.manager(false)
+	if err != nil {
+		return err
+	}
+	list, err := n.AskList()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, e := range list {
+		dev := dm.ByNumber(e.Number.Major, e.Number.Minor)
+		i, err := m.Control.Status(dev, dm.StatusOptions{})
+		if err != nil {
+			continue // it has gone meanwhile
+		}
+		row := leftJSON{Device: e.Name, Left: true, OpenCount: i.OpenCount, Suspended: i.Suspended(), Deferred: i.DeferredRemove(), Reason: whyLeft(&i, m.Holders(dev))}
+		if n.Line.Has(dmopt.JSON) {
+			n.Show(row)
+		} else {
+			n.Warn("  %s is left: %s", row.Device, row.Reason)
+		}
+		if !row.Deferred && n.Line.Has(dmopt.ExitCodes) {
+			failed = &dmtask.Printed{Err: fmt.Errorf("%s is left: %w", row.Device, dm.ErrBusy)}
+		}
+	}
+	return failed
+}
+
+// whyLeft says why a device has not been removed: the kernel passes over those that are
+// open (dm.c, dm_lock_for_deletion).
+func whyLeft(i *dm.Info, held string) string {
+	var why []string
+	switch {
+	case held != "":
+		why = append(why, held)
+	case i.OpenCount > 0:
+		why = append(why, fmt.Sprintf("open %d times, by whom is not known", i.OpenCount))
+	default:
+		why = append(why, "made since, or just closed")
+	}
+	if i.DeferredRemove() {
+		why = append(why, "it is removed when the last user closes it")
+	}
+	if i.Suspended() {
+		why = append(why, fmt.Sprintf("suspended, so that users may hang: dmsetup resume %s", i.Name))
+	}
+	return strings.Join(why, "; ")
 }
 
 // removeFree removes the devices that are not in use, and corrects the nodes.

@@ -198,7 +198,7 @@ func stories() []story {
 			"dmsetup create --concise -u U 'k,,,,0 8 zero'", "dmsetup create --concise 'l,,,,0 8 zero\\'",
 			"dmsetup create --concise 'm,,7,,0 8 zero; n,,8,,0 8 zero;'", "dmsetup create --concise 'o,,5,,0 8 zero'",
 			"dmsetup create --concise 'p,,abc,,0 8 zero'", "dmsetup create --concise -r 'q,,,,0 8 zero'",
-			"dmsetup create --concise '' ", "dmsetup create --concise 'r,,,,0 8 error;r,,,,0 8 zero;s,,,,0 8 zero'",
+			"dmsetup create --concise '' ", "dmsetup create --concise 'r,,,,0 8 error;s,,,,0 8 zero'",
 			"dmsetup create --concise 'u,,,,0 8 nosuch'", "dmsetup table --concise", "dmsetup table --concise b",
 			"dmsetup table --concise a b", "dmsetup table --concise --target zero", "dmsetup table --concise -v b",
 			"dmsetup status --concise b", "dmsetup info -c",

@@ -2,6 +2,7 @@ package dmsetup
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,9 @@ func TestRefusedLikeTheOriginal(t *testing.T) {
 	}{
 		{"another major", testAnotherMajor},
 		{"signals", testSignals},
+		{"messages", testRefusedMessages},
+		{"concise", testConciseTakenBack},
+		{"left behind", testLeft},
 	} {
 		cases = append(cases, ownCase(c.name, c.run))
 	}
@@ -123,4 +127,126 @@ func opened(t *testing.T, pid int, path string) bool {
 		to, err := os.Readlink(link)
 		return err == nil && to == path
 	})
+}
+
+// testRefusedMessages sends messages that are refused, and looks for the reason below the
+// line that the original prints.
+func testRefusedMessages(t *testing.T, w *world) {
+	w.do("dmsetup create lin --table '0 64 linear 1:0 0'")
+	w.do("dmsetup create none --notable")
+	w.do("dmsetup create later --notable")
+	w.do("dmsetup load later --table '0 64 zero'")
+	w.do("dmsetup create pool --table '0 8192 thin-pool 1:2 1:3 128 0'")
+	w.do("dmsetup message pool 0 create_thin 0")
+	w.do("dmsetup create crypt --table '0 64 crypt aes-cbc-plain 00112233445566778899aabbccddeeff 0 1:1 0'")
+	for _, c := range [][2]string{
+		{"lin 0 hello", "linear: Target type does not support messages"},
+		{"lin 64 hello", "sector 64 is beyond its end, it has 64"},
+		{"lin 0 @stats_delete 7", "statistics: there is no region of that id: see @stats_list"},
+		{"lin 0 @stats_delete", "Invalid parameters for message @stats_delete"},
+		{"lin 0 @stats_create 0+64 /0", "kernel: device-mapper: stats: Invalid parameters for message @stats_create"},
+		{"lin 0 @nonsense", "Unsupported message sent to DM core: @nonsense"},
+		{"none 0 hello", "it has no table: load one, then dmsetup resume none"},
+		{"later 0 hello", "its table is not live yet: dmsetup resume later"},
+		{"pool 0 bogus", "thin-pool: Unrecognised thin pool target message received: bogus"},
+		{"pool 0 create_thin 0", "thin-pool: there is a thin device of that id already"},
+		{"pool 0 create_snap 1 9", "kernel: device-mapper: thin: Creation of new snapshot 1 of device 9 failed."},
+		{"pool 0 delete 9", "thin-pool: there is no thin device of that id"},
+		{"pool 0 set_transaction_id 7 8", "kernel: device-mapper: "},
+		{"crypt 0 key wipe", "crypt: key: not suspended during key manipulation."},
+	} {
+		line := "dmsetup message " + c[0]
+		want, _ := w.step(line, peers)
+		got := w.fails(line)
+		first, _, _ := strings.Cut(got.err, "\n")
+		if wanted, _, _ := strings.Cut(want.err, "\n"); want.code != 0 && first != wanted {
+			t.Errorf("%s:\ndmsetup:\n%v\nours:\n%v", line, want, got)
+		}
+		if !strings.Contains(got.err, "\n  "+c[1]) {
+			t.Errorf("%v\nlacks %q", got, c[1])
+		}
+		if strings.HasPrefix(c[1], "kernel") || strings.Contains(c[1], " already") || strings.Contains(c[1], "there is no") {
+			continue
+		}
+		if dry := w.do(line + " --dry-run"); !strings.Contains(dry.err, "WARNING: "+c[1]) {
+			t.Errorf("%v\ndoes not warn", dry)
+		}
+	}
+	w.do("dmsetup suspend crypt")
+	if o := w.fails("dmsetup message crypt 0 key set 0011"); !strings.Contains(o.err, "\n  crypt: key: the key has 2 bytes, and that of the table 16") || strings.Contains(o.err, "0011 ") {
+		t.Errorf("%v", o)
+	}
+	w.do("dmsetup message crypt 0 key set 00112233445566778899aabbccddeeff")
+	w.do("dmsetup resume crypt")
+}
+
+// testConciseTakenBack makes devices of which the last is refused. The original leaves the
+// others.
+func testConciseTakenBack(t *testing.T, w *world) {
+	for _, spec := range []string{
+		"r,,,,0 8 error;r,,,,0 8 zero", "r,,,,0 8 error;s,,,,0 8 zero;t,,,,0 8 nosuch", "r,,,,0 8 error;s,,,,0 8 linear MAJ:0 0;s,,,,0 8 zero",
+	} {
+		line := "dmsetup create --concise '" + spec + "'"
+		want, _ := w.step(line, peers)
+		reset(t)
+		before := state(t)
+		got := w.fails(line)
+		if got.err == "" || want.code != got.code || trimmed(got.err) != want.err {
+			t.Errorf("%s\ndmsetup:\n%v\nours:\n%v", line, want, got)
+		}
+		for _, name := range []string{"r", "s"} {
+			made := strings.Contains(spec, name+",,,,")
+			if told := strings.Contains(got.err, "\n  "+name+" was made before that, and has been removed again\n"); told != made {
+				t.Errorf("%v\n%s was made: %v, told: %v", got, name, made, told)
+			}
+		}
+		if after := state(t); after != before {
+			t.Errorf("%s has left\n%s", line, after)
+		}
+	}
+	doc := decode(t, "create", w.fails("dmsetup create --json --concise 'r,,,,0 8 error;r,,,,0 8 zero'").out)
+	if len(doc.Result) != 0 {
+		t.Errorf("the document has devices that are gone: %s", doc.Result)
+	}
+}
+
+// testLeft has remove_all leave devices that are open.
+func testLeft(t *testing.T, w *world) {
+	w.do("dmsetup create a --table '0 64 linear 1:0 0'")
+	w.do("dmsetup create b --table '0 64 linear 1:1 0'")
+	w.do("dmsetup create c --table '0 64 linear MAJ:1 0'")
+	w.do("hold /dev/dm-2")
+	w.do("dmsetup suspend c")
+	w.do("dmsetup remove_all")
+	pid := fmt.Sprint(os.Getpid())
+	o := w.fails("dmsetup remove_all --exit-codes")
+	for _, want := range []string{
+		"  b is left: b is held by dm-2", "  c is left: c is open in ", pid, "suspended, so that users may hang: dmsetup resume c\n",
+	} {
+		if !strings.Contains(o.err, want) && !strings.Contains(o.err, strings.ReplaceAll(want, "b is held", "dm-1 is held")) {
+			t.Errorf("%v\nlacks %q", o, want)
+		}
+	}
+	if o.code != exitBusy {
+		t.Errorf("%v", o)
+	}
+	doc := decode(t, "remove_all", w.do("dmsetup remove_all --json").out)
+	var rows []leftJSON
+	for _, r := range doc.Result {
+		var row leftJSON
+		if json.Unmarshal(r, &row) == nil && row.Left {
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) != 2 || rows[0].Device != "b" || rows[1].Device != "c" || rows[1].OpenCount != 1 || !rows[1].Suspended || rows[0].Reason == "" {
+		t.Errorf("%+v", rows)
+	}
+	w.do("dmsetup resume c")
+	if o := w.do("dmsetup remove_all --exit-codes --deferred"); !strings.Contains(o.err, "it is removed when the last user closes it") {
+		t.Errorf("%v", o)
+	}
+	w.do("release")
+	if o := w.do("dmsetup remove_all --exit-codes"); o.err != "" {
+		t.Errorf("%v", o)
+	}
 }

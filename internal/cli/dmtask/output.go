@@ -24,6 +24,9 @@ type Output struct {
 // Show adds rows to the document of --json.
 func (o *Output) Show(rows ...any) { o.rows = append(o.rows, rows...) }
 
+// Forget drops the last n rows: what they show is not so any more.
+func (o *Output) Forget(n int) { o.rows = o.rows[:max(len(o.rows)-n, 0)] }
+
 // Printed is an error whose text has already been printed to standard error.
 type Printed struct{ Err error }
 

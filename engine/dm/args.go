@@ -109,6 +109,7 @@ type ctr struct {
 	length   uint64   // sectors of the line; 0 where the line is not known
 	world    World    // nil where only the text is judged
 	readOnly bool     // the table is loaded read-only
+	notes    []Note   // what could not be judged
 }
 
 // fail refuses the line with the kernel's reason.
@@ -175,8 +176,8 @@ func (c *ctr) since(major, minor, patch uint32) bool {
 	if c.world == nil {
 		return true
 	}
-	v, ok := c.world.Target(c.target)
-	if !ok {
+	v, has := c.world.Target(c.target)
+	if has != Has {
 		return true
 	}
 	switch {

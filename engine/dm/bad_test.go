@@ -87,6 +87,9 @@ func badTables(t *testing.T, devices map[string]string) []badTable {
 type world struct {
 	devices  map[string]dm.DeviceInfo
 	versions map[string][3]uint32
+	// algorithms are those that the kernel has loaded.
+	algorithms map[string][]dm.Algorithm
+	unknown    bool // no target is known to be there, or not to be
 }
 
 func (w world) Device(ref string) (dm.DeviceInfo, error) {
@@ -96,13 +99,17 @@ func (w world) Device(ref string) (dm.DeviceInfo, error) {
 	return dm.DeviceInfo{}, errors.New("no such device")
 }
 
-func (w world) Target(typ string) ([3]uint32, bool) {
-	if w.versions == nil {
-		return [3]uint32{1}, typ != "nonsense"
+func (w world) Target(typ string) ([3]uint32, dm.Knowledge) {
+	if w.unknown {
+		return [3]uint32{}, dm.Unknown
 	}
-	v, ok := w.versions[typ]
-	return v, ok
+	if v, ok := w.versions[typ]; ok {
+		return v, dm.Has
+	}
+	return [3]uint32{}, dm.Lacks
 }
+
+func (w world) Algorithms(name string) []dm.Algorithm { return w.algorithms[name] }
 
 // refs are the devices of testdata/bad.txt in the tests without a kernel.
 var refs = map[string]string{"a": "8:1", "b": "8:2", "c": "8:3", "k": "8:4", "x": "/dev/none"}

@@ -10,11 +10,17 @@ import (
 // kernel's order and with its reasons; a nil world leaves out what depends on
 // the machine. The error joins one *Error per line that is wrong; the first is
 // the one at which the kernel would stop.
-func Check(t Table, w World) error { return check(t, w, false) }
+func Check(t Table, w World) error {
+	_, err := Examine(t, w, false)
+	return err
+}
 
 // CheckReadOnly is Check for a table that is to be loaded read-only, which some
 // targets demand and others forbid.
-func CheckReadOnly(t Table, w World) error { return check(t, w, true) }
+func CheckReadOnly(t Table, w World) error {
+	_, err := Examine(t, w, true)
+	return err
+}
 
 // area is a run of sectors that a target maps to a device.
 type area struct {
@@ -34,19 +40,18 @@ const maxSectors = math.MaxInt64 >> 9
 // maxTypeName is DM_MAX_TYPE_NAME less the NUL.
 const maxTypeName = 15
 
-func check(t Table, w World, readOnly bool) error {
-	if len(t) == 0 {
+func (tc *tableCheck) check() error {
+	if len(tc.table) == 0 {
 		return &Error{Op: "check", Reason: "no target specified: the table is empty", Err: ErrInvalid}
 	}
-	tc := tableCheck{world: w, readOnly: readOnly, table: t}
 	var errs []error
-	for i, l := range t {
+	for i, l := range tc.table {
 		if err := tc.line(l); err != nil {
 			errs = append(errs, atLine(err, i+1))
 		}
 		tc.end, tc.count = l.Start+l.Length, tc.count+1
 	}
-	if len(errs) == 0 && w != nil {
+	if len(errs) == 0 && tc.world != nil {
 		errs = tc.complete()
 	}
 	return errors.Join(errs...)
@@ -71,6 +76,7 @@ type tableCheck struct {
 	single   string // a singleton among the previous lines
 	fixed    string // the immutable target type of the table
 	used     []usedArea
+	notes    []Note
 }
 
 // usedArea is an area and the line that uses it.
@@ -96,12 +102,11 @@ func (tc *tableCheck) line(l Line) error {
 		return tc.refuse(l.Type, "too large device", ErrInvalid)
 	}
 	t, known := findTarget(l.Type)
+	has := Has
 	if tc.world != nil {
-		if _, ok := tc.world.Target(l.Type); !ok {
-			return tc.refuse(l.Type, "unknown target type", ErrUnknownTarget)
-		}
+		_, has = tc.world.Target(l.Type)
 	}
-	if !known || len(l.Type) > maxTypeName {
+	if has == Lacks || !known || len(l.Type) > maxTypeName {
 		return tc.refuse(l.Type, "unknown target type", ErrUnknownTarget)
 	}
 	if err := tc.mix(t); err != nil {
@@ -110,12 +115,20 @@ func (tc *tableCheck) line(l Line) error {
 	if l.Start != tc.end {
 		return tc.refuse(l.Type, "Gap in table", ErrInvalid)
 	}
-	args, err := t.parse(&ctr{
+	c := &ctr{
 		op: "check", target: l.Type, raw: l.Params, args: fields(l.Params),
 		start: l.Start, length: l.Length, world: tc.world, readOnly: tc.readOnly,
-	})
+	}
+	if has == Unknown {
+		c.unchecked("", "whether the kernel has this target: it is not among those that are loaded")
+	}
+	args, err := t.parse(c)
 	if err != nil {
 		return err
+	}
+	for _, n := range c.notes {
+		n.Line = tc.count + 1
+		tc.notes = append(tc.notes, n)
 	}
 	if a, ok := args.(areaLister); ok {
 		for _, ar := range a.areas(l.Length) {

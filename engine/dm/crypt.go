@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
 // Crypt encrypts what it stores on a device (dm-crypt.c).
@@ -312,6 +314,9 @@ func (a Crypt) judge(c *ctr, keySize int) error {
 	if reason != "" {
 		return c.fail("cipher", reason)
 	}
+	if err := a.allocate(c, spec, keySize); err != nil {
+		return err
+	}
 	if spec.ivMode != "" && !slices.Contains(ivModes, spec.ivMode) && cipherHasIV(spec.api) {
 		return c.fail("cipher", "Invalid IV mode")
 	}
@@ -322,6 +327,39 @@ func (a Crypt) judge(c *ctr, keySize int) error {
 		return c.because("cipher", "Error creating IV", why)
 	}
 	return nil
+}
+
+// allocate judges the cipher as crypt_alloc_tfms does, and notes what the key depends on.
+func (a Crypt) allocate(c *ctr, spec cipher, keySize int) error {
+	name, want := spec.api, crypto.Cipher
+	if a.aead() {
+		want = crypto.AEAD
+	}
+	if spec.ivMode == "essiv" {
+		name = "essiv(" + name + "," + spec.ivOption + ")"
+	}
+	found, err := c.algorithm("cipher", name, want, "Error allocating crypto tfm")
+	switch {
+	case err != nil || c.world == nil:
+		return err
+	case strings.HasPrefix(a.Key, ":"):
+		c.unchecked("key", "whether the kernel's keyring has this key")
+	case a.aead() || !spec.plainKey():
+		c.unchecked("key", "whether "+strconv.Itoa(keySize)+" bytes suit "+a.Cipher)
+	case found.Type != "":
+		per := keySize / int(spec.keys)
+		if per < found.MinKey || per > found.MaxKey {
+			return c.because("key", "Error decoding and setting key", strconv.Itoa(per)+" bytes is not a key size of "+name)
+		}
+	case found.Type == "" && keySizes(spec.api) == nil:
+		c.unchecked("key", "whether "+strconv.Itoa(keySize)+" bytes is a key size of "+name)
+	}
+	return nil
+}
+
+// plainKey reports whether all of the key is for the cipher.
+func (spec cipher) plainKey() bool {
+	return !slices.Contains([]string{"lmk", "tcw", "elephant"}, spec.ivMode)
 }
 
 // cipherHasIV reports whether a mode takes an IV; ecb does not, and its IV mode
@@ -347,7 +385,7 @@ func (a Crypt) judgeKey(spec cipher, keySize int) string {
 		}
 	}
 	sizes := keySizes(spec.api)
-	if sizes == nil || a.aead() || slices.Contains([]string{"lmk", "tcw", "elephant"}, spec.ivMode) {
+	if sizes == nil || a.aead() || !spec.plainKey() {
 		return ""
 	}
 	if per := keySize / int(spec.keys); keySize%int(spec.keys) != 0 || !slices.Contains(sizes, per) {

@@ -3,6 +3,8 @@ package dm
 import (
 	"math"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
 // Integrity keeps a tag for every block (dm-integrity.c).
@@ -258,13 +260,12 @@ const maxIntegrityTag = 255
 
 // judge checks the options against each other.
 func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
+	if err := a.hashes(c); err != nil {
+		return err
+	}
 	_, _, keyed := strings.Cut(a.InternalHash, ":")
 	discard := a.AllowDiscards || a.DiscardsKeyed
 	switch {
-	case keyless(a.InternalHash):
-		return c.fail("internal_hash", "Error setting internal hash key")
-	case keyless(a.JournalMAC):
-		return c.fail("journal_mac", "Error setting journal mac key")
 	case a.TagSize == 0 && a.InternalHash == "":
 		return c.fail("tag size", "Unknown tag size")
 	case a.TagSize > maxIntegrityTag:
@@ -285,7 +286,37 @@ func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
 	case (a.Recalculate || a.ResetRecalculate) && a.InternalHash == "":
 		return c.fail("recalculate", "Recalculate can only be specified with internal_hash")
 	}
+	return a.journalCipher(c)
+}
+
+// hashes judges the two hashes as get_mac does.
+func (a *Integrity) hashes(c *ctr) error {
+	for _, h := range []struct{ field, spec, lacks, key string }{
+		{"internal_hash", a.InternalHash, "Invalid internal hash", "Error setting internal hash key"},
+		{"journal_mac", a.JournalMAC, "Invalid journal mac", "Error setting journal mac key"},
+	} {
+		if h.spec == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(h.spec, ":")
+		if _, err := c.algorithm(h.field, name, crypto.Hash, h.lacks); err != nil {
+			return err
+		}
+		if keyless(h.spec) {
+			return c.fail(h.field, h.key)
+		}
+	}
 	return nil
+}
+
+// journalCipher judges what create_journal allocates, after everything else.
+func (a *Integrity) journalCipher(c *ctr) error {
+	if a.JournalCrypt == "" || a.Mode == "R" {
+		return nil
+	}
+	name, _, _ := strings.Cut(a.JournalCrypt, ":")
+	_, err := c.algorithm("journal_crypt", name, crypto.Cipher, "Invalid journal cipher")
+	return err
 }
 
 func (a *Integrity) judgeInline(c *ctr, info DeviceInfo, discard bool) error {

@@ -43,18 +43,20 @@ func sysNumber(path string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
 }
 
-func (w sysWorld) Target(typ string) ([3]uint32, bool) {
+func (w sysWorld) Target(typ string) ([3]uint32, dm.Knowledge) {
 	versions, err := w.c.TargetVersions()
 	if err != nil {
-		return [3]uint32{}, false
+		return [3]uint32{}, dm.Unknown
 	}
 	for _, v := range versions {
 		if v.Name == typ {
-			return v.Version, true
+			return v.Version, dm.Has
 		}
 	}
-	return [3]uint32{}, false
+	return [3]uint32{}, dm.Lacks
 }
+
+func (w sysWorld) Algorithms(string) []dm.Algorithm { return nil }
 
 // device is a device of the kernel under test.
 type device struct {

@@ -2,6 +2,8 @@ package dm
 
 import (
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
 // Verity checks what it reads against a tree of hashes (dm-verity-target.c,
@@ -94,6 +96,7 @@ type verityParser struct {
 	fec  VerityFEC
 	hash DeviceInfo
 	data DeviceInfo
+	size int // bytes of a digest; 0 if not known
 }
 
 func (p *verityParser) fail(field, reason string) error { return p.c.fail(field, reason) }
@@ -192,8 +195,15 @@ func hexBytes(s string) bool {
 
 func (p *verityParser) digest() error {
 	p.Algorithm = p.c.next()
+	found, err := p.c.algorithm("algorithm", p.Algorithm, crypto.Hash, "Cannot initialize hash function")
+	if err != nil {
+		return err
+	}
 	p.RootDigest = p.c.next()
-	if n := digestBytes(p.Algorithm); !hexBytes(p.RootDigest) || n > 0 && len(p.RootDigest) != 2*n {
+	if p.size = found.Digest; p.size == 0 {
+		p.size = digestBytes(p.Algorithm)
+	}
+	if n := p.size; !hexBytes(p.RootDigest) || n > 0 && len(p.RootDigest) != 2*n {
 		return p.fail("digest", "Invalid root digest")
 	}
 	if p.Salt = p.c.next(); p.Salt != "-" && !hexBytes(p.Salt) {
@@ -294,6 +304,9 @@ func (p *verityParser) fecOption(name, value string) error {
 func (p *verityParser) sizes() error {
 	end, ok := p.hashEnd()
 	known := p.c.world != nil && ok
+	if !ok && p.c.world != nil {
+		p.c.unchecked("digest", "whether the digest is as long as one of "+p.Algorithm+", and whether the hash device holds the tree")
+	}
 	if known && p.hash.Size/uint64(p.HashBlock>>9) < end {
 		return p.fail("hash", "Hash device is too small")
 	}
@@ -342,7 +355,7 @@ func (p *verityParser) fecSizes() error {
 
 // hashEnd is the hash block after the tree, if the digest's size is known.
 func (p *verityParser) hashEnd() (uint64, bool) {
-	n := digestBytes(p.Algorithm)
+	n := p.size
 	if n == 0 || int(p.HashBlock) < 2*n {
 		return 0, false
 	}

@@ -36,11 +36,34 @@ func (i DeviceInfo) blockSectors() uint64 { return max(1, uint64(i.LogicalBlockS
 // same reports whether two lookups found the same device.
 func (i DeviceInfo) same(o DeviceInfo) bool { return i.Major == o.Major && i.Minor == o.Minor }
 
-// World is what a check asks about the machine the table is for.
+// Knowledge is what is known about whether a kernel has something.
+type Knowledge int
+
+const (
+	// Unknown: it may come with a module that is not loaded.
+	Unknown Knowledge = iota
+	// Has: it is there.
+	Has
+	// Lacks: it is not there, and no module brings it.
+	Lacks
+)
+
+// World is what a check asks about the machine the table is for. It answers
+// without changing the machine: no module is loaded for an answer.
 type World interface {
 	// Device finds the device that a table names; it fails if there is none.
 	Device(ref string) (DeviceInfo, error)
 	// Target returns the version of a target type in the kernel in question,
 	// and whether the kernel has it.
-	Target(typ string) (version [3]uint32, ok bool)
+	Target(typ string) (version [3]uint32, has Knowledge)
+	// Algorithms returns what the kernel has loaded of its crypto API (/proc/crypto)
+	// under a name, be it that of the algorithm or of an implementation.
+	Algorithms(name string) []Algorithm
+}
+
+// Algorithm is an entry of /proc/crypto.
+type Algorithm struct {
+	Type           string // "shash", "skcipher", ...
+	MinKey, MaxKey int    // bytes, of a cipher
+	Digest         int    // bytes, of a hash
 }

@@ -355,11 +355,21 @@ func labWorld(t *testing.T, g *lab.Guest) {
 			t.Errorf("%s is a device", ref)
 		}
 	}
-	if v, ok := w.Target("linear"); !ok || v[0] != 1 {
-		t.Errorf("linear %v, %t", v, ok)
+	loaded, err := os.ReadFile("/proc/crypto")
+	must(t, err)
+	_, after, _ := strings.Cut(string(loaded), "name ")
+	name, _, _ := strings.Cut(strings.TrimLeft(after, " :"), "\n")
+	if list := w.Algorithms(name); len(list) == 0 || list[0].Type == "" {
+		t.Errorf("%q: %+v", name, list)
 	}
-	if _, ok := w.Target("nonesuch"); ok {
-		t.Error("there is a nonesuch target")
+	if list := w.Algorithms("nonesuch"); len(list) > 0 {
+		t.Errorf("nonesuch: %+v", list)
+	}
+	if v, has := w.Target("linear"); has != table.Has || v[0] != 1 {
+		t.Errorf("linear %v, %v", v, has)
+	}
+	if _, has := w.Target("nonesuch"); has != table.Unknown {
+		t.Error("there is a nonesuch target, or none for certain")
 	}
 	must(t, m.Check(table.Table{{Length: 16 << 11, Type: "linear", Params: g.Disks[0] + " 0"}}, false))
 	if err := m.Check(table.Table{{Length: 16<<11 + 1, Type: "linear", Params: g.Disks[0] + " 0"}}, true); err == nil {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	table "github.com/mdkit/mdkit/engine/dm"
-	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
@@ -66,26 +65,22 @@ func number(ref string) (block.Num, error) {
 	return block.Num{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, nil
 }
 
-// Target asks the kernel for a target type, which makes it load the module. Kernels
-// before 5.4 report only types that are loaded.
-func (w world) Target(typ string) (version [3]uint32, ok bool) {
-	v, err := w.m.Control.TargetVersion(typ)
-	if err == nil {
-		return v.Version, true
-	}
-	if !errors.Is(err, dm.ErrUnsupported) {
-		return version, false
+// Target looks a target type up among those that are loaded: asking for one by its name
+// would make the kernel load its module (dm_get_target_type).
+func (w world) Target(typ string) (version [3]uint32, has table.Knowledge) {
+	if w.m.Control == nil {
+		return version, table.Unknown
 	}
 	list, err := w.m.Control.TargetVersions()
 	if err != nil {
-		return version, false
+		return version, table.Unknown
 	}
 	for _, v := range list {
 		if v.Name == typ {
-			return v.Version, true
+			return v.Version, table.Has
 		}
 	}
-	return version, false
+	return version, table.Unknown
 }
 
 // Check checks a table before the kernel does: the error gives the kernel's own reasons,
@@ -95,4 +90,10 @@ func (m *Mapper) Check(t table.Table, readOnly bool) error {
 		return table.CheckReadOnly(t, m.World())
 	}
 	return table.Check(t, m.World())
+}
+
+// Examine is Check, and says what it could not check. It works without a control device
+// too, which tells less.
+func (m *Mapper) Examine(t table.Table, readOnly bool) ([]table.Note, error) {
+	return table.Examine(t, m.World(), readOnly)
 }

@@ -17,7 +17,10 @@ import (
 )
 
 // tables makes devices from tables, loads tables, and says what is wrong with them.
-type tables struct{ *changes }
+type tables struct {
+	*changes
+	unchecked bool // check could not check everything
+}
 
 // create is the command create.
 func (t *tables) create(ctx context.Context, c dmtask.Call) error {

@@ -22,6 +22,7 @@ const (
 	exitUnsupported = 8  // this kernel has no such target or command
 	exitNoDriver    = 9  // there is no device mapper
 	exitTimeout     = 10 // the deadline has passed
+	exitUnchecked   = 11 // check found nothing wrong, and could not check everything
 )
 
 // exitCode returns the exit code for what main returned. As in the original, it is 0 if
@@ -29,6 +30,8 @@ const (
 func (p *program) exitCode(err error) int {
 	a := p.Line
 	switch {
+	case err == nil && p.unchecked && a.Has(dmopt.ExitCodes):
+		return exitUnchecked
 	case err == nil, a.Has(dmopt.Help), a.Has(dmopt.Version):
 		return ui.ExitOK
 	case !a.Has(dmopt.ExitCodes):

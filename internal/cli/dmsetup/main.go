@@ -54,7 +54,7 @@ func newProgram(std ui.IO) *program {
 	n := &nodes{c}
 	return &program{
 		Devices: devices, trees: t, reports: r, cookies: k, changes: c, renames: &renames{changes: c},
-		tables: &tables{c}, nodes: n, statuses: &statuses{nodes: n}, drivers: &drivers{c},
+		tables: &tables{changes: c}, nodes: n, statuses: &statuses{nodes: n}, drivers: &drivers{c},
 	}
 }
 

@@ -189,6 +189,8 @@ func testCheck(t *testing.T, w *world) {
 		"0 8 nosuch", "8 8 zero", "0 0 zero", "0 8 linear 1:0", "0 8 linear 1:0 x", "0 8 linear 9:99 0",
 		"0 64 linear 1:0 16321", "0 8 zero\n9 8 error",
 		"0 65 striped 2 8 1:0 0 1:1 0", "0 8 linear /dev/none 0",
+		"0 64 crypt nosuch-xts-plain64 " + strings.Repeat("0", 64) + " 0 1:0 0",
+		"0 64 integrity 1:0 0 - D 1 internal_hash:nosuch",
 	} {
 		checked, loaded := w.fails("dmsetup check --table '"+table+"'"), w.fails("dmsetup create b --table '"+table+"'")
 		if lines := strings.Count(checked.err, "\n"); lines < 2 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/mail"
 	"os/exec"
 )
 
@@ -48,13 +49,22 @@ func (m *Mailer) Message(e Event) []byte {
 	return b.Bytes()
 }
 
+// Args are the arguments for sendmail. Relays may refuse mail whose envelope sender is
+// a local user, so that of a From is given, too; mdadm does so since 4.5.
+func (m *Mailer) Args() []string {
+	if from, err := mail.ParseAddress(m.From); err == nil {
+		return []string{"-f" + from.Address, "-t"}
+	}
+	return []string{"-t"}
+}
+
 // Send sends mail about the event, if it is one that mdadm sends mail about, and
 // waits until sendmail has taken it.
 func (m *Mailer) Send(ctx context.Context, e Event) error {
 	if !e.Mailed() {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, Sendmail, "-t")
+	cmd := exec.CommandContext(ctx, Sendmail, m.Args()...)
 	cmd.Stdin = bytes.NewReader(m.Message(e))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mail to %s about %s of %s: %s: %w%s", m.To, e.Name, e.Array, Sendmail, err, said(out))

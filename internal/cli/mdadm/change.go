@@ -3,7 +3,6 @@ package mdadm
 import (
 	"fmt"
 
-	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -25,8 +24,10 @@ func (c *Command) messages(std ui.IO) *messages {
 func (t *messages) report(n note.Note) {
 	if !t.json {
 		t.notes.report(n)
-	} else if int(n.Loudness) <= t.verbose {
-		t.all = append(t.all, said{n, mdtext.Of(n.Sentence)})
+		return
+	}
+	if words := t.compat.Say(&n); int(n.Loudness) <= t.verbose {
+		t.all = append(t.all, said{n, words.Text})
 	}
 }
 

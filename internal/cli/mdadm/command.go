@@ -1,5 +1,7 @@
 package mdadm
 
+import "github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+
 // Mode is one of mdadm's modes of operation; the zero value means none yet.
 type Mode int
 
@@ -142,6 +144,8 @@ type Command struct {
 
 	Shape    Shape
 	Watching Watching
+
+	compat mdtext.Compat // whose words to use: MDADM_COMPAT
 
 	args []string // the whole line as it was given
 }

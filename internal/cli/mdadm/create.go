@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/create"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -28,6 +29,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 		return c.notBuilt(std, what)
 	}
 	t := c.messages(std)
+	c.askForBitmap(std)
 	req, err := c.createRequest()
 	if err != nil {
 		return leave(err, std)
@@ -61,6 +63,19 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 		steps = runner.Steps
 	}
 	return c.finishPlan(t, "create", code, doc, steps)
+}
+
+// askForBitmap asks for a bitmap, as later versions of mdadm do, where the command line
+// says nothing about one. Those never make one unasked.
+func (c *Command) askForBitmap(std ui.IO) {
+	if c.compat < mdtext.Mdadm46 || c.Shape.Bitmap != "" || c.Shape.Level < 1 {
+		return
+	}
+	c.Shape.Bitmap = "none"
+	if c.RunStop <= 0 && !c.DryRun && ask(std,
+		"To optimize recovery speed, it is recommended to enable write-intent bitmap, do you want to enable it now?") {
+		c.Shape.Bitmap = "internal"
+	}
 }
 
 // planDoc is the document of a command that carries out a plan for one array.

@@ -23,7 +23,7 @@ func liveLines() []string {
 	}
 	return append(
 		lines,
-		"-l5 -n3 -v", "-l10 -n2 -vv", "-l1 -n2 -q", "-l0 -n2", "-l0 -n2 -e 0.90",
+		"-l5 -n3 -v", "-l10 -n2 -vv", "-l1 -n2 -q", "-l0 -n2",
 		"-l1 -n2 -e0.9", "-l1 -n2 -e00.90", "-l1 -n2 -e0", "-l1 -n2 -e0.91", "-l1 -n2 -e1", "-l1 -n2 -e1.00", "-l1 -n2 -e01.1",
 		"-l6 -n4 -v -e1.1", "-l1 -n2 -o",
 		"-l5 -n3 -x1 -b internal", "-l1 -n2 --bitmap-chunk=64K -b internal", "-l1 -n2 --bitmap-chunk=4K -b internal",

@@ -240,7 +240,7 @@ func (t *detailer) briefSuper(d *report.Detail) {
 		fmt.Fprintf(t.w, " UUID=%s", uuid0(d.Super.Super0))
 	default:
 		s := d.Super.Super1
-		if name := s.Name(); name != "" {
+		if name := s.Name(); name != "" && t.cmd.compat.NamesInConf() {
 			fmt.Fprintf(t.w, " name=%s", mdtext.QuoteWord(name))
 		}
 		fmt.Fprintf(t.w, " UUID=%s", s.SetUUID)
@@ -295,6 +295,9 @@ func (t *detailer) export(d *report.Detail) {
 		if name, ok := strings.CutPrefix(d.Entry.Path, "/dev/md/"); ok {
 			fmt.Fprintf(w, "MD_DEVNAME=%s\n", mdtext.EscapeName(name))
 		}
+	}
+	if d.Super != nil && t.cmd.compat >= mdtext.Mdadm46 {
+		fmt.Fprintf(w, "MD_RESHAPE_ACTIVE=%s\n", map[bool]string{true: "True", false: "False"}[d.Super.Reshape() != nil])
 	}
 	if d.Super != nil && d.Super.Super1 != nil {
 		if name := exportName(d.Super.Super1); name != "" {

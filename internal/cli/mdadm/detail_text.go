@@ -116,19 +116,19 @@ func (t *detailer) state(d *report.Detail) {
 	case running:
 		fmt.Fprintf(w, "             State : %s%s%s%s%s \n", t.stateWord(d), redundancy(d), syncWord(d.Sync),
 			notStarted(d), syncWait(d.Sync))
-		fmt.Fprintf(w, "    Active Devices : %d\n", d.Info.ActiveDisks)
 	case d.Inactive() && !d.Container():
 		w.WriteString("             State : inactive\n")
 	}
-	if d.Info.WorkingDisks > 0 {
-		fmt.Fprintf(w, "   Working Devices : %d\n", d.Info.WorkingDisks)
-	}
-	if running {
-		fmt.Fprintf(w, "    Failed Devices : %d\n", d.Info.FailedDisks)
-		if d.Metadata.Kind != sysmd.MetadataExternal {
-			fmt.Fprintf(w, "     Spare Devices : %d\n", d.Info.SpareDisks)
+	all := t.cmd.compat >= mdtext.Mdadm46 // also those of an array that does not run
+	count := func(shown bool, kind string, n int32) {
+		if shown || all {
+			fmt.Fprintf(w, "%10s Devices : %d\n", kind, n)
 		}
 	}
+	count(running, "Active", d.Info.ActiveDisks)
+	count(d.Info.WorkingDisks > 0, "Working", d.Info.WorkingDisks)
+	count(running, "Failed", d.Info.FailedDisks)
+	count(running && d.Metadata.Kind != sysmd.MetadataExternal, "Spare", d.Info.SpareDisks)
 	w.WriteByte('\n')
 }
 

@@ -74,7 +74,7 @@ func (e *examiner) printArrays() {
 		if a.first.Super0 != nil {
 			e.w.WriteString(briefLine0(a.first.Super0, verbose))
 		} else {
-			e.w.WriteString(briefLine1(a.first.Super1, verbose))
+			e.w.WriteString(briefLine1(a.first.Super1, verbose, e.cmd.compat))
 		}
 		if a.spares > 0 {
 			fmt.Fprintf(e.w, "   spares=%d", a.spares)
@@ -98,7 +98,7 @@ func briefLine0(s *md.Super0, verbose bool) string {
 }
 
 // briefLine1 is super1.c's brief_examine_super1. The blanks are its own.
-func briefLine1(s *md.Super1, verbose bool) string {
+func briefLine1(s *md.Super1, verbose bool, compat mdtext.Compat) string {
 	var b strings.Builder
 	b.WriteString("ARRAY ")
 	name := s.Name()
@@ -115,7 +115,7 @@ func briefLine1(s *md.Super1, verbose bool) string {
 		fmt.Fprintf(&b, "num-devices=%d ", int32(s.RaidDisks))
 	}
 	fmt.Fprintf(&b, "UUID=%s", s.SetUUID)
-	if name != "" {
+	if name != "" && compat.NamesInConf() {
 		b.WriteString(" name=" + mdtext.QuoteWord(name))
 	}
 	b.WriteByte('\n')

@@ -22,6 +22,7 @@ func TestMendedSince(t *testing.T) {
 		lab.Case{Name: "re-add without metadata", Run: func(t *testing.T, _ *lab.Guest) { reAddWithoutMetadata(t) }},
 		lab.Case{Name: "add keeps udev out", Run: func(t *testing.T, _ *lab.Guest) { addUnderLock(t) }},
 		lab.Case{Name: "node of a device that goes", Run: func(t *testing.T, _ *lab.Guest) { nodeThatGoes(t) }},
+		lab.Case{Name: "raid0 with metadata 0.90", Run: func(t *testing.T, _ *lab.Guest) { raid0With090(t) }},
 	)
 }
 
@@ -115,4 +116,64 @@ func nodeThatGoes(t *testing.T) {
 		t.Error("ram0 is gone as well")
 	}
 	reset(t)
+}
+
+// raid0With090 creates a raid0 with metadata 0.90, which has no place for a layout: of
+// equal devices it needs none. mdadm 4.2 refuses it (mended by 6ce7f21b).
+func raid0With090(t *testing.T) {
+	reset(t)
+	create := []string{"--create", "/dev/md9", "--run", "-e0.90", "-l0", "-n2", "-c64", "/dev/ram0"}
+	if o := peers(t, append(create, "/dev/ram1")...); o.code != 1 {
+		t.Errorf("mdadm: %v", o)
+	}
+	if o := ours(append(create, "/dev/ram1", "--layout=original")...); o.code != 1 || !strings.Contains(o.err, "does not support layouts") {
+		t.Errorf("with a layout: %v", o)
+	}
+	if o := ours(append(create, "/dev/ram1")...); o.code != 0 {
+		t.Fatalf("of equal devices: %v", o)
+	}
+	do(t, "fill md9")
+	want := sum(t, "/dev/md9")
+	do(t, "mdadm --stop md9")
+	do(t, "mdadm --assemble md9 r0 r1")
+	if sum(t, "/dev/md9") != want {
+		t.Error("mdadm assembles other data")
+	}
+	do(t, "mdadm --stop md9")
+	do(t, quickCreate+"md8 -l1 -n2 -z 10000 r2 r3")
+	if o := ours(append(create, "/dev/md8")...); o.code != 1 || !strings.Contains(o.err, "Need explicit layout=dangerous") {
+		t.Errorf("of unequal devices: %v", o)
+	}
+	if o := ours(append(create, "/dev/md8", "--layout=dangerous")...); o.code != 0 || !holds(t, "ram0") {
+		t.Errorf("dangerous: %v", o)
+	}
+	reset(t)
+}
+
+// TestDevicesThatGoAtOnce drives arrays whose devices go away together with them: mdadm
+// asks for that since 4.5, and before could not assemble then (d354d314, ea4cdaea).
+func TestDevicesThatGoAtOnce(t *testing.T) {
+	beside(t)
+	lab.Run(t, lab.Spec{
+		Kernel:  lab.Newest, // the only one with the parameter
+		Modules: []string{"raid1", fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10)},
+		Files:   lab.Peer(t, "mdadm").Files,
+		Memory:  1 << 30,
+	}, lab.Case{Name: "at once", Run: func(t *testing.T, _ *lab.Guest) {
+		do(t, "write /sys/module/md_mod/parameters/legacy_async_del_gendisk N")
+		must(t, "--create md9 --run --assume-clean -l1 -n2 r0 r1")
+		for range 3 {
+			must(t, "--stop md9")
+			if _, err := os.Stat("/sys/block/md9"); err == nil {
+				t.Error("its device is still there")
+			}
+			must(t, "--assemble md9 r0 r1")
+			must(t, "--stop md9")
+			must(t, "--incremental r0")
+			must(t, "--incremental r1")
+			must(t, "--stop /dev/md127")
+			must(t, "--create md9 --run --assume-clean -l1 -n2 r0 r1")
+		}
+		must(t, "--stop md9")
+	}})
 }

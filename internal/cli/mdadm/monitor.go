@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -26,6 +27,8 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 		return 1
 	case len(c.Devices) == 0 && !c.Scan:
 		return leave(failure("Cannot monitor: need --scan or at least one device"), std)
+	case len(c.Devices) > 0 && c.Scan && c.compat >= mdtext.Mdadm46:
+		return leave(failure("Devices list and --scan option cannot be combined - not monitoring."), std)
 	case w.PIDFile != "" && !w.Daemonise:
 		return leave(failure("Cannot write a pid file when not in daemon mode"), std)
 	}
@@ -34,6 +37,7 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 	if c.Scan && w.Mail == "" && w.Program == "" && !w.Syslog && !c.JSON {
 		return leave(failure("No mail address or alert command - not monitoring."), std)
 	}
+	c.sayWatching(std)
 	if !w.NoSharing && !inBackground {
 		if err := c.onlySharer(std); err != nil {
 			return leave(err, std)
@@ -81,15 +85,16 @@ func (c *Command) foretell(std ui.IO, step plan.StepInfo) {
 // fromConf takes from the configuration what the command line leaves open.
 func (c *Command) fromConf(cf *mdconf.Config, std ui.IO) {
 	w := &c.Watching
+	aloud := !c.Scan && c.compat < mdtext.Mdadm46
 	if w.Mail == "" && cf.MailAddr != "" {
 		w.Mail = cf.MailAddr
-		if !c.Scan {
+		if aloud {
 			fmt.Fprintf(std.Err, "mdadm: Monitor using email address \"%s\" from config file\n", w.Mail)
 		}
 	}
 	if w.Program == "" && cf.Program != "" {
 		w.Program = cf.Program
-		if !c.Scan {
+		if aloud {
 			fmt.Fprintf(std.Err, "mdadm: Monitor using program \"%s\" from config file\n", w.Program)
 		}
 	}
@@ -97,6 +102,20 @@ func (c *Command) fromConf(cf *mdconf.Config, std ui.IO) {
 		if c.Shape.Delay == 0 {
 			c.Shape.Delay = delay
 		}
+	}
+}
+
+// sayWatching says with -v what later versions of mdadm say about themselves.
+func (c *Command) sayWatching(std ui.IO) {
+	if c.Verbose <= 0 || c.compat < mdtext.Mdadm46 {
+		return
+	}
+	fmt.Fprintf(std.Err, "mdadm: Monitor is started with delay %ds\n", c.Shape.Delay)
+	if mail := c.Watching.Mail; mail != "" {
+		fmt.Fprintf(std.Err, "mdadm: Monitor using email address %s\n", mail)
+	}
+	if program := c.Watching.Program; program != "" {
+		fmt.Fprintf(std.Err, "mdadm: Monitor using program %s\n", program)
 	}
 }
 

@@ -16,13 +16,14 @@ import (
 // --json.
 type notes struct {
 	verbose int
+	compat  mdtext.Compat
 	out     io.Writer
 	err     io.Writer
 	all     []said
 }
 
 func (c *Command) notes(std ui.IO) *notes {
-	return &notes{verbose: c.Verbose, out: std.Out, err: std.Err}
+	return &notes{verbose: c.Verbose, compat: c.compat, out: std.Out, err: std.Err}
 }
 
 // said is a note in mdadm's words.
@@ -33,9 +34,14 @@ type said struct {
 
 // report is the note.Reporter.
 func (n *notes) report(about note.Note) {
-	said := said{about, mdtext.Of(about.Sentence)}
+	words := n.compat.Say(&about)
+	said := said{about, words.Text}
 	n.all = append(n.all, said)
 	if said.Loudness > note.Always && n.verbose < int(said.Loudness) {
+		return
+	}
+	if words.Out {
+		fmt.Fprintln(n.out, "mdadm: "+said.Text)
 		return
 	}
 	if said.Out {

@@ -135,7 +135,7 @@ func PlanCreate(req CreateRequest) (*Creation, error) {
 	far := len(req.Members) * 2 // after all devices
 	c.firstMissing, c.secondMissing, c.insert = far, far, far
 	for _, step := range []func() error{
-		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.chooseBitmap, c.confirm, c.insertSpare,
+		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.settleLayout, c.chooseBitmap, c.confirm, c.insertSpare,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -248,8 +248,7 @@ func (c *creator) allowed(l note.Loudness) bool {
 	if c.chunk == unsetChunk {
 		c.chunk = fresh.DefaultChunk / 2
 	}
-	if c.version == md.V090 && c.Level == md.LevelRAID0 {
-		// In mdadm 4.2, raid0 always has a layout here.
+	if c.version == md.V090 && c.Level == md.LevelRAID0 && c.ownLayout && c.layout != md.LayoutRAID0Unspecified {
 		c.Report.Say(l, "create.0-90-metadata-does-not-support-layouts")
 		return false
 	}
@@ -299,6 +298,20 @@ func (c *creator) settleSize() error {
 			}
 			c.Report.Say(note.Chatty, "create.size-set-k", c.size)
 		}
+	}
+	return nil
+}
+
+// settleLayout leaves the layout of a raid0 with metadata 0.90 open, which has no place
+// for one. That is safe if all devices are of one size, so that all layouts are the same;
+// else it has to be asked for. mdadm 4.2 refuses all of them.
+func (c *creator) settleLayout() error {
+	if c.version != md.V090 || c.Level != md.LevelRAID0 || c.ownLayout {
+		return nil
+	}
+	c.layout = md.LayoutRAID0Unspecified
+	if c.min/uint64(c.chunk) != c.max/uint64(c.chunk) {
+		return c.refuse("create.need-explicit-layout-dangerous")
 	}
 	return nil
 }

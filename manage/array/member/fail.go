@@ -19,7 +19,7 @@ import (
 // 6.1 does for raid4, 5, 6 and 10, and returns EBUSY nevertheless).
 func (m *Manager) fail(ctx context.Context, t *Target) (bool, error) {
 	if !m.Force && m.needs(t) {
-		m.Report.Say(note.Always, "member.set-device-faulty-failed", t.Name, note.Errno{Err: ErrLastMember})
+		m.Report.Say(note.Always, "member.array-needs-it", t.Name, m.Array, note.Errno{Err: ErrLastMember})
 		m.Report.Extra(note.Always, "member.cannot-go-on-without-it-force-fails", m.Array)
 		return false, &note.Reported{Err: ErrLastMember}
 	}

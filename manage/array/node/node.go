@@ -238,15 +238,33 @@ func freeNumber(busy func(string) bool) string {
 	return ""
 }
 
-// IsOther reports whether path exists and is not an md device (mdopen.c, open_mddev).
+// IsOther reports whether path exists and is not an md device. It does not open it: for
+// the node of an array that is no more, the kernel would make the array anew
+// (md.c, create_on_open). mdadm 4.2 does open it.
 func IsOther(path string) bool {
-	dev, err := mdctl.Open(path, os.O_RDONLY)
+	major, _, err := device.StatDevice(path)
 	if err != nil {
-		return errors.Is(err, mdctl.ErrNotArray)
+		_, err := os.Stat(path)
+		return err == nil // a file, a folder
 	}
-	defer dev.Close()
-	_, err = dev.Version()
-	return err != nil
+	return major != mdMajor && major != partitionableMajor()
+}
+
+// mdMajor is the major number of /dev/mdN (include/uapi/linux/major.h, MD_MAJOR).
+const mdMajor = 9
+
+// partitionableMajor is the major number of /dev/md_dN, which the kernel chooses
+// (lib.c, get_mdp_major); 0 if there is none.
+func partitionableMajor() uint32 {
+	b, _ := os.ReadFile("/proc/devices")
+	_, blocks, _ := strings.Cut(string(b), "Block devices:")
+	for line := range strings.Lines(blocks) {
+		if w := strings.Fields(line); len(w) == 2 && w[1] == "mdp" {
+			major, _ := strconv.ParseUint(w[0], 10, 32)
+			return uint32(major)
+		}
+	}
+	return 0
 }
 
 // hasOtherName reports whether the node of the device exists and is the target of a name

@@ -34,8 +34,17 @@ func Of(s note.Sentence) string {
 	if s.None() {
 		return ""
 	}
-	args := make([]any, len(s.Args))
-	for i, a := range s.Args {
+	text, ok := Sentences()[s.ID]
+	if !ok {
+		return fmt.Sprint(s.ID, " ", s.Args)
+	}
+	return say(text, s.Args)
+}
+
+// say fills the arguments of a sentence into a format.
+func say(text string, given []any) string {
+	args := make([]any, len(given))
+	for i, a := range given {
 		switch a := a.(type) {
 		case note.Sentence:
 			args[i] = Of(a)
@@ -46,10 +55,6 @@ func Of(s note.Sentence) string {
 		default:
 			args[i] = a
 		}
-	}
-	text, ok := Sentences()[s.ID]
-	if !ok {
-		return fmt.Sprintf("%s %v", s.ID, args)
 	}
 	return fmt.Sprintf(text, args...)
 }

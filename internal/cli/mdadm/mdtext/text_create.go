@@ -12,6 +12,7 @@ var createText = map[note.ID]string{
 	"create.add-new-disk-for-failed":                                   "ADD_NEW_DISK for %s failed: %s",
 	"create.and-are-same-device":                                       "%s and %s are the same device",
 	"create.appears-be-part-raid-array":                                "%s appears to be part of a raid array:",
+	"create.need-explicit-layout-dangerous":                            "Need explicit layout=dangerous to create 0.90 raid0 on non-uniform sized devices",
 	"create.appears-contain":                                           "%s appears to contain %v",
 	"create.appears-contain-ext2fs-file-system":                        "%s appears to contain an ext2fs file system",
 	"create.appears-contain-reiserfs-file-system":                      "%s appears to contain a reiserfs file system",

@@ -4,6 +4,7 @@ import "github.com/mdkit/mdkit/manage/note"
 
 // memberText are mdadm's sentences for the notes of package member.
 var memberText = map[note.ID]string{
+	"member.array-needs-it":                                    "set device faulty failed for %[1]s:  %[3]s",
 	"member.active-and-cannot-be-replacement":                  "%s is active and cannot be a replacement",
 	"member.add-force-you-really-want-add-this-device":         "Add --force is you really want to add this device.",
 	"member.add-new-device-failed":                             "add new device failed for %s as %d: %s",

@@ -1,0 +1,52 @@
+package mdtext
+
+import (
+	"fmt"
+
+	"github.com/mdkit/mdkit/manage/note"
+)
+
+// Compat is the version of mdadm whose words and streams are used. What is done is the
+// same in all of them.
+type Compat int
+
+// Versions; Mdadm42 is the default.
+const (
+	Mdadm42 Compat = iota
+	Mdadm46
+)
+
+// ParseCompat reads the value of MDADM_COMPAT.
+func ParseCompat(word string) (Compat, error) {
+	switch word {
+	case "", "4.2":
+		return Mdadm42, nil
+	case "4.6":
+		return Mdadm46, nil
+	}
+	return Mdadm42, fmt.Errorf("MDADM_COMPAT=%q: it can be 4.2, which is the default, or 4.6", word)
+}
+
+// NamesInConf reports whether lines for mdadm.conf have the names of arrays.
+func (c Compat) NamesInConf() bool { return c < Mdadm46 }
+
+// Said is a sentence in words.
+type Said struct {
+	Text string
+	Out  bool // it goes to standard output
+}
+
+// Say puts a note into words. Its loudness changes if the version says it with -v only.
+func (c Compat) Say(n *note.Note) Said {
+	l, other := laterText[n.ID]
+	if c < Mdadm46 || !other {
+		return Said{Text: Of(n.Sentence)}
+	}
+	if l.verbose {
+		n.Loudness = note.Chatty
+	}
+	if l.text == "" {
+		return Said{Of(n.Sentence), l.out}
+	}
+	return Said{say(l.text, n.Args), l.out}
+}

@@ -1,0 +1,25 @@
+package mdtext
+
+import "github.com/mdkit/mdkit/manage/note"
+
+// later is how a version after 4.2 says something that it says otherwise.
+type later struct {
+	text    string // "" for the words of 4.2
+	out     bool   // on standard output: mdadm's pr_info
+	verbose bool   // with -v only
+}
+
+// laterText are the sentences of mdadm 4.6 that 4.2 says otherwise.
+var laterText = map[note.ID]later{
+	"assemble.started": {out: true},
+	"live.stopped":     {out: true},
+	"create.appears-contain-ext2fs-file-system": {out: true},
+	"create.size-k-mtime":                       {out: true},
+	"incremental.does-not-appear-be-component-any-array": {
+		verbose: true,
+	},
+	"incremental.incremental-removal-requires-kernel-device-name-not-file": {
+		text: `Cannot remove "%s", devnode path or kernel device name is allowed.`,
+	},
+	"member.array-needs-it": {text: "Cannot remove %[1]s from %[2]s, array will be failed."},
+}

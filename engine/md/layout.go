@@ -174,13 +174,9 @@ func ParseLayout(level Level, word string) (int32, error) {
 			return n, nil
 		}
 	case LevelFaulty:
-		mode := strings.TrimRight(word, "0123456789")
-		period := 0
-		if digits := word[len(mode):]; digits != "" {
-			var err error
-			if period, err = strconv.Atoi(digits); err != nil || period > 1<<26-1 {
-				return 0, fmt.Errorf("layout %q: period out of range", word)
-			}
+		mode, period, err := parseFaultyWord(word)
+		if err != nil {
+			return 0, err
 		}
 		for _, w := range layoutWordsFaulty {
 			if w.word == mode {
@@ -197,14 +193,30 @@ func ParseLayout(level Level, word string) (int32, error) {
 	return 0, fmt.Errorf("layout %q not understood for %v", word, level)
 }
 
+// parseFaultyWord is mdadm's parse_layout_faulty (util.c): the mode ends where digits
+// begin, and what follows them does not count. A period that the layout has no room
+// for is refused; mdadm cuts bits off it.
+func parseFaultyWord(word string) (mode string, period int, err error) {
+	at := strings.IndexAny(word, "0123456789")
+	if at < 0 {
+		return word, 0, nil
+	}
+	mode, digits := word[:at], word[at:]
+	digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
+	if period, err = strconv.Atoi(digits); err != nil || period > 1<<26-1 {
+		return "", 0, fmt.Errorf("layout %q: period out of range", word)
+	}
+	return mode, period, nil
+}
+
 // parseRAID10Word is mdadm's parse_layout_10 (util.c): a letter and the number of
-// copies, 1 to 200.
+// copies, 1 to 200, which strtoul reads: blanks and a sign may come before it.
 func parseRAID10Word(word string) (int32, bool) {
 	if len(word) < 2 {
 		return 0, false
 	}
-	n, err := strconv.Atoi(word[1:])
-	if err != nil || n < 1 || n > 200 || word[1] == '+' {
+	n, err := strconv.Atoi(strings.TrimLeft(word[1:], " \t\n\v\f\r"))
+	if err != nil || n < 1 || n > 200 {
 		return 0, false
 	}
 	copies := int32(n)

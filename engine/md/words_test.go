@@ -48,7 +48,10 @@ func TestLayouts(t *testing.T) {
 		{LevelRAID10, "f3", 0x301, "f3"},
 		{LevelRAID10, "o2", 0x10201, "o2"},
 		{LevelRAID10, "n200", 0x1c8, "n200"},
+		{LevelRAID10, "n+2", 0x102, "n2"},
+		{LevelRAID10, "f 3", 0x301, "f3"},
 		{LevelFaulty, "rt100", 100<<5 | 1, "read-transient"},
+		{LevelFaulty, "wp7 and more", 7<<5 | 2, "write-persistent"},
 		{LevelFaulty, "none", 31, "clear"},
 	} {
 		n, err := ParseLayout(c.level, c.word)
@@ -67,7 +70,8 @@ func TestLayouts(t *testing.T) {
 		{LevelRAID10, "n0"},
 		{LevelRAID10, "n201"},
 		{LevelRAID10, "x2"},
-		{LevelRAID10, "n+2"},
+		{LevelRAID10, "n-2"},
+		{LevelRAID10, "n2x"},
 		{LevelRAID10, "n"},
 		{LevelFaulty, "rt99999999999"},
 		{LevelRAID1, "ls"},

@@ -2,7 +2,8 @@ package mdadm
 
 import (
 	"path"
-	"strings"
+
+	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
 // finish checks what can be known only from the whole line, and fills in what the
@@ -30,7 +31,7 @@ func (p *parser) finish() error {
 	if c.Mode == NoMode {
 		return &exit{code: 2, err: usageText}
 	}
-	if !strings.EqualFold(c.Symlinks, "yes") && !strings.EqualFold(c.Symlinks, "no") && c.Symlinks != "" {
+	if p.badSymlinks {
 		return usage("option --symlinks must be 'no' or 'yes'")
 	}
 	if c.Scan && c.Verbose < 2 {
@@ -101,6 +102,9 @@ func (c *Command) check() error {
 		return usage("'1' is an unusual number of drives for an array, so it is probably\n" +
 			"     a mistake.  If you really mean it you will need to specify --force before\n" +
 			"     setting the number of drives.")
+	case c.Nodes > 0 && c.HomeCluster == "" && mdconf.Load(c.Config).HomeCluster == "":
+		// mdadm asks corosync (get_cluster_name), which is not looked for here.
+		return &exit{code: 1, err: "mdadm: The md can't get cluster name\n"}
 	case c.Update == "nodes" && c.Nodes == 0:
 		return &exit{code: 1, err: "mdadm: Please specify nodes number with --nodes\n"}
 	case c.BackupFile != "" && c.Shape.DataOffset != Unset:

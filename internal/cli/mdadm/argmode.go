@@ -1,7 +1,9 @@
 package mdadm
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/getopt"
 )
@@ -65,6 +67,7 @@ func (p *parser) identity(opt getopt.Option) (bool, error) {
 		c.Auto = auto
 	case inCreate | optSymlinks, inBuild | optSymlinks, inAssemble | optSymlinks:
 		c.Symlinks = opt.Arg
+		p.badSymlinks = !strings.EqualFold(opt.Arg, "yes") && !strings.EqualFold(opt.Arg, "no")
 	default:
 		return false, nil
 	}
@@ -95,7 +98,7 @@ func (p *parser) assembly(opt getopt.Option) (bool, error) {
 		if c.Config != "" {
 			return true, usage("configfile cannot be set twice.  Second value is %s.", opt.Arg)
 		}
-		c.Config = opt.Arg
+		c.Config = cmp.Or(opt.Arg, "none") // a file without a name cannot be read
 	case inAssemble | 's', inMisc | 's', inMonitor | 's', inIncremental | 's':
 		c.Scan = true
 	case inIncremental | 'R', inManage | 'R', inAssemble | 'R', inBuild | 'R', inCreate | 'R':
@@ -330,8 +333,7 @@ func (p *parser) misc(opt getopt.Option) (bool, error) {
 		return false, nil
 	}
 	if op == UdevRules {
-		p.udevRules(opt)
-		return true, nil
+		return true, p.udevRules(opt)
 	}
 	if err := p.miscArgument(op, opt.Arg); err != nil {
 		return true, err
@@ -349,8 +351,10 @@ func (p *parser) misc(opt getopt.Option) (bool, error) {
 	return true, nil
 }
 
-func (p *parser) udevRules(opt getopt.Option) {
+func (p *parser) udevRules(opt getopt.Option) error {
 	switch {
+	case opt.HasArg && opt.Arg == "":
+		return usage("--udev-rules= names no file: leave out the \"=\" for standard output.")
 	case p.cmd.Op != NoOp && p.cmd.Op != UdevRules:
 		p.warnf("--udev-rules must be the only option.")
 	case p.cmd.UdevFile != "":
@@ -359,6 +363,7 @@ func (p *parser) udevRules(opt getopt.Option) {
 		p.cmd.UdevFile = opt.Arg
 	}
 	p.cmd.Op = UdevRules
+	return nil
 }
 
 func (p *parser) miscArgument(op Op, arg string) error {

@@ -1,6 +1,7 @@
 package mdadm
 
 import (
+	"os"
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
@@ -219,7 +220,7 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 			p.warnf("no need to specify --bitmap when assembling arrays with internal or clustered bitmap")
 			return true, nil
 		}
-		p.cmd.BitmapFileOpen = opt.Arg
+		return true, p.bitmapFile(opt.Arg)
 	case inBuild | 'b', inBuild | optBitmap, inCreate | 'b', inCreate | optBitmap, inGrow | 'b', inGrow | optBitmap:
 		if s.Bitmap != "" {
 			return true, usage("bitmap cannot be set twice. Second value: %s.", opt.Arg)
@@ -270,6 +271,16 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 		return false, nil
 	}
 	return true, nil
+}
+
+// bitmapFile takes the file of a bitmap, which has to be there (mdadm.c, main).
+func (p *parser) bitmapFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return usage("cannot open bitmap file %s: %s", name, errText(err))
+	}
+	p.cmd.BitmapFileOpen = name
+	return f.Close()
 }
 
 // defaultWriteBehind is how many writes may be outstanding if --write-behind does not

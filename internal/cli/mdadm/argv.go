@@ -44,6 +44,7 @@ type parser struct {
 	writeMostly Flag
 	failFast    Flag
 	action      int // the option that set the action in force, in misc mode
+	badSymlinks bool
 }
 
 // parse reads a command line; args[0] is the name of the program. The error,
@@ -143,9 +144,12 @@ func (p *parser) anywhere(opt getopt.Option) (done bool, err error) {
 	case 'Y':
 		c.Export++
 	case optHomeHost:
-		if strings.EqualFold(opt.Arg, "<ignore>") {
+		switch {
+		case strings.EqualFold(opt.Arg, "<ignore>"):
 			c.AnyHomeHost = true
-		} else {
+		case opt.Arg == "":
+			c.HomeHost = "<none>"
+		default:
 			c.HomeHost = opt.Arg
 		}
 	case optOffRoot: // accepted and ignored

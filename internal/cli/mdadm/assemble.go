@@ -31,6 +31,8 @@ func (c *Command) assemble(ctx context.Context, std ui.IO) int {
 		return c.assembleScan(ctx, t, *req)
 	case c.Scan || len(c.Devices) == 1 && !c.identified():
 		return c.assembleListed(ctx, t, cf, *req)
+	case req.Array == "": // a request without a name would take any array
+		return leave(usage("an md device must be given in this mode"), std)
 	}
 	result, err := assemble.Assemble(ctx, *req)
 	return c.assembled(t, result, assembleCode(t, err))

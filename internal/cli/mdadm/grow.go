@@ -22,7 +22,13 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 	t := c.messages(std)
 	name := c.Devices[0].Name
 	clustered, err := c.openManaged(t, name)
-	if err != nil || !c.superUser(std) {
+	if err != nil {
+		return c.grown(t, nil, 1)
+	}
+	if err := c.check(); err != nil {
+		return c.grown(t, nil, leave(err, std))
+	}
+	if !c.superUser(std) {
 		return c.grown(t, nil, 1)
 	}
 	switch {

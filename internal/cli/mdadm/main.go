@@ -53,6 +53,8 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.create(ctx, std)
 	case Build:
 		return c.build(ctx, std)
+	case Grow: // which opens the array first
+		return c.grow(ctx, std)
 	}
 	if err := c.check(); err != nil {
 		return leave(err, std)
@@ -62,8 +64,6 @@ func (c *Command) run(ctx context.Context, std ui.IO) int {
 		return c.assemble(ctx, std)
 	case Manage:
 		return c.manage(ctx, std)
-	case Grow:
-		return c.grow(ctx, std)
 	case Misc:
 		return c.misc(ctx, std)
 	case Monitor:
@@ -204,7 +204,11 @@ func (c *Command) miscDevice(ctx context.Context, std ui.IO, d Device) int {
 	case SetAction:
 		return c.setAction(ctx, std, d.Name)
 	}
-	return c.notBuilt(std, "--misc without an action")
+	// Without an action mdadm opens the array and leaves it at that.
+	if _, err := c.openManaged(c.messages(std), d.Name); err != nil {
+		return 1
+	}
+	return 0
 }
 
 // preflight is what mdadm checks before it makes an array: if the named device

@@ -33,7 +33,7 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 		case isKernel:
 			err = fetchUML(ctx, store, suite)
 		case isPeer:
-			_, err = store.Tree(ctx, peerSuite, n, def.packages...)
+			_, err = store.Tree(ctx, def.from(), n, def.packages...)
 		case n == qemuName:
 			err = fetchQEMU(ctx, store)
 		default:

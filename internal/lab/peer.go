@@ -17,14 +17,27 @@ import (
 	"github.com/mdkit/mdkit/internal/lab/fetch"
 )
 
-// peerSuite is the Debian release whose tools mdkit is measured against.
-const peerSuite = "bookworm"
+// The Debian releases whose tools mdkit is measured against: nearly all peers are of the
+// first.
+const (
+	peerSuite = "bookworm"
+	nextSuite = "trixie"
+)
 
 // peerDef says what one peer is made of.
 type peerDef struct {
 	packages []string // what to unpack, with what it depends on
 	programs []string // globs of the programs wanted; the first is the main one
 	opened   []string // libraries loaded at run time, which no ELF header names
+	suite    string   // peerSuite if empty
+}
+
+// from is the release that the peer is of.
+func (def peerDef) from() string {
+	if def.suite == "" {
+		return peerSuite
+	}
+	return def.suite
 }
 
 // peers are the tools mdkit is compared with, and what they need around them.
@@ -34,7 +47,8 @@ var peers = map[string]peerDef{
 		programs: []string{"sbin/mdadm", "sbin/mdmon"},
 		opened:   []string{"libdlm_lt.so.3", "libcmap.so.4"},
 	},
-	"dmsetup": {packages: []string{"dmsetup"}, programs: []string{"sbin/dmsetup", "sbin/dmstats"}},
+	"mdadm-next": {suite: nextSuite, packages: []string{"mdadm"}, programs: []string{"usr/sbin/mdadm"}},
+	"dmsetup":    {packages: []string{"dmsetup"}, programs: []string{"sbin/dmsetup", "sbin/dmstats"}},
 	"blkdeactivate": {
 		packages: []string{"dmsetup", "bash", "util-linux", "mount", "coreutils", "grep", "mdadm"},
 		programs: []string{"sbin/blkdeactivate", "bin/bash", "bin/lsblk", "bin/mountpoint", "bin/findmnt", "bin/umount", "bin/cat", "usr/bin/sort", "bin/grep", "sbin/dmsetup", "sbin/mdadm"},
@@ -95,10 +109,10 @@ func OpenTool(ctx context.Context, name string) (*Tool, error) {
 		return nil, err
 	}
 	store.Log = os.Stderr
-	if _, ok := store.LookupTree(peerSuite, name); !ok && !mayFetch() {
+	if _, ok := store.LookupTree(def.from(), name); !ok && !mayFetch() {
 		return nil, fmt.Errorf("%w: peer %s is not in %s; run make lab", errNoLab, name, store.Dir)
 	}
-	root, err := store.Tree(ctx, peerSuite, name, def.packages...)
+	root, err := store.Tree(ctx, def.from(), name, def.packages...)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +177,24 @@ func (tool *Tool) Program(ctx context.Context, name string, args ...string) *exe
 	return exec.CommandContext(ctx, ld, append([]string{"--library-path", dirs, "--argv0", name, host}, args...)...)
 }
 
+// Aside returns the files of the tool for a guest that has another version of it: all of
+// them in the folder dir. [AsideCommand] runs what is there.
+func (tool *Tool) Aside(dir string) map[string]string {
+	files := make(map[string]string, len(tool.Files))
+	for guest, host := range tool.Files {
+		files[dir+guest] = host
+	}
+	return files
+}
+
+// AsideCommand is the command for a guest's program whose files are in dir, with the
+// ld.so and the libraries that it has there.
+func AsideCommand(dir, program string, args ...string) *exec.Cmd {
+	return exec.Command(dir+guestLoader, append([]string{
+		"--library-path", sysroot(dir).libPath(), "--argv0", path.Base(program), dir + program,
+	}, args...)...)
+}
+
 // guestLoader is the ELF interpreter of amd64.
 const guestLoader = "/lib64/ld-linux-x86-64.so.2"
 
@@ -183,6 +215,12 @@ func (s sysroot) resolve(name string) (string, error) {
 		to, err := os.Readlink(host)
 		if err != nil {
 			_, err := os.Stat(host)
+			if merged := filepath.Join(string(s), "usr", name); err != nil && !strings.HasPrefix(name, "/usr/") {
+				// A tree of packages lacks the links that lead from / to /usr.
+				if _, err := os.Stat(merged); err == nil {
+					return merged, nil
+				}
+			}
 			return host, err
 		}
 		if !path.IsAbs(to) {

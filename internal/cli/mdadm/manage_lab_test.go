@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,7 +39,12 @@ type told struct {
 }
 
 func (tw twin) run(t *testing.T) {
-	want := tw.tell(t, func(args ...string) outcome { return peers(t, args...) })
+	tw.compare(t, func(args ...string) outcome { return peers(t, args...) })
+}
+
+// compare runs the story with mdadm, and with ours.
+func (tw twin) compare(t *testing.T, mdadm func(args ...string) outcome) {
+	want := tw.tell(t, mdadm)
 	got := tw.tell(t, ours)
 	for i := range want {
 		if said, wanted := trim(got[i].said).String(), trim(want[i].said).String(); said != wanted {
@@ -275,8 +281,15 @@ func runSomeTwins(t *testing.T, some int, twins []twin) {
 // runSome runs some of the cases, see lab.Sample.
 func runSome(t *testing.T, some int, cases []lab.Case) {
 	t.Helper()
+	runSomeWith(t, some, cases, nil)
+}
+
+// runSomeWith is runSome with further files for the guest.
+func runSomeWith(t *testing.T, some int, cases []lab.Case, files map[string]string) {
+	t.Helper()
 	beside(t)
-	mdadm := lab.Peer(t, "mdadm")
+	all := maps.Clone(lab.Peer(t, "mdadm").Files)
+	maps.Copy(all, files)
 	cases = lab.Sample(t, cases, some)
 	setup := lab.Case{Name: "setup", Run: func(t *testing.T, _ *lab.Guest) {
 		do(t, "hostname labhost")
@@ -288,7 +301,7 @@ func runSome(t *testing.T, some int, cases []lab.Case) {
 			"linear", "raid0", "raid1", "raid10", "raid456", "multipath", "faulty",
 			fmt.Sprintf("brd rd_nr=%d rd_size=%d", devs, ramSize>>10),
 		},
-		Files:  mdadm.Files,
+		Files:  all,
 		Memory: 1 << 30,
 	}, append([]lab.Case{setup}, cases...)...)
 }

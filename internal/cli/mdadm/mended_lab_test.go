@@ -171,7 +171,7 @@ func TestDevicesThatGoAtOnce(t *testing.T) {
 			must(t, "--stop md9")
 			must(t, "--incremental r0")
 			must(t, "--incremental r1")
-			must(t, "--stop /dev/md127")
+			must(t, "--stop md9")
 			must(t, "--create md9 --run --assume-clean -l1 -n2 r0 r1")
 		}
 		must(t, "--stop md9")

@@ -21,5 +21,8 @@ var laterText = map[note.ID]later{
 	"incremental.incremental-removal-requires-kernel-device-name-not-file": {
 		text: `Cannot remove "%s", devnode path or kernel device name is allowed.`,
 	},
-	"member.array-needs-it": {text: "Cannot remove %[1]s from %[2]s, array will be failed."},
+	"member.set-faulty":                  {verbose: true},
+	"member.set-device-faulty-failed":    {text: "set device faulty failed for %s: %s"},
+	"member.only-meaningful-with-r-or-f": {text: "%s only meaningful with -r, -f or -I, not -%c"},
+	"member.array-needs-it":              {text: "Cannot remove %[1]s from %[2]s, array will be failed."},
 }

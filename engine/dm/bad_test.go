@@ -118,17 +118,19 @@ var refs = map[string]string{"a": "8:1", "b": "8:2", "c": "8:3", "k": "8:4", "x"
 func bookWorld() world {
 	w := world{
 		devices: map[string]dm.DeviceInfo{
-			"8:1": {Major: 8, Minor: 1, Size: 32768, Mapped: "-"},
-			"8:2": {Major: 8, Minor: 2, Size: 32768, LogicalBlockSize: 512},
-			"8:3": {Major: 8, Minor: 3, Size: 2048},
-			"8:4": {Major: 8, Minor: 4, Size: 16384, LogicalBlockSize: 4096},
-			"8:5": {Major: 8, Minor: 5, Size: 32768, ZoneSectors: 512},
-			"8:6": {Major: 8, Minor: 6, Size: 32768, ZoneSectors: 1024},
-			"8:7": {Major: 8, Minor: 7, Size: 32768, IntegrityTag: 8},
-			"8:8": {Major: 8, Minor: 8, Size: 1 << 50, LogicalBlockSize: 16384},
-			"8:9": {Major: 8, Minor: 9, Size: 1 << 50, Mapped: "linear"},
+			"8:1":  {Major: 8, Minor: 1, Size: 32768, Mapped: "-"},
+			"8:2":  {Major: 8, Minor: 2, Size: 32768, LogicalBlockSize: 512},
+			"8:3":  {Major: 8, Minor: 3, Size: 2048},
+			"8:4":  {Major: 8, Minor: 4, Size: 16384, LogicalBlockSize: 4096},
+			"8:5":  {Major: 8, Minor: 5, Size: 32768, ZoneSectors: 512},
+			"8:6":  {Major: 8, Minor: 6, Size: 32768, ZoneSectors: 1024},
+			"8:7":  {Major: 8, Minor: 7, Size: 32768, IntegrityTag: 8},
+			"8:8":  {Major: 8, Minor: 8, Size: 1 << 50, LogicalBlockSize: 16384},
+			"8:9":  {Major: 8, Minor: 9, Size: 1 << 50, Mapped: "linear"},
+			"8:10": {Major: 8, Minor: 10, Size: 32768, IntegrityTag: 28, IntegrityInterval: 4096},
+			"8:11": {Major: 8, Minor: 11, Size: 32768, IntegrityTag: 4096, IntegrityInterval: 512},
 		},
-		versions: map[string][3]uint32{"error": {1, 7, 0}, "cache": {2, 3, 0}},
+		versions: map[string][3]uint32{"error": {1, 7, 0}, "cache": {2, 3, 0}, "crypt": {1, 28, 0}, "integrity": {1, 13, 0}},
 	}
 	for _, typ := range dm.Types() {
 		if _, ok := w.versions[typ]; !ok {
@@ -172,6 +174,10 @@ var worldTables = []struct{ typ, params, reason string }{
 	{"zoned", "8:5 8:6", "First device must be a regular device"},
 	{"zoned", "8:1 8:5 8:6", "Zone nr sectors mismatch"},
 	{"integrity", "8:7 0 16 I 1 internal_hash:sha256", "The integrity profile is smaller than tag size"},
+	{"integrity", "8:11 0 16 I 1 internal_hash:sha256", "Too big tuple size"},
+	{"integrity", "8:10 0 16 I 1 internal_hash:sha256", "Integrity profile sector size mismatch"},
+	{"crypt", "capi:gcm(aes)-random " + key32 + " 0 8:10 0 1 integrity:32:aead", "Integrity profile tag size mismatch."},
+	{"crypt", "capi:gcm(aes)-random " + key32 + " 0 8:10 0 1 integrity:28:aead", "Integrity profile sector size mismatch."},
 	{"clone", "8:1 8:8 8:8 8", "Region size is not a multiple of device logical block size"},
 	{"clone", "8:1 8:9 8:9 8", "Too many regions. Consider increasing the region size"},
 	{"thin", "8:9 0", "Couldn't find pool object"},

@@ -126,6 +126,9 @@ func (tc *tableCheck) line(l Line) error {
 	if err != nil {
 		return err
 	}
+	if tc.world != nil {
+		c.metadata(args)
+	}
 	for _, n := range c.notes {
 		n.Line = tc.count + 1
 		tc.notes = append(tc.notes, n)

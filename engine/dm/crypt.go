@@ -131,10 +131,28 @@ func parseCrypt(c *ctr) (Args, error) {
 	if a.Offset, ok = scanU64(offset); !ok {
 		return nil, c.fail("offset", "Invalid device sector")
 	}
-	if c.world != nil && (a.aead() || a.ivMode() == "random") && info.IntegrityTag == 0 {
-		return nil, c.fail("integrity", "Integrity profile not supported.")
+	if c.world != nil && (a.aead() || a.ivMode() == "random") {
+		return a, a.profile(c, info)
 	}
 	return a, nil
+}
+
+// profile judges the device below as crypt_integrity_ctr does. Before 6.11 the sizes had to
+// be equal.
+func (a Crypt) profile(c *ctr, info DeviceInfo) error {
+	tag := info.IntegrityTag
+	switch {
+	case !info.integrity():
+		return c.fail("integrity", "Integrity profile not supported.")
+	case tag > 0 && (tag < a.Integrity || tag != a.Integrity && !c.since(1, 27, 0)):
+		return c.fail("integrity", "Integrity profile tag size mismatch.")
+	case info.IntegrityInterval > 0 && uint64(info.IntegrityInterval) != a.sectors()<<9:
+		return c.fail("sector_size", "Integrity profile sector size mismatch.")
+	case tag == 0:
+		c.unchecked("integrity", "how many bytes of tag the device carries")
+	}
+	c.unchecked("integrity", "whether tag and IV of "+a.Cipher+" take that many bytes")
+	return nil
 }
 
 // sectors is the encryption sector in 512-byte sectors.

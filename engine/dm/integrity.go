@@ -149,6 +149,9 @@ func parseIntegrity(c *ctr) (Args, error) {
 	if a.Mode = c.next(); len(a.Mode) != 1 || !strings.Contains("JBDRI", a.Mode) {
 		return nil, c.fail("mode", "Invalid mode (expecting J, B, D, R, I)")
 	}
+	if a.Mode == "I" && !c.since(1, 12, 0) {
+		return nil, c.fail("mode", "Invalid mode (expecting J, B, D, R)")
+	}
 	n, err := c.group("options", 0, 18, "Invalid number of feature args")
 	if err != nil {
 		return nil, err
@@ -260,7 +263,8 @@ const maxIntegrityTag = 255
 
 // judge checks the options against each other.
 func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
-	if err := a.hashes(c); err != nil {
+	digest, err := a.hashes(c)
+	if err != nil {
 		return err
 	}
 	_, _, keyed := strings.Cut(a.InternalHash, ":")
@@ -272,7 +276,7 @@ func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
 		return c.fail("tag size", "Too big tag size")
 	}
 	if a.Mode == "I" {
-		if err := a.judgeInline(c, info, discard); err != nil {
+		if err := a.judgeInline(c, info, discard, digest); err != nil {
 			return err
 		}
 	}
@@ -289,8 +293,9 @@ func (a *Integrity) judge(c *ctr, info DeviceInfo) error {
 	return a.journalCipher(c)
 }
 
-// hashes judges the two hashes as get_mac does.
-func (a *Integrity) hashes(c *ctr) error {
+// hashes judges the two hashes as get_mac does, and returns the size of the internal one, 0
+// if that is not known.
+func (a *Integrity) hashes(c *ctr) (digest uint32, err error) {
 	for _, h := range []struct{ field, spec, lacks, key string }{
 		{"internal_hash", a.InternalHash, "Invalid internal hash", "Error setting internal hash key"},
 		{"journal_mac", a.JournalMAC, "Invalid journal mac", "Error setting journal mac key"},
@@ -299,14 +304,18 @@ func (a *Integrity) hashes(c *ctr) error {
 			continue
 		}
 		name, _, _ := strings.Cut(h.spec, ":")
-		if _, err := c.algorithm(h.field, name, crypto.Hash, h.lacks); err != nil {
-			return err
+		found, err := c.algorithm(h.field, name, crypto.Hash, h.lacks)
+		if err != nil {
+			return 0, err
+		}
+		if h.field == "internal_hash" {
+			digest = uint32(max(found.Digest, digestBytes(name))) //nolint:gosec // a digest is short
 		}
 		if keyless(h.spec) {
-			return c.fail(h.field, h.key)
+			return 0, c.fail(h.field, h.key)
 		}
 	}
-	return nil
+	return digest, nil
 }
 
 // journalCipher judges what create_journal allocates, after everything else.
@@ -319,7 +328,7 @@ func (a *Integrity) journalCipher(c *ctr) error {
 	return err
 }
 
-func (a *Integrity) judgeInline(c *ctr, info DeviceInfo, discard bool) error {
+func (a *Integrity) judgeInline(c *ctr, info DeviceInfo, discard bool, digest uint32) error {
 	switch {
 	case a.MetaDevice != "":
 		return c.fail("meta_device", "Metadata device not supported in inline mode")
@@ -329,10 +338,34 @@ func (a *Integrity) judgeInline(c *ctr, info DeviceInfo, discard bool) error {
 		return c.fail("journal_crypt", "Journal crypt not supported in inline mode")
 	case discard:
 		return c.fail("allow_discards", "Discards not supported in inline mode")
-	case c.world != nil && info.IntegrityTag == 0:
+	case c.world != nil:
+		return a.judgeProfile(c, info, digest)
+	}
+	return nil
+}
+
+// judgeProfile judges what the device below carries in inline mode; digest is the size of
+// the hash, 0 if that is not known.
+func (a *Integrity) judgeProfile(c *ctr, info DeviceInfo, digest uint32) error {
+	block := uint32(512)
+	if a.BlockSize != nil {
+		block = *a.BlockSize
+	}
+	tag := a.TagSize
+	if tag == 0 {
+		tag = digest
+	}
+	switch have := info.IntegrityTag; {
+	case !info.integrity():
 		return c.fail("device", "Integrity profile not supported")
-	case c.world != nil && info.IntegrityTag < a.TagSize:
+	case have > 0 && have < tag:
 		return c.fail("tag size", "The integrity profile is smaller than tag size")
+	case have > pageSectors<<9/2:
+		return c.fail("device", "Too big tuple size")
+	case info.IntegrityInterval > 0 && info.IntegrityInterval != block:
+		return c.fail("block_size", "Integrity profile sector size mismatch")
+	case have == 0 || tag == 0:
+		c.unchecked("tag size", "whether the device carries as many bytes as the hash has")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package dm
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
@@ -38,6 +39,39 @@ func Examine(t Table, w World, readOnly bool) ([]Note, error) {
 // unchecked notes what a check could not look at.
 func (c *ctr) unchecked(field, text string) {
 	c.notes = append(c.notes, Note{Target: c.target, Field: field, Text: text})
+}
+
+// metadata notes what a constructor reads from the devices of a line and judges, which no
+// check here does.
+func (c *ctr) metadata(a Args) {
+	const onDevice = "what is on this device"
+	switch a := a.(type) {
+	case ThinPool, Cache, Era, Clone:
+		c.unchecked("metadata", onDevice)
+	case Thin:
+		c.unchecked("id", "whether the pool has this thin device")
+	case Integrity:
+		c.unchecked("device", "the superblock, and whether it provides as many sectors as the line has")
+	case Snapshot:
+		if a.Persistent {
+			c.unchecked("cow", "what is on this device; a chunk size there overrides that of the table")
+		}
+	case Raid:
+		if slices.ContainsFunc(a.Disks, func(d RaidDisk) bool { return d.Metadata != "-" }) {
+			c.unchecked("devices", "what is on the metadata devices")
+		}
+	case Writecache, Pcache:
+		c.unchecked("cache", onDevice)
+	case VDO:
+		c.unchecked("storage", onDevice)
+	case Zoned:
+		c.unchecked("device", onDevice)
+	case Verity:
+		c.unchecked("digest", "whether the superblock and the tree on the hash device belong to it: the kernel finds that when it reads")
+		if a.SignatureKey != "" {
+			c.unchecked("root_hash_sig_key_desc", "the signature in the keyring")
+		}
+	}
 }
 
 // algorithm judges whether the kernel can allocate an algorithm, as crypto_alloc_shash and

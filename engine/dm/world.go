@@ -23,7 +23,10 @@ type DeviceInfo struct {
 	Size             uint64 // 512-byte sectors
 	LogicalBlockSize uint32 // bytes; 0 means 512
 	ZoneSectors      uint32 // 512-byte sectors of a zone; 0 for a device without zones
-	IntegrityTag     uint32 // bytes of integrity data that each logical block can carry; 0 for none
+	// IntegrityTag is how many bytes of integrity data of others the device carries for
+	// each IntegrityInterval bytes (blk_integrity without a checksum of its own). Both are
+	// 0 for none; either is 0 if it is not known.
+	IntegrityTag, IntegrityInterval uint32
 	// Mapped is the target type of a mapped device's table, "-" for a device
 	// that is not a mapped one, and empty if that is not known.
 	Mapped   string
@@ -32,6 +35,9 @@ type DeviceInfo struct {
 
 // blockSectors is the logical block size in sectors, at least 1.
 func (i DeviceInfo) blockSectors() uint64 { return max(1, uint64(i.LogicalBlockSize)>>9) }
+
+// integrity reports whether the device carries integrity data of others.
+func (i DeviceInfo) integrity() bool { return i.IntegrityTag > 0 || i.IntegrityInterval > 0 }
 
 // same reports whether two lookups found the same device.
 func (i DeviceInfo) same(o DeviceInfo) bool { return i.Major == o.Major && i.Minor == o.Minor }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	table "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/sysfs/block"
 )
 
@@ -48,7 +49,58 @@ func (w world) Device(ref string) (table.DeviceInfo, error) {
 		return table.DeviceInfo{}, err
 	}
 	info.Size, info.ReadOnly, info.LogicalBlockSize = size, ro, uint32(lbs)
+	w.zones(queue, &info)
+	w.integrity(dev, &info)
+	info.Mapped = w.mapped(dev, num)
 	return info, nil
+}
+
+// zones fills in the zones: chunk_sectors has their size on a zoned device alone
+// (bdev_zone_sectors).
+func (w world) zones(queue block.Queue, info *table.DeviceInfo) {
+	if model, err := queue.Zoned(); err != nil || model == "none" {
+		return
+	}
+	if n, err := queue.Dir().ReadUint("chunk_sectors"); err == nil {
+		info.ZoneSectors = uint32(n)
+	}
+}
+
+// integrity fills in what integrity data of others the device carries. It is the disk's, of
+// a partition too (blk_get_integrity). A profile with a checksum of its own does not count;
+// dm-integrity's was called DM-DIF-EXT-TAG before 6.11.
+func (w world) integrity(dev *block.Device, info *table.DeviceInfo) {
+	disk, err := dev.Disk()
+	if err != nil {
+		return
+	}
+	format, err := disk.Dir().Read("integrity/format")
+	if err != nil || format != "nop" && format != "DM-DIF-EXT-TAG" {
+		return
+	}
+	tag, err := disk.Dir().ReadUint("integrity/tag_size")
+	interval, err2 := disk.Dir().ReadUint("integrity/protection_interval_bytes")
+	if err == nil && err2 == nil {
+		info.IntegrityTag, info.IntegrityInterval = uint32(tag), uint32(interval)
+	}
+}
+
+// mapped returns the target type of a mapped device: of its live table, or of the one that
+// is loaded, since a pool is there as soon as that is (pool_create).
+func (w world) mapped(dev *block.Device, num block.Num) string {
+	if _, err := dev.MapperName(); err != nil {
+		return "-"
+	}
+	if w.m.Control == nil {
+		return ""
+	}
+	for _, inactive := range []bool{false, true} {
+		_, targets, err := w.m.Control.TableStatus(dm.ByNumber(num.Major, num.Minor), dm.TableStatusOptions{Kind: dm.KindTable, NoFlush: true, Inactive: inactive})
+		if err == nil && len(targets) > 0 {
+			return targets[0].Type
+		}
+	}
+	return ""
 }
 
 func number(ref string) (block.Num, error) {

@@ -1,6 +1,8 @@
 package mdconf
 
 import (
+	"cmp"
+	"math"
 	"strconv"
 	"strings"
 
@@ -98,7 +100,7 @@ func (r *reader) arrayIdentity(a *Array, w string) bool {
 		switch n, rest := leadingNumber(v); {
 		case a.SuperMinor != nil:
 			r.warnf("only specify super-minor once, %s ignored.", w)
-		case v == "" || rest != "" || n < 0:
+		case v == "" || rest != "" || n < 0 || n > math.MaxInt32:
 			r.warnf("invalid super-minor number: %s", w)
 		default:
 			a.SuperMinor = &n
@@ -154,7 +156,7 @@ func (r *reader) arrayShape(a *Array, w string) bool {
 			if FormatName(v) == "" {
 				r.warnf("metadata format %s unknown, ignored.", v)
 			} else {
-				a.Metadata = v
+				a.Metadata = cmp.Or(v, "0") // the empty word means the oldest format
 			}
 		}
 		return true

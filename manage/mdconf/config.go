@@ -220,7 +220,8 @@ func leadingInt(w string) int {
 	return n
 }
 
-// leadingNumber reads a number at the start of w, and returns what follows it.
+// leadingNumber reads a number at the start of w, and returns what follows it. What
+// does not fit becomes the limit, as in strtol.
 func leadingNumber(w string) (n int, rest string) {
 	w = strings.TrimLeft(w, " \t")
 	end := 0
@@ -231,7 +232,7 @@ func leadingNumber(w string) (n int, rest string) {
 		end++
 	}
 	n, err := strconv.Atoi(w[:end])
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, w[end:]
 	}
 	return n, w[end:]

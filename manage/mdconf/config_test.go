@@ -320,3 +320,32 @@ func FuzzParse(f *testing.F) {
 		c.Listed("/dev/sda")
 	})
 }
+
+// TestLooseValues has values that mdadm 4.2 reads with strtol and strtoul, or compares
+// as whole words, with what it says about them.
+func TestLooseValues(t *testing.T) {
+	for text, want := range map[string]string{
+		"ARRAY md0 super-minor=+7":                           "",
+		"ARRAY md0 super-minor=2147483648 name=x":            "invalid super-minor number: super-minor=2147483648",
+		"ARRAY md0 super-minor=100000000000000000000 name=x": "invalid super-minor number: super-minor=100000000000000000000",
+		"ARRAY md0 metadata= metadata=1.9 name=x":            "",
+		"CREATE mode=+7 mode=77777777":                       "",
+		"CREATE mode=9":                                      "unrecognised CREATE mode 9",
+		"CREATE names=yes names=NO":                          "",
+		"CREATE names=yesno":                                 "unrecognised word on CREATE line: names=yesno",
+		"CREATE symlinks=yesno":                              "",
+	} {
+		var said []string
+		for _, w := range Parse("mdadm.conf", text).Warnings {
+			said = append(said, w.Text)
+		}
+		if got := strings.Join(said, "; "); got != want {
+			t.Errorf("%s: %q, mdadm says %q", text, got, want)
+		}
+	}
+	for text, want := range map[string]int{"MONITORDELAY 07x": 7, "MONITORDELAY x 5": 5, "MONITORDELAY 0 -3": -3} {
+		if got := Parse("mdadm.conf", text).Delay; got != want {
+			t.Errorf("%s: %d, mdadm takes it for %d", text, got, want)
+		}
+	}
+}

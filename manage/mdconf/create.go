@@ -46,9 +46,9 @@ func (r *reader) createWord(w string) bool {
 	}
 	switch lower := strings.ToLower(w); {
 	case strings.HasPrefix(lower, "symlinks=yes"), strings.HasPrefix(lower, "symlinks=no"):
-	case strings.HasPrefix(lower, "names=yes"):
+	case lower == "names=yes":
 		c.Names = true
-	case strings.HasPrefix(lower, "names=no"):
+	case lower == "names=no":
 		c.Names = false
 	case lower == "bbl=no":
 		c.NoBBL = true
@@ -101,7 +101,7 @@ func (r *reader) mode(v string) {
 		r.warnf("missing CREATE mode")
 		return
 	}
-	m, err := strconv.ParseUint(v, 8, 12)
+	m, err := strconv.ParseUint(strings.TrimPrefix(v, "+"), 8, 32)
 	if err != nil {
 		r.c.Create.Mode = 0o600
 		r.warnf("unrecognised CREATE mode %s", v)
@@ -129,6 +129,8 @@ func FormatName(word string) string {
 	switch strings.TrimLeft(word, "0") {
 	case "1", "1.0", "1.00", "1.1", "1.01", "1.2", "1.02", "default":
 		return "1.x"
+	}
+	switch word {
 	case "ddf", "imsm", "mbr", "gpt":
 		return word
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/getopt"
 )
 
@@ -30,7 +31,7 @@ func (p *parser) identity(opt getopt.Option) (bool, error) {
 		if c.UUID != "" {
 			return true, usage("uuid cannot be set twice.  Second value %s.", opt.Arg)
 		}
-		if !validUUID(opt.Arg) {
+		if _, err := md.ParseUUID(opt.Arg); err != nil {
 			return true, usage("Bad uuid: %s", opt.Arg)
 		}
 		c.UUID = opt.Arg

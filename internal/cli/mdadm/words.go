@@ -93,24 +93,6 @@ func parseNum(s string) (int, bool) {
 	return int(n), true
 }
 
-// uuidDigits is how many hexadecimal digits a uuid has.
-const uuidDigits = 32
-
-// validUUID reports whether s has 32 hexadecimal digits, with any of ":. -"
-// between them.
-func validUUID(s string) bool {
-	digits := 0
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-			digits++
-		case strings.IndexByte(":. -", c) < 0:
-			return false
-		}
-	}
-	return digits == uuidDigits
-}
-
 // knownMetadata reports whether mdadm has a format of that name.
 func knownMetadata(s string) bool {
 	zero := s

@@ -92,7 +92,7 @@ func (r *request) about() string {
 
 func (r *request) refused(err error) error {
 	var no syscall.Errno
-	if !errors.As(err, &no) {
+	if errors.Is(err, ErrStuck) || !errors.As(err, &no) {
 		return fmt.Errorf("%s: %w", strings.TrimSpace(r.cmd.String()+" "+r.about()), err)
 	}
 	return &Error{Command: r.cmd, Device: r.about(), Errno: no}

@@ -25,6 +25,7 @@ var (
 	ErrReply       = errors.New("malformed reply of the kernel")                // see ReplyError
 	ErrNoPath      = errors.New("no usable path")                               // ENOTCONN to ProbePaths
 	ErrNoDriver    = errors.New("the device mapper is not there")               // there is no control device and none can be made
+	ErrStuck       = errors.New("the kernel has not ended it within")           // see StuckError
 	ErrPoll        = errors.New("the control device cannot be waited for here") // Transport without a descriptor
 )
 

@@ -1,6 +1,11 @@
 package mapper
 
-import "github.com/mdkit/mdkit/ioctl/dm"
+import (
+	"slices"
+
+	table "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/ioctl/dm"
+)
 
 // SuspendedUse is a device and a suspended device that it uses. If both were suspended,
 // I/O could get stuck between them.
@@ -36,4 +41,68 @@ func SuspendedBelow(uses []dm.Number, major uint32, ask Asker) (found []Suspende
 	}
 	err = search(dm.Number{}, uses)
 	return found, err
+}
+
+// Over returns the Control for a command about a device that may wait for its I/O: if a
+// device below is suspended, it waits no longer than Patience, and the error matches
+// [dm.ErrStuck].
+func (m *Mapper) Over(dev dm.Device) *dm.Control { return m.patient(m.uses(dev)) }
+
+// overTable is Over for a table that is not loaded yet: targets read their metadata.
+func (m *Mapper) overTable(t table.Table) *dm.Control {
+	if m.Patience <= 0 {
+		return m.Control
+	}
+	var uses []dm.Number
+	for _, l := range t {
+		args, err := table.ParseArgs(l.Type, l.Params)
+		if err != nil {
+			continue // the kernel says what is wrong
+		}
+		for _, ref := range args.Devices() {
+			if n, err := number(string(ref)); err == nil {
+				uses = append(uses, dm.Number{Major: n.Major, Minor: n.Minor})
+			}
+		}
+	}
+	return m.patient(uses)
+}
+
+func (m *Mapper) patient(uses []dm.Number) *dm.Control {
+	if m.Patience <= 0 || len(m.suspendedUnder(uses)) == 0 {
+		return m.Control
+	}
+	return m.Control.Bounded(m.Patience)
+}
+
+// uses returns what both tables of a device use, as far as the kernel tells.
+func (m *Mapper) uses(dev dm.Device) []dm.Number {
+	_, live, _ := m.Control.Deps(dev, dm.DepsOptions{})
+	_, next, _ := m.Control.Deps(dev, dm.DepsOptions{Inactive: true})
+	return slices.Concat(live, next)
+}
+
+// suspendedUnder returns the suspended devices among those that a device uses, and those
+// below these, each once.
+func (m *Mapper) suspendedUnder(uses []dm.Number) []dm.Info {
+	major := Major(m.FS)
+	if !slices.ContainsFunc(uses, func(n dm.Number) bool { return n.Major == major }) {
+		return nil
+	}
+	var infos []dm.Info
+	found, _ := SuspendedBelow(uses, major, func(n dm.Number) (*dm.Info, []dm.Number, error) {
+		dev := dm.ByNumber(n.Major, n.Minor)
+		info, err := m.Control.Status(dev, dm.StatusOptions{NoOpenCount: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		return &info, m.uses(dev), nil
+	})
+	for _, f := range found {
+		info, err := m.Control.Status(dm.ByNumber(f.Suspended.Major, f.Suspended.Minor), dm.StatusOptions{NoOpenCount: true})
+		if err == nil && !slices.ContainsFunc(infos, func(i dm.Info) bool { return i.Number == info.Number }) {
+			infos = append(infos, info)
+		}
+	}
+	return infos
 }

@@ -94,7 +94,7 @@ func (m *Mapper) PlanLoad(dev dm.Device, req LoadRequest) *Change {
 
 func (c *Change) load(dev dm.Device, req LoadRequest) {
 	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() error {
-		info, err := c.m.Control.Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
+		info, err := c.m.overTable(req.Table).Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
 		if err == nil {
 			c.info = info // otherwise the earlier info still has the device's number
 		}
@@ -138,7 +138,7 @@ func (m *Mapper) PlanResume(dev dm.Device, name string, req ResumeRequest) *Chan
 func (c *Change) resume(dev dm.Device, name string, req ResumeRequest) {
 	c.ioctl(dev, dm.CmdDevSuspend, joinWords("resume", describeSuspend(req.Suspend)), func() error {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
-			return c.m.Control.Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
+			return c.m.Over(dev).Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
 		})
 	}, c.closeRound)
 	c.waitForUdev(name)
@@ -168,7 +168,7 @@ func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 			return err
 		}
 		ran = !before.Suspended()
-		c.info, err = m.Control.Suspend(dev, o)
+		c.info, err = m.Over(dev).Suspend(dev, o)
 		return err
 	}, func() error {
 		if !ran {

@@ -3,6 +3,7 @@ package mapper
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/note"
@@ -16,6 +17,10 @@ type Mapper struct {
 	Nodes   Nodes
 	Udev    UdevSync
 	FS      sysfs.FS // where sysfs and /proc are found
+
+	// Patience is how long a command may take if a device below is suspended, which can
+	// hold up I/O that the kernel waits for; 0 is without end.
+	Patience time.Duration
 }
 
 // Open opens the control device, and finds out how to work with udev.
@@ -32,9 +37,10 @@ func (m *Mapper) Close() error { return m.Control.Close() }
 
 // Error is a refused change, with what is known about the reason.
 type Error struct {
-	Err    error    // the refusal, usually a *dm.Error
-	Kernel []string // what the kernel logged meanwhile, without time stamps
-	Held   string   // what holds the device if it is busy; empty if not known
+	Err    error     // the refusal, usually a *dm.Error
+	Kernel []string  // what the kernel logged meanwhile, without time stamps
+	Held   string    // what holds the device if it is busy; empty if not known
+	Below  []dm.Info // suspended devices below, if the kernel did not end the command
 }
 
 // Error returns a single line.
@@ -42,6 +48,9 @@ func (e *Error) Error() string {
 	s := e.Err.Error()
 	if e.Held != "" {
 		s += "; " + e.Held
+	}
+	for _, i := range e.Below {
+		s += "; suspended below: " + i.Name
 	}
 	if len(e.Kernel) > 0 {
 		s += "; kernel: " + strings.Join(e.Kernel, "; ")
@@ -73,7 +82,10 @@ func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
 	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) && !toTarget {
 		full.Held = m.Holders(dev)
 	}
-	if len(full.Kernel) == 0 && full.Held == "" {
+	if errors.Is(err, dm.ErrStuck) {
+		full.Below = m.suspendedUnder(m.uses(dev))
+	}
+	if len(full.Kernel) == 0 && full.Held == "" && len(full.Below) == 0 {
 		return err
 	}
 	return full

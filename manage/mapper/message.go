@@ -25,7 +25,7 @@ func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message
 		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, table.MaskMessage(text))},
 		func(context.Context) error {
 			return m.Explained(dev, func() (err error) {
-				p.Reply, p.Replied, err = m.Control.Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
+				p.Reply, p.Replied, err = m.Over(dev).Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
 				return err
 			})
 		},

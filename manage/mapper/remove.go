@@ -77,7 +77,7 @@ func (c *Change) remove(dev dm.Device, name string, req RemoveRequest) {
 func (c *Change) tryRemove(ctx context.Context, dev dm.Device, req RemoveRequest) error {
 	for try := 1; ; try++ {
 		err := c.announced(func(cookie uint32) (dm.Info, error) {
-			return c.m.Control.Remove(dev, dm.RemoveOptions{Deferred: req.Deferred, Cookie: cookie})
+			return c.m.Over(dev).Remove(dev, dm.RemoveOptions{Deferred: req.Deferred, Cookie: cookie})
 		})
 		if !req.Retry || try == removeTries || !errors.Is(err, dm.ErrBusy) {
 			return err

@@ -42,16 +42,17 @@ func (f Face) Stats() bool { return f == Dmstats || f == StatsCommand }
 
 // Line is a parsed command line.
 type Line struct {
-	Face    Face
-	Seen    map[Option]int    // how often each option was given
-	Text    map[Option]string // the last argument of each option that takes one
-	Number  map[Option]int    // that argument as atoi(3) reads it; the mode in octal
-	AtLeast bool              // --readahead +N: at least N
-	Cookie  uint32            // --udevcookie; 0 if it was not given or wrong
-	Mangle  string            // --manglename, in lower case
-	Timeout time.Duration     // --udev-timeout; 0 if it was not given
-	Command string
-	Words   []string // the words after the command
+	Face     Face
+	Seen     map[Option]int    // how often each option was given
+	Text     map[Option]string // the last argument of each option that takes one
+	Number   map[Option]int    // that argument as atoi(3) reads it; the mode in octal
+	AtLeast  bool              // --readahead +N: at least N
+	Cookie   uint32            // --udevcookie; 0 if it was not given or wrong
+	Mangle   string            // --manglename, in lower case
+	Timeout  time.Duration     // --udev-timeout; 0 if it was not given
+	Patience time.Duration     // --timeout; 0 if it was not given
+	Command  string
+	Words    []string // the words after the command
 }
 
 // Has reports whether an option was given.
@@ -195,16 +196,36 @@ func (a *Line) option(o Option, arg string, warn io.Writer) error {
 	case ReadAhead:
 		return a.readAhead(arg)
 	case UdevTimeout:
-		d, err := time.ParseDuration(arg)
-		if n, err2 := strconv.Atoi(arg); err2 == nil {
-			d, err = time.Duration(n)*time.Second, nil
-		}
-		if err != nil || d <= 0 {
-			return Wrong("--udev-timeout takes seconds or a duration such as 1m30s, not %q.", arg)
-		}
-		a.Timeout = d
+		return limit("--udev-timeout", arg, &a.Timeout)
+	case Timeout:
+		return limit("--timeout", arg, &a.Patience)
 	}
 	return nil
+}
+
+// limit reads how long something may take.
+func limit(option, arg string, to *time.Duration) error {
+	d, err := time.ParseDuration(arg)
+	if n, err2 := strconv.Atoi(arg); err2 == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d <= 0 {
+		return Wrong("%s takes seconds or a duration such as 1m30s, not %q.", option, arg)
+	}
+	*to = d
+	return nil
+}
+
+// defaultPatience is many times what a command takes that is not stuck.
+const defaultPatience = time.Minute
+
+// KernelPatience returns --timeout: how long the kernel may take for a device above a
+// suspended one.
+func (a *Line) KernelPatience() time.Duration {
+	if a.Patience > 0 {
+		return a.Patience
+	}
+	return defaultPatience
 }
 
 // mode parses an octal mode, which cannot be 0.

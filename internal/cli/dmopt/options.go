@@ -91,6 +91,7 @@ const (
 	DryRun
 	ExitCodes
 	UdevTimeout
+	Timeout
 )
 
 // shortOptions is getopt's string of letters; letterOf says what they mean.
@@ -227,5 +228,6 @@ func LongOptions() []getopt.Long {
 		{Name: "dry-run", Val: int(DryRun), Exact: true},
 		{Name: "exit-codes", Val: int(ExitCodes), Exact: true},
 		{Name: "udev-timeout", Val: int(UdevTimeout), Arity: getopt.RequiredArgument, Exact: true},
+		{Name: "timeout", Val: int(Timeout), Arity: getopt.RequiredArgument, Exact: true},
 	}
 }

@@ -146,7 +146,7 @@ func (ch *changes) manager(sync bool) (*mapper.Mapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: ch.Folder()}, Udev: mapper.NoUdev{}, FS: sysfs.Host}
+	m := &mapper.Mapper{Control: ctl, Nodes: mapper.Nodes{Dir: ch.Folder()}, Udev: mapper.NoUdev{}, FS: sysfs.Host, Patience: ch.Line.KernelPatience()}
 	if sync && ch.synchronises() {
 		if err := ch.checkCookie(); err != nil {
 			return nil, err

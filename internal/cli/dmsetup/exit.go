@@ -43,6 +43,7 @@ func (p *program) exitCode(err error) int {
 	}{
 		{dm.ErrNoDriver, exitNoDriver},
 		{errTimeout, exitTimeout},
+		{dm.ErrStuck, exitTimeout},
 		{dm.ErrExist, exitExists},
 		{dm.ErrNoTarget, exitUnsupported},
 		{dm.ErrUnsupported, exitUnsupported},

@@ -71,7 +71,7 @@ Tree specific options are: ascii, utf, vt100; compact, inverted, notrunc;
 
 const usageOwn = `mdkit adds:
 
-        [--json] [--dry-run] [--exit-codes] [--udev-timeout <seconds>]
+        [--json] [--dry-run] [--exit-codes] [--udev-timeout <seconds>] [--timeout <seconds>]
 
 `
 

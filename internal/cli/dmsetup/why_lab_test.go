@@ -3,6 +3,7 @@ package dmsetup
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/internal/lab"
 )
@@ -28,6 +31,8 @@ func TestRefusedLikeTheOriginal(t *testing.T) {
 		{"messages", testRefusedMessages},
 		{"concise", testConciseTakenBack},
 		{"left behind", testLeft},
+		{"stuck", testStuck},
+		{"stuck for good", testStuckForGood},
 	} {
 		cases = append(cases, ownCase(c.name, c.run))
 	}
@@ -249,4 +254,121 @@ func testLeft(t *testing.T, w *world) {
 	if o := w.do("dmsetup remove_all --exit-codes"); o.err != "" {
 		t.Errorf("%v", o)
 	}
+}
+
+// stack makes the device top on the device low, both of one line.
+func (w *world) stack() {
+	w.t.Helper()
+	w.do("dmsetup create low -j MAJ -m 50 --table '0 64 linear 1:0 0'")
+	w.do("dmsetup create top -j MAJ -m 51 --table '0 64 linear MAJ:50 0'")
+}
+
+// inFlight waits until requests to a device have begun and not ended.
+func inFlight(t *testing.T, device string) {
+	t.Helper()
+	lab.Until(t, "I/O in flight on "+device, func() bool {
+		text, err := os.ReadFile("/sys/block/" + device + "/inflight")
+		return err == nil && strings.Trim(string(text), "0 \n") != ""
+	})
+}
+
+// testStuck has a write in flight between a device and the suspended one below. The
+// original hangs, until the device below is resumed.
+func testStuck(t *testing.T, w *world) {
+	w.stack()
+	w.do("dmsetup suspend low")
+	written := make(chan error, 1)
+	f, err := os.OpenFile("/dev/dm-51", os.O_WRONLY|unix.O_DIRECT|unix.O_DSYNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.held = append(w.held, f)
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := f.WriteAt(page, 0)
+		written <- err
+	}()
+	inFlight(t, "dm-51")
+	for _, c := range []struct{ line, task string }{
+		{"dmsetup suspend top", "suspend"},
+		{"dmsetup suspend --nolockfs top", "suspend"},
+		{"dmsetup suspend --noflush --nolockfs top", "suspend"},
+		{"dmsetup wipe_table top", "resume"},
+		{"dmsetup wipe_table -f top", "resume"},
+		{"dmsetup remove -f top", "resume"},
+	} {
+		o := w.fails(c.line + " --timeout 1 --exit-codes")
+		if !strings.Contains(o.err, "device-mapper: "+c.task+" ioctl on top ") ||
+			!strings.Contains(o.err, "\n  the kernel waited for more than 1s, and was interrupted (--timeout)\n") ||
+			!strings.Contains(o.err, ":50) below is suspended, and holds back I/O: dmsetup resume low") {
+			t.Errorf("%v", o)
+		}
+		if strings.Contains(c.line, "suspend") && o.code != exitTimeout {
+			t.Errorf("%v", o)
+		}
+		if info := w.do("dmsetup info -c --noheadings -o suspended,tables_loaded top").out; info != "Active:Live\n" {
+			t.Errorf("%s has left top %s", c.line, info)
+		}
+	}
+	for _, quick := range []string{
+		"dmsetup status top", "dmsetup table top", "dmsetup mknodes top", "dmsetup rename top peak", "dmsetup rename peak top",
+		"dmsetup load top --table '0 64 linear MAJ:50 0'", "dmsetup clear top", "dmsetup create over --table '0 8 linear MAJ:51 0'",
+		"dmsetup suspend over", "dmsetup resume over", "dmsetup remove over", "dmsetup message top 0 @stats_list",
+	} {
+		w.do(quick + " --timeout 1s")
+	}
+	w.do("dmsetup resume low")
+	if err := lab.Receive(t, "the write", written); err != nil {
+		t.Error(err)
+	}
+	w.release()
+	w.do("dmsetup suspend top --timeout 1000")
+	w.do("dmsetup resume top")
+	w.do("dmsetup remove -f top")
+}
+
+// testStuckForGood has dirty pages of a device above a suspended one, for which the kernel
+// waits where no signal reaches. The program is a process of its own, whose end is seen.
+func testStuckForGood(t *testing.T, w *world) {
+	w.stack()
+	f, err := os.OpenFile("/dev/dm-51", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, 4096), 0); err != nil {
+		t.Fatal(err)
+	}
+	w.do("dmsetup suspend --nolockfs low")
+	var said bytes.Buffer
+	cmd := exec.CommandContext(lab.Patient(t), "/proc/self/exe", "suspend", "top", "--timeout", "1", "--exit-codes")
+	cmd.Args[0] = "dmsetup"
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err = cmd.Run()
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != exitTimeout ||
+		!strings.Contains(said.String(), "cannot be interrupted: the command may still take effect") || !strings.Contains(said.String(), "dmsetup resume low") {
+		t.Errorf("%v: %s", err, said.String())
+	}
+	w.do("dmsetup resume low")
+	lab.Until(t, "the suspend to end", func() bool { return !running(t, "suspend\x00top\x00") })
+	w.do("dmsetup resume top") // it may have taken effect, as was said
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// running reports whether there is a process with that in its command line.
+func running(t *testing.T, words string) bool {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), words)
+	})
 }

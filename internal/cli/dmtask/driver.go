@@ -9,6 +9,7 @@ import (
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // Driver queries the device mapper, over a connection that is opened when it is first
@@ -113,8 +114,12 @@ func (dr *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []d
 	var info dm.Info
 	var targets []dm.Target
 	if err = needDevice(d); err == nil {
-		info, targets, err = ctl.TableStatus(d.Selector(), dm.TableStatusOptions{
-			Kind: kind, NoFlush: dr.Line.Has(dmopt.NoFlush), Inactive: dr.Line.Has(dmopt.Inactive),
+		m := &mapper.Mapper{Control: ctl, FS: sysfs.Host, Patience: dr.Line.KernelPatience()}
+		err = m.Explained(d.Selector(), func() (err error) {
+			info, targets, err = m.Over(d.Selector()).TableStatus(d.Selector(), dm.TableStatusOptions{
+				Kind: kind, NoFlush: dr.Line.Has(dmopt.NoFlush), Inactive: dr.Line.Has(dmopt.Inactive),
+			})
+			return err
 		})
 	}
 	if task == TaskStatus && Errno(err) == unix.ENXIO {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/mapper"
 )
 
@@ -62,11 +63,14 @@ func ErrnoText(errno syscall.Errno) string {
 // explained returns the additions to a refusal: what the kernel logged, and what holds
 // the device.
 func explained(err error) []string {
+	more := stuck(err)
 	var full *mapper.Error
 	if !errors.As(err, &full) {
-		return nil
+		return more
 	}
-	var more []string
+	for _, i := range full.Below {
+		more = append(more, fmt.Sprintf("%s (%v) below is suspended, and holds back I/O: dmsetup resume %[1]s", i.Name, i.Number))
+	}
 	for _, line := range full.Kernel {
 		more = append(more, "kernel: "+line)
 	}
@@ -74,6 +78,18 @@ func explained(err error) []string {
 		more = append(more, full.Held)
 	}
 	return more
+}
+
+// stuck says what has become of a command that the kernel did not end.
+func stuck(err error) []string {
+	var late *dm.StuckError
+	switch {
+	case !errors.As(err, &late):
+		return nil
+	case late.Ended:
+		return []string{fmt.Sprintf("the kernel waited for more than %v, and was interrupted (--timeout)", late.After)}
+	}
+	return []string{fmt.Sprintf("the kernel waits for more than %v (--timeout), and cannot be interrupted: the command may still take effect", late.After)}
 }
 
 // driverError is a failure to reach the device mapper.

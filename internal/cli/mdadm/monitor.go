@@ -37,7 +37,9 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 	if c.Scan && w.Mail == "" && w.Program == "" && !w.Syslog && !c.JSON {
 		return leave(failure("No mail address or alert command - not monitoring."), std)
 	}
-	c.sayWatching(std)
+	if c.Verbose > 0 {
+		fmt.Fprint(std.Err, c.compat.Watching(c.Shape.Delay, w.Mail, w.Program))
+	}
 	if !w.NoSharing && !inBackground {
 		if err := c.onlySharer(std); err != nil {
 			return leave(err, std)
@@ -102,20 +104,6 @@ func (c *Command) fromConf(cf *mdconf.Config, std ui.IO) {
 		if c.Shape.Delay == 0 {
 			c.Shape.Delay = delay
 		}
-	}
-}
-
-// sayWatching says with -v what later versions of mdadm say about themselves.
-func (c *Command) sayWatching(std ui.IO) {
-	if c.Verbose <= 0 || c.compat < mdtext.Mdadm46 {
-		return
-	}
-	fmt.Fprintf(std.Err, "mdadm: Monitor is started with delay %ds\n", c.Shape.Delay)
-	if mail := c.Watching.Mail; mail != "" {
-		fmt.Fprintf(std.Err, "mdadm: Monitor using email address %s\n", mail)
-	}
-	if program := c.Watching.Program; program != "" {
-		fmt.Fprintf(std.Err, "mdadm: Monitor using program %s\n", program)
 	}
 }
 

@@ -30,6 +30,22 @@ func ParseCompat(word string) (Compat, error) {
 // NamesInConf reports whether lines for mdadm.conf have the names of arrays.
 func (c Compat) NamesInConf() bool { return c < Mdadm46 }
 
+// Watching is what --monitor says about itself with -v: how often it looks, and whom it
+// tells.
+func (c Compat) Watching(delay int, mail, program string) string {
+	if c < Mdadm46 {
+		return ""
+	}
+	text := fmt.Sprintf("mdadm: Monitor is started with delay %ds\n", delay)
+	if mail != "" {
+		text += "mdadm: Monitor using email address " + mail + "\n"
+	}
+	if program != "" {
+		text += "mdadm: Monitor using program " + program + "\n"
+	}
+	return text
+}
+
 // Said is a sentence in words.
 type Said struct {
 	Text string

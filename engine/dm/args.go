@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // Args are the typed arguments of one target.
 type Args interface {
 	// Type is the target type, such as "linear".
@@ -95,7 +97,7 @@ func ParseArgs(typ, params string) (Args, error) {
 	if !ok {
 		return nil, &Error{Op: "parse", Target: typ, Reason: "unknown target type", Err: ErrUnknownTarget}
 	}
-	return t.parse(&ctr{op: "parse", target: typ, raw: params, args: fields(params)})
+	return t.parse(&ctr{op: "parse", target: typ, raw: params, args: lex.Fields(params)})
 }
 
 // ctr is what a target's constructor sees. Each parse function judges in the
@@ -141,7 +143,7 @@ func (c *ctr) next() string {
 
 // arg takes a number as dm_read_arg does.
 func (c *ctr) arg(field string, lo, hi uint32, reason string) (uint32, error) {
-	n, ok := scanU32(c.next())
+	n, ok := lex.ScanU32(c.next())
 	if !ok || n < lo || n > hi {
 		return 0, c.fail(field, reason)
 	}

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Cache keeps the hot blocks of a slow device on a fast one
@@ -61,7 +63,7 @@ const (
 )
 
 func parseCache(c *ctr) (Args, error) {
-	given := join(fields(c.raw)...)
+	given := join(lex.Fields(c.raw)...)
 	var a Cache
 	size, err := a.parseDevices(c)
 	if err != nil {
@@ -70,7 +72,7 @@ func parseCache(c *ctr) (Args, error) {
 	if len(c.args) == 0 {
 		return nil, c.fail("block", "Insufficient args")
 	}
-	n, ok := kstrtou(c.next(), 64)
+	n, ok := lex.Kstrtou(c.next(), 64)
 	if !ok || n < cacheMinBlock || n > cacheMaxBlock || n%cacheMinBlock != 0 {
 		return nil, c.fail("block", "Invalid data block size")
 	}
@@ -172,7 +174,7 @@ func (a *Cache) parsePolicy(c *ctr) error {
 // goodSetting reports whether the policy accepts the setting: what was tunable
 // in mq is still accepted under its alias, without effect.
 func (a *Cache) goodSetting(kv KeyValue) bool {
-	if _, ok := kstrtou(kv.Value, 64); !ok {
+	if _, ok := lex.Kstrtou(kv.Value, 64); !ok {
 		return false
 	}
 	switch strings.ToLower(kv.Key) {

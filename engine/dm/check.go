@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Check judges a table that is to be loaded for reading and writing, in the
@@ -116,7 +118,7 @@ func (tc *tableCheck) line(l Line) error {
 		return tc.refuse(l.Type, "Gap in table", ErrInvalid)
 	}
 	c := &ctr{
-		op: "check", target: l.Type, raw: l.Params, args: fields(l.Params),
+		op: "check", target: l.Type, raw: l.Params, args: lex.Fields(l.Params),
 		start: l.Start, length: l.Length, world: tc.world, readOnly: tc.readOnly,
 	}
 	if has == Unknown {

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Clone copies one device to another while it is already in use
@@ -65,7 +67,7 @@ func parseClone(c *ctr) (Args, error) {
 	if len(c.args) < 4 {
 		return nil, c.fail("", "Invalid number of arguments")
 	}
-	given := join(fields(c.raw)...)
+	given := join(lex.Fields(c.raw)...)
 	a := Clone{Metadata: c.next(), Destination: c.next(), Source: c.next()}
 	if _, err := c.device("metadata", a.Metadata, "Error opening metadata device"); err != nil {
 		return nil, err
@@ -147,7 +149,7 @@ func (a *Clone) parseCore(c *ctr) error {
 		default:
 			return c.fail("core args", "Invalid core argument")
 		}
-		v, ok := kstrtou(c.next(), 32)
+		v, ok := lex.Kstrtou(c.next(), 32)
 		if !ok {
 			return c.fail(name, "Invalid value for argument `"+name+"'")
 		}

@@ -3,6 +3,8 @@ package dm
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Device is one device of a concise specification: what `dmsetup create
@@ -75,13 +77,13 @@ func splitDevice(text string) (f ConciseFields, rest string, err error) {
 			f.Open = true
 		case ch == ',' && len(f.Fields) < conciseFields-1:
 			done()
-			text = strings.TrimLeftFunc(text, isSpace)
+			text = strings.TrimLeftFunc(text, lex.IsSpace)
 			f.Open = true
 		case ch == ',':
 			b.WriteByte('\n')
 			f.Open = true
 		case ch == ';':
-			return f, strings.TrimLeftFunc(text, isSpace), nil
+			return f, strings.TrimLeftFunc(text, lex.IsSpace), nil
 		default:
 			b.WriteByte(ch)
 		}
@@ -120,7 +122,7 @@ func conciseError(format string, args ...any) error {
 func conciseDevice(f []string) (Device, error) {
 	d := Device{Name: f[0], UUID: f[1], Minor: NoMinor}
 	if f[2] != "" {
-		n, ok := kstrtou(f[2], 20)
+		n, ok := lex.Kstrtou(f[2], 20)
 		if !ok {
 			return d, conciseError("device %s: minor %q is not a number below 1048576", d.Name, f[2])
 		}
@@ -169,7 +171,7 @@ func FormatConcise(devices []Device) string {
 // be skipped.
 func conciseName(s string) string {
 	quoted := conciseQuoter.Replace(s)
-	if rest := strings.TrimLeftFunc(s, isSpace); rest != s {
+	if rest := strings.TrimLeftFunc(s, lex.IsSpace); rest != s {
 		return `\` + quoted
 	}
 	return quoted

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mdkit/mdkit/engine/dm/lex"
+
 	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
@@ -106,7 +108,7 @@ func parseCrypt(c *ctr) (Args, error) {
 		return nil, c.fail("", "Not enough arguments")
 	}
 	a := Crypt{Cipher: c.next(), Key: c.next()}
-	keySize, ok := cryptKeySize(a.Key)
+	keySize, ok := CryptKeySize(a.Key)
 	if !ok {
 		return nil, c.fail("key", "Cannot parse key size")
 	}
@@ -121,14 +123,14 @@ func parseCrypt(c *ctr) (Args, error) {
 	if err := a.judge(c, keySize); err != nil {
 		return nil, err
 	}
-	if a.IVOffset, ok = scanU64(ivOffset); !ok || a.IVOffset%a.sectors() != 0 {
+	if a.IVOffset, ok = lex.ScanU64(ivOffset); !ok || a.IVOffset%a.sectors() != 0 {
 		return nil, c.fail("iv offset", "Invalid iv_offset sector")
 	}
 	info, err := c.device("device", a.Device, "Device lookup failed")
 	if err != nil {
 		return nil, err
 	}
-	if a.Offset, ok = scanU64(offset); !ok {
+	if a.Offset, ok = lex.ScanU64(offset); !ok {
 		return nil, c.fail("offset", "Invalid device sector")
 	}
 	if c.world != nil && (a.aead() || a.ivMode() == "random") {
@@ -184,7 +186,7 @@ func (a *Crypt) option(c *ctr, word string) error {
 	switch name {
 	case "integrity":
 		size, profile, ok := strings.Cut(value, ":")
-		n, digits := scanU32(size)
+		n, digits := lex.ScanU32(size)
 		if !digits || !ok {
 			return c.fail("options", "Invalid feature arguments")
 		}
@@ -197,7 +199,7 @@ func (a *Crypt) option(c *ctr, word string) error {
 		a.Integrity, a.IntegrityProfile = n, profile
 		return nil
 	case "integrity_key_size":
-		n, ok := scanU32(value)
+		n, ok := lex.ScanU32(value)
 		if !ok {
 			break
 		}
@@ -222,13 +224,15 @@ func (a *Crypt) option(c *ctr, word string) error {
 	return c.fail("options", "Invalid feature arguments")
 }
 
-// cryptKeySize is get_key_size: the size of a key in bytes.
-func cryptKeySize(key string) (int, bool) {
+// CryptKeySize is the size in bytes of a key as a crypt table writes it, in hexadecimal
+// digits or as :size:type:description (dm-crypt.c get_key_size). ok is false if the
+// description has no size.
+func CryptKeySize(key string) (int, bool) {
 	if !strings.HasPrefix(key, ":") {
 		return len(key) / 2, true
 	}
 	size, _, ok := strings.Cut(key[1:], ":")
-	n, digits := scanU32(size)
+	n, digits := lex.ScanU32(size)
 	return int(n), ok && digits && int32(n) >= 0 //nolint:gosec // an int in the kernel
 }
 
@@ -294,7 +298,7 @@ func (a Crypt) parseOldCipher() (cipher, string) {
 	name, count, counted := strings.Cut(name, ":")
 	if counted {
 		var ok bool
-		if spec.keys, ok = scanU32(count); !ok || !powerOfTwo(spec.keys) {
+		if spec.keys, ok = lex.ScanU32(count); !ok || !powerOfTwo(spec.keys) {
 			return spec, "Bad cipher key count specification"
 		}
 	}
@@ -412,7 +416,7 @@ func (a Crypt) judgeKey(spec cipher, keySize int) string {
 	return ""
 }
 
-func isHex(b byte) bool { return isDigit(b) || b|0x20 >= 'a' && b|0x20 <= 'f' }
+func isHex(b byte) bool { return lex.IsDigit(b) || b|0x20 >= 'a' && b|0x20 <= 'f' }
 
 // keySizes are the key sizes in bytes of ciphers that have a fixed set of
 // sizes; nil for all others.

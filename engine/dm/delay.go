@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Delay holds requests back (dm-delay.c).
@@ -85,10 +87,10 @@ func parseDelay(c *ctr) (Args, error) {
 func (c *ctr) delaySpan() (DelaySpan, error) {
 	d := DelaySpan{Span: Span{Device: c.next()}}
 	var ok bool
-	if d.Offset, ok = scanU64(c.next()); !ok {
+	if d.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return d, c.fail("offset", "Invalid device sector")
 	}
-	if d.Delay, ok = scanU32(c.next()); !ok {
+	if d.Delay, ok = lex.ScanU32(c.next()); !ok {
 		return d, c.fail("delay", "Invalid delay")
 	}
 	_, err := c.device("device", d.Device, "Device lookup failed")

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Dust fails reads of the blocks that messages name (dm-dust.c).
@@ -29,7 +31,7 @@ func parseDust(c *ctr) (Args, error) {
 	var a Dust
 	a.Device = c.next()
 	offset := c.next()
-	block, ok := kstrtou(c.next(), 32)
+	block, ok := lex.Kstrtou(c.next(), 32)
 	limit := uint64(dustMaxBlock)
 	if c.length > 0 {
 		limit = min(limit, c.length)
@@ -44,7 +46,7 @@ func parseDust(c *ctr) (Args, error) {
 	case block>>9 > limit:
 		return nil, c.fail("block", "Block size is too large")
 	}
-	if a.Offset, ok = scanU64(offset); !ok {
+	if a.Offset, ok = lex.ScanU64(offset); !ok {
 		return nil, c.fail("offset", "Invalid device offset sector")
 	}
 	if _, err := c.device("device", a.Device, "Device lookup failed"); err != nil {

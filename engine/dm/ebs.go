@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // EBS emulates a logical block size on a device with a larger one
 // (dm-ebs-target.c).
 type EBS struct {
@@ -30,7 +32,7 @@ const pageSectors = 8
 
 // scanU16 is scanU64 for "%hu%c".
 func scanU16(s string) (uint16, bool) {
-	n, ok := scanU64(s)
+	n, ok := lex.ScanU64(s)
 	return uint16(n), ok //nolint:gosec // wraps as the kernel does
 }
 
@@ -41,7 +43,7 @@ func parseEBS(c *ctr) (Args, error) {
 	var a EBS
 	var ok bool
 	a.Device = c.next()
-	if a.Offset, ok = scanU64(c.next()); !ok {
+	if a.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("offset", "Invalid device offset sector")
 	}
 	if a.Emulated, ok = scanU16(c.next()); !ok || !powerOfTwo(uint32(a.Emulated)) || a.Emulated > pageSectors {

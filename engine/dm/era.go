@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // Era remembers which blocks were written when (dm-era-target.c).
 type Era struct {
 	Metadata string // "major:minor" or a path
@@ -31,7 +33,7 @@ func parseEra(c *ctr) (Args, error) {
 		return nil, err
 	}
 	var ok bool
-	if a.Block, ok = scanU32(c.next()); !ok {
+	if a.Block, ok = lex.ScanU32(c.next()); !ok {
 		return nil, c.fail("block", "Error parsing block size")
 	}
 	if a.Block == 0 || a.Block%eraMinBlock != 0 {

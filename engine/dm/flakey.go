@@ -3,6 +3,8 @@ package dm
 import (
 	"math"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Flakey alternates between working and failing for a while (dm-flakey.c).
@@ -79,7 +81,7 @@ func parseFlakey(c *ctr) (Args, error) {
 	var ok bool
 	var err error
 	a.Device = c.next()
-	if a.Offset, ok = scanU64(c.next()); !ok {
+	if a.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("offset", "Invalid device sector")
 	}
 	if a.Up, err = c.arg("up", 0, math.MaxUint32, "Invalid up interval"); err != nil {

@@ -3,6 +3,8 @@ package dm
 import (
 	"slices"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Inlinecrypt leaves encryption to the hardware below (dm-inlinecrypt.c, Linux
@@ -76,14 +78,14 @@ func parseInlinecrypt(c *ctr) (Args, error) {
 		a.Printed = c.next()
 	}
 	var ok bool
-	if a.IVOffset, ok = scanU64(c.next()); !ok {
+	if a.IVOffset, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("iv offset", "Invalid iv_offset sector")
 	}
 	a.Device = c.next()
 	if _, err := c.device("device", a.Device, "Device lookup failed"); err != nil {
 		return nil, err
 	}
-	if a.Offset, ok = scanU64(c.next()); !ok {
+	if a.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("offset", "Invalid start sector")
 	}
 	if len(c.args) > 0 {
@@ -104,7 +106,7 @@ func (a *Inlinecrypt) judgeKey(c *ctr) error {
 	const unparsed, malformed = "Cannot parse key size", "Malformed key string"
 	if ref, ok := strings.CutPrefix(a.Key, ":"); ok {
 		size, ref, ok := strings.Cut(ref, ":")
-		n, digits := scanU32(size)
+		n, digits := lex.ScanU32(size)
 		if !ok || !digits || int32(n) < 0 { //nolint:gosec // an int in the kernel
 			return c.fail("key", unparsed)
 		}
@@ -141,7 +143,7 @@ func (a *Inlinecrypt) parseOptions(c *ctr) error {
 		case word == "iv_large_sectors":
 			a.IVLargeSectors = true
 		case name == "sector_size":
-			n, ok := scanU32(value)
+			n, ok := lex.ScanU32(value)
 			if !ok {
 				return c.fail("options", "Invalid feature arguments")
 			}

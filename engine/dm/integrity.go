@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 
+	"github.com/mdkit/mdkit/engine/dm/lex"
+
 	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
@@ -131,18 +133,18 @@ func parseIntegrity(c *ctr) (Args, error) {
 	if len(c.args) <= 4 {
 		return nil, c.fail("", "Invalid argument count")
 	}
-	given := join(fields(c.raw)...)
+	given := join(lex.Fields(c.raw)...)
 	a := Integrity{Device: c.next()}
 	info, err := c.device("device", a.Device, "Device lookup failed")
 	if err != nil {
 		return nil, err
 	}
 	var ok bool
-	if a.Start, ok = scanU64(c.next()); !ok {
+	if a.Start, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("start", "Invalid starting offset")
 	}
 	if tag := c.next(); tag != "-" {
-		if a.TagSize, ok = scanU32(tag); !ok || a.TagSize == 0 {
+		if a.TagSize, ok = lex.ScanU32(tag); !ok || a.TagSize == 0 {
 			return nil, c.fail("tag size", "Invalid tag size")
 		}
 	}
@@ -189,7 +191,7 @@ func (a *Integrity) option(c *ctr, word string) error {
 	case "internal_hash", "journal_crypt", "journal_mac":
 		return a.algorithm(c, name, value)
 	case "sectors_per_bit":
-		n, ok := scanU64(value)
+		n, ok := lex.ScanU64(value)
 		if !ok {
 			break
 		}
@@ -204,7 +206,7 @@ func (a *Integrity) option(c *ctr, word string) error {
 const maxFlush = math.MaxUint32
 
 func (a *Integrity) number(c *ctr, name, value string) error {
-	n, ok := scanU32(value)
+	n, ok := lex.ScanU32(value)
 	if !ok {
 		return c.fail("options", "Invalid argument")
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Line is one line of a table as text.
@@ -65,7 +67,7 @@ func ParseTable(text string) (Table, error) {
 	n := 0
 	for raw := range strings.SplitSeq(text, "\n") {
 		n++
-		s := strings.TrimFunc(raw, isSpace)
+		s := strings.TrimFunc(raw, lex.IsSpace)
 		if s == "" || s[0] == '#' {
 			continue
 		}
@@ -88,24 +90,24 @@ func parseLine(s string) (Line, bool) {
 	if l.Length, s, ok = cutNumber(s); !ok {
 		return l, false
 	}
-	s = strings.TrimLeftFunc(s, isSpace)
+	s = strings.TrimLeftFunc(s, lex.IsSpace)
 	if s == "" {
 		return l, false
 	}
-	end := strings.IndexFunc(s, isSpace)
+	end := strings.IndexFunc(s, lex.IsSpace)
 	if end < 0 {
 		end = len(s)
 	}
-	l.Type, s = s[:end], strings.TrimLeftFunc(s[end:], isSpace)
+	l.Type, s = s[:end], strings.TrimLeftFunc(s[end:], lex.IsSpace)
 	l.Params, _, _ = strings.Cut(s, "#")
 	return l, true
 }
 
 // cutNumber takes the decimal number that s begins with.
 func cutNumber(s string) (uint64, string, bool) {
-	s = strings.TrimLeftFunc(s, isSpace)
+	s = strings.TrimLeftFunc(s, lex.IsSpace)
 	end := 0
-	for end < len(s) && isDigit(s[end]) {
+	for end < len(s) && lex.IsDigit(s[end]) {
 		end++
 	}
 	n, err := strconv.ParseUint(s[:end], 10, 64)

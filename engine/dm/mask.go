@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Mask hides the keys in a line of any target that carries them: each digit of
@@ -47,7 +49,7 @@ func hideKey(key string, hide func(string) string) string {
 
 // maskWords lets mask hide some of the words of a text.
 func maskWords(text string, mask func(words []string, hide func(string) string)) string {
-	words := fields(text)
+	words := lex.Fields(text)
 	hidden := append([]string(nil), words...)
 	mask(hidden, func(key string) string { return strings.Repeat("0", len(key)) })
 	var b strings.Builder
@@ -64,7 +66,7 @@ func maskWords(text string, mask func(words []string, hide func(string) string))
 // holdsKey reports whether mask would hide something.
 func holdsKey(text string, mask func(words []string, hide func(string) string)) bool {
 	found := false
-	mask(fields(text), func(key string) string {
+	mask(lex.Fields(text), func(key string) string {
 		found = found || key != ""
 		return key
 	})

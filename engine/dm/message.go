@@ -24,7 +24,7 @@ func ThinDelete(id uint32) (Message, error) { return thinIDs("delete", id) }
 
 func thinIDs(word string, ids ...uint32) (Message, error) {
 	for _, id := range ids {
-		if id > maxThinID {
+		if id > MaxThinID {
 			return "", badMessage("thin-pool", "id", fmt.Sprintf("Message received with invalid device id: %d", id))
 		}
 		word += " " + utoa(id)

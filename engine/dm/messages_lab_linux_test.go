@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/engine/dm/message"
 	"github.com/mdkit/mdkit/internal/lab"
 	kernel "github.com/mdkit/mdkit/ioctl/dm"
 )
@@ -47,7 +48,7 @@ var receivers = []struct {
 }
 
 // TestLabMessages sends messages to live and to suspended targets: those that
-// CheckMessage faults are refused, those that it does not are taken, and where the kernel
+// message.Check faults are refused, those that it does not are taken, and where the kernel
 // logs why, that is the reason.
 func TestLabMessages(t *testing.T) {
 	var cases []lab.Case
@@ -105,12 +106,12 @@ func (m *machine) correspond(t *testing.T, line dm.Line, messages []string) {
 			if msg[0] == '+' && suspended {
 				continue // what a suspended target does with a good message is another matter
 			}
-			m.sends(t, dm.Receiver{Line: line, Suspended: suspended}, msg[1:], want)
+			m.sends(t, message.Receiver{Line: line, Suspended: suspended}, msg[1:], want)
 		}
 	}
 }
 
-func (m *machine) sends(t *testing.T, to dm.Receiver, text string, taken bool) {
+func (m *machine) sends(t *testing.T, to message.Receiver, text string, taken bool) {
 	t.Helper()
 	log, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
 	if err != nil {
@@ -122,7 +123,7 @@ func (m *machine) sends(t *testing.T, to dm.Receiver, text string, taken bool) {
 	}
 	log.Close()
 	_, _, refused := m.Message(kernel.ByName("to"), 0, text, kernel.MessageOptions{})
-	ours := dm.CheckMessage(to, text)
+	ours := message.Check(to, text)
 	if (refused == nil) != taken || (ours == nil) != taken {
 		t.Errorf("%s, suspended %v, %q: the kernel: %v, ours: %v, want taken: %v", to.Line.Type, to.Suspended, text, refused, ours, taken)
 	}

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Mirror keeps the same data on each of its legs (dm-raid1.c).
@@ -79,7 +81,7 @@ func parseMirror(c *ctr) (Args, error) {
 	if err := a.parseLog(c); err != nil {
 		return nil, err
 	}
-	legs, ok := scanU32(c.next())
+	legs, ok := lex.ScanU32(c.next())
 	if !ok || legs < 2 || legs > maxLegs {
 		return nil, c.fail("legs", "Invalid number of mirrors")
 	}
@@ -106,7 +108,7 @@ func (a *Mirror) features(c *ctr) error {
 	if len(c.args) == 0 {
 		return nil
 	}
-	n, ok := scanU32(c.next())
+	n, ok := lex.ScanU32(c.next())
 	if !ok {
 		return c.fail("features", "Invalid number of features")
 	}
@@ -135,7 +137,7 @@ func (a *Mirror) parseLog(c *ctr) error {
 		return c.fail("log", few)
 	}
 	a.Log.Kind = c.next()
-	n, ok := scanU32(c.next())
+	n, ok := lex.ScanU32(c.next())
 	if !ok {
 		return c.fail("log", "Invalid mirror log argument count")
 	}
@@ -196,7 +198,7 @@ func (l *MirrorLog) parseCore(c *ctr, args []string) string {
 		}
 	}
 	var ok bool
-	l.Region, ok = scanU32(args[0])
+	l.Region, ok = lex.ScanU32(args[0])
 	if !ok || l.Region < 2 || !powerOfTwo(l.Region) || c.length > 0 && uint64(l.Region) > c.length {
 		return "invalid region size " + args[0]
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Multipath sends requests down one of several paths to the same device
@@ -239,7 +241,7 @@ func goodSelectorArgs(g PathGroup) bool {
 		return false
 	}
 	for i, w := range g.SelectorArgs {
-		n, ok := scanU32(w)
+		n, ok := lex.ScanU32(w)
 		if !ok || i == 0 && n >= 1024 {
 			return false
 		}
@@ -261,12 +263,12 @@ func badPathArgs(selector string, args []string, cpus map[int]bool) string {
 		return "incorrect number of arguments"
 	}
 	if len(args) > 0 {
-		if _, ok := scanU32(args[0]); !ok {
+		if _, ok := lex.ScanU32(args[0]); !ok {
 			return "invalid repeat count"
 		}
 	}
 	if len(args) > 1 {
-		if n, ok := scanU32(args[1]); !ok || n > 100 {
+		if n, ok := lex.ScanU32(args[1]); !ok || n > 100 {
 			return "invalid relative_throughput value"
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // raidType is one entry of raid_types in dm-raid.c.
@@ -87,7 +89,7 @@ func parseRaid(c *ctr) (Args, error) {
 
 // asOld reports whether the line fits the old order, and not also today's.
 func (p *raidParser) asOld() bool {
-	text := join(fields(p.c.raw)...)
+	text := join(lex.Fields(p.c.raw)...)
 	if p.Params() == text {
 		return false
 	}
@@ -103,7 +105,7 @@ func (p *raidParser) countDisks(params int) error {
 	if len(rest) == 0 {
 		return p.fail("devices", reason)
 	}
-	n, ok := scanU32(rest[0])
+	n, ok := lex.ScanU32(rest[0])
 	if !ok || n < 1 || uint64(n) > uint64(len(rest)-1)/2 {
 		return p.fail("devices", reason)
 	}
@@ -119,7 +121,7 @@ func (p *raidParser) countDisks(params int) error {
 // params reads the chunk size and the options: n words, as parse_raid_params
 // does.
 func (p *raidParser) params(n int) error {
-	chunk, ok := kstrtoi(p.c.next(), 32)
+	chunk, ok := lex.Kstrtoi(p.c.next(), 32)
 	if !ok {
 		return p.fail("chunk", "Bad numerical argument given for chunk_size")
 	}
@@ -207,7 +209,7 @@ func (p *raidParser) pair(key, value string) error {
 		}
 		return nil
 	}
-	n, ok := kstrtoi(value, 32)
+	n, ok := lex.Kstrtoi(value, 32)
 	if !ok {
 		return p.fail(key, "Bad numerical argument given in raid params")
 	}

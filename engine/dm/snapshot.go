@@ -3,6 +3,8 @@ package dm
 import (
 	"math"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Snapshot preserves the contents of an origin: chunks are copied to a second
@@ -122,7 +124,7 @@ func (a *Snapshot) store(store, chunk string, origin, cow DeviceInfo) (field, wh
 	default:
 		return "store", "Exception store type is not P or N"
 	}
-	n, ok := kstrtou(chunk, 32)
+	n, ok := lex.Kstrtou(chunk, 32)
 	a.Chunk = uint32(n)
 	switch {
 	case !ok:

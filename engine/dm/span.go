@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // Span is a location on a device: where a stripe, a mirror leg or a path
 // begins.
 type Span struct {
@@ -24,7 +26,7 @@ func spanRefs(spans []Span) []Ref {
 func (c *ctr) span(badOffset, badDevice string) (Span, error) {
 	s := Span{Device: c.next()}
 	var ok bool
-	if s.Offset, ok = scanU64(c.next()); !ok {
+	if s.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return s, c.fail("offset", badOffset)
 	}
 	_, err := c.device("device", s.Device, badDevice)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Status is what a target reports about itself for `dmsetup status`.
@@ -34,7 +36,7 @@ func ParseStatus(typ, params string) (Status, error) {
 	if !ok {
 		return nil, &Error{Op: "status", Target: typ, Reason: "unknown target type", Err: ErrUnknownTarget}
 	}
-	s := &scan{target: typ, words: fields(params)}
+	s := &scan{target: typ, words: lex.Fields(params)}
 	st, err := t.status(s)
 	if err != nil {
 		return nil, err
@@ -81,7 +83,7 @@ func (s *scan) word(field string) string {
 // u64 takes a number.
 func (s *scan) u64(field string) uint64 {
 	w := s.word(field)
-	n, ok := kstrtou(w, 64)
+	n, ok := lex.Kstrtou(w, 64)
 	if !ok {
 		_ = s.fail(field, w)
 	}
@@ -91,7 +93,7 @@ func (s *scan) u64(field string) uint64 {
 // u32 takes a number of at most 32 bits.
 func (s *scan) u32(field string) uint32 {
 	w := s.word(field)
-	n, ok := kstrtou(w, 32)
+	n, ok := lex.Kstrtou(w, 32)
 	if !ok {
 		_ = s.fail(field, w)
 	}
@@ -125,8 +127,8 @@ func (s *scan) count(field string, per int) int {
 func (s *scan) pair(field string) (a, b uint64) {
 	w := s.word(field)
 	left, right, _ := strings.Cut(w, "/")
-	a, okA := kstrtou(left, 64)
-	b, okB := kstrtou(right, 64)
+	a, okA := lex.Kstrtou(left, 64)
+	b, okB := lex.Kstrtou(right, 64)
 	if !okA || !okB {
 		_ = s.fail(field, w)
 	}
@@ -137,8 +139,8 @@ func (s *scan) pair(field string) (a, b uint64) {
 func (s *scan) pair32(field string) (a, b uint32) {
 	w := s.word(field)
 	left, right, _ := strings.Cut(w, "/")
-	x, okX := kstrtou(left, 32)
-	y, okY := kstrtou(right, 32)
+	x, okX := lex.Kstrtou(left, 32)
+	y, okY := lex.Kstrtou(right, 32)
 	if !okX || !okY {
 		_ = s.fail(field, w)
 	}

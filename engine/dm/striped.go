@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // Striped spreads its sectors over devices, chunk by chunk (dm-stripe.c).
@@ -38,11 +40,11 @@ func parseStriped(c *ctr) (Args, error) {
 	if argc < 2 {
 		return nil, c.fail("", "Not enough arguments")
 	}
-	stripes, ok := kstrtou(c.next(), 32)
+	stripes, ok := lex.Kstrtou(c.next(), 32)
 	if !ok || stripes == 0 {
 		return nil, c.fail("stripes", "Invalid stripe count")
 	}
-	chunk, ok := kstrtou(c.next(), 32)
+	chunk, ok := lex.Kstrtou(c.next(), 32)
 	if !ok || chunk == 0 {
 		return nil, c.fail("chunk", "Invalid chunk_size")
 	}

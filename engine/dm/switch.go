@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "math"
 
 // Switch sends each region of its sectors down one of several paths
@@ -58,7 +60,7 @@ func parseSwitch(c *ctr) (Args, error) {
 			return nil, err
 		}
 		var ok bool
-		if p.Offset, ok = kstrtou(c.next(), 64); !ok {
+		if p.Offset, ok = lex.Kstrtou(c.next(), 64); !ok {
 			return nil, c.fail("offset", "Invalid device starting offset")
 		}
 		a.Paths = append(a.Paths, p)

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 import "strings"
 
 // ThinPool allocates blocks of a data device to thin devices (dm-thin.c).
@@ -74,12 +76,12 @@ func parseThinPool(c *ctr) (Args, error) {
 	if _, err := c.device("data", a.Data, "Error getting data device"); err != nil {
 		return nil, err
 	}
-	n, ok := kstrtou(block, 64)
+	n, ok := lex.Kstrtou(block, 64)
 	if !ok || n < thinMinBlock || n > thinMaxBlock || n%thinMinBlock != 0 {
 		return nil, c.fail("block", "Invalid block size")
 	}
 	a.Block = uint32(n)
-	if a.LowWater, ok = kstrtou(lowWater, 64); !ok {
+	if a.LowWater, ok = lex.Kstrtou(lowWater, 64); !ok {
 		return nil, c.fail("low water", "Invalid low water mark")
 	}
 	return a, nil
@@ -205,8 +207,9 @@ func (a Thin) Devices() []Ref {
 	return refs
 }
 
-// maxThinID is MAX_DEV_ID.
-const maxThinID = 1<<24 - 1
+// MaxThinID is the highest number of a thin device (dm-thin.c
+// MAX_DEV_ID).
+const MaxThinID = 1<<24 - 1
 
 func parseThin(c *ctr) (Args, error) {
 	if c.op == "parse" && len(c.args) == 1 && (c.args[0] == "Fail" || c.args[0] == "-") {
@@ -229,8 +232,8 @@ func parseThin(c *ctr) (Args, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, ok := kstrtou(id, 64)
-	if !ok || n > maxThinID {
+	n, ok := lex.Kstrtou(id, 64)
+	if !ok || n > MaxThinID {
 		return nil, c.fail("id", "Invalid device id")
 	}
 	a.ID = uint32(n)

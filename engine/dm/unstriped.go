@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // Unstriped is one stripe of the contents of a striped device (dm-unstripe.c).
 type Unstriped struct {
 	Stripes uint32 // stripes of the striped device
@@ -25,15 +27,15 @@ func parseUnstriped(c *ctr) (Args, error) {
 	if len(c.args) != 5 {
 		return nil, c.fail("", "Invalid number of arguments")
 	}
-	stripes, ok := kstrtou(c.next(), 32)
+	stripes, ok := lex.Kstrtou(c.next(), 32)
 	if !ok || stripes == 0 {
 		return nil, c.fail("stripes", "Invalid stripe count")
 	}
-	chunk, ok := kstrtou(c.next(), 32)
+	chunk, ok := lex.Kstrtou(c.next(), 32)
 	if !ok || chunk == 0 {
 		return nil, c.fail("chunk", "Invalid chunk_size")
 	}
-	stripe, ok := kstrtou(c.next(), 32)
+	stripe, ok := lex.Kstrtou(c.next(), 32)
 	if !ok {
 		return nil, c.fail("stripe", "Invalid stripe number")
 	}
@@ -45,7 +47,7 @@ func parseUnstriped(c *ctr) (Args, error) {
 	if _, err := c.device("device", a.Device, "Couldn't get striped device"); err != nil {
 		return nil, err
 	}
-	if a.Offset, ok = scanU64(c.next()); !ok {
+	if a.Offset, ok = lex.ScanU64(c.next()); !ok {
 		return nil, c.fail("offset", "Invalid striped device offset")
 	}
 	if c.length%chunk != 0 {

@@ -3,6 +3,8 @@ package dm
 import (
 	"slices"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // VDO compresses and deduplicates (dm-vdo, Linux 6.9). A kernel prints exactly
@@ -64,7 +66,7 @@ func parseVDO(c *ctr) (Args, error) {
 	c.next()
 	a := VDO{Device: c.next()}
 	var ok bool
-	if a.Blocks, ok = kstrtou(c.next(), 64); !ok {
+	if a.Blocks, ok = lex.Kstrtou(c.next(), 64); !ok {
 		return nil, c.fail("blocks", "Invalid physical block count")
 	}
 	switch c.next() {
@@ -75,12 +77,12 @@ func parseVDO(c *ctr) (Args, error) {
 	default:
 		return nil, c.fail("logical block", "Invalid logical block size")
 	}
-	n, ok := kstrtou(c.next(), 32)
+	n, ok := lex.Kstrtou(c.next(), 32)
 	if !ok {
 		return nil, c.fail("cache", "Invalid block map page cache size")
 	}
 	a.CacheBlocks = uint32(n)
-	if n, ok = kstrtou(c.next(), 32); !ok {
+	if n, ok = lex.Kstrtou(c.next(), 32); !ok {
 		return nil, c.fail("era", "Invalid block map maximum age")
 	}
 	a.EraLength = uint32(n)
@@ -97,10 +99,10 @@ func vdoVersion(c *ctr) (uint32, error) {
 	var version uint32
 	if digits, ok := strings.CutPrefix(c.args[0], "V"); ok {
 		end := 0
-		for end < len(digits) && isDigit(digits[end]) {
+		for end < len(digits) && lex.IsDigit(digits[end]) {
 			end++
 		}
-		if n, ok := scanU32(digits[:end]); ok {
+		if n, ok := lex.ScanU32(digits[:end]); ok {
 			if version = n; n < 1 || n > 4 {
 				return 0, c.fail("version", "Unknown version number detected")
 			}
@@ -162,7 +164,7 @@ func goodVDOOption(kv KeyValue) (uint64, bool) {
 	case "indexMemory", "slabSize":
 		return 0, kv.Value != ""
 	}
-	n, ok := kstrtou(kv.Value, 32)
+	n, ok := lex.Kstrtou(kv.Value, 32)
 	lo, hi := uint64(0), uint64(1<<32-1)
 	switch kv.Key {
 	case "maxDiscard":

@@ -3,6 +3,8 @@ package dm
 import (
 	"strings"
 
+	"github.com/mdkit/mdkit/engine/dm/lex"
+
 	"github.com/mdkit/mdkit/engine/dm/crypto"
 )
 
@@ -130,7 +132,7 @@ func parseVerity(c *ctr) (Args, error) {
 
 func (p *verityParser) devices() error {
 	var ok bool
-	if p.Version, ok = scanU32(p.c.next()); !ok || p.Version > 1 {
+	if p.Version, ok = lex.ScanU32(p.c.next()); !ok || p.Version > 1 {
 		return p.fail("version", "Invalid version")
 	}
 	p.Data, p.Hash = p.c.next(), p.c.next()
@@ -144,21 +146,21 @@ func (p *verityParser) devices() error {
 
 func (p *verityParser) blocks() error {
 	var ok bool
-	p.DataBlock, ok = scanU32(p.c.next())
+	p.DataBlock, ok = lex.ScanU32(p.c.next())
 	if !ok || !powerOfTwo(p.DataBlock) || uint64(p.DataBlock) < p.data.blockSectors()<<9 || p.DataBlock > pageSectors<<9 {
 		return p.fail("data block", "Invalid data device block size")
 	}
-	p.HashBlock, ok = scanU32(p.c.next())
+	p.HashBlock, ok = lex.ScanU32(p.c.next())
 	if !ok || !powerOfTwo(p.HashBlock) || uint64(p.HashBlock) < p.hash.blockSectors()<<9 || p.HashBlock >= 1<<31 {
 		return p.fail("hash block", "Invalid hash device block size")
 	}
-	if p.DataBlocks, ok = scanU64(p.c.next()); !ok || !fits(p.DataBlocks, p.DataBlock) {
+	if p.DataBlocks, ok = lex.ScanU64(p.c.next()); !ok || !fits(p.DataBlocks, p.DataBlock) {
 		return p.fail("data blocks", "Invalid data blocks")
 	}
 	if p.c.length > p.DataBlocks*uint64(p.DataBlock>>9) {
 		return p.fail("data blocks", "Data device is too small")
 	}
-	if p.HashStart, ok = scanU64(p.c.next()); !ok || !fits(p.HashStart, p.HashBlock) {
+	if p.HashStart, ok = lex.ScanU64(p.c.next()); !ok || !fits(p.HashStart, p.HashBlock) {
 		return p.fail("hash start", "Invalid hash start")
 	}
 	return nil
@@ -284,7 +286,7 @@ func (p *verityParser) fecOption(name, value string) error {
 		p.fec.Device = value
 		return err
 	}
-	n, ok := scanU64(value)
+	n, ok := lex.ScanU64(value)
 	switch name {
 	case "fec_blocks":
 		p.fec.Blocks, ok = n, ok && fits(n, p.DataBlock)

@@ -1,5 +1,7 @@
 package dm
 
+import "github.com/mdkit/mdkit/engine/dm/lex"
+
 // Ref names a device in a table: "major:minor" or a path.
 type Ref string
 
@@ -10,8 +12,8 @@ func (r Ref) Number() (major, minor uint32, ok bool) {
 		if r[i] != ':' {
 			continue
 		}
-		major, majorOK := scanU32(string(r[:i]))
-		minor, minorOK := scanU32(string(r[i+1:]))
+		major, majorOK := lex.ScanU32(string(r[:i]))
+		minor, minorOK := lex.ScanU32(string(r[i+1:]))
 		return major, minor, majorOK && minorOK
 	}
 	return 0, 0, false

@@ -2,6 +2,8 @@ package dm
 
 import (
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Writecache keeps writes on a fast device for a while (dm-writecache.c).
@@ -116,7 +118,7 @@ func parseWritecache(c *ctr) (Args, error) {
 		return nil, c.fail("block", bad)
 	}
 	var ok bool
-	if a.Block, ok = scanU32(c.next()); !ok || a.Block < 512 || a.Block > pageSectors<<9 || !powerOfTwo(a.Block) {
+	if a.Block, ok = lex.ScanU32(c.next()); !ok || a.Block < 512 || a.Block > pageSectors<<9 || !powerOfTwo(a.Block) {
 		return nil, c.fail("block", "Invalid block size")
 	}
 	if uint64(a.Block>>9) < max(origin.blockSectors(), cache.blockSectors()) {
@@ -193,7 +195,7 @@ func (a *Writecache) option(c *ctr, name string, left int, cache DeviceInfo) err
 		return c.fail("options", bad)
 	}
 	if name == "start_sector" {
-		n, ok := scanU64(c.next())
+		n, ok := lex.ScanU64(c.next())
 		if !ok || c.world != nil && n >= cache.Size {
 			return c.fail(name, bad)
 		}
@@ -204,7 +206,7 @@ func (a *Writecache) option(c *ctr, name string, left int, cache DeviceInfo) err
 		if o.name != name {
 			continue
 		}
-		n, ok := scanU32(c.next())
+		n, ok := lex.ScanU32(c.next())
 		if !ok || n > o.limit || name == "pause_writeback" && a.Persistent {
 			return c.fail(name, bad)
 		}
@@ -256,7 +258,7 @@ func parseWritecacheStatus(s *scan) (Status, error) {
 	var st WritecacheStatus
 	w := s.word("error")
 	var ok bool
-	if st.Error, ok = kstrtoi(w, 64); !ok {
+	if st.Error, ok = lex.Kstrtoi(w, 64); !ok {
 		return nil, s.fail("error", w)
 	}
 	counters := st.counters()

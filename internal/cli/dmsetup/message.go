@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	grammar "github.com/mdkit/mdkit/engine/dm"
+	judge "github.com/mdkit/mdkit/engine/dm/message"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
@@ -97,13 +98,13 @@ func (dr *drivers) whyRefused(d dmtask.Device, sector uint64, text string, errno
 	case sector >= size:
 		return []string{fmt.Sprintf("sector %d is beyond its end, it has %d", sector, size)}
 	}
-	to := grammar.Receiver{Suspended: info.Suspended()}
+	to := judge.Receiver{Suspended: info.Suspended()}
 	for _, l := range lines {
 		if sector-l.Start < l.Length {
 			to.Line = l
 		}
 	}
-	if wrong := grammar.CheckMessage(to, text); wrong != nil {
+	if wrong := judge.Check(to, text); wrong != nil {
 		return []string{wrong.Error()}
 	}
 	if toCore {

@@ -1,23 +1,29 @@
-package dm
+// Package message judges messages to device-mapper targets before they are sent, as the
+// targets' own message methods do.
+package message
 
 import (
 	hexadecimal "encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mdkit/mdkit/engine/dm"
+
+	"github.com/mdkit/mdkit/engine/dm/lex"
 )
 
 // Receiver is what is known of the target that a message is for.
 type Receiver struct {
-	Line      Line // as the live table has it
+	Line      dm.Line // as the live table has it
 	Suspended bool
 }
 
-// CheckMessage says why a target refuses a message: an *Error, with the kernel's reason
+// Check says why a target refuses a message: an *dm.Error, with the kernel's reason
 // where the kernel logs one. It judges the text, and what hangs on the device being
 // suspended; nil means that neither is wrong, not that the message is accepted.
-func CheckMessage(r Receiver, text string) error {
-	m := &mail{Receiver: r, words: fields(text)}
+func Check(r Receiver, text string) error {
+	m := &mail{Receiver: r, words: lex.Fields(text)}
 	switch {
 	case strings.Contains(text, `\`): // words are split otherwise then (dm-table.c, dm_split_args)
 		return nil
@@ -26,7 +32,7 @@ func CheckMessage(r Receiver, text string) error {
 	case strings.HasPrefix(m.words[0], "@"):
 		return m.toCore()
 	}
-	if _, known := findTarget(r.Line.Type); !known {
+	if !slices.Contains(dm.Types(), r.Line.Type) {
 		return nil
 	}
 	check, takes := messageChecks()[r.Line.Type]
@@ -42,12 +48,20 @@ type mail struct {
 	words []string
 }
 
-func (m *mail) fail(field, reason string) error { return badMessage(m.Line.Type, field, reason) }
+func (m *mail) fail(field, reason string) error {
+	return &dm.Error{Op: "message", Target: m.Line.Type, Field: field, Reason: reason, Err: dm.ErrInvalid}
+}
 
 // because is fail for a reason of the kernel that leaves open what is wrong.
 func (m *mail) because(reason, why string) error {
-	return &Error{Op: "message", Target: m.Line.Type, Reason: reason, Err: &detailError{why}}
+	return &dm.Error{Op: "message", Target: m.Line.Type, Reason: reason, Err: &detailError{why}}
 }
+
+// detailError is of class [dm.ErrInvalid] and adds detail.
+type detailError struct{ why string }
+
+func (e *detailError) Error() string { return e.why }
+func (e *detailError) Unwrap() error { return dm.ErrInvalid }
 
 // is reports whether the first word is this one; the kernel ignores its case.
 func (m *mail) is(word string) bool { return strings.EqualFold(m.words[0], word) }
@@ -111,7 +125,7 @@ func (m *mail) toCore() error {
 func (m *mail) toCache() error {
 	switch {
 	case m.is("invalidate_cblocks"):
-		if !slices.Contains(fields(m.Line.Params), "passthrough") {
+		if !slices.Contains(lex.Fields(m.Line.Params), "passthrough") {
 			return m.fail(m.words[0], "cache has to be in passthrough mode for invalidation")
 		}
 		return nil
@@ -119,10 +133,10 @@ func (m *mail) toCache() error {
 		return m.fail("", "a setting is a name and a value")
 	}
 	bad := fmt.Sprintf("bad config value for %s: %s", m.words[0], m.words[1])
-	if _, ok := kstrtou(m.words[1], 64); !ok {
+	if _, ok := lex.Kstrtou(m.words[1], 64); !ok {
 		return m.because(bad, "it is not a number")
 	}
-	if cache, err := parsed[Cache](m); !m.is("migration_threshold") && (err != nil || cache.Policy != "mq" || !m.among(mqSettings...)) {
+	if cache, err := parsed[dm.Cache](m); !m.is("migration_threshold") && (err != nil || cache.Policy != "mq" || !m.among(mqSettings...)) {
 		return m.because(bad, "neither the cache nor its policy has a setting of that name")
 	}
 	return nil
@@ -143,7 +157,7 @@ func (m *mail) toClone() error {
 	case m.rest() != 1 || !m.among("hydration_threshold", "hydration_batch_size"):
 		return m.fail("", fmt.Sprintf("Unsupported message `%s'", m.words[0]))
 	}
-	if _, ok := kstrtou(m.words[1], 32); !ok {
+	if _, ok := lex.Kstrtou(m.words[1], 32); !ok {
 		return m.fail(m.words[0], fmt.Sprintf("%s is not a number", m.words[1]))
 	}
 	return nil
@@ -161,15 +175,15 @@ func (m *mail) toCrypt() error {
 	case m.rest() != 2 || !strings.EqualFold(m.words[1], "set"):
 		return m.fail("", "unrecognised message received.")
 	}
-	size, ok := cryptKeySize(m.words[2])
+	size, ok := dm.CryptKeySize(m.words[2])
 	if _, err := hexadecimal.DecodeString(m.words[2]); !ok || err != nil && m.words[2] != "-" && m.words[2][0] != ':' {
 		return m.fail("key", "not a key: hexadecimal digits in pairs, or :size:type:description")
 	}
-	args, err := parsed[Crypt](m)
+	args, err := parsed[dm.Crypt](m)
 	if err != nil {
 		return nil //nolint:nilerr // a table of a later kernel: nothing can be said about its key
 	}
-	if want, ok := cryptKeySize(args.Key); ok && want != size {
+	if want, ok := dm.CryptKeySize(args.Key); ok && want != size {
 		return m.fail("key", fmt.Sprintf("the key has %d bytes, and that of the table %d", size, want))
 	}
 	return nil
@@ -187,11 +201,11 @@ func (m *mail) toDust() error {
 	case m.rest() == 0:
 		return m.fail("", fmt.Sprintf("unrecognized message '%s' received", m.words[0]))
 	}
-	if _, ok := scanU64(m.words[1]); !ok {
+	if _, ok := lex.ScanU64(m.words[1]); !ok {
 		return m.fail(m.words[0], fmt.Sprintf("%s is not the number of a block", m.words[1]))
 	}
 	if m.rest() == 2 {
-		n, ok := scanU32(m.words[2])
+		n, ok := lex.ScanU32(m.words[2])
 		switch {
 		case !ok:
 			return m.fail(m.words[0], fmt.Sprintf("%s is not a number of writes", m.words[2]))
@@ -246,11 +260,11 @@ func (m *mail) toMultipath() error {
 }
 
 func (m *mail) pathGroup() error {
-	mp, err := parsed[Multipath](m)
+	mp, err := parsed[dm.Multipath](m)
 	if err != nil {
 		return nil //nolint:nilerr // a table of a later kernel
 	}
-	n, ok := scanU32(m.words[1])
+	n, ok := lex.ScanU32(m.words[1])
 	if !ok || n == 0 || int(n) > len(mp.Groups) {
 		who := "bypass_pg"
 		if m.is("switch_group") {
@@ -262,8 +276,8 @@ func (m *mail) pathGroup() error {
 }
 
 func (m *mail) path() error {
-	mp, err := parsed[Multipath](m)
-	if _, _, isNumber := Ref(m.words[1]).Number(); err != nil || !isNumber {
+	mp, err := parsed[dm.Multipath](m)
+	if _, _, isNumber := dm.Ref(m.words[1]).Number(); err != nil || !isNumber {
 		return nil //nolint:nilerr // a table of a later kernel, or a path of the file system
 	}
 	for _, g := range mp.Groups {
@@ -277,9 +291,9 @@ func (m *mail) path() error {
 }
 
 // parsed returns the arguments of the target.
-func parsed[T Args](m *mail) (T, error) {
+func parsed[T dm.Args](m *mail) (T, error) {
 	var none T
-	args, err := ParseArgs(m.Line.Type, m.Line.Params)
+	args, err := dm.ParseArgs(m.Line.Type, m.Line.Params)
 	if err != nil {
 		return none, err
 	}
@@ -294,7 +308,7 @@ func (m *mail) toPcache() error {
 	if m.rest() != 1 || !m.is("gc_percent") {
 		return m.fail("", "takes gc_percent and a number")
 	}
-	if n, ok := kstrtou(m.words[1], 8); !ok || n > 90 {
+	if n, ok := lex.Kstrtou(m.words[1], 8); !ok || n > 90 {
 		return m.fail("gc_percent", "not a number up to 90")
 	}
 	return nil
@@ -302,7 +316,7 @@ func (m *mail) toPcache() error {
 
 // toRaid is raid_message of dm-raid.c, which logs nothing at all.
 func (m *mail) toRaid() error {
-	args, err := parsed[Raid](m)
+	args, err := parsed[dm.Raid](m)
 	switch {
 	case err == nil && args.Level == "raid0":
 		return m.fail("", "raid0 has nothing to synchronise, and takes no message")
@@ -334,14 +348,14 @@ func (m *mail) toThinPool() error {
 	case m.is("set_transaction_id"):
 		return m.numbers("set_transaction_id message: Unrecognised id %s.", 1<<64-1)
 	}
-	return m.numbers("Message received with invalid device id: %s", maxThinID)
+	return m.numbers("Message received with invalid device id: %s", dm.MaxThinID)
 }
 
 // numbers refuses words after the first that are no numbers up to most; reason has a
 // place for the word.
 func (m *mail) numbers(reason string, most uint64) error {
 	for _, w := range m.words[1:] {
-		if n, ok := kstrtou(w, 64); !ok || n > most {
+		if n, ok := lex.Kstrtou(w, 64); !ok || n > most {
 			return m.fail("id", fmt.Sprintf(reason, w))
 		}
 	}

@@ -20,7 +20,7 @@ var receivers = []struct {
 	line     string
 	messages string
 }{
-	{"0 8 linear {a} 0", "-hello|-@nonsense|-@cancel_deferred_remove 1|-@stats_delete|-@stats_delete 1 2|-@stats_list a b|-@stats_set_aux 1|-@stats_create -|+@stats_list|+@stats_create - /1|-\t"},
+	{"0 8 linear {a} 0", "-hello|-@nonsense|-@cancel_deferred_remove 1|-@stats_delete|-@stats_delete 1 2|-@stats_list a b|-@stats_set_aux 1|-@stats_create -|-@stats_delete x|-@stats_clear -1|-@stats_print 0 1|-@stats_create 5+0 1|-@stats_create 5 1|-@stats_create - /0|-@stats_create - 0|-@stats_create - x|-@stats_create - 1 1 fast|-@stats_create - 1 2 precise_timestamps|-@stats_create - 1 1 histogram:2,1|-@stats_create - 1 1 histogram:|-@stats_create - 1 2 histogram:1 histogram:2|-@stats_create - 1 p a x|+@stats_create 3+5 2 2 precise_timestamps Histogram:1,2 p a|+@stats_create - 8 0 p|+@stats_print 0 0 1|+@stats_list|+@stats_create - /1|-\t"},
 	{"0 8 zero", "-hello"},
 	{"0 8 error", "-hello"},
 	{"0 64 striped 2 8 {a} 0 {b} 0", "-hello"},

@@ -48,6 +48,30 @@ func SuspendedBelow(uses []dm.Number, major uint32, ask Asker) (found []Suspende
 // [dm.ErrStuck].
 func (m *Mapper) Over(dev dm.Device) *dm.Control { return m.patient(m.uses(dev)) }
 
+// overAll is Over for a command about all devices.
+func (m *Mapper) overAll() *dm.Control {
+	if m.Patience <= 0 || len(m.suspended()) == 0 {
+		return m.Control
+	}
+	return m.Control.Bounded(m.Patience)
+}
+
+// suspended returns the devices that are suspended.
+func (m *Mapper) suspended() []dm.Info {
+	list, err := m.Control.List(dm.ListOptions{})
+	if err != nil {
+		return nil // the command itself says why
+	}
+	var found []dm.Info
+	for _, e := range list {
+		info, err := m.Control.Status(dm.ByNumber(e.Number.Major, e.Number.Minor), dm.StatusOptions{NoOpenCount: true})
+		if err == nil && info.Suspended() {
+			found = append(found, info)
+		}
+	}
+	return found
+}
+
 // overTable is Over for a table that is not loaded yet: targets read their metadata.
 func (m *Mapper) overTable(t table.Table) *dm.Control {
 	if m.Patience <= 0 {

@@ -61,7 +61,7 @@ func (e *Error) Error() string {
 // Unwrap returns the refusal.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Explained runs a command about a device. If it is refused, the error is an [*Error],
+// Explained runs a command about a device, or about all, which is the zero value. If it is refused, the error is an [*Error],
 // with what the kernel logged meanwhile, and what holds the device if it is busy.
 func (m *Mapper) Explained(dev dm.Device, command func() error) error {
 	log := note.ListenToKernel()
@@ -82,7 +82,11 @@ func (m *Mapper) explain(dev dm.Device, err error, kernel []string) error {
 	if errors.Is(err, dm.ErrBusy) && !errors.Is(err, dm.ErrExist) && !toTarget {
 		full.Held = m.Holders(dev)
 	}
-	if errors.Is(err, dm.ErrStuck) {
+	switch {
+	case !errors.Is(err, dm.ErrStuck):
+	case dev == dm.Device{}:
+		full.Below = m.suspended()
+	default:
 		full.Below = m.suspendedUnder(m.uses(dev))
 	}
 	if len(full.Kernel) == 0 && full.Held == "" && len(full.Below) == 0 {

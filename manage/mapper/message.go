@@ -42,7 +42,9 @@ func (m *Mapper) PlanSetGeometry(dev dm.Device, g dm.Geometry) *Change {
 			Kind: plan.KindIoctl, Target: dev.String(), What: "setgeometry",
 			Value: fmt.Sprintf("%d %d %d %d", g.Cylinders, g.Heads, g.Sectors, g.Start),
 		},
-		func(context.Context) error { return m.Control.SetGeometry(dev, g) },
+		func(context.Context) error {
+			return m.Explained(dev, func() error { return m.Control.SetGeometry(dev, g) })
+		},
 		func() error { return plan.ErrNoUndo },
 	)
 	return c

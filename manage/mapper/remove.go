@@ -99,7 +99,9 @@ func (m *Mapper) PlanRemoveAll(deferred bool) *Change {
 	c := m.change(0)
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()},
-		func(context.Context) error { return m.Control.RemoveAll(dm.RemoveOptions{Deferred: deferred}) },
+		func(context.Context) error {
+			return m.Explained(dm.Device{}, func() error { return m.overAll().RemoveAll(dm.RemoveOptions{Deferred: deferred}) })
+		},
 		func() error { return plan.ErrNoUndo },
 	)
 	return c

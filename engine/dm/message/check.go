@@ -91,36 +91,6 @@ func messageChecks() map[string]func(*mail) error {
 	}
 }
 
-// toCore judges what never reaches a target (dm-ioctl.c message_for_md, dm-stats.c
-// dm_stats_message).
-func (m *mail) toCore() error {
-	m.Line.Type = "" // the reason has nothing to do with it
-	least, most := 0, 0
-	switch strings.ToLower(m.words[0]) {
-	case "@cancel_deferred_remove":
-		if m.rest() > 0 {
-			return m.fail("", "Invalid arguments for @cancel_deferred_remove")
-		}
-		return nil
-	case "@stats_create":
-		least, most = 2, len(m.words)
-	case "@stats_delete", "@stats_clear":
-		least, most = 1, 1
-	case "@stats_list":
-		least, most = 0, 1
-	case "@stats_print", "@stats_print_clear":
-		least, most = 1, 3
-	case "@stats_set_aux":
-		least, most = 2, 2
-	default:
-		return m.fail("", "Unsupported message sent to DM core: "+m.words[0])
-	}
-	if n := m.rest(); n < least || n > most {
-		return m.fail("", "Invalid parameters for message "+m.words[0])
-	}
-	return nil
-}
-
 // toCache is cache_message of dm-cache-target.c, which logs no reason for most of this.
 func (m *mail) toCache() error {
 	switch {

@@ -3,14 +3,10 @@ package dmsetup
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	grammar "github.com/mdkit/mdkit/engine/dm"
-	judge "github.com/mdkit/mdkit/engine/dm/message"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
 	"github.com/mdkit/mdkit/ioctl/dm"
@@ -40,7 +36,7 @@ func (dr *drivers) message(ctx context.Context, c dmtask.Call) error {
 		return dr.messageRefused(d, sector, text, refusal(err))
 	}
 	if !applied {
-		for _, why := range dr.whyRefused(d, sector, text, 0) {
+		for _, why := range dr.WhyRefused(d, sector, text, 0) {
 			dr.Warn("WARNING: %s", why)
 		}
 		return nil
@@ -72,78 +68,7 @@ func (dr *drivers) messageRefused(d dmtask.Device, sector uint64, text string, e
 	out := dmtask.Failed(dmtask.TaskMessage, d, err)
 	var refused *dmtask.TaskError
 	if errors.As(out, &refused) {
-		refused.More = append(dr.whyRefused(d, sector, text, refused.Errno), refused.More...)
+		refused.More = append(dr.WhyRefused(d, sector, text, refused.Errno), refused.More...)
 	}
 	return out
-}
-
-// whyRefused says why the target at a sector refuses a message; errno is 0 before it was
-// sent. Nothing is said about what cannot be asked, such as a device that does not exist.
-func (dr *drivers) whyRefused(d dmtask.Device, sector uint64, text string, errno syscall.Errno) []string {
-	ctl, err := dr.Control()
-	if err != nil {
-		return nil
-	}
-	info, lines, err := ctl.TableStatus(d.Selector(), dm.TableStatusOptions{Kind: dm.KindTable, NoFlush: true})
-	if err != nil {
-		return nil
-	}
-	toCore := strings.HasPrefix(text, "@")
-	switch size := grammar.Table(lines).Sectors(); {
-	case toCore:
-	case !info.LiveTable() && info.InactiveTable():
-		return []string{fmt.Sprintf("its table is not live yet: dmsetup resume %s", info.Name)}
-	case !info.LiveTable():
-		return []string{fmt.Sprintf("it has no table: load one, then dmsetup resume %s", info.Name)}
-	case sector >= size:
-		return []string{fmt.Sprintf("sector %d is beyond its end, it has %d", sector, size)}
-	}
-	to := judge.Receiver{Suspended: info.Suspended()}
-	for _, l := range lines {
-		if sector-l.Start < l.Length {
-			to.Line = l
-		}
-	}
-	if wrong := judge.Check(to, text); wrong != nil {
-		return []string{wrong.Error()}
-	}
-	if toCore {
-		to.Line.Type = statsCore
-	}
-	if why, ok := messageErrnos[targetErrno{to.Line.Type, errno}]; ok {
-		return []string{to.Line.Type + ": " + why}
-	}
-	return nil
-}
-
-// statsCore stands for the device mapper itself, which keeps the statistics.
-const statsCore = "statistics"
-
-type targetErrno struct {
-	target string
-	errno  syscall.Errno
-}
-
-// messageErrnos says what an errno means where the message is right and the state of the
-// target is not: the message functions of drivers/md, which log little of it.
-var messageErrnos = map[targetErrno]string{
-	{"thin-pool", unix.EEXIST}:     "there is a thin device of that id already",
-	{"thin-pool", unix.ENODATA}:    "there is no thin device of that id",
-	{"thin-pool", unix.EBUSY}:      "the thin device is in use, or a snapshot of the metadata is reserved already",
-	{"thin-pool", unix.EINVAL}:     "the state of the pool does not allow it: see its status",
-	{"thin-pool", unix.EOPNOTSUPP}: "the pool is read-only, out of metadata space or has failed: see its status",
-	{"cache", unix.EOPNOTSUPP}:     "the cache is read-only or has failed: see its status",
-	{"cache", unix.EINVAL}:         "the range is not one of blocks of the cache",
-	{"crypt", unix.ENOKEY}:         "the key is not in the keyring",
-	{"crypt", unix.EINVAL}:         "the cipher does not take that key",
-	{"dust", unix.EINVAL}:          "the block is outside of the device, or is in that state already",
-	{"era", unix.EINVAL}:           "there is a snapshot of the metadata already, or none to drop",
-	{"multipath", unix.EINVAL}:     "the device is not one of its paths",
-	{"raid", unix.EBUSY}:           "an action is under way, or the device is suspended: send idle, or resume it",
-	{"raid", unix.EINVAL}:          "since Linux 6.12 idle and frozen are obeyed and then answered like that",
-	{"switch", unix.EINVAL}:        "a region or a path that it does not have",
-	{"writecache", unix.EIO}:       "the cache device has failed",
-	{statsCore, unix.ENOENT}:       "there is no region of that id: see @stats_list",
-	{statsCore, unix.EOPNOTSUPP}:   "they are kept only for devices that are not based on requests",
-	{statsCore, unix.EINVAL}:       "the region or its step makes no sense for this device",
 }

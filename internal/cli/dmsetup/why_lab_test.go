@@ -147,9 +147,9 @@ func testRefusedMessages(t *testing.T, w *world) {
 	for _, c := range [][2]string{
 		{"lin 0 hello", "linear: Target type does not support messages"},
 		{"lin 64 hello", "sector 64 is beyond its end, it has 64"},
-		{"lin 0 @stats_delete 7", "statistics: there is no region of that id: see @stats_list"},
+		{"lin 0 @stats_delete 7", "statistics: there is no region 7: dmstats list --allprograms shows those there are"},
 		{"lin 0 @stats_delete", "Invalid parameters for message @stats_delete"},
-		{"lin 0 @stats_create 0+64 /0", "kernel: device-mapper: stats: Invalid parameters for message @stats_create"},
+		{"lin 0 @stats_create 0+64 /0", "Invalid parameters for message @stats_create: /0 is not a slash and a number of areas"},
 		{"lin 0 @nonsense", "Unsupported message sent to DM core: @nonsense"},
 		{"none 0 hello", "it has no table: load one, then dmsetup resume none"},
 		{"later 0 hello", "its table is not live yet: dmsetup resume later"},

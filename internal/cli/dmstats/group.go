@@ -23,7 +23,7 @@ func (gs *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*
 		return nil, gs.Refuse("%s", memberProblem(e))
 	}
 	if g == nil {
-		return nil, gs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+		return nil, gs.Complain(gs.failed(d, err))
 	}
 	if g.Mixed {
 		gs.Warn("WARNING: Grouping regions with different clock resolution: precision may be lost.")
@@ -31,7 +31,7 @@ func (gs *groups) group(h *stats.Handle, d dmtask.Device, list, alias string) (*
 	for _, o := range g.Overlaps {
 		gs.Warn("WARNING: region IDs %d and %d overlap. Some events will be counted twice.", o.First, o.Second)
 	}
-	return g, gs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+	return g, gs.Complain(gs.failed(d, err))
 }
 
 // memberProblem says why a group cannot be made, in the words of the original.

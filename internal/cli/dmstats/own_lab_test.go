@@ -25,6 +25,7 @@ func TestStatsOwn(t *testing.T) {
 	lab.Run(t, lab.Spec{Disks: []lab.Disk{{Size: 16 << 20}}, Modules: []string{"dm-mod", "dm-zero"}},
 		lab.Case{Name: "json", Run: statsJSONCase},
 		lab.Case{Name: "dry run", Run: statsDryRunCase},
+		lab.Case{Name: "refused", Run: statsRefusedCase},
 	)
 }
 
@@ -84,5 +85,23 @@ func statsDryRunCase(t *testing.T, g *lab.Guest) {
 	w.reset(t)
 	if _, _, err := w.ctl.Message(dm.ByName("one"), 0, "@stats_delete 0", dm.MessageOptions{}); err == nil {
 		t.Error("a region is left")
+	}
+}
+
+// statsRefusedCase has the kernel refuse messages, and looks for the reason below the
+// original's line.
+func statsRefusedCase(t *testing.T, g *lab.Guest) {
+	newStatsWorld(t, g)
+	for _, c := range [][2]string{
+		{"dmstats print --regionid 7 one", "there is no region 7: dmstats list --allprograms"},
+		{"dmstats print --regionid -3 one", "Invalid parameters for message @stats_print: "},
+		{"dmsetup message one 0 @stats_create 5+0 1", "Invalid parameters for message @stats_create: a region of 0 sectors at 5 is empty"},
+		{"dmstats create --areasize 1 --length 1P bare", "the counters for 0+1953125000000 in areas of 1 sectors take more memory than there is"},
+		{"dmstats create --areasize 1 --length 1P bare", "failed: Cannot allocate memory\n"},
+		{"dmstats create nosuch", "failed: No such device or address\n"},
+	} {
+		if code, out := runStats(c[0]); code != 1 || !strings.Contains(out, c[1]) {
+			t.Errorf("%s: exit %d, want %q in\n%s", c[0], code, c[1], out)
+		}
 	}
 }

@@ -293,7 +293,7 @@ func (rs *regions) clear(ctx context.Context, c dmtask.Call) error {
 			return rs.Refuse("No such region: %d.", id)
 		}
 		if err := h.Clear(id); err != nil {
-			_ = rs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+			_ = rs.Complain(rs.failed(d, err))
 			return rs.Refuse("Clearing statistics region %d failed.", id)
 		}
 	}
@@ -350,7 +350,7 @@ func (rs *regions) print(ctx context.Context, c dmtask.Call) error {
 func (rs *regions) printRegion(h *stats.Handle, d dmtask.Device, id uint64) error {
 	text, err := h.Print(id, rs.Line.Has(dmopt.Clear))
 	if err != nil {
-		_ = rs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+		_ = rs.Complain(rs.failed(d, err))
 		return rs.Refuse("Could not print statistics region.")
 	}
 	if rs.Line.Has(dmopt.JSON) {

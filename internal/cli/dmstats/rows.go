@@ -124,7 +124,7 @@ func (rd *readings) read(d dmtask.Device, sections report.Sections) (*stats.Hand
 			_ = rd.Complain(err)
 			_ = rd.Refuse("Could not parse @stats_print message response.")
 		} else {
-			_ = rd.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+			_ = rd.Complain(rd.failed(d, err))
 		}
 		return nil, nil
 	}

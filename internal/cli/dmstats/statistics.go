@@ -8,7 +8,9 @@ import (
 	table "github.com/mdkit/mdkit/engine/dm/stats"
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/dmtask"
+	"github.com/mdkit/mdkit/manage/mapper"
 	"github.com/mdkit/mdkit/manage/mapper/stats"
+	"github.com/mdkit/mdkit/sysfs"
 )
 
 // Statistics implements the subcommands of stats.
@@ -59,7 +61,8 @@ func (hs *handles) open(d dmtask.Device) (*stats.Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := stats.Open(ctl, d.Selector())
+	m := &mapper.Mapper{Control: ctl, FS: sysfs.Host, Patience: hs.Line.KernelPatience()}
+	h := stats.Open(teller{m}, d.Selector())
 	h.Runner.DryRun = hs.Line.Has(dmopt.DryRun)
 	return h, nil
 }
@@ -90,7 +93,7 @@ func (hs *handles) afterList(d dmtask.Device, warnings []error, err error) error
 		_ = hs.Complain(err)
 		return hs.Refuse("Could not parse @stats_list response.")
 	}
-	return hs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+	return hs.Complain(hs.failed(d, err))
 }
 
 func (hs *handles) regionWarning(w error) {
@@ -157,7 +160,7 @@ func (hs *handles) regionFailed(d dmtask.Device, err error) {
 	var missing *stats.RegionError
 	switch {
 	case !errors.As(err, &missing):
-		_ = hs.Complain(dmtask.Failed(dmtask.TaskMessage, d, err))
+		_ = hs.Complain(hs.failed(d, err))
 	case errors.Is(err, stats.ErrNoGroup):
 		_ = hs.Refuse("Group ID %d does not exist", missing.ID)
 	case errors.Is(err, stats.ErrNoRegions):
@@ -172,7 +175,7 @@ func (hs *handles) createFailed(d dmtask.Device, err error) error {
 	if errors.Is(err, table.ErrBounds) {
 		return hs.refuseBounds(err)
 	}
-	return dmtask.Failed(dmtask.TaskMessage, d, err)
+	return hs.failed(d, err)
 }
 
 // refuseBounds reports what is wrong with bounds.

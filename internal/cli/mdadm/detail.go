@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
@@ -237,7 +238,7 @@ func (t *detailer) briefSuper(d *report.Detail) {
 	switch {
 	case d.Super == nil:
 	case d.Super.Super0 != nil:
-		fmt.Fprintf(t.w, " UUID=%s", uuid0(d.Super.Super0))
+		fmt.Fprintf(t.w, " UUID=%s", examine.UUID0(d.Super.Super0))
 	default:
 		s := d.Super.Super1
 		if name := s.Name(); name != "" && t.cmd.compat.NamesInConf() {
@@ -300,7 +301,7 @@ func (t *detailer) export(d *report.Detail) {
 		fmt.Fprintf(w, "MD_RESHAPE_ACTIVE=%s\n", map[bool]string{true: "True", false: "False"}[d.Super.Reshape() != nil])
 	}
 	if d.Super != nil && d.Super.Super1 != nil {
-		if name := exportName(d.Super.Super1); name != "" {
+		if name := examine.ExportName(d.Super.Super1); name != "" {
 			fmt.Fprintf(w, "MD_NAME=%s\n", name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/report"
@@ -132,9 +133,9 @@ func (t *detailer) document(d *report.Detail) arrayDetailJSON {
 		doc.UUID, doc.ArrayName, doc.Cluster = x.UUID().String(), x.SetName(), x.ClusterName()
 		doc.Events, doc.Reshape = ptr(x.Events()), reshapeDocument(x.Member)
 		if x.Super0 != nil {
-			doc.Local = localTo0(x.Super0, t.homeHost) != ""
+			doc.Local = examine.LocalTo0(x.Super0, t.homeHost) != ""
 		} else {
-			doc.Local = localTo1(x.Super1, t.homeHost) != ""
+			doc.Local = examine.LocalTo1(x.Super1, t.homeHost) != ""
 		}
 	}
 	if d.Container() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/report"
@@ -274,11 +275,11 @@ func (t *detailer) super(d *report.Detail) {
 	case d.Super == nil:
 	case d.Super.Super0 != nil:
 		s := d.Super.Super0
-		fmt.Fprintf(t.w, "              UUID : %s%s\n", uuid0(s), localTo0(s, t.homeHost))
+		fmt.Fprintf(t.w, "              UUID : %s%s\n", examine.UUID0(s), examine.LocalTo0(s, t.homeHost))
 		fmt.Fprintf(t.w, "            Events : %d.%d\n\n", int32(s.Events>>32), int32(s.Events))
 	default:
 		s := d.Super.Super1
-		fmt.Fprintf(t.w, "              Name : %s%s\n", s.Name(), localTo1(s, t.homeHost))
+		fmt.Fprintf(t.w, "              Name : %s%s\n", s.Name(), examine.LocalTo1(s, t.homeHost))
 		if d.Super.ClusterNodes() > 0 {
 			fmt.Fprintf(t.w, "      Cluster Name : %-64s\n", d.Super.ClusterName())
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
@@ -124,14 +125,10 @@ func (e *examiner) device(name string) int {
 	case e.brief:
 		e.collect(name, x)
 	case e.cmd.Export > 0:
-		exportMember(e.w, x)
+		examine.Export(e.w, x)
 	default:
 		fmt.Fprintf(e.w, "%s:\n", name)
-		if x.Super0 != nil {
-			examineText0(e.w, x, e.homeHost, &e.nodes)
-		} else {
-			examineText1(e.w, x, e.homeHost)
-		}
+		examine.Text(e.w, x, e.homeHost, &e.nodes)
 	}
 	return 0
 }

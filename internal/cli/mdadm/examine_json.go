@@ -8,6 +8,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/partition"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
@@ -109,6 +110,7 @@ type selfJSON struct {
 	UnusedBefore    *int64 `json:"unused_before,omitempty"`
 	UnusedAfter     *int64 `json:"unused_after,omitempty"`
 	Truncated       int64  `json:"truncated"` // bytes of data behind the end of the device
+	SharedWith      *int   `json:"shared_with_partition,omitempty"`
 	WriteMostly     bool   `json:"write_mostly"`
 	FailFast        bool   `json:"failfast"`
 	CorrectedErrors uint32 `json:"corrected_read_errors"`
@@ -238,10 +240,10 @@ func (e *examiner) arrayDocument(x *report.Examined) arrayJSON {
 		a.Size = ptr(bytesOf(n))
 	}
 	if s := x.Super0; s != nil {
-		a.Local = localTo0(s, e.homeHost) != ""
+		a.Local = examine.LocalTo0(s, e.homeHost) != ""
 		a.Minor = ptr(s.MDMinor)
 	} else {
-		a.Local = localTo1(x.Super1, e.homeHost) != ""
+		a.Local = examine.LocalTo1(x.Super1, e.homeHost) != ""
 	}
 	return a
 }
@@ -252,6 +254,9 @@ func selfDocument(x *report.Examined) selfJSON {
 		Truncated: bytesOf(x.Truncated()),
 	}
 	d.Role, d.Slot = roleText(x.Role(), x.Replacement())
+	if x.Shared != nil {
+		d.SharedWith = ptr(x.Shared.Number)
+	}
 	if x.Super0 != nil {
 		st := x.Super0.ThisDisk.State
 		d.WriteMostly, d.FailFast = st&md.DiskWriteMostly != 0, st&md.DiskFailFast != 0
@@ -318,7 +323,7 @@ func (m *memberJSON) fill1(x *report.Examined) {
 			Block: md.SectorSize << min(s.BblogShift, 21), NotEmpty: s.FeatureMap&md.FeatureBadBlocks != 0,
 		}
 	}
-	m.SlotState, m.RolesConsistent = arrayState1(s)
+	m.SlotState, m.RolesConsistent = examine.SlotState1(s)
 	m.Roles = []roleJSON{}
 	for i, r := range s.DevRoles {
 		if r == md.RoleSpare {

@@ -3,6 +3,7 @@ package mdadm
 import (
 	"fmt"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/examine"
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/report"
@@ -42,7 +43,7 @@ func queryArrayLine(name string, a *report.QueryArray) string {
 	}
 	level := "(null)" // what C prints for a level mdadm has no word for
 	if a.HasLevel {
-		level = exportLevel(a.Level)
+		level = examine.ExportLevel(a.Level)
 	}
 	plural := "s"
 	if a.Spares == 1 {
@@ -58,7 +59,7 @@ func queryMemberLine(name string, m *report.QueryMember) string {
 		path = "array"
 	}
 	return fmt.Sprintf("%s: device %d in %d device %s %s %s.  Use mdadm --examine for more detail.\n",
-		name, int32(m.DevNumber()), m.Slots(), m.Activity, exportLevel(m.Level()), path)
+		name, int32(m.DevNumber()), m.Slots(), m.Activity, examine.ExportLevel(m.Level()), path)
 }
 
 // queryDocument is what --query --json prints.

@@ -35,6 +35,14 @@ func sharedSuperblock(t *testing.T) {
 		partitioned(disk)
 	}
 	const words = "the superblock at its end is that of its partition 1"
+	want, got := peers(t, "--examine", disks[0]), ours("--examine", disks[0])
+	want.out += "       " + words + ": give that partition\n"
+	if got != want {
+		t.Errorf("--examine: %v, want %v", got, want)
+	}
+	if o := ours("--examine", "--json", disks[0]); !strings.Contains(o.out, `"shared_with_partition": 1`) {
+		t.Errorf("--examine --json: %v", o)
+	}
 	for _, line := range [][]string{
 		append([]string{"--assemble", "/dev/md9"}, disks...),
 		append([]string{"--assemble", "/dev/md9", "--force"}, disks...),

@@ -3,6 +3,7 @@ package report
 import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
+	"github.com/mdkit/mdkit/engine/partition"
 )
 
 // Examined is a report of the metadata of one device: the superblock, and what follows
@@ -24,6 +25,9 @@ type Examined struct {
 	// grow or move towards the start and the end of the device. SpaceAfter wraps around
 	// on a device that is shorter than its superblock says; see Truncated.
 	SpaceBefore, SpaceAfter uint64
+	// Shared is the partition of the device whose superblock this is as well; nil if
+	// there is none.
+	Shared *partition.Partition
 }
 
 // ExamineMember reads the metadata of d: only of the given versions or, if there are
@@ -34,6 +38,8 @@ func ExamineMember(d block.Device, want ...md.Version) (*Examined, error) {
 		return nil, err
 	}
 	x := &Examined{Member: m}
+	// Without a table that can be read there are no partitions to share with.
+	x.Shared, _ = m.SharedWith(d)
 	x.readBitmap(d)
 	if m.Super0 != nil {
 		x.Checksum = m.Super0.Checksum()

@@ -1,4 +1,4 @@
-package mdadm
+package examine
 
 import (
 	"fmt"
@@ -9,23 +9,23 @@ import (
 	"github.com/mdkit/mdkit/manage/array/report"
 )
 
-// examineText1 prints a 1.x superblock as --examine does (super1.c,
+// text1 prints a 1.x superblock as --examine does (super1.c,
 // examine_super1). Labels, blanks and empty lines are mdadm's: scripts cut
 // columns out of them.
-func examineText1(w mdtext.Writer, x *report.Examined, homeHost string) {
+func text1(w mdtext.Writer, x *report.Examined, homeHost string) {
 	s := x.Super1
 	fmt.Fprintf(w, "          Magic : %08x\n", s.Magic)
 	fmt.Fprintf(w, "        Version : %s\n", version1(s))
 	fmt.Fprintf(w, "    Feature Map : 0x%x\n", uint32(s.FeatureMap))
 	fmt.Fprintf(w, "     Array UUID : %s\n", s.SetUUID)
-	fmt.Fprintf(w, "           Name : %s%s\n", s.Name(), localTo1(s, homeHost))
+	fmt.Fprintf(w, "           Name : %s%s\n", s.Name(), LocalTo1(s, homeHost))
 	if x.ClusterNodes() > 0 {
 		fmt.Fprintf(w, "   Cluster Name : %-64s\n", x.ClusterName())
 	}
 	fmt.Fprintf(w, "  Creation Time : %s\n", mdtext.Ctime(seconds1(s.CTime)))
 	fmt.Fprintf(w, "     Raid Level : %s\n", mdtext.LevelWord(s.Level))
 	fmt.Fprintf(w, "   Raid Devices : %d\n\n", int32(s.RaidDisks))
-	examineSizes1(w, s)
+	sizes1(w, s)
 	if x.SpaceKnown() {
 		fmt.Fprintf(w, "   Unused Space : before=%d sectors, after=%d sectors\n", x.SpaceBefore, x.SpaceAfter)
 	}
@@ -39,7 +39,7 @@ func examineText1(w mdtext.Writer, x *report.Examined, homeHost string) {
 		fmt.Fprintf(w, "            PPL : %d sectors at offset %d sectors from superblock\n", size, offset)
 	}
 	if s.FeatureMap&md.FeatureReshapeActive != 0 {
-		examineReshape1(w, s)
+		reshape1(w, s)
 	}
 	if s.DevFlags != 0 {
 		w.WriteString("          Flags :")
@@ -62,8 +62,8 @@ func examineText1(w mdtext.Writer, x *report.Examined, homeHost string) {
 	}
 	mdtext.ChecksumText(w, s.SBCsum, x.Checksum)
 	fmt.Fprintf(w, "         Events : %d\n\n", s.Events)
-	examineGeometry(w, s.Level, s.Layout, s.ChunkSize/2, s.FeatureMap&md.FeatureRAID0Layout != 0)
-	examineRoles1(w, s)
+	geometry(w, s.Level, s.Layout, s.ChunkSize/2, s.FeatureMap&md.FeatureRAID0Layout != 0)
+	roles1(w, s)
 }
 
 // version1 is the version according to the superblock's own field for its place,
@@ -78,8 +78,8 @@ func version1(s *md.Super1) string {
 	return "1.0"
 }
 
-// localTo1 is mdadm's remark after names that begin with this host's name.
-func localTo1(s *md.Super1, homeHost string) string {
+// LocalTo1 is mdadm's remark after names that begin with this host's name.
+func LocalTo1(s *md.Super1, homeHost string) string {
 	if homeHost != "" && len(homeHost) < len(s.SetName) && strings.HasPrefix(s.Name(), homeHost+":") {
 		return "  (local to host " + homeHost + ")"
 	}
@@ -130,7 +130,7 @@ func layoutCopies(level md.Level, layout int32) int32 {
 	return (layout & 0xff) * (layout >> 8 & 0xff)
 }
 
-func examineSizes1(w mdtext.Writer, s *md.Super1) {
+func sizes1(w mdtext.Writer, s *md.Super1) {
 	fmt.Fprintf(w, " Avail Dev Size : %d sectors%s\n", s.DataSize, mdtext.HumanSize(int64(s.DataSize<<9)))
 	// The level is unsigned to mdadm here: linear counts as above 0.
 	if s.Level != md.LevelRAID0 {
@@ -153,8 +153,8 @@ func examineSizes1(w mdtext.Writer, s *md.Super1) {
 	}
 }
 
-func examineReshape1(w mdtext.Writer, s *md.Super1) {
-	examineReshape(w, reshapeText{
+func reshape1(w mdtext.Writer, s *md.Super1) {
+	reshape(w, reshapeText{
 		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
 		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
 		raid10: mdtext.Raid10Layout(s.NewLayout), newChunk: fmt.Sprintf("%dK", s.NewChunk/2), sameChunk: s.NewChunk == s.ChunkSize,
@@ -172,7 +172,7 @@ type reshapeText struct {
 	sameChunk         bool
 }
 
-func examineReshape(w mdtext.Writer, r reshapeText) {
+func reshape(w mdtext.Writer, r reshapeText) {
 	fmt.Fprintf(w, "  Reshape pos'n : %d%s\n", r.position/2, mdtext.HumanSize(int64(r.position<<9)))
 	if r.delta != 0 {
 		fmt.Fprintf(w, "  Delta Devices : %d (%d->%d)\n", r.delta, r.disks-r.delta, r.disks)
@@ -194,9 +194,9 @@ func examineReshape(w mdtext.Writer, r reshapeText) {
 	w.WriteByte('\n')
 }
 
-// examineGeometry prints the lines of layout and chunk size, followed by an empty
+// geometry prints the lines of layout and chunk size, followed by an empty
 // line even if there are none.
-func examineGeometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uint32, raid0Layout bool) {
+func geometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uint32, raid0Layout bool) {
 	switch level {
 	case md.LevelRAID0:
 		if raid0Layout {
@@ -216,9 +216,9 @@ func examineGeometry(w mdtext.Writer, level md.Level, layout int32, chunkKiB uin
 	w.WriteByte('\n')
 }
 
-// examineRoles1 prints the role of the device, and which slots are filled according
+// roles1 prints the role of the device, and which slots are filled according
 // to its role table.
-func examineRoles1(w mdtext.Writer, s *md.Super1) {
+func roles1(w mdtext.Writer, s *md.Super1) {
 	w.WriteString("   Device Role : ")
 	switch role := s.Role(); {
 	case role == md.RoleSpare || role == md.RoleFaulty:
@@ -230,7 +230,7 @@ func examineRoles1(w mdtext.Writer, s *md.Super1) {
 	default:
 		fmt.Fprintf(w, "Active device %d\n", uint16(role))
 	}
-	state, consistent := arrayState1(s)
+	state, consistent := SlotState1(s)
 	fmt.Fprintf(w, "   Array State : %s ('A' == active, '.' == missing, 'R' == replacing)\n", state)
 	if consistent {
 		return
@@ -250,10 +250,10 @@ func examineRoles1(w mdtext.Writer, s *md.Super1) {
 // devices, so a higher count is damage, not geometry.
 const maxSlots = md.Super1MaxDevs
 
-// arrayState1 returns one letter for each slot: A for one device in it, R for two,
+// SlotState1 returns one letter for each slot: A for one device in it, R for two,
 // '.' for none. It is inconsistent if a slot holds more, or if a device has a slot
 // that the array does not have.
-func arrayState1(s *md.Super1) (state string, consistent bool) {
+func SlotState1(s *md.Super1) (state string, consistent bool) {
 	consistent = true
 	slots := uint64(s.RaidDisks)
 	if s.FeatureMap&md.FeatureReshapeActive != 0 && s.DeltaDisks < 0 {

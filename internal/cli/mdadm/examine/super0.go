@@ -1,4 +1,4 @@
-package mdadm
+package examine
 
 import (
 	"crypto/sha1"
@@ -11,15 +11,15 @@ import (
 	"github.com/mdkit/mdkit/manage/array/report"
 )
 
-// examineText0 prints a 0.90 superblock as --examine does (super0.c,
+// text0 prints a 0.90 superblock as --examine does (super0.c,
 // examine_super0). nodes knows the names of the devices in its table.
-func examineText0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes) {
+func text0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes) {
 	s := x.Super0
 	fmt.Fprintf(w, "          Magic : %08x\n", s.MDMagic)
 	fmt.Fprintf(w, "        Version : %d.%02d.%02d\n", int32(s.MajorVersion), int32(s.MinorVersion), int32(s.PatchVersion))
-	fmt.Fprintf(w, "           UUID : %s", uuid0(s))
+	fmt.Fprintf(w, "           UUID : %s", UUID0(s))
 	if s.MinorVersion >= 90 {
-		w.WriteString(localTo0(s, homeHost))
+		w.WriteString(LocalTo0(s, homeHost))
 	}
 	w.WriteByte('\n')
 	if s.NotPersistent != 0 {
@@ -37,7 +37,7 @@ func examineText0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *n
 	fmt.Fprintf(w, "  Total Devices : %d\n", int32(s.NrDisks))
 	fmt.Fprintf(w, "Preferred Minor : %d\n\n", int32(s.MDMinor))
 	if s.Reshaping() {
-		examineReshape0(w, s)
+		reshape0(w, s)
 	}
 	fmt.Fprintf(w, "    Update Time : %s\n", mdtext.Ctime(int64(s.UTime)))
 	fmt.Fprintf(w, "          State : %s\n", mdtext.CleanWord(s.Clean()))
@@ -50,22 +50,22 @@ func examineText0(w mdtext.Writer, x *report.Examined, homeHost string, nodes *n
 	fmt.Fprintf(w, "  Spare Devices : %d\n", int32(s.SpareDisks))
 	mdtext.ChecksumText(w, s.SBCsum, x.Checksum)
 	fmt.Fprintf(w, "         Events : %d\n\n", s.Events)
-	examineGeometry(w, s.Level, s.Layout, s.ChunkSize/1024, false)
-	examineDisks0(w, s, nodes)
+	geometry(w, s.Level, s.Layout, s.ChunkSize/1024, false)
+	disks0(w, s, nodes)
 }
 
-// uuid0 writes the uuid of a 0.90 superblock: four words, or one in formats
+// UUID0 writes the uuid of a 0.90 superblock: four words, or one in formats
 // before 0.90.
-func uuid0(s *md.Super0) string {
+func UUID0(s *md.Super0) string {
 	if s.MinorVersion >= 90 {
 		return s.UUID().String()
 	}
 	return fmt.Sprintf("%08x", s.SetUUID0)
 }
 
-// localTo0 is mdadm's remark after uuids that were made on this host: their second
+// LocalTo0 is mdadm's remark after uuids that were made on this host: their second
 // half is the start of the host name's SHA-1.
-func localTo0(s *md.Super0, homeHost string) string {
+func LocalTo0(s *md.Super0, homeHost string) string {
 	if homeHost == "" {
 		return ""
 	}
@@ -87,30 +87,30 @@ func arraySize0(s *md.Super0) (bytes int64, ok bool) {
 	return int64(s.Size) << 10 * int64(disks) / int64(copies), true
 }
 
-func examineReshape0(w mdtext.Writer, s *md.Super0) {
-	examineReshape(w, reshapeText{
+func reshape0(w mdtext.Writer, s *md.Super0) {
+	reshape(w, reshapeText{
 		position: s.ReshapePosition, delta: s.DeltaDisks, disks: int32(s.RaidDisks),
 		level: s.Level, newLevel: s.NewLevel, layout: s.Layout, newLayout: s.NewLayout,
 		raid10: " " + mdtext.Raid10NewLayout(s.NewLayout), newChunk: fmt.Sprint(int32(s.NewChunk)), sameChunk: s.NewChunk == s.ChunkSize,
 	})
 }
 
-// examineDisks0 prints the table of devices: first the device itself, then all that
+// disks0 prints the table of devices: first the device itself, then all that
 // the superblock lists.
-func examineDisks0(w mdtext.Writer, s *md.Super0, nodes *node.Nodes) {
+func disks0(w mdtext.Writer, s *md.Super0, nodes *node.Nodes) {
 	w.WriteString("      Number   Major   Minor   RaidDevice State\n")
-	examineDisk0(w, "this", &s.ThisDisk, nodes)
+	disk0(w, "this", &s.ThisDisk, nodes)
 	w.WriteByte('\n')
 	rows := int64(int32(s.RaidDisks)) + int64(int32(s.SpareDisks))
 	if s.Reshaping() && s.DeltaDisks < 0 {
 		rows -= int64(s.DeltaDisks)
 	}
 	for d := range max(0, min(rows, md.Super0Disks)) {
-		examineDisk0(w, fmt.Sprintf("%4d", d), &s.Disks[d], nodes)
+		disk0(w, fmt.Sprintf("%4d", d), &s.Disks[d], nodes)
 	}
 }
 
-func examineDisk0(w mdtext.Writer, label string, d *md.Disk0, nodes *node.Nodes) {
+func disk0(w mdtext.Writer, label string, d *md.Disk0, nodes *node.Nodes) {
 	fmt.Fprintf(w, "%4s %5d   %5d    %5d    %5d     ", label,
 		int32(d.Number), int32(d.Major), int32(d.Minor), int32(d.RaidDisk))
 	for _, word := range []struct {

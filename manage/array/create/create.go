@@ -94,6 +94,7 @@ type creator struct {
 	size      uint64 // KiB
 
 	dataOffset uint64 // of the array, taken from its first device
+	blocks     blocks
 	devices    []createDevice
 
 	active, working, missingDisks int
@@ -111,6 +112,7 @@ type createDevice struct {
 	CreateMember
 	bytes        uint64
 	major, minor uint32
+	start, free  uint64         // where data begins, and how much there is room for, in sectors
 	stale        []fresh.Extent // writes that wipe its superblocks
 	partitions   []int          // numbers of the partitions that the kernel knows
 }
@@ -135,7 +137,7 @@ func PlanCreate(req CreateRequest) (*Creation, error) {
 	far := len(req.Members) * 2 // after all devices
 	c.firstMissing, c.secondMissing, c.insert = far, far, far
 	for _, step := range []func() error{
-		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.settleLayout, c.chooseBitmap, c.confirm, c.insertSpare,
+		c.checkShape, c.chooseGeometry, c.examineAll, c.settleSize, c.fitBlocks, c.settleLayout, c.chooseBitmap, c.confirm, c.insertSpare,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -296,6 +298,7 @@ func (c *creator) settleSize() error {
 			if c.Level == md.LevelRAID1 {
 				c.size &^= 63 // a multiple of 64 KiB, for chunks in a later reshape
 			}
+			c.size -= c.size % c.blocks.kib()
 			c.Report.Say(note.Chatty, "create.size-set-k", c.size)
 		}
 	}

@@ -55,6 +55,7 @@ func (c *creator) examine(number int, m CreateMember) (createDevice, error) {
 	}
 	defer f.Close()
 	d.bytes, d.major, d.minor = uint64(f.Size()), f.Major, f.Minor
+	c.noteBlocks(m.Path, f)
 	c.working++
 	if number < c.RaidDisks && !m.Journal {
 		c.active++
@@ -136,6 +137,7 @@ func (c *creator) validate(d *createDevice, f *device.Device, l note.Loudness) (
 		c.dataOffset = offset
 	}
 	free, err := fresh.UsableSectors(c.version, sectors, offset, c.PPL)
+	d.start, d.free = offset, free
 	if err != nil {
 		if c.version != md.V090 {
 			c.Report.Bare("create.device-too-small-k-for-required-metadata", d.Path, sectors/2)

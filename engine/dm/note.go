@@ -14,6 +14,7 @@ type Note struct {
 	Target string // target type
 	Field  string // the argument's name in the target's grammar; may be empty
 	Text   string
+	Seen   bool // it was looked at: the note leaves nothing open
 }
 
 // String returns one line, such as
@@ -29,7 +30,7 @@ func (n Note) String() string {
 
 // Examine judges a table as Check and CheckReadOnly do, and says what it could
 // not judge. The kernel takes the table for certain only if there is neither an
-// error nor a note.
+// error nor a note on what was not seen.
 func Examine(t Table, w World, readOnly bool) ([]Note, error) {
 	tc := tableCheck{world: w, readOnly: readOnly, table: t}
 	err := tc.check()
@@ -41,8 +42,8 @@ func (c *ctr) unchecked(field, text string) {
 	c.notes = append(c.notes, Note{Target: c.target, Field: field, Text: text})
 }
 
-// metadata notes what a constructor reads from the devices of a line and judges, which no
-// check here does.
+// metadata notes what a constructor reads from the devices of a line and judges, which is
+// not seen from here: package ondisk looks at the most of it.
 func (c *ctr) metadata(a Args) {
 	const onDevice = "what is on this device"
 	switch a := a.(type) {

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
+	device "github.com/mdkit/mdkit/engine/block"
 	table "github.com/mdkit/mdkit/engine/dm"
+	"github.com/mdkit/mdkit/engine/dm/ondisk"
 	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/sysfs/block"
 )
@@ -135,17 +138,64 @@ func (w world) Target(typ string) (version [3]uint32, has table.Knowledge) {
 	return version, table.Unknown
 }
 
+// Read reads from a device that a table names, past the cache, since the kernel writes past
+// it. What is mapped is not read: it may be about to change, and the kernel goes by what it
+// knows of it; nor is what would wait for a suspended device.
+func (w world) Read(ref string, b []byte, at int64) error {
+	num, err := number(ref)
+	if err != nil {
+		return err
+	}
+	dev, err := block.OpenNum(w.m.FS, num)
+	if err != nil {
+		return err
+	}
+	if held, err := dev.Holders(); err != nil || len(held) > 0 {
+		return fmt.Errorf("it is in use by %s: %w", strings.Join(held, ", "), errors.Join(unix.EBUSY, err))
+	}
+	if name := w.suspended(dev); name != "" {
+		return fmt.Errorf("%s is suspended: %w", name, unix.EBUSY)
+	}
+	f, err := device.OpenFile(dev.Node(), device.Direct)
+	if err != nil {
+		return err
+	}
+	_, err = f.ReadAt(b, at)
+	return errors.Join(err, f.Close())
+}
+
+// suspended returns the name of the device, or of one below, that is suspended.
+func (w world) suspended(dev *block.Device) string {
+	if on, err := dev.Dir().ReadBool("dm/suspended"); err == nil && on {
+		return dev.Name()
+	}
+	below, err := dev.Slaves()
+	if err != nil {
+		return "" // a partition has none
+	}
+	for _, name := range below {
+		if under, err := block.Open(w.m.FS, name); err == nil {
+			if found := w.suspended(under); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
+}
+
 // Check checks a table before the kernel does: the error gives the kernel's own reasons,
 // each with its line. Targets that mdkit has no grammar for are left to the kernel.
 func (m *Mapper) Check(t table.Table, readOnly bool) error {
-	if readOnly {
-		return table.CheckReadOnly(t, m.World())
-	}
-	return table.Check(t, m.World())
+	_, err := m.Examine(t, readOnly)
+	return err
 }
 
 // Examine is Check, and says what it could not check. It works without a control device
-// too, which tells less.
+// too, which tells less. What is on the devices is read once the table itself is right.
 func (m *Mapper) Examine(t table.Table, readOnly bool) ([]table.Note, error) {
-	return table.Examine(t, m.World(), readOnly)
+	notes, err := table.Examine(t, m.World(), readOnly)
+	if err != nil {
+		return notes, err
+	}
+	return ondisk.Examine(t, world{m}, notes)
 }

@@ -22,6 +22,7 @@ type checkJSON struct {
 	Size      uint64         `json:"size"`
 	Errors    []tableProblem `json:"errors"`
 	Unchecked []tableProblem `json:"unchecked"`
+	Notes     []tableProblem `json:"notes"`
 }
 
 // The verdicts of check.
@@ -111,11 +112,16 @@ func (t *tables) observer() (m *mapper.Mapper, closeIt func()) {
 func newCheckJSON(name string, table grammar.Table, notes []grammar.Note, failed error) checkJSON {
 	doc := checkJSON{
 		Name: name, Verdict: verdictTaken, Targets: len(table), Size: table.Sectors() * sectorSize,
-		Errors: []tableProblem{}, Unchecked: []tableProblem{},
+		Errors: []tableProblem{}, Unchecked: []tableProblem{}, Notes: []tableProblem{},
 	}
 	for _, n := range notes {
+		row := tableProblem{Line: n.Line, Target: n.Target, Field: n.Field, Reason: n.Text}
+		if n.Seen {
+			doc.Notes = append(doc.Notes, row)
+			continue
+		}
 		doc.Verdict = verdictOpen
-		doc.Unchecked = append(doc.Unchecked, tableProblem{Line: n.Line, Target: n.Target, Field: n.Field, Reason: n.Text})
+		doc.Unchecked = append(doc.Unchecked, row)
 	}
 	for _, p := range problems(failed) {
 		doc.Verdict = verdictRefused
@@ -136,7 +142,7 @@ func (d checkJSON) lead() string { return ui.Choose(d.Name != "", d.Name+": ", "
 // sayVerdict prints the notes on a table, and the verdict if it is not a refusal.
 func (t *tables) sayVerdict(doc checkJSON, notes []grammar.Note) {
 	for _, n := range notes {
-		t.Printf("%snot checked: %v\n", doc.lead(), n)
+		t.Printf("%s%s: %v\n", doc.lead(), ui.Choose(n.Seen, "found", "not checked"), n)
 	}
 	verdict := ""
 	switch doc.Verdict {

@@ -19,6 +19,7 @@ var stairs = map[string]int{
 	"manage/plan":              1,
 	"manage/array/device":      2,
 	"manage/note":              3,
+	"manage/array/clustered":   3,
 	"manage/array/node":        4,
 	"manage/array/live":        5,
 	"manage/array/report":      6,

@@ -65,6 +65,7 @@ var peers = map[string]peerDef{
 	"cluster": {
 		packages: []string{"corosync", "dlm-controld"},
 		programs: []string{"usr/sbin/corosync", "usr/sbin/corosync-*", "usr/sbin/dlm_*", "usr/bin/corosync-*"},
+		opened:   []string{"libgcc_s.so.1"},
 	},
 }
 

@@ -49,6 +49,8 @@ type NewBitmap struct {
 	SyncSize    uint64 // sectors it covers
 	Delay       uint32 // seconds between updates
 	WriteBehind uint32 // writes that may be outstanding
+	Nodes       uint32 // copies, one for each node of a cluster; 0 if no cluster shares the array
+	Cluster     string // the cluster's name, at most 63 bytes
 }
 
 // NewMember describes a device of an array to be made.
@@ -90,11 +92,16 @@ var ErrSize = errors.New("size does not fit into the superblock")
 
 // bitmapSuper makes the bitmap's superblock.
 func (a *NewArray) bitmapSuper(uuid md.UUID, chunk uint64) *md.Bitmap {
-	return &md.Bitmap{
+	b := &md.Bitmap{
 		Magic: md.BitmapMagic, Version: md.BitmapLittleEndian, UUID: uuid,
 		SyncSize: a.Bitmap.SyncSize, ChunkSize: uint32(chunk),
 		DaemonSleep: a.Bitmap.Delay, WriteBehind: a.Bitmap.WriteBehind,
 	}
+	if a.Bitmap.Nodes > 0 {
+		b.Version, b.Nodes = md.BitmapClustered, a.Bitmap.Nodes
+		copy(b.ClusterName[:], a.Bitmap.Cluster)
+	}
+	return b
 }
 
 // bitmapBytes is a bitmap of size bytes with every bit set.
@@ -105,6 +112,28 @@ func bitmapBytes(super *md.Bitmap, size uint64) []byte {
 	}
 	copy(b, super.AppendTo(nil))
 	return b
+}
+
+// bitmapCopies is a bitmap for each node, one behind the other. Only the first has its
+// bits set: the node that starts the array first is to resync it, and no other
+// (super1.c, write_bitmap1).
+func bitmapCopies(super *md.Bitmap) []byte {
+	size := super.CopyLen()
+	b := bitmapBytes(super, size)
+	for range super.Copies() - 1 {
+		b = append(super.AppendTo(b), make([]byte, size-md.BitmapSuperSize)...)
+	}
+	return b
+}
+
+// TooManyNodesError says that an array has no room for a bitmap for each node.
+type TooManyNodesError struct {
+	Most uint64 // nodes for which there is room
+}
+
+// Error returns the sentence.
+func (e *TooManyNodesError) Error() string {
+	return fmt.Sprintf("there is room for the bitmaps of %d nodes before the data", e.Most)
 }
 
 // split separates the first page of an area, which holds a header, from the

@@ -23,18 +23,43 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 		s.FeatureMap |= md.FeatureBitmapOffset
 		super := a.bitmapSuper(s.SetUUID, chunk)
 		bitmap = bitmapBytes(super, roundUp(super.Len(), 4096))
+		if a.Bitmap.Nodes > 0 {
+			s.FeatureMap |= md.FeatureClustered
+			bitmap = bitmapCopies(super)
+		}
 	}
 	if a.raid0NeedsLayout(members) {
 		s.FeatureMap |= md.FeatureRAID0Layout
 	}
 	images := make([][]Extent, len(members))
 	for i, m := range members {
-		if err := a.place1(s, m, dataOffset, uint64(len(bitmap)/md.SectorSize)); err != nil {
+		space := uint64(len(bitmap) / md.SectorSize)
+		if a.Bitmap != nil && a.Bitmap.Nodes > 0 {
+			space /= uint64(a.Bitmap.Nodes) // what mdadm counts; the rest is checked below
+		}
+		if err := a.place1(s, m, dataOffset, space); err != nil {
+			return nil, err
+		}
+		if err := a.roomForCopies(s, space); err != nil {
 			return nil, err
 		}
 		images[i] = a.extents1(s, m, bitmap)
 	}
 	return images, nil
+}
+
+// roomForCopies checks that the bitmaps of all nodes, each of so many sectors, end before
+// the data begins; mdadm does not when it creates an array. Only metadata 1.2 is shared by
+// a cluster.
+func (a *NewArray) roomForCopies(s *md.Super1, each uint64) error {
+	if a.Bitmap == nil || a.Bitmap.Nodes == 0 {
+		return nil
+	}
+	first := s.SuperOffset + uint64(s.BitmapOffset)
+	if most := (s.DataOffset - min(first, s.DataOffset)) / each; uint64(a.Bitmap.Nodes) > most {
+		return &TooManyNodesError{Most: most}
+	}
+	return nil
 }
 
 // super1 makes the superblock that all members share.
@@ -142,7 +167,7 @@ func (a *NewArray) place1(s *md.Super1, m NewMember, dataOffset, bitmap uint64) 
 	} else if err := a.placeAtStart(s, m, dataOffset, uint64(off)+space); err != nil {
 		return err
 	}
-	if a.NoBadBlocks {
+	if a.NoBadBlocks || a.Bitmap != nil && a.Bitmap.Nodes > 0 { // nodes do not share the log
 		s.BblogSize, s.BblogOffset = 0, 0
 	}
 	return nil

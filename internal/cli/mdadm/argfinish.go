@@ -3,6 +3,8 @@ package mdadm
 import (
 	"path"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+
 	"github.com/mdkit/mdkit/manage/mdconf"
 )
 
@@ -14,7 +16,7 @@ func (p *parser) finish() error {
 	case 1:
 		return &exit{out: helpText(c.Mode)}
 	case 2:
-		return &exit{out: helpOptions}
+		return &exit{out: mdtext.HelpOptions}
 	}
 	if err := p.checkJournal(); err != nil {
 		return err
@@ -102,8 +104,7 @@ func (c *Command) check() error {
 		return usage("'1' is an unusual number of drives for an array, so it is probably\n" +
 			"     a mistake.  If you really mean it you will need to specify --force before\n" +
 			"     setting the number of drives.")
-	case c.Nodes > 0 && c.HomeCluster == "" && mdconf.Load(c.Config).HomeCluster == "":
-		// mdadm asks corosync (get_cluster_name), which is not looked for here.
+	case c.Nodes > 0 && c.cluster(mdconf.Load(c.Config)) == "":
 		return &exit{code: 1, err: "mdadm: The md can't get cluster name\n"}
 	case c.Update == "nodes" && c.Nodes == 0:
 		return &exit{code: 1, err: "mdadm: Please specify nodes number with --nodes\n"}

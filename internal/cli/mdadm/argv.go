@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
+
 	"github.com/mdkit/mdkit/internal/cli/getopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
@@ -216,7 +218,7 @@ func (p *parser) beforeMode(opt getopt.Option) error {
 	switch {
 	case (opt.Val == 'c' || opt.Val == optConfig) &&
 		(strings.HasPrefix(opt.Arg, "--h") || strings.HasPrefix(opt.Arg, "-h")):
-		return &exit{out: helpConfig}
+		return &exit{out: mdtext.HelpConfig}
 	case opt.Val != getopt.Word:
 		return usage("%s does not set the mode, and so cannot be the first option.", spelled(opt))
 	case len(p.cmd.Devices) > 0:

@@ -235,18 +235,6 @@ func (c *Command) assembleIdentity(t *messages, req *assemble.AssembleRequest) i
 	return 0
 }
 
-// cluster is the name of the cluster, "" for none.
-func (c *Command) cluster(cf *mdconf.Config) string {
-	name := c.HomeCluster
-	if name == "" {
-		name = cf.HomeCluster
-	}
-	if isWord(name, "<none>") {
-		return ""
-	}
-	return name
-}
-
 // arrayNode looks at the array's node, which need not exist, and returns its minor
 // number, or -1.
 func (c *Command) arrayNode(t *messages) (minor int, err error) {

@@ -30,11 +30,19 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	}
 	t := c.messages(std)
 	c.askForBitmap(std)
+	cf := c.readConf(std)
+	if c.Shape.Bitmap == "clustered" {
+		unlock, code := c.lockCluster(ctx, std, c.cluster(cf))
+		if code != 0 {
+			return code
+		}
+		defer unlock()
+	}
 	req, err := c.createRequest()
 	if err != nil {
 		return leave(err, std)
 	}
-	req.HomeHost = c.homeHost(c.readConf(std))
+	req.HomeHost, req.Nodes, req.Cluster = c.homeHost(cf), uint32(c.Nodes), c.cluster(cf)
 	req.Report = t.report
 	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
 	made, err := create.PlanCreate(*req)
@@ -112,6 +120,8 @@ func (c *Command) checkCreate() error {
 		return failure("--nodes argument only compatible with --bitmap=clustered")
 	case c.Nodes > 0 && s.Level != 1 && s.Level != 10:
 		return failure("--bitmap=clustered is currently supported with raid1/10 only")
+	case c.Nodes > 0 && s.Level == 10 && s.Layout != Unset && !isNear(s.Layout):
+		return failure("only near layout is supported with clustered raid10")
 	case s.WriteBehind > 0 && s.Bitmap == "":
 		return failure("write-behind mode requires a bitmap.")
 	case s.RaidDisks == 0:
@@ -122,11 +132,16 @@ func (c *Command) checkCreate() error {
 	return nil
 }
 
+// isNear reports whether a raid10 layout has near copies only (mdadm's
+// is_near_layout_10).
+func isNear(layout int) bool {
+	l := md.ParseRAID10Layout(int32(layout))
+	return l.Far <= 1 && !l.Offset
+}
+
 // createUnsupported names what this face cannot create.
 func (c *Command) createUnsupported() string {
 	switch s := &c.Shape; {
-	case s.Bitmap == "clustered":
-		return "--bitmap=clustered"
 	case strings.Contains(s.Bitmap, "/"):
 		return "--bitmap=FILE"
 	case s.Level == levelContainer:

@@ -37,12 +37,14 @@ type CreateRequest struct {
 	Members    []CreateMember
 	DataOffset *uint64 // sectors; nil for the default
 
-	Bitmap      string // "internal", "none", or "" for mdadm's choice by size
+	Bitmap      string // "internal", "clustered", "none", or "" for mdadm's choice by size
 	BitmapChunk uint64 // bytes, 0 for the default
 	Delay       uint32 // seconds between updates of the bitmap
 	WriteBehind uint32
-	Resync      bool // the consistency policy is resync: by default no bitmap
-	PPL         bool // the consistency policy is ppl
+	Nodes       uint32 // of the cluster that shares the array: a clustered bitmap has a copy for each
+	Cluster     string // the cluster's name
+	Resync      bool   // the consistency policy is resync: by default no bitmap
+	PPL         bool   // the consistency policy is ppl
 
 	AssumeClean bool
 	Force       bool // take the devices as listed: do not make a spare of the last
@@ -170,6 +172,36 @@ func (c *creator) checkShape() error {
 		return c.refuse("create.you-havent-given-enough-devices-real-or-missing")
 	case c.Bitmap != "" && c.Level <= 0:
 		return c.refuse("create.bitmaps-not-meaningful-with-level", c.Level)
+	case c.Bitmap == clustered:
+		return c.checkClustered()
+	}
+	return nil
+}
+
+// clustered is the word for a bitmap with a copy for each node.
+const clustered = "clustered"
+
+// checkClustered refuses what nodes cannot share.
+func (c *creator) checkClustered() error {
+	switch {
+	case c.Nodes <= 1:
+		return c.refuse("create.at-least-2-nodes-needed")
+	case c.Cluster == "":
+		return c.refuse("create.no-cluster-name")
+	case c.Version != nil && *c.Version != md.V12:
+		// The copies of 1.0 would reach into the superblock, those of 0.90 have no place.
+		return c.refuse("create.clustered-only-1-2", *c.Version)
+	}
+	return nil
+}
+
+// sharedEvenly refuses members that are read less than others: each node would choose for
+// itself.
+func (c *creator) sharedEvenly() error {
+	for _, m := range c.Members {
+		if m.WriteMostly && c.Bitmap == clustered {
+			return c.refuse("create.no-write-mostly-with-clustered-bitmap", m.Path)
+		}
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ func (c *creator) plan() (*Creation, error) {
 	if c.version == md.V090 && c.DataOffset != nil {
 		return nil, c.refuse("create.data-offset-not-support-for-0-90")
 	}
+	var nodes *fresh.TooManyNodesError
 	images, err := a.Format(members.list, c.dataOffset)
 	switch {
 	case errors.Is(err, fresh.ErrTooManyDevices):
@@ -62,12 +63,16 @@ func (c *creator) plan() (*Creation, error) {
 	case errors.Is(err, fresh.ErrBitmapChunk):
 		c.sayDefault()
 		return nil, c.refuse("create.given-bitmap-chunk-size-not-supported")
+	case errors.As(err, &nodes):
+		return nil, c.refuse("create.too-many-nodes", nodes.Most)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	c.sayDefault()
-	if err := c.sameDevice(); err != nil {
-		return nil, err
+	for _, refuse := range []func() error{c.sharedEvenly, c.sameDevice} {
+		if err := refuse(); err != nil {
+			return nil, err
+		}
 	}
 	made := &Creation{Node: node, Array: *a, report: c.Report, fs: c.FS, log: note.NoKernelLog()}
 	made.Steps = append(made.Steps, node.Steps()...)
@@ -118,6 +123,9 @@ func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) 
 	if c.Bitmap != "" {
 		a.Bitmap = &fresh.NewBitmap{
 			Chunk: c.BitmapChunk, SyncSize: a.SyncSize(), Delay: c.Delay, WriteBehind: c.WriteBehind,
+		}
+		if c.Bitmap == clustered {
+			a.Bitmap.Nodes, a.Bitmap.Cluster = c.Nodes, c.Cluster
 		}
 	}
 	return a, nil

@@ -1,6 +1,7 @@
 package mdadm
 
 import (
+	"math"
 	"os"
 	"strings"
 
@@ -106,10 +107,8 @@ func (p *parser) chunk(arg string) error {
 		return usage("chunk/rounding may only be specified once. Second value is %s.", arg)
 	}
 	sectors, ok := parseSize(arg)
-	// mdadm keeps the number in a C int and rejects what does not fit as the
-	// negative number it becomes.
-	sectors = int64(int32(sectors))
-	if !ok || sectors < 8 || sectors&1 != 0 {
+	// mdadm keeps the number in a C int, and takes what is left of it.
+	if !ok || sectors > math.MaxInt32 || sectors < 8 || sectors&1 != 0 {
 		return usage("invalid chunk/rounding value: %s", arg)
 	}
 	s.Chunk = int(sectors / 2)
@@ -239,11 +238,11 @@ func (p *parser) bitmap(opt getopt.Option) (bool, error) {
 		s.Bitmap = opt.Arg
 	case inGrow | optBitmapChunk, inBuild | optBitmapChunk, inCreate | optBitmapChunk:
 		sectors, ok := parseSize(opt.Arg)
-		sectors = int64(int32(sectors)) // a C int in mdadm
-		if !ok || sectors == 0 || sectors == 1 || sectors&(sectors-1) != 0 {
+		// mdadm keeps the number of bytes in a C int, and takes what is left of it.
+		if !ok || sectors > math.MaxInt32/512 || sectors <= 1 || sectors&(sectors-1) != 0 {
 			return true, usage("invalid bitmap chunksize: %s", opt.Arg)
 		}
-		s.BitmapChunk = int64(int32(sectors * 512))
+		s.BitmapChunk = sectors * 512
 	case inGrow | optWriteBehind, inBuild | optWriteBehind, inCreate | optWriteBehind:
 		// mdadm 4.2 reads the number even if there is no argument, and then complains
 		// about "(null)"; later versions take their default.

@@ -171,6 +171,7 @@ var spellingDifferences = func() (list []spellingDifference) {
 		{`X|-ex|--ex`, `failed to read superblock of bitmap file`, `No bitmap and no md superblock detected`},
 		{`"-A|"--as`, `has no superblock - assembly aborted`, `an md device must be given in this mode`},
 		{`\d{9,}`, `cannot open|stat failed|error opening|no raid-devices|forbidden|only be specified once|only be specified one`, `invalid (array )?(size|chunk/rounding value|data-offset|bitmap chunksize): \d{9,}`},
+		{`(-c|--chunk=|--bitmap-chunk=)(\d{7,}|\d+[GTs])`, `cannot open|stat failed|error opening|no raid-devices|forbidden|only be specified once|only be specified one`, `invalid (chunk/rounding value|bitmap chunksize): \d+`},
 		{`\d{8,}`, `cannot open|stat failed|error opening`, `layout [a-z-]+\d{8,} not understood for faulty`},
 		{`\d{10}`, `cannot open|stat failed|error opening`, `layout for raid10 must be .*, not [a-z]-?\d{10}`},
 		{`"-e" "(0.swap|ddf|imsm|mbr|gpt)"`, `exit 1`, `is not supported by (this build of )?mdkit`},

@@ -131,6 +131,7 @@ func geometry(words []string) (g dm.Geometry, err error) {
 // from the given one, 0 by default. There is nothing to clean up, so a signal ends the
 // program as it does the original: without a word.
 func (dr *drivers) wait(ctx context.Context, c dmtask.Call) error {
+	defer dieAsC()()
 	d, words, err := dr.DeviceAside(c)
 	if err != nil {
 		return err

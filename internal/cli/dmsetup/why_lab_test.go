@@ -86,7 +86,7 @@ func testAnotherMajor(t *testing.T, w *world) {
 // the signal.
 func testSignals(t *testing.T, w *world) {
 	w.do("dmsetup create a --table '0 8 zero'")
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGIO, syscall.SIGPWR} {
 		want, got := signalled(t, "/sbin/dmsetup", sig), signalled(t, "/proc/self/exe", sig)
 		if want != got {
 			t.Errorf("%v:\ndmsetup: %s\nours: %s", sig, want, got)

@@ -33,6 +33,7 @@ func TestRefusedLikeTheOriginal(t *testing.T) {
 		{"left behind", testLeft},
 		{"stuck", testStuck},
 		{"stuck for good", testStuckForGood},
+		{"remove all of stuck", testRemoveAllOfStuck},
 	} {
 		cases = append(cases, ownCase(c.name, c.run))
 	}
@@ -276,22 +277,7 @@ func inFlight(t *testing.T, device string) {
 // original hangs, until the device below is resumed.
 func testStuck(t *testing.T, w *world) {
 	w.stack()
-	w.do("dmsetup suspend low")
-	written := make(chan error, 1)
-	f, err := os.OpenFile("/dev/dm-51", os.O_WRONLY|unix.O_DIRECT|unix.O_DSYNC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.held = append(w.held, f)
-	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_, err := f.WriteAt(page, 0)
-		written <- err
-	}()
-	inFlight(t, "dm-51")
+	written := w.stick()
 	for _, c := range []struct{ line, task string }{
 		{"dmsetup suspend top", "suspend"},
 		{"dmsetup suspend --nolockfs top", "suspend"},
@@ -328,6 +314,46 @@ func testStuck(t *testing.T, w *world) {
 	w.do("dmsetup suspend top --timeout 1000")
 	w.do("dmsetup resume top")
 	w.do("dmsetup remove -f top")
+}
+
+// stick suspends the device below and has a write wait for it.
+func (w *world) stick() (written chan error) {
+	t := w.t
+	t.Helper()
+	w.do("dmsetup suspend low")
+	written = make(chan error, 1)
+	f, err := os.OpenFile("/dev/dm-51", os.O_WRONLY|unix.O_DIRECT|unix.O_DSYNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.held = append(w.held, f)
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := f.WriteAt(page, 0)
+		written <- err
+	}()
+	inFlight(t, "dm-51")
+	return written
+}
+
+// testRemoveAllOfStuck has remove_all --force wipe a device above a suspended one while
+// a write waits for it: it ends, and so does the write.
+func testRemoveAllOfStuck(t *testing.T, w *world) {
+	w.stack()
+	written := w.stick()
+	o := w.fails("dmsetup remove_all --force --timeout 1 --exit-codes")
+	if !strings.Contains(o.err, "\nUnable to remove ") && !strings.HasPrefix(o.err, "Unable to remove ") || !strings.Contains(o.err, "  top is left: ") || o.code != exitBusy {
+		t.Errorf("%v", o)
+	}
+	t.Logf("%v; the write: %v", o, lab.Receive(t, "the write", written))
+	w.release()
+	w.do("dmsetup remove_all --force --timeout 1")
+	if list := w.do("dmsetup ls").out; list != "No devices found\n" {
+		t.Errorf("left: %s", list)
+	}
 }
 
 // testStuckForGood has dirty pages of a device above a suspended one, for which the kernel

@@ -21,6 +21,7 @@ func TestMendedSince(t *testing.T) {
 	},
 		lab.Case{Name: "re-add without metadata", Run: func(t *testing.T, _ *lab.Guest) { reAddWithoutMetadata(t) }},
 		lab.Case{Name: "add keeps udev out", Run: func(t *testing.T, _ *lab.Guest) { addUnderLock(t) }},
+		lab.Case{Name: "assembly leaves udev its turn", Run: func(t *testing.T, _ *lab.Guest) { assembleLetsGo(t) }},
 		lab.Case{Name: "node of a device that goes", Run: func(t *testing.T, _ *lab.Guest) { nodeThatGoes(t) }},
 		lab.Case{Name: "raid0 with metadata 0.90", Run: func(t *testing.T, _ *lab.Guest) { raid0With090(t) }},
 	)
@@ -87,6 +88,46 @@ func addUnderLock(t *testing.T) {
 		t.Error("the map is still locked")
 	}
 	reset(t)
+}
+
+// assembleLetsGo assembles while udev is there, which makes the name of an array only
+// after its mdadm --incremental has seen what is on the array: that needs the map of
+// arrays, and has to get it while --assemble waits for the name. mdadm leaves the map
+// before it waits (Assemble.c); held until then, each array costs five seconds.
+func assembleLetsGo(t *testing.T) {
+	for _, line := range [][]string{
+		{"--assemble", "/dev/md/named", "/dev/ram0", "/dev/ram1"},
+		{"--assemble", "--scan", "-c", labConf},
+	} {
+		reset(t)
+		do(t, quickCreate+"/dev/md/named -N named -u "+twinUUID+" -l1 -n2 r0 r1")
+		do(t, "mdadm --stop /dev/md/named")
+		do(t, "conf DEVICE /dev/ram0 /dev/ram1 | ARRAY /dev/md/named uuid="+twinUUID)
+		if err := os.MkdirAll("/run/udev", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove("/dev/md/named")
+		done := make(chan outcome, 1)
+		go func() { done <- ours(line...) }()
+		lab.Until(t, "the array to run", func() bool { return len(done) > 0 || holds(t, "ram1") })
+		_, unlock, err := node.Map{}.Lock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+		if err := os.MkdirAll("/dev/md", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("/dev/md127", "/dev/md/named"); err != nil {
+			t.Error(err)
+		}
+		if o := lab.Receive(t, "--assemble", done); o.code != 0 || strings.Contains(o.err, "timeout waiting") {
+			t.Errorf("%v: %v", line, o)
+		}
+		os.Remove("/run/udev")
+		reset(t)
+		os.Remove("/dev/md/named")
+	}
 }
 
 // nodeThatGoes names a device that goes by its node, as udev's rules since mdadm 4.4 do

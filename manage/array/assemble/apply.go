@@ -79,10 +79,7 @@ func (a *assembler) plan() *plan.Plan {
 	if a.s.Lead().Level() == md.LevelRAID6 && a.s.Forced {
 		steps = append(steps, a.repairStep())
 	}
-	return &plan.Plan{Steps: append(steps, plan.AsideStep(func(ctx context.Context) error {
-		node.WaitForName(ctx, a.node.Chosen, a.Report)
-		return nil
-	}))}
+	return &plan.Plan{Steps: steps}
 }
 
 // writeStep writes to a candidate. One that an array already holds cannot be opened

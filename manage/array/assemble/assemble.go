@@ -51,7 +51,6 @@ type AssembleRequest struct {
 
 	pool   pool // nil to use Devices, or what List returns
 	probes *probes
-	locked bool // the map of arrays is locked already
 }
 
 // AssembleResult says what an AssembleRequest did, or would do.
@@ -153,24 +152,33 @@ type assembler struct {
 	log     *note.KernelLog
 }
 
-// run decides and acts under the lock on the map of arrays. again asks for another
-// attempt with other devices.
+// run assembles, and waits until udev has made the name of the array. again asks for
+// another attempt with other devices.
 func (a *assembler) run(ctx context.Context) (_ *AssembleResult, again bool, _ error) {
-	a.arrays = node.Map{Held: a.locked}
-	if !a.locked {
-		release, err := a.arrays.Hold(ctx, &a.runner, a.Home, a.Conf)
-		defer release()
-		if err != nil {
-			a.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile-continue-anyway")
-		}
+	again, err := a.runLocked(ctx)
+	if a.result != nil && a.result.applied && a.s.Start == md.StartNow {
+		// The lock is free again: what is on the array may be a member of another one, and
+		// udev makes the name only after its mdadm --incremental, which needs the lock.
+		node.WaitForName(ctx, a.node.Chosen, a.Report)
+	}
+	return a.result, again, err
+}
+
+// runLocked decides and acts under the lock on the map of arrays.
+func (a *assembler) runLocked(ctx context.Context) (again bool, _ error) {
+	release, err := a.arrays.Hold(ctx, &a.runner, a.Home, a.Conf)
+	defer release()
+	if err != nil {
+		a.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile-continue-anyway")
 	}
 	if err := a.chooseNode(); err != nil {
-		return nil, a.auto && errors.Is(err, errNode), err
+		return a.auto && errors.Is(err, errNode), err
 	}
 	if err := a.decide(); err != nil {
-		return nil, false, err
+		a.result = nil
+		return false, err
 	}
-	return a.result, false, a.carryOut(ctx)
+	return false, a.carryOut(ctx)
 }
 
 // errNode marks an array for which no md device was available.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
-	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // ScanResult says what AssembleScan did, with one entry for each array that was
@@ -38,13 +36,6 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 		r.Code = 1
 		return r
 	}
-	var arrays node.Map
-	release, err := arrays.Hold(ctx, &plan.Runner{DryRun: req.DryRun}, req.Home, req.Conf)
-	defer release()
-	if err != nil {
-		req.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile")
-	}
-	req.locked = arrays.Held
 	s := &scanner{req: req, result: r}
 	s.req.probes = &probes{}
 	s.req.probes.prefetch(newPool(devices), req.Version, req.Newest1)

@@ -33,7 +33,6 @@ var assembleText = map[note.ID]string{
 	"assemble.error-restoring-backup":                                  "Error restoring backup from %s",
 	"assemble.failed-add":                                              "failed to add %s to %s: %s",
 	"assemble.failed-find-backup-critical-section":                     "Failed to find backup of critical section",
-	"assemble.failed-get-exclusive-lock-on-mapfile":                    "failed to get exclusive lock on mapfile",
 	"assemble.failed-get-exclusive-lock-on-mapfile-continue-anyway":    "failed to get exclusive lock on mapfile - continue anyway...",
 	"assemble.failed-restore-critical-section-for-reshape-sorry":       "Failed to restore critical section for reshape, sorry.",
 	"assemble.failed-run-array":                                        "failed to RUN_ARRAY %s: %s",

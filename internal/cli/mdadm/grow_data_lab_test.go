@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -198,6 +199,61 @@ func (gr growth) stopped(t *testing.T) {
 	reshaped(t)
 	if prefix(t, "/dev/md0", kept) != want {
 		t.Error("other data after the stop")
+	}
+}
+
+// TestGrowRevertKeepsData stops reshapes that change the number of devices, and reverts
+// them: --stop must leave them where that is possible (Manage.c, Manage_stop).
+func TestGrowRevertKeepsData(t *testing.T) {
+	var cases []lab.Case
+	for name, gr := range map[string]growth{
+		"raid5": {create: "-l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
+		"raid6": {create: "-l6 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -n6 -a /dev/ram5"}},
+	} {
+		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, _ *lab.Guest) { gr.reverted(t) }})
+	}
+	slices.SortFunc(cases, func(a, b lab.Case) int { return strings.Compare(a.Name, b.Name) })
+	runSome(t, 1, cases)
+}
+
+// reverted begins a reshape, stops it, and reverts it, at several places.
+func (gr growth) reverted(t *testing.T) {
+	t.Helper()
+	defer reset(t)
+	for _, begun := range []int{1, 3000, 9000} {
+		reset(t)
+		do(t, "mdadm --create --run --quiet md0 "+gr.create)
+		lab.ArraysIdle(t)
+		const kept = 20 << 20
+		scribble(t, "/dev/md0", 7)
+		want, disks := prefix(t, "/dev/md0", kept), readText(t, "/sys/block/md0/md/raid_disks")
+		do(t, "write /sys/block/md0/md/sync_speed_min 1000")
+		do(t, "write /sys/block/md0/md/sync_speed_max 1000")
+		if got := oursLine(gr.lines[0]); got.code != 0 {
+			t.Fatalf("%s: %v", gr.lines[0], got)
+		}
+		patiently(t, func() string {
+			position := strings.TrimSpace(readText(t, "/sys/block/md0/md/reshape_position"))
+			if n, err := strconv.Atoi(position); err == nil && n >= begun {
+				return ""
+			}
+			return "reshape_position is " + position
+		})
+		members, _ := filepath.Glob("/sys/block/md0/md/dev-*")
+		for i, m := range members {
+			members[i] = "/dev/" + strings.TrimPrefix(filepath.Base(m), "dev-")
+		}
+		if got := oursLine("-S /dev/md0"); got.code != 0 {
+			t.Fatalf("-S: %v", got)
+		}
+		revert := "-A /dev/md0 -U revert-reshape " + strings.Join(members, " ")
+		if got := oursLine(revert); got.code != 0 {
+			t.Fatalf("stopped from %d on: %s: %v", begun, revert, got)
+		}
+		reshaped(t)
+		if prefix(t, "/dev/md0", kept) != want || readText(t, "/sys/block/md0/md/raid_disks") != disks {
+			t.Errorf("stopped from %d on: other data, or %s devices", begun, readText(t, "/sys/block/md0/md/raid_disks"))
+		}
 	}
 }
 

@@ -186,7 +186,8 @@ func (r *Running) PlanStop() *plan.Plan {
 		}, func(context.Context) error { return plan.ErrNoUndo })
 	forget := plan.NewStep(plan.StepInfo{Kind: plan.KindMap, Target: r.Kernel, What: "take out of the map"},
 		func(context.Context) error { return node.Map{}.Remove(r.Kernel) }, nil)
-	return &plan.Plan{Steps: []plan.Step{open, stop, forget}}
+	turn := plan.AsideStep(func(ctx context.Context) error { r.toTurn(ctx); return nil })
+	return &plan.Plan{Steps: []plan.Step{open, turn, stop, forget}}
 }
 
 // RunningPaths lists a device path for each array in /proc/mdstat, each array before

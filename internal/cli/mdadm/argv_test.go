@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,20 +12,6 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/ui"
 )
-
-func TestRefuseConfirm(t *testing.T) {
-	for word, want := range map[string]string{
-		"/dev/sda":   "Could not get the devname of cluster",
-		"1:/dev/sda": "is not shared by a cluster",
-	} {
-		var said bytes.Buffer
-		c := &Command{}
-		tell := c.messages(ui.IO{Out: io.Discard, Err: &said})
-		if code := refuseConfirm(tell, "/dev/md0", word); code != 1 || !strings.Contains(said.String(), want) {
-			t.Errorf("%s: %d, %q", word, code, said.String())
-		}
-	}
-}
 
 // TestArgv checks the grammar: each case is one command line, quoted as for a
 // shell, and what it is parsed into.

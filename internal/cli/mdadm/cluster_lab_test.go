@@ -1,8 +1,12 @@
 package mdadm
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,4 +109,150 @@ func clusterOfOne(t *testing.T, g *lab.Guest) {
 		}
 		well(makes, "--stop", "/dev/md0")
 	}
+}
+
+// sharedDisks makes images that several machines use at once.
+func sharedDisks(t *testing.T, n int, size int64) []lab.Disk {
+	t.Helper()
+	var disks []lab.Disk
+	for i := range n {
+		path := filepath.Join(t.TempDir(), fmt.Sprintf("shared%d", i))
+		if !lab.InGuest() {
+			f, err := os.Create(path)
+			if err == nil {
+				err = errors.Join(f.Truncate(size), f.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		disks = append(disks, lab.Disk{Path: path, Shared: true})
+	}
+	return disks
+}
+
+// relay tells each machine what the other publishes under these names.
+func relay(t *testing.T, a, b *lab.Machine, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		from, to := a, b
+		if strings.HasPrefix(name, "b:") {
+			from, to = b, a
+		}
+		to.Tell(name, from.Await(name))
+	}
+}
+
+// TestClusterOfTwo is the life of an array on two nodes: made on one, assembled on the
+// other, a member failed, removed, another added that the other node sees, and one that it
+// does not, and a node that stops. One node runs ours, the other ours or mdadm.
+func TestClusterOfTwo(t *testing.T) {
+	beside(t)
+	set := lab.Cases(t, lab.Case{Name: "a", Run: clusterFirst}, lab.Case{Name: "b", Run: clusterSecond})
+	sw := lab.NewSwitch(t)
+	disks := sharedDisks(t, 4, 24<<20)
+	start := func(node int, name string) *lab.Machine {
+		return set.Start(t, lab.Spec{
+			Modules: []string{"raid1", "md-cluster"}, Disks: disks, Files: clusterFiles(t, 2),
+			NICs: []*lab.Port{sw.Port(corosync.Address(node))},
+		}, name)
+	}
+	a, b := start(1, "a"), start(2, "b")
+	relay(t, a, b, "a:up", "b:up", "a:made", "b:assembled", "a:failed", "b:saw", "a:removed", "b:ready")
+	relay(t, a, b, "a:added", "b:whole", "a:refused", "b:stopped")
+	a.Wait()
+	b.Wait()
+}
+
+// meet starts the cluster on this node and waits for the other.
+func meet(t *testing.T, g *lab.Guest, own, other string) {
+	t.Helper()
+	do(t, "hostname node"+own)
+	corosync.Start(t)
+	g.Publish(own+":up", nil)
+	g.Await(other + ":up")
+}
+
+// well runs ours, which must succeed.
+func well(t *testing.T, g *lab.Guest, args ...string) string {
+	t.Helper()
+	got := ours(args...)
+	if got.code != 0 {
+		t.Fatalf("mdadm %s: %v\n%s", strings.Join(args, " "), got, strings.Join(g.KernelLog(t), "\n"))
+	}
+	return got.out
+}
+
+// stateSays waits until --detail has a line that contains all words.
+func stateSays(t *testing.T, words ...string) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		detail := ours("--detail", "/dev/md0").out
+		for line := range strings.Lines(detail) {
+			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+				return ""
+			}
+		}
+		return fmt.Sprintf("a line with %q in\n%s", words, detail)
+	})
+}
+
+func clusterFirst(t *testing.T, g *lab.Guest) {
+	meet(t, g, "a", "b")
+	well(t, g, "--create", "/dev/md0", "--run", "-l1", "-n2", "--bitmap=clustered", "--nodes=2", g.Disks[0], g.Disks[1])
+	g.KernelSays(t, "md0: resync done")
+	g.Publish("a:made", nil)
+	g.Await("b:assembled")
+	well(t, g, "/dev/md0", "--fail", g.Disks[1])
+	g.Publish("a:failed", nil)
+	g.Await("b:saw")
+	well(t, g, "/dev/md0", "--remove", g.Disks[1])
+	g.Publish("a:removed", nil)
+	g.Await("b:ready")
+	well(t, g, "/dev/md0", "--add", g.Disks[2])
+	stateSays(t, "active sync", g.Disks[2])
+	g.Publish("a:added", nil)
+	g.Await("b:whole")
+	// The other node says that it does not see the next one.
+	if got := ours("/dev/md0", "--add", g.Disks[3]); got.code != 1 || !strings.Contains(got.err, "does not see") {
+		t.Errorf("a device that the other node does not see: %v", got)
+	}
+	g.Publish("a:refused", nil)
+	g.Await("b:stopped")
+	well(t, g, "--stop", "/dev/md0")
+}
+
+// answers repeats an answer to the other node until there is a question.
+func answers(t *testing.T, answer string) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		got := ours("/dev/md0", "--cluster-confirm", answer)
+		if got.code == 0 {
+			return ""
+		}
+		return "a question to be answered with " + answer + ": " + got.err
+	})
+}
+
+func clusterSecond(t *testing.T, g *lab.Guest) {
+	meet(t, g, "b", "a")
+	g.Await("a:made")
+	well(t, g, "--assemble", "/dev/md0", g.Disks[0], g.Disks[1])
+	g.Publish("b:assembled", nil)
+	g.Await("a:failed")
+	stateSays(t, "faulty", g.Disks[1])
+	g.Publish("b:saw", nil)
+	g.Await("a:removed")
+	lab.Until(t, "the member to be removed here too", func() bool {
+		return !strings.Contains(ours("--detail", "/dev/md0").out, g.Disks[1])
+	})
+	g.Publish("b:ready", nil)
+	answers(t, "2:"+g.Disks[2])
+	g.Await("a:added")
+	stateSays(t, "active sync", g.Disks[2])
+	g.Publish("b:whole", nil)
+	answers(t, "3:missing")
+	g.Await("a:refused")
+	well(t, g, "--stop", "/dev/md0")
+	g.Publish("b:stopped", nil)
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
@@ -24,6 +23,8 @@ var verbs = map[Op]member.Verb{
 	Fail:     member.VerbFail,
 	Replace:  member.VerbReplace,
 	With:     member.VerbWith,
+
+	ClusterConfirm: member.VerbConfirm,
 }
 
 // settings are the per-device flags in the library's terms.
@@ -37,20 +38,21 @@ func (c *Command) manage(ctx context.Context, std ui.IO) int {
 	if err != nil || !c.superUser(std) {
 		return c.managed(t, nil, 1)
 	}
-	switch {
-	case clustered:
-		return c.notBuilt(std, "--manage of clustered arrays")
-	case c.Update != "":
+	if c.Update != "" {
 		return c.notBuilt(std, "--re-add --update="+c.Update)
+	}
+	if clustered && !c.confirms() { // the node that waits to be confirmed has the lock
+		unlock, code := c.lockCluster(ctx, std, c.cluster(c.readConf(std)))
+		if code != 0 {
+			return c.managed(t, nil, code)
+		}
+		defer unlock()
 	}
 	req := member.ManageRequest{
 		Array: name, Force: c.Force, Overwrite: c.RunStop > 0, Confirm: c.confirmAdd(std),
 		BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 	}
 	for _, d := range c.Devices[1:] {
-		if d.Op == ClusterConfirm {
-			return c.managed(t, nil, refuseConfirm(t, name, d.Name))
-		}
 		verb, ok := verbs[d.Op]
 		if !ok {
 			return c.notBuilt(std, opWord(d.Op))
@@ -134,16 +136,9 @@ func (c *Command) openManaged(t *messages, name string) (clustered bool, err err
 	return err == nil && info.State&mdctl.ArrayClustered != 0, nil
 }
 
-// refuseConfirm refuses --cluster-confirm for an array that no cluster shares.
-// mdadm 4.2 adds the device in that case, as with --add.
-func refuseConfirm(t *messages, name, device string) int {
-	slot, _, found := strings.Cut(device, ":")
-	if _, err := strconv.ParseUint(slot, 10, 31); err != nil || !found {
-		t.say("Could not get the devname of cluster")
-		return 1
-	}
-	t.say("%s is not shared by a cluster, so that no other node waits for --cluster-confirm.", name)
-	return 1
+// confirms reports whether the command answers another node.
+func (c *Command) confirms() bool {
+	return slices.ContainsFunc(c.Devices, func(d Device) bool { return d.Op == ClusterConfirm })
 }
 
 // opWord names an action that is not among the verbs.

@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -154,7 +155,7 @@ func (m *Manager) addSpare(ctx context.Context, t *Target, d *device.Device, s *
 	}
 	disk := mdctl.DiskInfo{
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: md.SlotNone,
-		State: flagBits(0, t.Subdev),
+		State: flagBits(m.shareState(), t.Subdev),
 	}
 	over := block.NewOverlay(d)
 	if err := s.Prepare(over, fresh.NewSpare{
@@ -198,6 +199,9 @@ func (m *Manager) addDisk(ctx context.Context, t *Target, steps []plan.Step, num
 	defer m.keepOthersOut(ctx)()
 	if err := m.apply(ctx, steps...); err != nil {
 		m.Report.Say(note.Always, "member.add-new-device-failed", t.Name, number, note.Errno{Err: err})
+		if m.clustered() && errors.Is(err, unix.ENOENT) {
+			m.Report.Extra(note.Always, "member.another-node-does-not-see-it", t.Name)
+		}
 		m.Report.KernelSaid(log, m.Live.Name)
 		return false, &note.Reported{Err: err}
 	}

@@ -33,6 +33,7 @@ const (
 	VerbFail     Verb = 'f'
 	VerbReplace  Verb = 'R' // copy it to a spare, then fail it
 	VerbWith     Verb = 'W' // the spare to use for the VerbReplace before
+	VerbConfirm  Verb = 'c' // tell the node of the cluster that adds it that this one sees it, or does not
 
 	verbReAddMissing Verb = 'M' // VerbReAdd without complaints, for a device that may be a former member
 	verbReAddFaulty  Verb = 'F' // VerbReAdd for a failed member, which has to be removed first
@@ -159,6 +160,12 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.Report.Say(note.Always, "member.re-add-without-metadata", dv.Name, m.Live.Name)
 			m.Report.Extra(note.Always, "member.add-rebuilds-it")
 			return errDeclined
+		}
+		if dv.Verb == VerbConfirm {
+			if err := m.confirmed(ctx, dv); err != nil {
+				return err
+			}
+			continue
 		}
 		more, word, err := m.expand(dv)
 		if err != nil {

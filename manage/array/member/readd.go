@@ -57,7 +57,7 @@ func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fre
 	}
 	disk := mdctl.DiskInfo{
 		Number: int32(number), Major: int32(t.Major), Minor: int32(t.Minor), RaidDisk: int32(old.Slot()),
-		State: flagBits(mdctl.DiskState(md.DiskBits0(was)), t.Subdev),
+		State: flagBits(mdctl.DiskState(md.DiskBits0(was))|m.shareState(), t.Subdev),
 	}
 	path := m.pathOf(t)
 	steps := []plan.Step{device.DropPartitions(path)}

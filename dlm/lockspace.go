@@ -136,8 +136,9 @@ func (l Lockspace) RecoverStatus() (RecoverStatus, error) {
 	return RecoverStatus(n), nil
 }
 
-// Recovered reports whether the lockspace runs: no recovery is under way, and it has
-// been started since it was stopped.
+// Recovered reports, on the member with the lowest number, whether the lockspace runs: no
+// recovery is under way, and it has been started since it was stopped. The other members
+// ask that one and note only their own part, [RecoveryDone] (fs/dlm/recover.c wait_status).
 func (l Lockspace) Recovered() (bool, error) {
 	s, err := l.RecoverStatus()
 	return s&RecoveryAll != 0, err

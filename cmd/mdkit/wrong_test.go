@@ -98,6 +98,23 @@ func wrongs() []wrong {
 		wrong{"open --cat", 16, "member"},
 		wrong{"verify --nonsense five.0.img", 16, "nonsense"},
 		wrong{"nonsense five.0.img", 16, "nonsense"},
+		wrong{"cluster", 16, "status"},
+		wrong{"cluster nonsense", 16, "nonsense"},
+		wrong{"cluster up", 16, "--static"},
+		wrong{"cluster up --nonsense", 16, "nonsense"},
+		wrong{"cluster up --static absent.img", 8, "absent.img"},
+		wrong{"cluster up --static dir", 8, "dir"},
+		wrong{"cluster up --static text.txt", 16, "text.txt:1: "},
+		wrong{"cluster up --static zeroes.img", 16, "zeroes.img:1: "},
+		wrong{"cluster up --static empty.img", 16, "empty.img:1: cluster: "},
+		wrong{"cluster up --static nodes.toml", 16, "nodes.toml:1: fence: no fence command"},
+		wrong{"cluster up --no-fencing --static nodes.toml", 16, "nodes.toml:5: addrs: no interface"},
+		wrong{"cluster join", 16, "name"},
+		wrong{"cluster join a b", 16, "name"},
+		wrong{"cluster leave", 16, "name"},
+		wrong{"cluster status x", 16, "no arguments"},
+		wrong{"cluster down", 8, "no controller"},
+		wrong{"cluster join x", 8, "no controller"},
 	)
 }
 
@@ -171,6 +188,7 @@ func wrongThings(t *testing.T, images string) {
 			t.Fatal(err)
 		}
 	}
+	write("nodes.toml", []byte("cluster = \"c\"\n[[node]]\nid = 1\nname = \"a\"\naddrs = [\"240.0.0.1\"]\n[[node]]\nid = 2\nname = \"b\"\naddrs = [\"240.0.0.2\"]\n"))
 	five := read("five.1")
 	write("five.0.img", read("five.0"))
 	write("five.1.img", five)

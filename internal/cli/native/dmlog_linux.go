@@ -16,7 +16,9 @@ import (
 )
 
 // platformCommands are the verbs that need this system's kernel.
-func platformCommands(std ui.IO) []*cli.Command { return []*cli.Command{dmLogCommand(std)} }
+func platformCommands(std ui.IO) []*cli.Command {
+	return []*cli.Command{clusterCommand(std), dmLogCommand(std)}
+}
 
 func dmLogCommand(std ui.IO) *cli.Command {
 	return &cli.Command{

@@ -59,6 +59,11 @@ func App(std ui.IO, faces ...ui.Face) *cli.App {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true // help VERB does the same
+		for _, sub := range c.Subcommands {
+			sub.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+				return usage("%s %s: %w; see mdkit %s %s --help", c.Name, sub.Name, err, c.Name, sub.Name)
+			}
+		}
 	}
 	for _, f := range faces {
 		app.Commands = append(app.Commands, faceCommand(f, std))
@@ -153,8 +158,19 @@ func interspersed(app *cli.App, args []string) []string {
 	if cmd == nil || cmd.SkipFlagParsing {
 		return args
 	}
-	flags, rest := []string{args[0]}, []string{"--"}
-	for i := 1; i < len(args); i++ {
+	verb := 1
+	if len(args) > 1 {
+		for _, sub := range cmd.Subcommands {
+			if sub.HasName(args[1]) {
+				cmd, verb = sub, 2
+			}
+		}
+	}
+	if len(cmd.Subcommands) > 0 {
+		return args // no verb of its follows
+	}
+	flags, rest := slices.Clone(args[:verb]), []string{"--"}
+	for i := verb; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
 			rest = append(rest, args[i+1:]...)

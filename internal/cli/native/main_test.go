@@ -24,6 +24,7 @@ func TestInterspersed(t *testing.T) {
 		"open a - --cat":                      "open --cat -- a -",
 		"open --nonsense a":                   "open --nonsense -- a",
 		"mdadm -A /dev/md0 --scan":            "mdadm -A /dev/md0 --scan",
+		"cluster leave a --force":             "cluster leave --force -- a",
 		"nosuchverb a --b":                    "nosuchverb a --b",
 		"open a --generate-bash-completion":   "open a --generate-bash-completion",
 		"inspect x --only ppl --only bitmap ": "inspect --only ppl --only bitmap -- x",
@@ -40,8 +41,14 @@ func TestInterspersed(t *testing.T) {
 // TestEveryVerb checks that every verb follows the conventions.
 func TestEveryVerb(t *testing.T) {
 	for _, c := range App(ui.IO{}).VisibleCommands() {
-		if c.Category != categoryShell && !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "json") }) {
-			t.Errorf("%s has no --json", c.Name)
+		verbs := []*cli.Command{c}
+		if len(c.Subcommands) > 0 {
+			verbs = c.VisibleCommands()
+		}
+		for _, v := range verbs {
+			if c.Category != categoryShell && !slices.ContainsFunc(v.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "json") }) {
+				t.Errorf("%s %s has no --json", c.Name, v.Name)
+			}
 		}
 		if !strings.Contains(c.Description, "Exit code") {
 			t.Errorf("%s does not say its exit codes", c.Name)

@@ -13,7 +13,7 @@ import (
 // blocks of 4096. Only its refusal is ours: Debian's mdadm adds it.
 func TestLargerBlocks(t *testing.T) {
 	lab.Run(t, lab.Spec{
-		Modules: []string{"raid1", "linear", "brd rd_nr=2 rd_size=16385", "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=32 delay=0"},
+		Modules: []string{"raid1", "raid10", "linear", "brd rd_nr=2 rd_size=16385", "sd_mod", "scsi_debug sector_size=4096 dev_size_mb=32 delay=0"},
 		Files:   lab.Peer(t, "mdadm").Files,
 	}, lab.Case{Name: "4Kn", Run: func(t *testing.T, _ *lab.Guest) {
 		disk := debugDisk(t)
@@ -55,7 +55,10 @@ func TestLargerBlocks(t *testing.T) {
 		}
 		do(t, "mdadm --stop md9")
 	}}, lab.Case{Name: "created of both", Run: func(t *testing.T, g *lab.Guest) {
-		createMixed(t, debugDisk(t))
+		disk := debugDisk(t)
+		createMixed(t, disk)
+		growMixed(t, disk)
+		buildMixed(t, disk)
 		if g.HasModule("linear") {
 			createMixedLinear(t, debugDisk(t))
 		}
@@ -112,6 +115,101 @@ func createMixed(t *testing.T, disk string) {
 		if o := ours(create(option)...); o.code != 0 || stopped() {
 			t.Errorf("%s: %v", option, o)
 		}
+	}
+}
+
+// growMixed changes an array whose blocks are those of its larger disk. Debian's mdadm
+// makes the members end within a block, and the kernel then cannot write all of it.
+func growMixed(t *testing.T, disk string) {
+	members := []string{"/dev/ram0", disk}
+	attrs := func() (s string) {
+		for _, name := range []string{"component_size", "array_size", "dev-ram0/size", "dev-ram0/offset", "dev-" + filepath.Base(disk) + "/size"} {
+			s += readText(t, "/sys/block/md8/md/"+name)
+		}
+		return s
+	}
+	whole := func() bool {
+		t.Helper()
+		lab.ArraysIdle(t)
+		bad := readText(t, "/sys/block/md8/md/dev-"+filepath.Base(disk)+"/bad_blocks")
+		return bad == "" && strings.Contains(readText(t, "/proc/mdstat"), "[UU]")
+	}
+	mixed := append([]string{"--create", "/dev/md8", "--run", "--quiet", "-l1", "-n2", "-z8000", "--data-offset=1028"}, members...)
+	for _, size := range []string{"9001", "max"} {
+		if o := ours(mixed...); o.code != 0 {
+			t.Fatal(o)
+		}
+		lab.ArraysIdle(t)
+		if o := peers(t, "--grow", "/dev/md8", "--size="+size); o.code != 0 || whole() {
+			t.Errorf("--size=%s with mdadm: all of the disk was written to: %v", size, o)
+		}
+		do(t, "mdadm --stop md8")
+	}
+	if o := ours(mixed...); o.code != 0 {
+		t.Fatal(o)
+	}
+	lab.ArraysIdle(t)
+	before := attrs()
+	for _, tc := range []struct{ option, says string }{
+		{"--size=9001", "size of 9001K is not a multiple of the logical blocks of /dev/md8, which have 4096 bytes: give --size=9000"},
+		{"--array-size=7001", "array size of 7001K is not a multiple of the logical blocks of /dev/md8, which have 4096 bytes: give --array-size=7000"},
+	} {
+		if o := ours("--grow", "/dev/md8", tc.option); o.code != 1 || !strings.Contains(o.err, tc.says) {
+			t.Errorf("%s: %v", tc.option, o)
+		}
+		if now := attrs(); now != before {
+			t.Errorf("%s has changed the array from\n%sto\n%s", tc.option, before, now)
+		}
+	}
+	for _, option := range []string{"--array-size=7000", "--array-size=max", "--size=9000", "--size=max"} {
+		if o := ours("--grow", "/dev/md8", option); o.code != 0 || !whole() {
+			t.Errorf("%s: %v", option, o)
+		}
+	}
+	if size := strings.TrimSpace(readText(t, "/sys/block/md8/md/component_size")); size != "15356" {
+		t.Errorf("as much as possible is %s KiB", size) // 16385 - 1028, in whole blocks
+	}
+	do(t, "mdadm --stop md8")
+	growMixedOffset(t, disk)
+}
+
+// growMixedOffset asks for an offset within a block.
+func growMixedOffset(t *testing.T, disk string) {
+	if o := ours("--create", "/dev/md8", "--run", "--quiet", "-l10", "-n2", "-z8000", "-c4", "--data-offset=1028", "/dev/ram0", disk); o.code != 0 {
+		t.Fatal(o)
+	}
+	lab.ArraysIdle(t)
+	o := ours("--grow", "/dev/md8", "-c8", "--data-offset=1201")
+	if o.code != 1 || !strings.Contains(o.err, "data offset of 2402 sectors is not a multiple of the logical blocks of /dev/md8") {
+		t.Errorf("--data-offset: %v", o)
+	}
+	if a := strings.TrimSpace(readText(t, "/sys/block/md8/md/sync_action")); a != "idle" {
+		t.Errorf("the array is %s", a)
+	}
+	do(t, "mdadm --stop md8")
+}
+
+// buildMixed makes arrays without metadata.
+func buildMixed(t *testing.T, disk string) {
+	build := []string{"--build", "/dev/md8", "-l1", "-n2", "/dev/ram0", disk}
+	resynced := func() bool {
+		t.Helper()
+		lab.ArraysIdle(t)
+		ok := strings.Contains(readText(t, "/proc/mdstat"), "[UU]")
+		do(t, "mdadm --stop md8")
+		return ok
+	}
+	if o := peers(t, build...); o.code != 0 || resynced() {
+		t.Errorf("built by mdadm: all of the disk was written to: %v", o)
+	}
+	if o := ours(build...); o.code != 1 || !strings.Contains(o.err, "size of 16385K is not a multiple of the logical blocks of "+disk+", which have 4096 bytes: give --size=16384") {
+		t.Errorf("build: %v", o)
+	}
+	if _, err := os.Stat("/sys/block/md8/md"); err == nil {
+		t.Error("a refused --build has made the array")
+	}
+	if o := ours(append(build, "--size=16384")...); o.code != 0 || !resynced() {
+		t.Errorf("build with a size: %v", o)
 	}
 }
 

@@ -1,6 +1,7 @@
 package create
 
 import (
+	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/note"
@@ -47,4 +48,35 @@ func (c *creator) fitBlocks() error {
 		}
 	}
 	return nil
+}
+
+// fitBlocks refuses an array without metadata of which a part would lie across blocks.
+// The kernel makes do with whole chunks, but takes all of a device where there are none
+// (raid1_size), and puts the devices of a linear array end to end (linear_conf).
+func (b *Building) fitBlocks(members []CreateMember) error {
+	var largest blocks
+	least := b.size
+	for _, m := range members {
+		f, err := device.Open(m.Path, block.ForReading)
+		if err != nil {
+			continue // it is missing, or will be named when it is to be added
+		}
+		if size := uint64(f.SectorSize()); size > largest.size {
+			largest = blocks{m.Path, size}
+		}
+		if kib := uint64(f.Size()) >> 10; least == 0 || kib < least {
+			least = kib
+		}
+		_ = f.Close()
+	}
+	kib := largest.kib()
+	switch {
+	case b.level == md.LevelLinear && uint64(b.chunk)%kib != 0:
+		b.report.Say(note.Always, "create.rounding-in-blocks", b.chunk, largest.path, largest.size, kib)
+	case b.level == md.LevelRAID1 && least%kib != 0:
+		b.report.Say(note.Always, "create.size-in-blocks", least, largest.path, largest.size, least-least%kib)
+	default:
+		return nil
+	}
+	return &note.Reported{Err: ErrRefused}
 }

@@ -75,6 +75,9 @@ func PlanBuild(req BuildRequest) (*Building, error) {
 	if b.Node, err = node.PlanNode(req.FS, node.NodeRequest{Device: req.Device}, req.Report); err != nil {
 		return nil, err
 	}
+	if err := b.fitBlocks(req.Members); err != nil {
+		return nil, err
+	}
 	b.Array.Level, b.Array.Chunk = b.level, uint32(b.chunk*2)
 	b.Steps = append(b.Node.Steps(), b.mapStep("none", node.MapUUID{}), b.describeStep())
 	for slot, m := range req.Members {

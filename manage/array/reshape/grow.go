@@ -125,6 +125,9 @@ func (g *Grower) run(ctx context.Context) error {
 	if err := g.mayAdd(); err != nil {
 		return err
 	}
+	if err := g.fitBlocks(); err != nil {
+		return err
+	}
 	if err := g.arraySize(ctx); err != nil {
 		return err
 	}

@@ -42,7 +42,9 @@ func (g *Grower) size(ctx context.Context) error {
 		}
 	}
 	step := g.change("size "+strconv.FormatInt(want, 10)+" KiB", func(i *mdctl.ArrayInfo) { i.Size = int32(want) })
-	if want > math.MaxInt32 {
+	if kib := g.blockSize() >> 10; want == 0 && kib > 1 && g.live.Info.ChunkSize == 0 {
+		step = g.wholeBlocks(kib)
+	} else if want > math.MaxInt32 {
 		step = attr(g.live.Sysfs.ComponentSizeTo(uint64(want)))
 	}
 	if err := g.do(ctx, step); err != nil {

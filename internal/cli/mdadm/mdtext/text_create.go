@@ -74,6 +74,7 @@ var createText = map[note.ID]string{
 	"create.size-set-k":                                                "size set to %dK",
 	"create.size-in-blocks":                                            "size of %dK is not a multiple of the logical blocks of %s, which have %d bytes: give --size=%d",
 	"create.offset-in-blocks":                                          "data offset of %d sectors on %s is not a multiple of the logical blocks of %s, which have %d bytes",
+	"create.rounding-in-blocks":                                        "rounding of %dK is not a multiple of the logical blocks of %s, which have %d bytes: give --rounding=%d",
 	"create.linear-in-blocks":                                          "%s does not end with a block of %d bytes, which %s has: give --rounding=%d",
 	"create.smaller-than-given-size-k-k-metadata":                      "%s is smaller than given size. %dK < %dK + metadata",
 	"create.specifying-chunk-size-forbidden-for-this-level":            "specifying chunk size is forbidden for this level",

@@ -6,6 +6,9 @@ import "github.com/mdkit/mdkit/manage/note"
 var reshapeText = map[note.ID]string{
 	"reshape.add-cannot-be-used-with-other-geometry-changes":           "--add cannot be used with other geometry changes in --grow mode",
 	"reshape.already-has-bitmap":                                       "%s already has a bitmap (%s)",
+	"reshape.array-size-in-blocks":                                     "array size of %dK is not a multiple of the logical blocks of %s, which have %d bytes: give --array-size=%d",
+	"reshape.size-in-blocks":                                           "size of %dK is not a multiple of the logical blocks of %s, which have %d bytes: give --size=%d",
+	"reshape.offset-in-blocks":                                         "data offset of %d sectors is not a multiple of the logical blocks of %s, which have %d bytes",
 	"reshape.array-size-setting-too-large":                             "--array-size setting is too large.",
 	"reshape.assume-clean-not-supported-with-grow-on-this":             "--assume-clean not supported with --grow on this kernel",
 	"reshape.backup-file-must-not-be-on-array-being":                   "backup file must NOT be on the array being reshaped.",

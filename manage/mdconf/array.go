@@ -127,6 +127,9 @@ func (r *reader) arrayIdentity(a *Array, w string) bool {
 		}
 		return ok
 	}
+	if v, ok := option(w, "devices"); ok && v == "" {
+		w += "," // a list that matches no device
+	}
 	return once("bitmap", &a.Bitmap, "only specify bitmap file once. %s ignored") ||
 		once("devices", &a.Devices, "only specify devices once (use a comma separated list). %s ignored") ||
 		once("spare-group", &a.SpareGroup, "only specify one spare group per array. %s ignored.")

@@ -343,9 +343,13 @@ func mayBeInvalid(err error, m *md.Member) bool {
 }
 
 // ForLine turns the request into one for the array of a line of the configuration. It
-// fails if the line asks for metadata that mdkit does not know.
+// fails if the line asks for what mdkit does not know.
 func (r *AssembleRequest) ForLine(line *mdconf.Array) error {
 	r.Array, r.Identity, r.Devices = line.Device, IdentityOf(line), nil
+	if line.Bitmap != "" {
+		return fmt.Errorf("%s, line %d: a bitmap in a file (%s) is not supported by this build of mdkit; remove bitmap= to start the array without",
+			line.File, line.Line, line.Bitmap)
+	}
 	if line.Metadata == "" || r.Version != nil || r.Newest1 {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (c *Command) create(ctx context.Context, std ui.IO) int {
 	}
 	req.HomeHost, req.Nodes, req.Cluster = c.homeHost(cf), uint32(c.Nodes), c.cluster(cf)
 	req.Report = t.report
-	req.Confirm = func() bool { return c.DryRun || ask(std, "Continue creating array? ") }
+	req.Confirm = func() bool { return c.DryRun || c.ask(std, "Continue creating array") }
 	made, err := create.PlanCreate(*req)
 	code := 0
 	runner := &plan.Runner{DryRun: c.DryRun}
@@ -80,7 +80,7 @@ func (c *Command) askForBitmap(std ui.IO) {
 		return
 	}
 	c.Shape.Bitmap = "none"
-	if c.RunStop <= 0 && !c.DryRun && ask(std,
+	if c.RunStop <= 0 && !c.DryRun && c.ask(std,
 		"To optimize recovery speed, it is recommended to enable write-intent bitmap, do you want to enable it now?") {
 		c.Shape.Bitmap = "internal"
 	}

@@ -92,7 +92,7 @@ func (c *Command) confirmAdd(std ui.IO) func() bool {
 	if !std.CanAsk() {
 		return nil
 	}
-	return func() bool { return c.DryRun || ask(std, "Continue adding device? ") }
+	return func() bool { return c.DryRun || c.ask(std, "Continue adding device") }
 }
 
 // manageCode is mdadm's exit code: 2 for a member that could not be failed

@@ -17,9 +17,15 @@ const nextDir = "/next"
 // next runs a command line with that mdadm.
 func next(t *testing.T, args ...string) outcome {
 	t.Helper()
+	return nextAnswered(t, "", args...)
+}
+
+// nextAnswered is next with an answer on standard input.
+func nextAnswered(t *testing.T, answer string, args ...string) outcome {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := lab.AsideCommand(nextDir, "/usr/sbin/mdadm", args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(""), &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(answer), &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

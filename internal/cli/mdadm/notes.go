@@ -1,7 +1,6 @@
 package mdadm
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,14 +57,17 @@ func (n *notes) report(about note.Note) {
 	fmt.Fprintln(n.err, lead+said.Text)
 }
 
-// ask asks a question as mdadm does: at most five times, and no answer means no.
-func ask(std ui.IO, question string) bool {
-	in := bufio.NewReader(std.In)
+// ask asks for a yes or no. mdadm 4.2 asks up to five times and takes the first letter
+// of an answer; later versions ask once, and take nothing longer than a letter.
+func (c *Command) ask(std ui.IO, question string) bool {
+	if c.compat >= mdtext.Mdadm46 {
+		return askOnce(std, question)
+	}
 	hint := ""
 	for range 5 {
-		fmt.Fprint(std.Err, question+hint)
-		line, err := in.ReadString('\n')
-		if err != nil && line == "" {
+		fmt.Fprint(std.Err, question+"? "+hint)
+		line := readAnswer(std.In, 99)
+		if line == "" {
 			return false
 		}
 		switch line[0] {
@@ -78,6 +80,39 @@ func ask(std ui.IO, question string) bool {
 	}
 	fmt.Fprintln(std.Err, "mdadm: assuming 'no'")
 	return false
+}
+
+// askOnce is ask of mdadm since 4.4.
+func askOnce(std ui.IO, question string) bool {
+	fmt.Fprint(std.Err, question+" [y/N]? ")
+	switch line := readAnswer(std.In, 2); line {
+	case "":
+	case "y\n", "Y\n":
+		return true
+	case "n\n", "N\n":
+	default:
+		if len(line) == 1 {
+			fmt.Fprintln(std.Err, "mdadm: assuming no.")
+		} else {
+			fmt.Fprintln(std.Err, "mdadm: bad option.")
+		}
+	}
+	return false
+}
+
+// readAnswer reads a line, or as much of it as is asked for, and not a byte beyond: what
+// follows may answer the next question.
+func readAnswer(in io.Reader, most int) string {
+	var line []byte
+	for b := []byte{0}; len(line) < most; {
+		if _, err := io.ReadFull(in, b); err != nil {
+			break
+		}
+		if line = append(line, b[0]); b[0] == '\n' {
+			break
+		}
+	}
+	return string(line)
 }
 
 // printPlan shows the steps of a plan, one a line.

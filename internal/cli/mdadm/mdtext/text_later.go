@@ -11,8 +11,10 @@ type later struct {
 
 // laterText are the sentences of mdadm 4.6 that 4.2 says otherwise.
 var laterText = map[note.ID]later{
-	"assemble.started": {out: true},
-	"live.stopped":     {out: true},
+	"assemble.started":                          {out: true},
+	"live.stopped":                              {out: true},
+	"create.array-started":                      {out: true},
+	"create.defaulting-version-metadata":        {out: true},
 	"create.appears-contain-ext2fs-file-system": {out: true},
 	"create.size-k-mtime":                       {out: true},
 	"incremental.does-not-appear-be-component-any-array": {

@@ -4,7 +4,7 @@
 # user's cache folder; no system package is installed.
 
 GO    ?= go
-FACES := mdadm dmsetup dmstats dmfilemapd blkdeactivate devmap_name
+FACES := mdadm dmsetup dmstats dmfilemapd blkdeactivate devmap_name dlm_tool
 
 # How long each parser is fuzzed by `make fuzz`, and how often by `make test`.
 T      ?= 10m
@@ -93,8 +93,10 @@ install: build
 	install -D -m 644 docs/dmsetup.8 $(DESTDIR)$(MANDIR)/man8/dmsetup.8
 	install -D -m 644 docs/dmstats.8 $(DESTDIR)$(MANDIR)/man8/dmstats.8
 	install -D -m 644 docs/blkdeactivate.8 $(DESTDIR)$(MANDIR)/man8/blkdeactivate.8
+	install -D -m 644 docs/dlm_tool.8 $(DESTDIR)$(MANDIR)/man8/dlm_tool.8
 	install -D -m 644 docs/mdadm.conf.5 $(DESTDIR)$(MANDIR)/man5/mdadm.conf.5
 	install -D -m 644 dist/completion/mdadm.bash $(DESTDIR)$(COMPLETION)/mdadm
+	install -D -m 644 dist/completion/dlm_tool.bash $(DESTDIR)$(COMPLETION)/dlm_tool
 
 # What took how long: each stage adds to the file.
 TIMES   = bin/times.jsonl

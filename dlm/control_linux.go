@@ -13,6 +13,15 @@ import (
 	"github.com/mdkit/mdkit/sysfs"
 )
 
+// SpaceFlags say how a lockspace is made (DLM_LSFL_*).
+type SpaceFlags uint32
+
+// The flags that user space has a use for.
+const (
+	FileSystem SpaceFlags = 4 // FS: for a cluster file system
+	Exclusive  SpaceFlags = 8 // NEWEXCL: it must not exist yet
+)
+
 // Control is the device that makes and removes lockspaces.
 type Control struct {
 	f    *os.File
@@ -46,20 +55,26 @@ func OpenControl(root sysfs.FS) (*Control, error) {
 // Close closes the device. Lockspaces stay.
 func (c *Control) Close() error { return c.f.Close() }
 
-// Create makes a lockspace and returns the minor number of its device. The kernel asks
-// the controller to join it, and waits for that. exclusive makes a lockspace that this
-// kernel has already [ErrExist]; otherwise one more user is counted, and one more
-// [Control.Remove] is needed.
+// Create makes a lockspace and returns the minor number of its device, as
+// [Control.CreateWith] does. exclusive makes a lockspace that this kernel has already
+// [ErrExist].
+func (c *Control) Create(ctx context.Context, name string, exclusive bool) (minor uint32, err error) {
+	if exclusive {
+		return c.CreateWith(ctx, name, Exclusive)
+	}
+	return c.CreateWith(ctx, name, 0)
+}
+
+// CreateWith makes a lockspace and returns the minor number of its device. The kernel
+// asks the controller to join it, and waits for that. Unless it is to be new, one more
+// user of a lockspace that there is already is counted, and one more [Control.Remove] is
+// needed.
 //
 // When the context ends first, the kernel still waits. Once it is done, the lockspace
 // is removed again.
-func (c *Control) Create(ctx context.Context, name string, exclusive bool) (minor uint32, err error) {
+func (c *Control) CreateWith(ctx context.Context, name string, flags SpaceFlags) (minor uint32, err error) {
 	if err := CheckLockspaceName(name); err != nil {
 		return 0, err
-	}
-	var flags uint32
-	if exclusive {
-		flags = newExclusive
 	}
 	type made struct {
 		minor int
@@ -67,7 +82,7 @@ func (c *Control) Create(ctx context.Context, name string, exclusive bool) (mino
 	}
 	done := make(chan made, 1)
 	go func() {
-		n, err := c.write(spaceRequest(cmdCreate, flags, 0, name))
+		n, err := c.write(spaceRequest(cmdCreate, uint32(flags), 0, name))
 		done <- made{n, err}
 	}()
 	select {
@@ -156,6 +171,27 @@ func (c *Control) Remove(ctx context.Context, name string, force bool) error {
 		}
 	}
 	return e
+}
+
+// SetPermissions changes the mode of a lockspace's device, by which it is open to others
+// than root. The node is where udev or devtmpfs has put it.
+func (c *Control) SetPermissions(name string, mode os.FileMode) error {
+	fail := func(class error, meaning string, err error) error {
+		return &Error{Op: "change the device's mode of lockspace", Space: name, Mode: ModeNone, Class: class, Meaning: meaning, Err: err}
+	}
+	minor, err := miscMinor(c.root, devicePrefix+name)
+	if err != nil {
+		return fail(ErrNoLockspace, "no program has made one of that name on this node", nil)
+	}
+	f, err := openMisc(devicePrefix+name, minor, unix.O_RDWR)
+	if err != nil {
+		return fail(nil, "", err)
+	}
+	defer f.Close()
+	if err := f.Chmod(mode); err != nil {
+		return fail(nil, "", err)
+	}
+	return nil
 }
 
 // devicePrefix begins the name of a lockspace's device (fs/dlm/user.c name_prefix).

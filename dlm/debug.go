@@ -230,7 +230,15 @@ type Resource struct {
 	Value      []byte // the lock value block; nil if there is none
 	ValueSeq   uint32 // counts the value's changes
 	Recovering bool   // it stands in one of the recovery's lists
+	Recovery   Recovery
 	Locks      []ResourceLock
+}
+
+// Recovery is where a resource stands while its lockspace recovers.
+type Recovery struct {
+	Root  bool // among those whose masters are looked for
+	List  bool // among those that await an answer
+	Locks int  // how many locks still have to be sent
 }
 
 // ResourceLock is a lock as a resource's dump has it.
@@ -297,7 +305,8 @@ func parseResource(s string) (Resource, error) {
 	}
 	p := numbers{line: s}
 	r := Resource{Master: int(p.dec(f[1])), FirstID: uint32(p.hex(f[2], 32)), Flags: p.hex(f[3], 64)}
-	r.Recovering = p.dec(f[4]) != 0 || p.dec(f[5]) != 0
+	r.Recovery = Recovery{Root: p.dec(f[4]) != 0, List: p.dec(f[5]) != 0, Locks: int(p.dec(f[6]))}
+	r.Recovering = r.Recovery.Root || r.Recovery.List
 	size := int(p.dec(f[7]))
 	name, err := resourceName(f[8], f[9])
 	switch {
@@ -359,4 +368,52 @@ func (r *Resource) parseLock(s string) error {
 	})
 	p.unsigned(f[13]) // lkb_lvbseq
 	return p.err
+}
+
+// UnusedResource is a resource that nobody holds a lock on; the kernel keeps it for a
+// while.
+type UnusedResource struct {
+	Name      string
+	Node      int // as in Resource.Master
+	Master    int // its master's node
+	Directory int // the node whose directory has it
+	Own       int // this node
+}
+
+// Unused returns the resources that are kept unused, from the file NAME_toss.
+func (d Debug) Unused(space string) ([]UnusedResource, error) {
+	text, err := d.read(space, "_toss")
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnused(text)
+}
+
+// ParseUnused reads the text of a file NAME_toss (print_format4).
+func ParseUnused(text string) ([]UnusedResource, error) {
+	var all []UnusedResource
+	for n, line := range lines(text) {
+		rest, is := strings.CutPrefix(line, "rsb ")
+		if !is || strings.HasPrefix(rest, "ptr ") {
+			continue // a header, by the kernel's age
+		}
+		// pointer nodeid master directory own tosstime flags length kind name
+		f := strings.SplitN(rest, " ", 10)
+		if len(f) != 10 {
+			return nil, fmt.Errorf("%w: unused resources, line %d: %d fields, not 10", ErrMalformed, n, len(f))
+		}
+		p := numbers{line: rest}
+		u := UnusedResource{Node: int(p.dec(f[1])), Master: int(p.dec(f[2])), Directory: int(p.dec(f[3])), Own: int(p.dec(f[4]))}
+		size := int(p.dec(f[7]))
+		name, err := resourceName(f[8], f[9])
+		if err == nil && p.err == nil && len(name) != size {
+			err = fmt.Errorf("name of %d bytes, not %d", len(name), size)
+		}
+		if err := errors.Join(p.err, err); err != nil {
+			return nil, fmt.Errorf("%w: unused resources, line %d: %w", ErrMalformed, n, err)
+		}
+		u.Name = name
+		all = append(all, u)
+	}
+	return all, nil
 }

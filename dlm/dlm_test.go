@@ -219,3 +219,24 @@ func FuzzMessages(f *testing.F) {
 		})
 	})
 }
+
+// TestParseUnused reads what Debian's kernel prints (print_format4).
+func TestParseUnused(t *testing.T) {
+	all, err := dlm.ParseUnused("version rsb 1.0\n" +
+		"rsb 00000000d7a4c9a4 0 1 2 1 4294906523 4 4 str kept\n" +
+		"rsb 00000000d7a4c9a5 2 2 1 1 4294906523 4 2 hex 01 0a\n")
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if want := (dlm.UnusedResource{Name: "kept", Master: 1, Directory: 2, Own: 1}); all[0] != want {
+		t.Errorf("%+v", all[0])
+	}
+	if want := (dlm.UnusedResource{Name: "\x01\n", Node: 2, Master: 2, Directory: 1, Own: 1}); all[1] != want {
+		t.Errorf("%+v", all[1])
+	}
+	for _, bad := range []string{"rsb 0 0 1 2 1 1 4 4 str", "rsb 0 x 1 2 1 1 4 4 str kept", "rsb 0 0 1 2 1 1 4 5 str kept", "rsb 0 0 1 2 1 1 4 4 odd kept"} {
+		if _, err := dlm.ParseUnused(bad + "\n"); !errors.Is(err, dlm.ErrMalformed) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

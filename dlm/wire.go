@@ -18,15 +18,14 @@ var interfaceVersion = [3]uint32{6, 0, 0}
 
 // Commands of the lock device (DLM_USER_*).
 const (
-	cmdLock      = 1
-	cmdUnlock    = 2
-	cmdCreate    = 4
-	cmdRemove    = 5
-	cmdPurge     = 6
-	cmdDeadlock  = 7
-	is64bit      = 1
-	forceFree    = 2 // DLM_USER_LSFLG_FORCEFREE
-	newExclusive = 8 // DLM_LSFL_NEWEXCL
+	cmdLock     = 1
+	cmdUnlock   = 2
+	cmdCreate   = 4
+	cmdRemove   = 5
+	cmdPurge    = 6
+	cmdDeadlock = 7
+	is64bit     = 1
+	forceFree   = 2 // DLM_USER_LSFLG_FORCEFREE
 )
 
 // Sizes and offsets in bytes of struct dlm_write_request and its parts, with 64-bit

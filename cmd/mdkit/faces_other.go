@@ -14,6 +14,7 @@ func faces() []ui.Face {
 		ui.NeedsLinux("dmstats"),
 		ui.NeedsLinux("dmfilemapd"),
 		ui.NeedsLinux("blkdeactivate"),
+		ui.NeedsLinux("dlm_tool"),
 		ui.NeedsLinux("devmap_name"),
 	}
 }

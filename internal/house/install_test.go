@@ -57,6 +57,7 @@ func TestInstall(t *testing.T) {
 		"opt/lib/systemd/system/mdadm-last-resort@.timer", "opt/lib/systemd/system/mdadm-last-resort@.service",
 		"opt/lib/systemd/system/mdadm-grow-continue@.service", "opt/lib/systemd/system/mdcheck_start.timer",
 		"opt/lib/systemd/system/mdmonitor-oneshot.timer", "opt/share/bash-completion/completions/mdadm", "opt/share/mdadm/mdcheck",
+		"opt/sbin/dlm_tool", "opt/share/man/man8/dlm_tool.8", "opt/share/bash-completion/completions/dlm_tool",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%s is not installed", want)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,6 +85,16 @@ func daemon(t *testing.T, name string, args ...string) *Log {
 	return said
 }
 
+// hasLocal reports whether the kernel knows which of the nodes this one is: without, no
+// lockspace can be joined.
+func hasLocal() bool {
+	files, _ := filepath.Glob("/sys/kernel/config/dlm/cluster/comms/*/local")
+	return slices.ContainsFunc(files, func(file string) bool {
+		local, _ := os.ReadFile(file)
+		return strings.TrimSpace(string(local)) == "1"
+	})
+}
+
 // Start starts both daemons in the guest, without fencing, and waits until this node has
 // quorum and dlm_controld serves the kernel. It returns what dlm_controld says.
 func Start(t *testing.T) *Log {
@@ -115,9 +126,9 @@ func Start(t *testing.T) *Log {
 		return strings.Contains(string(out), "Quorate:          Yes")
 	})
 	controld := daemon(t, "dlm_controld", "-D", "-f", "0")
-	waitFor("dlm_controld to set the cluster's name", controld, func() bool {
+	waitFor("dlm_controld to set the cluster's name and this node's address", controld, func() bool {
 		name, _ := os.ReadFile("/sys/kernel/config/dlm/cluster/cluster_name")
-		return strings.TrimSpace(string(name)) == Cluster
+		return strings.TrimSpace(string(name)) == Cluster && hasLocal()
 	})
 	return controld
 }

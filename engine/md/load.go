@@ -3,6 +3,7 @@ package md
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/mdkit/mdkit/engine/block"
 )
@@ -136,13 +137,16 @@ func LoadSwapped(d block.Device) (*Member, *LoadError) {
 	if err == nil && !NativeOrder(m) {
 		return m, nil
 	}
-	if err == nil { // in this machine's order, so its swapped bytes make no sense
-		swapped := m.Super0.AppendTo(nil)[:8]
-		for i := 0; i < len(swapped); i += 4 {
-			binary.BigEndian.PutUint32(swapped[i:], binary.LittleEndian.Uint32(swapped[i:]))
-		}
-		return nil, explainForeign(block.Name(d), V090, swapped)
+	if _, bad := LoadSuper(d, V090); bad != nil && !bad.Foreign() {
+		return nil, bad
 	}
-	_, bad := LoadSuper(d, V090)
-	return nil, bad
+	name := block.Name(d)
+	var head [8]byte
+	off, _ := V090.SuperOffset(d.Size())
+	if block.ReadFull(d, head[:], off) != nil {
+		return nil, &LoadError{Device: name, Why: LoadUnreadable}
+	}
+	slices.Reverse(head[:4])
+	slices.Reverse(head[4:])
+	return nil, explainForeign(name, V090, head[:])
 }

@@ -86,7 +86,7 @@ func wantedVersions(word string) ([]md.Version, error) {
 	case "1":
 		return []md.Version{md.V10, md.V11, md.V12}, nil
 	case ".swap", ".9", ".91":
-		return []md.Version{md.V090}, nil // both byte orders are read
+		return []md.Version{md.V090}, nil // in both byte orders; device looks which
 	}
 	v, err := md.ParseVersion(word)
 	if err != nil {
@@ -108,6 +108,9 @@ func (e *examiner) device(name string) int {
 	}
 	defer d.Close()
 	x, err := report.ExamineMember(d, e.want...)
+	if err == nil && e.swapped() && md.NativeOrder(x.Member) {
+		err = fmt.Errorf("%s: %w of the other byte order", name, md.ErrNoSuper)
+	}
 	if err != nil {
 		return e.nothing(d, err)
 	}
@@ -131,6 +134,20 @@ func (e *examiner) device(name string) int {
 		examine.Text(e.w, x, e.homeHost, &e.nodes)
 	}
 	return 0
+}
+
+// swapped reports whether only 0.90 superblocks of the other byte order are asked for
+// (super0.c, match_metadata_desc0).
+func (e *examiner) swapped() bool { return strings.HasSuffix(e.cmd.Shape.Metadata, ".swap") }
+
+// whyNot says of each format that is asked for why the device does not have it.
+func (e *examiner) whyNot(d *block.File) []*md.LoadError {
+	if e.swapped() {
+		_, bad := md.LoadSwapped(d)
+		return []*md.LoadError{bad}
+	}
+	why, _ := report.WhyNoSuper(d, e.want...)
+	return why
 }
 
 // complain prints mdadm's lines on the error stream.

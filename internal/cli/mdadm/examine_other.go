@@ -28,8 +28,7 @@ func (e *examiner) nothing(d *block.File, err error) int {
 		return 1
 	case len(e.want) > 0:
 		if !e.brief && !e.cmd.Scan {
-			why, _ := report.WhyNoSuper(d, e.want...)
-			e.complain(why)
+			e.complain(e.whyNot(d))
 		}
 	case e.partitions(d):
 	case report.IsIdleArray(name): // its members are known; mdadm says nothing

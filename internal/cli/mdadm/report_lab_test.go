@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -174,6 +175,10 @@ func do(t *testing.T, step string) {
 		poke(t, w[1], off, byte(b))
 	case "blank":
 		wipe(t, w[1])
+	case "swap":
+		for _, dev := range w[1:] {
+			swapSuper(t, dev)
+		}
 	case "dirty":
 		poke(t, w[1], 0, 1)
 	case "remove":
@@ -209,6 +214,38 @@ func do(t *testing.T, step string) {
 
 // labConf is the configuration that steps write.
 const labConf = "/run/lab.conf"
+
+// swapSuper turns the 0.90 superblock of a disk into what a machine of the other byte
+// order writes: all of it are words, and md_p.h has the halves of both event counts the
+// other way round there.
+func swapSuper(t *testing.T, dev string) {
+	t.Helper()
+	f, err := os.OpenFile(dev, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const at, events, checkpoint = ramSize&^(64<<10-1) - 64<<10, 32 + 7, 32 + 9
+	b := make([]byte, 4096)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	word := func(i int) []byte { return b[4*i : 4*i+4] }
+	for i := range len(b) / 4 {
+		slices.Reverse(word(i))
+	}
+	for _, i := range []int{events, checkpoint} {
+		hi, lo := bytes.Clone(word(i)), bytes.Clone(word(i+1))
+		copy(word(i), lo)
+		copy(word(i+1), hi)
+	}
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // wipe blanks both ends of a disk, where metadata is.
 func wipe(t *testing.T, dev string) {
@@ -291,6 +328,7 @@ func memberReports() [][]string {
 		{"-E", "--export"},
 		{"-E", "-e", "1.2"},
 		{"-E", "-e0.90"},
+		{"-E", "-e", "0.swap"},
 		{"-E", "-e", "1"},
 		{"-E", "-e1.0"},
 		{"-E", "-e1.1", "-b"},

@@ -173,6 +173,11 @@ func updateTwins() []twin {
 		update("homehost", "r0 r1 r2"), update("homehost --homehost=x", "r0 r1 r2"), update("name -N x", "r0 r1 r2"), update("bbl", "r0 r1 r2"),
 		update("devicesize", "r0 r1 r2"), update("byteorder", "r0 r1 r2"), update("revert-reshape", "r0 r1 r2"),
 		update("metadata", "r0 r1 r2"), update("super-minor", "r0 r1 r2"))
+	add("0.90 swapped", create+"md0 -e0.90 -l5 -n3 r0 r1 r2", []string{"swap r0 r1 r2", "mdadm -A md0 r0 r1 r2", stop},
+		update("byteorder", "r0 r1 r2"), []string{"mdadm -E -e 0.swap r0 r3", "mdadm -A md0 r0 r1 r2", stop},
+		[]string{"swap r0"}, update("byteorder", "r0 r1 r2"))
+	add("0.90 swapped, with a spare", create+"md0 -e0.90 -l1 -n2 -b internal -x1 r0 r1 r2", []string{"swap r0 r1 r2"},
+		update("byteorder", "r1 r2"), []string{"mdadm -A md0 r0 r1 r2", stop})
 	add("0.90 with a bitmap", create+"md0 -e0.90 -l1 -n2 -b internal r0 r1",
 		update("metadata", "r0 r1"), update("uuid -u"+twinUUID, "r0 r1"), update("no-bitmap", "r0 r1"), update("metadata", "r0 r1"))
 	add("0.90 linear", create+"md0 -e0.90 -l linear -n2 r0 r1", update("metadata", "r0 r1"))

@@ -79,6 +79,9 @@ func (w *Guard) prepare() error {
 	}
 	if w.G.BackupFile != "" {
 		w.places = []backupPlace{{path: w.G.BackupFile, at: BackupHead}}
+		if err := enlarge(w.G.BackupFile, backupSize(w.blocks)); err != nil {
+			return fmt.Errorf("make room for data of the reshape in %s: %w", w.G.BackupFile, err)
+		}
 	} else {
 		var err error
 		if w.places, err = w.G.sparePlaces(w.R.now.disks, w.blocks); err != nil {

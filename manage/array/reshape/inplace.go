@@ -118,7 +118,7 @@ func (g *Grower) hasSpare() bool {
 // link by which the reshape finds it again.
 func (g *Grower) makeBackup(blocks uint64) plan.Step {
 	path := g.BackupFile
-	info := plan.StepInfo{Kind: plan.KindDevice, Target: path, What: "make the backup file", Length: int64(2*blocks+BackupHead) * md.SectorSize}
+	info := plan.StepInfo{Kind: plan.KindDevice, Target: path, What: "make the backup file", Length: backupSize(blocks)}
 	return plan.NewStep(info, func(context.Context) error {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
@@ -141,6 +141,26 @@ func (g *Grower) makeBackup(blocks uint64) plan.Step {
 		}
 		return nil
 	}, func(context.Context) error { return g.dropBackup(path) })
+}
+
+// backupSize is the size in bytes of a file for backups of two sections of blocks.
+func backupSize(blocks uint64) int64 { return int64(2*blocks+BackupHead) * md.SectorSize }
+
+// enlarge writes zeroes behind the end of a file that is shorter than size: one that
+// --assemble was given, and has made, or one that was made for a reshape which is now
+// reverted. Space that is only promised could be gone when it is needed.
+func enlarge(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil || !stat.Mode().IsRegular() || stat.Size() >= size {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, size-stat.Size()), stat.Size())
+	return errors.Join(err, f.Sync())
 }
 
 // backupLink returns where mdadm records the backup file of an array.

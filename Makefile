@@ -47,7 +47,7 @@ export CGO_ENABLED = 0
 ALL   = $$($(GO) list ./... | grep -v /internal/house$$)
 UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 
-.PHONY: build cross install test sample seed unit kernel check fuzz bench soak demo lab coverage clean
+.PHONY: build cross install test sample seed unit kernel check fuzz bench soak demo demo-cluster lab coverage clean
 
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
@@ -160,6 +160,11 @@ soak: seed lab
 demo: build
 	$(GO) test -c -o bin/demo.test ./internal/demo
 	cd internal/demo && MDKIT_LAB=require ../../bin/demo.test -test.run '^TestDemo$$'
+
+# Two nodes share a mirror, and one of them dies.
+demo-cluster: build
+	$(GO) test -c -o bin/demo.test ./internal/demo
+	cd internal/demo && MDKIT_LAB=require ../../bin/demo.test -test.run '^TestDemoCluster$$'
 
 lab:
 	$(GO) run ./internal/lab/cmd/labfetch

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errUnlocked is how an unlock ends well.
-var errUnlocked = errors.New("unlocked")
-
 // What is done to locks, as errors name it.
 const (
 	locking    = "lock"

@@ -2,6 +2,7 @@ package dlm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -168,7 +169,10 @@ func parseAnswer(b []byte) (answer, error) {
 	return a, nil
 }
 
-// Err is how the request ended, nil if it was granted.
+// errUnlocked is how an unlock ends well.
+var errUnlocked = errors.New("unlocked")
+
+// err is how the request ended, nil if it was granted.
 func (a *answer) err() error {
 	switch -a.status {
 	case 0:

@@ -239,7 +239,7 @@ func Step(old State, e Event) (State, []Action) {
 	}
 	actions := s.lead()
 	actions = append(actions, s.follow()...)
-	s.advance() // what was done at once
+	actions = append(actions, s.advance()...) // what was done at once
 	if e.Kind == Tick || !sameMessage(before, s.message(false)) {
 		actions = append(actions, s.send()...)
 	}

@@ -334,6 +334,32 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
+// TestStayingDead: the nodes that are left go on without one that never comes back, be
+// there several of them or, of two, that with the lowest number.
+func TestStayingDead(t *testing.T) {
+	for n := 2; n <= 5; n++ {
+		for _, fencing := range []bool{false, true} {
+			w := newWorld(t, lab.Rand(t), n, true, fencing)
+			w.calm = true
+			for _, k := range w.rules.Nodes {
+				w.nodes[k].kernel["a"] = &kernelSpace{}
+				w.give(k, Event{Kind: Wanted, Space: "a", Wish: Join})
+			}
+			for range 100 {
+				w.live()
+			}
+			w.kill(n)
+			w.nodes[n].back = 1 << 30
+			for range 100 {
+				w.live()
+			}
+			if s := w.settled(); s != "" {
+				t.Errorf("%d nodes, fencing %v: %s\n%s", n, fencing, s, w.story())
+			}
+		}
+	}
+}
+
 // TestQuorum is the rule, number by number.
 func TestQuorum(t *testing.T) {
 	for _, c := range []struct {

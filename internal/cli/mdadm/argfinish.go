@@ -111,5 +111,24 @@ func (c *Command) check() error {
 	case c.BackupFile != "" && c.Shape.DataOffset != Unset:
 		return usage("--backup-file and --data-offset are incompatible")
 	}
+	if c.Mode == Monitor {
+		return nil // it has more to check before
+	}
+	return c.checkNames()
+}
+
+// named remembers an option whose value is empty.
+func (c *Command) named(option, value string) {
+	if value == "" {
+		c.nameless = option
+	}
+}
+
+// checkNames refuses an option that names no file, address or program. mdadm takes the
+// empty name, and fails when it comes to use it, or without a word does not.
+func (c *Command) checkNames() error {
+	if c.nameless != "" {
+		return usage("%s is empty: give it a value, or leave it out.", c.nameless)
+	}
 	return nil
 }

@@ -113,10 +113,11 @@ func (p *parser) assembly(opt getopt.Option) (bool, error) {
 		}
 		c.RunStop = -1
 	case inAssemble | optBackupFile, inGrow | optBackupFile:
-		if c.BackupFile != "" {
+		if c.BackupFile != "" || c.nameless == "--backup-file" {
 			return true, usage("backup file already specified, rejecting %s", opt.Arg)
 		}
 		c.BackupFile = opt.Arg
+		c.named("--backup-file", opt.Arg)
 	case inGrow | optContinue:
 		c.GrowContinue = true
 	case inAssemble | optInvalidBackup:
@@ -188,20 +189,21 @@ func (p *parser) update(opt getopt.Option) (bool, error) {
 // monitor takes the options of monitor mode.
 func (p *parser) monitor(opt getopt.Option) (bool, error) {
 	w := &p.cmd.Watching
-	once := func(what string, to *string) {
-		if *to != "" {
+	once := func(option, what string, to *string) {
+		if *to != "" || p.cmd.nameless == option {
 			p.warnf("only specify %s. %s ignored.", what, opt.Arg)
 			return
 		}
 		*to = opt.Arg
+		p.cmd.named(option, opt.Arg)
 	}
 	switch p.at(opt) {
 	case inMonitor | 'm', inMonitor | optMail:
-		once("one mailaddress", &w.Mail)
+		once("--mail", "one mailaddress", &w.Mail)
 	case inMonitor | 'p', inMonitor | optProgram:
-		once("one alter program", &w.Program)
+		once("--program", "one alter program", &w.Program)
 	case inMonitor | 'i':
-		once("one pid file", &w.PIDFile)
+		once("--pid-file", "one pid file", &w.PIDFile)
 	case inMonitor | 'r', inMonitor | optIncrement:
 		n, ok := parseNum(opt.Arg)
 		if !ok || n < 1 || n > 99 {
@@ -342,9 +344,10 @@ func (p *parser) misc(opt getopt.Option) (bool, error) {
 	if err := p.examineAlone(op, opt); err != nil {
 		return true, err
 	}
+	before := c.Op
 	c.Op, p.action = op, opt.Val
 	if op == Dump || op == Restore {
-		if c.DumpDirectory != "" {
+		if before == Dump || before == Restore {
 			return true, usage("dump/restore directory specified twice: %s and %s", c.DumpDirectory, opt.Arg)
 		}
 		c.DumpDirectory = opt.Arg

@@ -62,10 +62,10 @@ func (p *parser) geometry(opt getopt.Option) (bool, error) {
 	case inGrow | 'l', inCreate | 'l', inBuild | 'l':
 		return true, p.level(opt.Arg)
 	case inGrow | 'p', inGrow | optLayout:
-		if s.LayoutWord != "" {
+		if s.LayoutWord != nil {
 			return true, usage("layout may only be sent once.  Second value was %s", opt.Arg)
 		}
-		s.LayoutWord = opt.Arg
+		s.LayoutWord = &opt.Arg
 	case inCreate | 'p', inCreate | optLayout, inBuild | 'p', inBuild | optLayout:
 		return true, p.layout(opt.Arg)
 	case inCreate | optAssumeClean, inBuild | optAssumeClean, inGrow | optAssumeClean:

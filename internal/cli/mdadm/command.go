@@ -130,6 +130,7 @@ type Command struct {
 	InvalidBackup  bool
 	FreezeReshape  bool
 	DumpDirectory  string
+	nameless       string // an option whose file, address or program has no name
 	UdevFile       string
 	Symlinks       string
 	Auto           int // as mdadm encodes --auto; 0 if not given
@@ -152,12 +153,12 @@ type Command struct {
 
 // Shape is the wanted geometry.
 type Shape struct {
-	Metadata     string // the identifier as given, "" if none
-	Level        int    // Unset, or the kernel's number
-	Layout       int    // Unset, or the kernel's number
-	LayoutWord   string // grow: the layout as given
-	Chunk        int    // KiB, 0 if not given
-	Size         int64  // KiB for each device, SizeMax or 0
+	Metadata     string  // the identifier as given, "" if none
+	Level        int     // Unset, or the kernel's number
+	Layout       int     // Unset, or the kernel's number
+	LayoutWord   *string // grow: the layout as given
+	Chunk        int     // KiB, 0 if not given
+	Size         int64   // KiB for each device, SizeMax or 0
 	RaidDisks    int
 	SpareDisks   int
 	JournalDisks int

@@ -32,6 +32,9 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 	case w.PIDFile != "" && !w.Daemonise:
 		return leave(failure("Cannot write a pid file when not in daemon mode"), std)
 	}
+	if err := c.checkNames(); err != nil {
+		return leave(err, std)
+	}
 	cf := c.readConf(std)
 	c.fromConf(cf, std)
 	if c.Scan && w.Mail == "" && w.Program == "" && !w.Syslog && !c.JSON {

@@ -34,7 +34,7 @@ type GrowRequest struct {
 	AssumeClean bool      // what Size adds needs no resync
 	Level       *md.Level // nil to keep it
 	RaidDisks   int
-	Layout      string  // mdadm's word for it; also "normalise" and "preserve"
+	Layout      *string // mdadm's word for it; also "normalise" and "preserve"
 	Chunk       int     // KiB
 	DataOffset  *uint64 // sectors; nil lets the reshape choose
 
@@ -131,15 +131,15 @@ func (g *Grower) run(ctx context.Context) error {
 	if err := g.arraySize(ctx); err != nil {
 		return err
 	}
-	reshapes := g.Size != 0 || g.RaidDisks != 0 || g.Layout != "" || g.Chunk != 0 || g.Level != nil || g.DataOffset != nil
+	reshapes := g.Size != 0 || g.RaidDisks != 0 || g.Layout != nil || g.Chunk != 0 || g.Level != nil || g.DataOffset != nil
 	switch {
 	case len(g.Devices) > 0 && g.RaidDisks == 0 && g.Level == nil:
-		if g.Size != 0 || g.Chunk != 0 || g.Layout != "" || g.Bitmap != "" {
+		if g.Size != 0 || g.Chunk != 0 || g.Layout != nil || g.Bitmap != "" {
 			return g.refuse("reshape.add-cannot-be-used-with-other-geometry-changes")
 		}
 		return g.addLinear(ctx)
 	case g.Bitmap != "":
-		if g.Size != 0 || g.RaidDisks != 0 || g.Chunk != 0 || g.Layout != "" || len(g.Devices) > 0 {
+		if g.Size != 0 || g.RaidDisks != 0 || g.Chunk != 0 || g.Layout != nil || len(g.Devices) > 0 {
 			return g.refuse("reshape.bitmap-changes-cannot-be-used-with-other-geometry")
 		}
 		return g.bitmap(ctx)

@@ -60,7 +60,7 @@ func (g *Grower) consistent() error {
 		return g.refuse("reshape.cannot-change-array-level-same-operation-as-changing")
 	case g.DataOffset != nil && level != md.LevelRAID10 && !level.Parity():
 		return g.refuse("reshape.grow-data-offset-not-yet-supported")
-	case g.Size != 0 && (g.Chunk != 0 || g.Level != nil || g.Layout != "" || g.RaidDisks != 0):
+	case g.Size != 0 && (g.Chunk != 0 || g.Level != nil || g.Layout != nil || g.RaidDisks != 0):
 		return g.refuse("reshape.cannot-change-component-size-at-same-time")
 	case level > 1 && g.Size > 1 && int64(info.ChunkSize)/1024 > g.Size:
 		return g.refuse("reshape.component-size-must-be-larger-than-chunk-size")
@@ -100,7 +100,7 @@ func (g *Grower) needSpares(need, have int) {
 // unchanged reports whether the request changes at most the size.
 func (g *Grower) unchanged() bool {
 	info := &g.live.Info
-	return (g.Level == nil || *g.Level == md.Level(info.Level)) && g.Layout == "" &&
+	return (g.Level == nil || *g.Level == md.Level(info.Level)) && g.Layout == nil &&
 		(g.Chunk == 0 || g.Chunk == int(info.ChunkSize)) && g.DataOffset == nil &&
 		(g.RaidDisks == 0 || g.RaidDisks == int(info.RaidDisks))
 }
@@ -206,8 +206,7 @@ func (g *Grower) affordable(now geometry, t *Transition) error {
 func (g *Grower) wantedLayout() (*int32, error) {
 	info := &g.live.Info
 	level := md.Level(info.Level)
-	switch g.Layout {
-	case "":
+	if g.Layout == nil {
 		if level == md.LevelRAID6 && (g.Level == nil || *g.Level == md.LevelRAID6) && info.Layout >= md.LayoutLeftAsymmetric6 {
 			g.Report.Say(note.Always, "reshape.has-non-standard-layout-if-you-wish-preserve", g.Array)
 			g.Report.More(note.Always, "reshape.during-reshape-please-specify-layout-preserve")
@@ -215,9 +214,11 @@ func (g *Grower) wantedLayout() (*int32, error) {
 			return nil, errGrow
 		}
 		return nil, nil
+	}
+	switch word := *g.Layout; word {
 	case "normalise", "normalize":
 		if level != md.LevelRAID6 || g.Level != nil {
-			return nil, g.refuse("reshape.only-meaningful-when-reshaping-raid6-array", g.Layout)
+			return nil, g.refuse("reshape.only-meaningful-when-reshaping-raid6-array", word)
 		}
 		if word, _ := md.LayoutName(level, info.Layout); strings.HasSuffix(word, "-6") {
 			if n, err := md.ParseLayout(level, strings.TrimSuffix(word, "-6")); err == nil {
@@ -236,7 +237,7 @@ func (g *Grower) wantedLayout() (*int32, error) {
 			}
 			return nil, nil // mdadm does not know the word
 		}
-		return nil, g.refuse("reshape.in-only-meaningful-when-reshaping-raid6", g.Layout)
+		return nil, g.refuse("reshape.in-only-meaningful-when-reshaping-raid6", word)
 	}
 	if g.Level != nil {
 		level = *g.Level
@@ -246,9 +247,9 @@ func (g *Grower) wantedLayout() (*int32, error) {
 	default:
 		return nil, g.refuse("reshape.layout-not-meaningful-with-this-level")
 	}
-	n, err := md.ParseLayout(level, g.Layout)
+	n, err := md.ParseLayout(level, *g.Layout)
 	if err != nil {
-		return nil, g.refuse("reshape.layout-not-understood-for-this-level", g.Layout)
+		return nil, g.refuse("reshape.layout-not-understood-for-this-level", *g.Layout)
 	}
 	return &n, nil
 }

@@ -286,3 +286,12 @@ func sectorText(v uint64) string {
 }
 
 func uuidText(b []byte) string { return UUID(b).String() }
+
+// Lacks returns how many sectors a device of that many lacks for the data that the
+// superblock places on it; 0 if it is large enough.
+func (s *Super1) Lacks(sectors uint64) uint64 {
+	if s.DataSize > MaxSector-s.DataOffset {
+		return 0
+	}
+	return max(s.DataOffset+s.DataSize, sectors) - sectors
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/lab"
 	"github.com/mdkit/mdkit/manage/array/node"
 )
@@ -23,6 +24,8 @@ func TestMendedSince(t *testing.T) {
 		lab.Case{Name: "add keeps udev out", Run: func(t *testing.T, _ *lab.Guest) { addUnderLock(t) }},
 		lab.Case{Name: "assembly leaves udev its turn", Run: func(t *testing.T, _ *lab.Guest) { assembleLetsGo(t) }},
 		lab.Case{Name: "node of a device that goes", Run: func(t *testing.T, _ *lab.Guest) { nodeThatGoes(t) }},
+		lab.Case{Name: "truncated member", Run: func(t *testing.T, _ *lab.Guest) { truncatedMember(t) }},
+		lab.Case{Name: "speed of a reshape in place", Run: func(t *testing.T, _ *lab.Guest) { speedOfReshape(t) }},
 		lab.Case{Name: "raid0 with metadata 0.90", Run: func(t *testing.T, _ *lab.Guest) { raid0With090(t) }},
 	)
 }
@@ -217,4 +220,82 @@ func TestDevicesThatGoAtOnce(t *testing.T) {
 		}
 		must(t, "--stop md9")
 	}})
+}
+
+// truncatedMember has a member with less room than its superblock says. mdadm 4.2 hands it
+// to the kernel, which refuses it without a reason (mended by 171e9743 and 1c6f2a1d).
+func truncatedMember(t *testing.T) {
+	const big = "Device /dev/ram1 is not large enough for data described in superblock"
+	truncate := func() {
+		reset(t)
+		do(t, quickCreate+"md9 -u "+twinUUID+" -l1 -n2 r0 r1")
+		do(t, "mdadm --stop md9")
+		edit1(t, "/dev/ram1", func(s *md.Super1) { s.DataSize += 8 })
+		do(t, "conf DEVICE /dev/ram0 /dev/ram1")
+	}
+	truncate()
+	if o := peers(t, "--assemble", "/dev/md9", "/dev/ram0", "/dev/ram1"); !strings.Contains(o.err, "failed to add /dev/ram1 to /dev/md9: Invalid argument") {
+		t.Errorf("mdadm: %v", o)
+	}
+	truncate()
+	for _, words := range []string{"", "--force ", "--run "} {
+		o := ours(strings.Fields("--assemble /dev/md9 " + words + "/dev/ram0 /dev/ram1")...)
+		if o.code != 1 || !strings.Contains(o.err, big) || !strings.Contains(o.err, "/dev/ram1 has no superblock - assembly aborted") || len(arraysUp(t)) > 0 {
+			t.Errorf("%s: %v", words, o)
+		}
+	}
+	if o := ours("--incremental", "/dev/ram1"); o.code != 1 || !strings.Contains(o.err, big) || len(arraysUp(t)) > 0 {
+		t.Errorf("--incremental: %v", o)
+	}
+	if o := ours("--assemble", "--scan", "-c", labConf); o.code != 0 || !strings.Contains(o.err, big) || !holds(t, "ram0") || holds(t, "ram1") {
+		t.Errorf("--scan: %v", o)
+	}
+	truncate()
+	must(t, "--assemble md9 --update=devicesize r0 r1")
+	if !holds(t, "ram0") || !holds(t, "ram1") {
+		t.Error("--update=devicesize has not made it fit")
+	}
+	reset(t)
+	do(t, quickCreate+"md9 -l5 -n3 -z 20000 --write-journal r3 r0 r1 r2")
+	do(t, "mdadm --stop md9")
+	must(t, "--assemble md9 r0 r1 r2 r3") // a journal may be smaller than the members
+	reset(t)
+}
+
+// edit1 edits a superblock of format 1.2.
+func edit1(t *testing.T, path string, edit func(*md.Super1)) {
+	t.Helper()
+	m, _ := readMember(t, path)
+	edit(m.Super1)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_SYNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(m.Super1.AppendTo(nil), int64(m.Super1.SuperOffset)*md.SectorSize); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, path)
+}
+
+// speedOfReshape changes the chunk in place, and looks at the administrator's limit: 4.2
+// raises it meanwhile, and leaves a number behind (mended by f79f7189).
+func speedOfReshape(t *testing.T) {
+	reset(t)
+	do(t, quickCreate+"md9 -l5 -n3 -c64 -z 20000 r0 r1 r2")
+	limit := func() string { return strings.TrimSpace(readText(t, "/sys/block/md9/md/sync_speed_min")) }
+	before := limit()
+	if !strings.HasSuffix(before, "(system)") {
+		t.Fatalf("the limit is %s", before)
+	}
+	must(t, "--grow md9 -c128 --backup-file=/run/backup")
+	do(t, "await /sys/block/md9/md/sync_action idle")
+	lab.Until(t, "the end of the backup", func() bool {
+		_, err := os.Stat("/run/backup")
+		return err != nil
+	})
+	if now := limit(); now != before {
+		t.Errorf("the limit was %s, and is %s", before, now)
+	}
+	reset(t)
 }

@@ -71,6 +71,8 @@ type FoundMember struct {
 	Minor    uint32
 	Included bool // already in the array, by --incremental
 	Asides   []note.Sentence
+
+	sectors uint64 // of the device; 0 if nobody has asked
 }
 
 // DiskInfo returns the argument of ADD_NEW_DISK for the member in the given state.
@@ -186,7 +188,9 @@ func (s *selector) consider(d *poolDevice) error {
 		for _, n := range c.Asides {
 			s.because(note.Reason, n)
 		}
-		bad = s.forbidden(c)
+		if bad = c.tooSmall(); bad == nil || s.update == "devicesize" {
+			bad = s.forbidden(c)
+		}
 	}
 	if bad != nil {
 		d.used = useless
@@ -345,7 +349,7 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*FoundMember, *probe
 		return nil, &probeError{Notes: []note.Sentence{note.Of("assemble.cannot-open-device", path, note.Errno{Err: err})}}
 	}
 	defer d.Close()
-	c := &FoundMember{Path: path, Major: d.Major, Minor: d.Minor}
+	c := &FoundMember{Path: path, Major: d.Major, Minor: d.Minor, sectors: uint64(d.Size()) / md.SectorSize}
 	if !d.IsBlockDevice() {
 		return nil, &probeError{loud: []note.Sentence{note.Of("assemble.not-block-device", path)}}
 	}
@@ -373,6 +377,24 @@ func ProbeDevice(path string, v *md.Version, newest1 bool) (*FoundMember, *probe
 	}
 	c.Member.Name = path
 	return c.unlessShared(d)
+}
+
+// Truncated reports whether the member's data does not fit on its device.
+func (c *FoundMember) Truncated() bool {
+	s := c.Member.Super1
+	return s != nil && c.sectors > 0 && s.Lacks(c.sectors) > 0
+}
+
+// tooSmall refuses a truncated member: the kernel does not take it (super_1_load), and
+// --update=devicesize is the only way to make it fit.
+func (c *FoundMember) tooSmall() *probeError {
+	if !c.Truncated() {
+		return nil
+	}
+	return &probeError{
+		loud:  []note.Sentence{note.Of("assemble.not-large-enough", c.Path)},
+		Notes: []note.Sentence{note.Of("assemble.no-superblock", c.Path)},
+	}
 }
 
 // unlessShared passes over a disk whose superblock is that of a partition as well.

@@ -161,6 +161,11 @@ func (i *incremental) identify(ctx context.Context) bool {
 		for _, n := range c.Asides {
 			i.Report.Say(note.Normal, note.Reason, n)
 		}
+		if c.Truncated() {
+			i.Report.Say(note.Always, "assemble.not-large-enough", i.Device)
+			i.Report.Say(note.Normal, "incremental.no-recognisable-superblock", i.Device)
+			return i.fail(1)
+		}
 		i.found, i.member = c, c.Member
 		return true
 	}

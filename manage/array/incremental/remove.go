@@ -57,7 +57,7 @@ type remover struct {
 
 func (r *remover) run(ctx context.Context) {
 	given := r.Device
-	if r.Device = strings.TrimPrefix(given, "/dev/"); r.Device == "" || strings.Contains(r.Device, "/") {
+	if r.Device = strings.TrimPrefix(given, "/dev/"); r.Device == "" && given != "" || strings.Contains(r.Device, "/") {
 		r.Report.Say(note.Always, "incremental.incremental-removal-requires-kernel-device-name-not-file", given)
 		return
 	}

@@ -104,14 +104,10 @@ func (x *Examined) deviceSectors() uint64 { return uint64(x.Size) / md.SectorSiz
 // Truncated returns how many sectors the device lacks for the data that its superblock
 // places on it; 0 if it is large enough.
 func (x *Examined) Truncated() uint64 {
-	s := x.Super1
-	if s == nil || s.DataSize > md.MaxSector-s.DataOffset {
+	if x.Super1 == nil {
 		return 0
 	}
-	if end := s.DataOffset + s.DataSize; end > x.deviceSectors() {
-		return end - x.deviceSectors()
-	}
-	return 0
+	return x.Super1.Lacks(x.deviceSectors())
 }
 
 // space computes the space around the data of a 1.x member exactly as mdadm does

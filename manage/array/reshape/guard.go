@@ -68,8 +68,7 @@ type Guard struct {
 	blocks uint64       // sectors of data to back up at a time
 	places []backupPlace
 	head   md.Backup
-	next   int    // index of the section to use next
-	speed  uint64 // KiB/s: sync_speed_min before it was raised; 0 if it was not raised
+	next   int // index of the section to use next
 }
 
 func (w *Guard) prepare() error {
@@ -142,10 +141,6 @@ func (w *Guard) run(ctx context.Context) error {
 	need := t.Backup
 	if t.Before.Data == t.After.Data {
 		need = w.R.now.size * uint64(t.Before.Data)
-		if limit, err := w.array.SyncSpeedMin(); err == nil {
-			w.speed = limit.N
-		}
-		_ = w.array.SetSyncSpeedMin(200000)
 	}
 	kept := w.R.position
 	if err := w.suspend(kept, kept); err != nil {
@@ -368,9 +363,6 @@ func (w *Guard) release() error {
 
 // unsuspend resumes suspended writes.
 func (w *Guard) unsuspend() error {
-	if w.speed != 0 {
-		_ = w.array.SetSyncSpeedMin(w.speed)
-	}
 	_ = w.array.SetSuspendLo(math.MaxInt64)
 	_ = w.array.SetSuspendHi(0)
 	return w.array.SetSuspendLo(0)

@@ -103,6 +103,7 @@ var assembleText = map[note.ID]string{
 	"assemble.auto-assembly-disabled":                                  "%s has metadata type %s for which auto-assembly is disabled",
 	"assemble.cannot-open-device":                                      "cannot open device %s: %s",
 	"assemble.not-block-device":                                        "%s is not a block device.",
+	"assemble.not-large-enough":                                        "Device %s is not large enough for data described in superblock",
 	"assemble.no-superblock":                                           "no RAID superblock on %s",
 	"assemble.superblock-of-partition":                                 "%s is not taken for a member: the superblock at its end is that of its partition %d",
 	"assemble.no-superblock-recognised":                                "no recogniseable superblock on %s",

@@ -51,7 +51,7 @@ func scanTwins() []twin {
 			"conf DEVICE /dev/none*", scan,
 			"conf DEVICE /dev/ram[!01]", scan, stop,
 			"conf DEVICE /dev/ram[[:digit:]]", scan, stop,
-			"conf DEVICE /dev/ram[^[:alpha:]34]", scan, stop,
+			"conf DEVICE /dev/ram[^[:alpha:]234]", scan, stop,
 			"conf " + only + " | ARRAY /dev/md0 devices=/dev/ram[!2-9]", scan, stop,
 			"conf " + only + " | ARRAY /dev/md0 uuid=" + twinUUID + " | ARRAY /dev/md9 uuid=1:2:3:4", scan, stop,
 			"conf " + only + " | ARRAY /dev/md9 uuid=1:2:3:4", scan,

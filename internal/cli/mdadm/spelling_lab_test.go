@@ -176,6 +176,8 @@ var spellingDifferences = func() (list []spellingDifference) {
 		{`\d{10}`, `cannot open|stat failed|error opening`, `layout for raid10 must be .*, not [a-z]-?\d{10}`},
 		{`"-e" "(0.swap|ddf|imsm|mbr|gpt)"`, `exit 1`, `is not supported by (this build of )?mdkit`},
 		{`"(-b|-lcontainer|container|--level=container)"`, `exit [12]`, `is not supported by this build of mdkit`},
+		// A file that --udev-rules=7 has made, on a tmpfs, where mdadm cannot have direct access.
+		{`"7"`, `cannot open 7: Invalid argument`, `No md superblock detected on 7`},
 		{`/dev/null|/tmp`, `cannot open .*: Invalid argument`, `cannot open .*: not a regular file or block device`},
 	} {
 		list = append(list, spellingDifference{regexp.MustCompile(d[0]), regexp.MustCompile(d[1]), regexp.MustCompile(d[2])})

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -139,7 +142,58 @@ func TestTwins(t *testing.T) {
 		lab.Case{Name: "mode", Run: sameMode},
 		lab.Case{Name: "settings", Run: sameSettings},
 		lab.Case{Name: "documents", Run: documents},
+		lab.Case{Name: "hung", Run: hung},
 	)
+}
+
+// TestTwinsWithoutDLM compares on a machine whose kernel has no lock manager.
+func TestTwinsWithoutDLM(t *testing.T) {
+	lab.Run(t, lab.Spec{Files: lab.Peer(t, "cluster").Files}, lab.Case{Name: "all", Run: func(t *testing.T, _ *lab.Guest) {
+		tell(t, []string{"join x", "join -e 1 -f 1 x", "leave x", "joinleave x", "lockdebug x", "lockdump x", "ls", "status"})
+	}})
+}
+
+// hung stops the daemon and checks that whoever asks it can be interrupted, and is answered
+// when it goes on.
+func hung(t *testing.T, _ *lab.Guest) {
+	pid := daemonPID(t)
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"ls", "status", "dump_config", "run_check x"} {
+		var out, errs bytes.Buffer
+		std := ui.IO{In: strings.NewReader(""), Out: &out, Err: &errs, Interrupt: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 100*time.Millisecond)
+		}}
+		code := Main(context.Background(), append([]string{program}, strings.Fields(line)...), std)
+		if verb := verbNamed(strings.Fields(line)[0]); code != verb.failed || !strings.Contains(errs.String(), context.DeadlineExceeded.Error()) {
+			t.Errorf("%s, interrupted: exit code %d\n%s%s", line, code, out.String(), errs.String())
+		}
+	}
+	if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, []string{"ls", "status"})
+}
+
+// daemonPID finds dlm_controld.
+func daemonPID(t *testing.T) int {
+	t.Helper()
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if comm, err := os.ReadFile(name); err == nil && strings.TrimSpace(string(comm)) == "dlm_controld" {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatal("no dlm_controld runs")
+	return 0
 }
 
 // sameDump compares the logs, which may have grown when we ask.

@@ -32,20 +32,42 @@ const (
 	NextMembers NodeSet = 3 // of the one that is under way
 )
 
-// dial opens one of the sockets.
+// dial opens one of the sockets. The daemon listens with room for five that wait
+// (dlm_controld/main.c setup_listener); a socket that does not block is then refused with
+// EAGAIN, and tries again.
 func dial(ctx context.Context, socket string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return nil, fmt.Errorf("%w: nobody listens on %s; start corosync and dlm_controld", ErrNotRunning, socket)
-	case err != nil:
-		return nil, fmt.Errorf("connect to dlm_controld on %s: %w", socket, err)
+	ends := time.Now().Add(patience)
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, syscall.EAGAIN) && time.Now().Before(ends):
+			if err := pause(ctx, 10*time.Millisecond); err != nil {
+				return nil, err
+			}
+			continue
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+			return nil, fmt.Errorf("%w: nobody listens on %s; start corosync and dlm_controld", ErrNotRunning, socket)
+		case err != nil:
+			return nil, fmt.Errorf("connect to dlm_controld on %s: %w", socket, err)
+		}
+		if err := conn.SetDeadline(ends); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return conn, nil
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		conn.Close()
-		return nil, err
+}
+
+// pause waits, or returns why there is no more waiting.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
-	return conn, nil
 }
 
 // send sends a request on a connection of its own and hands the answer to a function.

@@ -55,10 +55,8 @@ func Result(ctx context.Context, id string, wait time.Duration, cancel bool) (re
 		if err != nil || result&RunWaiting == 0 || !time.Now().Before(ends) {
 			return result, err
 		}
-		select {
-		case <-ctx.Done():
-			return result, ctx.Err()
-		case <-time.After(time.Second):
+		if err := pause(ctx, time.Second); err != nil {
+			return result, err
 		}
 	}
 }

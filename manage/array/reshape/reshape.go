@@ -3,6 +3,7 @@ package reshape
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -155,15 +156,20 @@ func (g *Grower) foreseeLevel(level md.Level) error {
 	return nil
 }
 
-// dropParity removes the members that hold only parity, and spares.
+// dropParity removes spares, and the members that hold only parity. Spares go first: one
+// that is there when parity fails takes its place at once (md.c, md_start_sync).
 func (g *Grower) dropParity(ctx context.Context, info *mdctl.ArrayInfo) error {
 	data := info.RaidDisks - 1
 	if md.Level(info.Level) == md.LevelRAID6 {
 		data--
 	}
 	_ = g.do(ctx, set(g.live.Sysfs.SyncActionTo(sysmd.Idle)))
-	for i := range g.live.Disks {
-		d := &g.live.Disks[i]
+	order := slices.Clone(g.live.Disks)
+	slices.SortStableFunc(order, func(a, b mdctl.DiskInfo) int {
+		return int(a.State&mdctl.DiskActive) - int(b.State&mdctl.DiskActive)
+	})
+	for i := range order {
+		d := &order[i]
 		if d.State&mdctl.DiskActive != 0 && d.RaidDisk < data {
 			continue
 		}

@@ -197,10 +197,31 @@ func stateSays(t *testing.T, words ...string) {
 	})
 }
 
+// agree waits until members tell of the same event. A node that reads them while another
+// writes them finds one older than the other, and leaves it out.
+func agree(t *testing.T, disks ...string) {
+	t.Helper()
+	lab.Poll(t, func() string {
+		seen := map[string]bool{}
+		for _, d := range disks {
+			for line := range strings.Lines(ours("--examine", d).out) {
+				if what, _, _ := strings.Cut(strings.TrimSpace(line), " : "); what == "Events" || what == "Resync Offset" {
+					seen[line] = true
+				}
+			}
+		}
+		if len(seen) == 1 { // the events, and nothing left to resync
+			return ""
+		}
+		return fmt.Sprintf("members to agree: %v", seen)
+	})
+}
+
 func clusterFirst(t *testing.T, g *lab.Guest) {
 	meet(t, g, "a", "b")
 	well(t, g, "--create", "/dev/md0", "--run", "-l1", "-n2", "--bitmap=clustered", "--nodes=2", g.Disks[0], g.Disks[1])
 	g.KernelSays(t, "md0: resync done")
+	agree(t, g.Disks[0], g.Disks[1])
 	g.Publish("a:made", nil)
 	g.Await("b:assembled")
 	well(t, g, "/dev/md0", "--fail", g.Disks[1])
@@ -214,7 +235,11 @@ func clusterFirst(t *testing.T, g *lab.Guest) {
 	g.Publish("a:added", nil)
 	g.Await("b:whole")
 	// The other node says that it does not see the next one.
-	if got := ours("/dev/md0", "--add", g.Disks[3]); got.code != 1 || !strings.Contains(got.err, "does not see") {
+	got := ours("/dev/md0", "--add", g.Disks[3])
+	// Later kernels wait 30 s for the acknowledgement of a message, and can then find the
+	// lock still busy (md-cluster.c, dlm_lock_sync).
+	busy := g.Kernel != lab.Oldest && strings.Contains(got.err, "on ACK(-16)")
+	if got.code != 1 || !busy && !strings.Contains(got.err, "does not see") {
 		t.Errorf("a device that the other node does not see: %v", got)
 	}
 	g.Publish("a:refused", nil)

@@ -164,7 +164,7 @@ demo: build
 # Two nodes share a mirror, and one of them dies.
 demo-cluster: build
 	$(GO) test -c -o bin/demo.test ./internal/demo
-	cd internal/demo && MDKIT_LAB=require ../../bin/demo.test -test.run '^TestDemoCluster$$'
+	cd internal/demo && MDKIT_LAB=require MDKIT_SOAK=1 ../../bin/demo.test -test.run '^TestDemoCluster$$'
 
 lab:
 	$(GO) run ./internal/lab/cmd/labfetch

@@ -46,6 +46,9 @@ addrs = ["10.9.0.2"]
 // TestDemoCluster: two kernels share a mirror; both write; one dies in the middle of a
 // write that has reached only one half of the mirror; the other makes it whole.
 func TestDemoCluster(t *testing.T) {
+	if !lab.Soak() {
+		t.Skip("the kernel's md-cluster can panic when an array stops (sync_ast after lockres_free): make demo-cluster, or MDKIT_SOAK=1")
+	}
 	set := lab.Cases(t, lab.Case{Name: "node", Run: obey})
 	mdkit := buildMdkit(t)
 	nodes := filepath.Join(t.TempDir(), "nodes.toml")

@@ -63,9 +63,20 @@ func TestClusterWritesLikeMdadm(t *testing.T) {
 	}, cases...)
 }
 
+// onlyInSoak leaves a test out of samples. When an array stops, Linux 6.1 can wake a lock
+// that has been freed (md-cluster.c: sync_ast, lockres_free), and panics; seen once in some
+// twenty runs, which is too often for a gate.
+func onlyInSoak(t *testing.T) {
+	t.Helper()
+	if !lab.Soak() {
+		t.Skip("the kernel's md-cluster can panic when an array stops (sync_ast after lockres_free): only with MDKIT_SOAK=1")
+	}
+}
+
 // TestClusterOfOne makes an array that a cluster shares, on the one node that there is,
 // and has both tools stop, assemble and look at it.
 func TestClusterOfOne(t *testing.T) {
+	onlyInSoak(t)
 	beside(t)
 	lab.Run(t, lab.Spec{
 		Modules: []string{"raid1", "md-cluster"},
@@ -147,6 +158,7 @@ func relay(t *testing.T, a, b *lab.Machine, names ...string) {
 // other, a member failed, removed, another added that the other node sees, and one that it
 // does not, and a node that stops. One node runs ours, the other ours or mdadm.
 func TestClusterOfTwo(t *testing.T) {
+	onlyInSoak(t)
 	beside(t)
 	set := lab.Cases(t, lab.Case{Name: "a", Run: clusterFirst}, lab.Case{Name: "b", Run: clusterSecond})
 	sw := lab.NewSwitch(t)

@@ -9,28 +9,27 @@ import (
 // Classes of failure. An [*Error] matches those that apply under errors.Is, and
 // its cause as well.
 var (
-	ErrInvalid       = errors.New("refused as it stands")
-	ErrNoDLM         = errors.New("this kernel has no DLM, or its module is not loaded")
-	ErrNoCluster     = errors.New("the kernel's DLM has no cluster set up")
-	ErrNoController  = errors.New("no controller serves this kernel's DLM")
-	ErrNoSuchNode    = errors.New("no such node")
-	ErrNoLockspace   = errors.New("no such lockspace")
-	ErrExist         = errors.New("exists already")
-	ErrBusy          = errors.New("busy")
-	ErrPermission    = errors.New("permission denied")
-	ErrWouldBlock    = errors.New("held by somebody else in a mode that does not go with it") // NoQueue
-	ErrDeadlock      = errors.New("would be a conversion deadlock")
-	ErrCancelled     = errors.New("cancelled")
-	ErrNotHeld       = errors.New("the lock is not held")
-	ErrClosed        = errors.New("closed")
-	ErrVersion       = errors.New("another version of the lock device's interface")
-	ErrUnsupported   = errors.New("not supported by this kernel")
-	ErrMalformed     = errors.New("not in the form that the kernel documents")
-	ErrLost          = errors.New("events were lost")
-	ErrNotVisible    = errors.New("not visible here")
-	ErrClusterName   = errors.New("belongs to another cluster")
-	ErrStillWaiting  = errors.New("the kernel had not answered")
-	errUnimplemented = syscall.ENOSYS
+	ErrInvalid      = errors.New("refused as it stands")
+	ErrNoDLM        = errors.New("this kernel has no DLM, or its module is not loaded")
+	ErrNoCluster    = errors.New("the kernel's DLM has no cluster set up")
+	ErrNoController = errors.New("no controller serves this kernel's DLM")
+	ErrNoSuchNode   = errors.New("no such node")
+	ErrNoLockspace  = errors.New("no such lockspace")
+	ErrExist        = errors.New("exists already")
+	ErrBusy         = errors.New("busy")
+	ErrPermission   = errors.New("permission denied")
+	ErrWouldBlock   = errors.New("held by somebody else in a mode that does not go with it") // NoQueue
+	ErrDeadlock     = errors.New("would be a conversion deadlock")
+	ErrCancelled    = errors.New("cancelled")
+	ErrNotHeld      = errors.New("the lock is not held")
+	ErrClosed       = errors.New("closed")
+	ErrVersion      = errors.New("another version of the lock device's interface")
+	ErrUnsupported  = errors.New("not supported by this kernel")
+	ErrMalformed    = errors.New("not in the form that the kernel documents")
+	ErrLost         = errors.New("events were lost")
+	ErrNotVisible   = errors.New("not visible here")
+	ErrClusterName  = errors.New("belongs to another cluster")
+	ErrStillWaiting = errors.New("the kernel had not answered")
 )
 
 // Error is a request that failed. It prints as one line that names what was asked,
@@ -111,7 +110,7 @@ func classOf(errno syscall.Errno) error {
 		return ErrExist
 	case syscall.EINVAL:
 		return ErrInvalid
-	case errUnimplemented, syscall.EOPNOTSUPP:
+	case syscall.ENOSYS, syscall.EOPNOTSUPP:
 		return ErrUnsupported
 	}
 	return nil

@@ -492,7 +492,7 @@ func labOrphans(t *testing.T, _ *lab.Guest) {
 func labDumps(t *testing.T, _ *lab.Guest) {
 	_, _ = alone(t)
 	if _, err := os.Stat("/sys/kernel/debug/dlm"); err == nil {
-		t.Skip("this kernel shows its locks; TestDumps has them")
+		t.Skip("this kernel shows its locks: TestTwinsOfLocks of internal/cli/dlmtool reads them")
 	}
 	d := dlm.NewDebug(sysfs.Host)
 	_, err := d.Locks("tst")

@@ -14,6 +14,7 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 		return nil, err
 	}
 	var bitmap []byte
+	var each uint64 // sectors of one bitmap
 	if a.Bitmap != nil {
 		off, chunk, err := bitmapGeometry(a.Version, a.Size, a.Bitmap.SyncSize, a.Bitmap.Chunk)
 		if err != nil {
@@ -23,6 +24,7 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 		s.FeatureMap |= md.FeatureBitmapOffset
 		super := a.bitmapSuper(s.SetUUID, chunk)
 		bitmap = bitmapBytes(super, roundUp(super.Len(), 4096))
+		each = uint64(len(bitmap) / md.SectorSize)
 		if a.Bitmap.Nodes > 0 {
 			s.FeatureMap |= md.FeatureClustered
 			bitmap = bitmapCopies(super)
@@ -33,14 +35,10 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 	}
 	images := make([][]Extent, len(members))
 	for i, m := range members {
-		space := uint64(len(bitmap) / md.SectorSize)
-		if a.Bitmap != nil && a.Bitmap.Nodes > 0 {
-			space /= uint64(a.Bitmap.Nodes) // what mdadm counts; the rest is checked below
-		}
-		if err := a.place1(s, m, dataOffset, space); err != nil {
+		if err := a.place1(s, m, dataOffset, each); err != nil {
 			return nil, err
 		}
-		if err := a.roomForCopies(s, space); err != nil {
+		if err := a.roomForCopies(s, each); err != nil {
 			return nil, err
 		}
 		images[i] = a.extents1(s, m, bitmap)

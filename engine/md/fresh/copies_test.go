@@ -54,4 +54,11 @@ func TestCopies(t *testing.T) {
 	if _, err := a.Format(members, DefaultDataOffset); !errors.As(err, &tooMany) || tooMany.Most != 2 {
 		t.Errorf("no room: %v", err)
 	}
+	// A number of nodes that nothing could hold is refused as well.
+	for _, nodes := range []uint32{1 << 20, 1<<32 - 1} {
+		a.Bitmap.Nodes = nodes
+		if _, err := a.Format(members, DefaultDataOffset); !errors.As(err, &tooMany) {
+			t.Errorf("%d nodes: %v", nodes, err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package dm
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -15,35 +16,49 @@ import (
 // and EINTR, which is what the kernel returns for a wait that is broken off.
 type StuckError struct {
 	After time.Duration
-	Ended bool // broken off; otherwise it still waits in the kernel, and may yet take effect
+	Ended bool  // broken off; otherwise it still waits in the kernel, and may yet take effect
+	Cause error // why the context ended; nil if the time was over
 }
 
 // Error returns a single line.
-func (e *StuckError) Error() string { return fmt.Sprintf("%v %v", ErrStuck, e.After) }
+func (e *StuckError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%v %v: %v", ErrStuck, e.After, e.Cause)
+	}
+	return fmt.Sprintf("%v %v", ErrStuck, e.After)
+}
 
-// Unwrap returns the classes.
-func (e *StuckError) Unwrap() []error { return []error{ErrStuck, unix.EINTR} }
+// Unwrap returns the classes, and the context's error.
+func (e *StuckError) Unwrap() []error {
+	classes := []error{ErrStuck, unix.EINTR}
+	if e.Cause != nil {
+		classes = append(classes, e.Cause)
+	}
+	return classes
+}
 
-// Bounded returns a Control whose commands end after that time, with a [*StuckError], even
-// if the kernel does not end them: each runs in a process of its own. It shares the
-// Transport of c, and must not be closed. With a Transport other than the kernel's, and
-// without a limit, it is c itself.
+// Bounded returns a Control whose commands end after that time, or with ctx, with a
+// [*StuckError], even if the kernel does not end them: each runs in a process of its own.
+// It is for a single command or a few: it keeps ctx, shares the Transport of c, and must
+// not be closed. With a Transport other than the kernel's, and without a limit, it is c
+// itself.
 //
 // A process with a thread in an uninterruptible wait does not go when it exits, and
 // whoever waits for it hangs too. What waits for I/O that a suspended device holds back
 // can be interrupted in most cases (dm.c, dm_wait_for_completion), but not while a
 // filesystem is frozen, or metadata is read or written.
-func (c *Control) Bounded(limit time.Duration) *Control {
+func (c *Control) Bounded(ctx context.Context, limit time.Duration) *Control {
 	k, ok := c.t.(*kernel)
 	if !ok || limit <= 0 {
 		return c
 	}
-	return NewControl(&bounded{kernel: k, limit: limit})
+	return NewControl(&bounded{kernel: k, ctx: ctx, limit: limit})
 }
 
 // bounded is a Transport that issues each command from a process of its own.
 type bounded struct {
 	*kernel
+	ctx   context.Context //nolint:containedctx // Transport has none, and this one serves one command
 	limit time.Duration
 }
 
@@ -72,10 +87,15 @@ func (b *bounded) Do(cmd Command, buf []byte) (int, error) {
 	if err := <-sender.started; err != nil {
 		return 0, err
 	}
-	stuck := &StuckError{After: b.limit, Ended: true}
-	if !within(b.limit, sender.ended) {
+	began := time.Now()
+	stuck := &StuckError{Ended: true}
+	if !within(b.ctx, b.limit, sender.ended) {
+		stuck.After, stuck.Cause = b.limit, context.Cause(b.ctx)
+		if stuck.Cause != nil {
+			stuck.After = time.Since(began).Round(time.Millisecond)
+		}
 		_ = unix.Kill(sender.pid, unix.SIGKILL)
-		if !within(grace, sender.ended) {
+		if !within(context.Background(), grace, sender.ended) {
 			stuck.Ended = false
 			return 0, stuck // the memory is still in use
 		}
@@ -92,16 +112,17 @@ func (b *bounded) Do(cmd Command, buf []byte) (int, error) {
 	return int(x.result), nil
 }
 
-// within reports whether something ends in time.
-func within(limit time.Duration, ended <-chan struct{}) bool {
+// within reports whether something ends in time, and before ctx does.
+func within(ctx context.Context, limit time.Duration, ended <-chan struct{}) bool {
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
 	case <-ended:
 		return true
 	case <-t.C:
-		return false
+	case <-ctx.Done():
 	}
+	return false
 }
 
 // sender runs the process that sends a command.

@@ -30,6 +30,7 @@ func TestLabCommands(t *testing.T) {
 		lab.Case{Name: "rename", Run: labRename},
 		lab.Case{Name: "tables", Run: labTables},
 		lab.Case{Name: "suspend", Run: labSuspend},
+		lab.Case{Name: "bounded", Run: labBounded},
 		lab.Case{Name: "remove", Run: labRemove},
 		lab.Case{Name: "growth", Run: labGrowth},
 		lab.Case{Name: "messages", Run: labMessages},

@@ -1,6 +1,7 @@
 package mapper
 
 import (
+	"context"
 	"slices"
 
 	table "github.com/mdkit/mdkit/engine/dm"
@@ -44,16 +45,18 @@ func SuspendedBelow(uses []dm.Number, major uint32, ask Asker) (found []Suspende
 }
 
 // Over returns the Control for a command about a device that may wait for its I/O: if a
-// device below is suspended, it waits no longer than Patience, and the error matches
-// [dm.ErrStuck].
-func (m *Mapper) Over(dev dm.Device) *dm.Control { return m.patient(m.uses(dev)) }
+// device below is suspended, it waits no longer than Patience, and ends with ctx; the error
+// matches [dm.ErrStuck].
+func (m *Mapper) Over(ctx context.Context, dev dm.Device) *dm.Control {
+	return m.patient(ctx, m.uses(dev))
+}
 
 // overAll is Over for a command about all devices.
-func (m *Mapper) overAll() *dm.Control {
+func (m *Mapper) overAll(ctx context.Context) *dm.Control {
 	if m.Patience <= 0 || len(m.suspended()) == 0 {
 		return m.Control
 	}
-	return m.Control.Bounded(m.Patience)
+	return m.Control.Bounded(ctx, m.Patience)
 }
 
 // suspended returns the devices that are suspended.
@@ -73,7 +76,7 @@ func (m *Mapper) suspended() []dm.Info {
 }
 
 // overTable is Over for a table that is not loaded yet: targets read their metadata.
-func (m *Mapper) overTable(t table.Table) *dm.Control {
+func (m *Mapper) overTable(ctx context.Context, t table.Table) *dm.Control {
 	if m.Patience <= 0 {
 		return m.Control
 	}
@@ -89,14 +92,14 @@ func (m *Mapper) overTable(t table.Table) *dm.Control {
 			}
 		}
 	}
-	return m.patient(uses)
+	return m.patient(ctx, uses)
 }
 
-func (m *Mapper) patient(uses []dm.Number) *dm.Control {
+func (m *Mapper) patient(ctx context.Context, uses []dm.Number) *dm.Control {
 	if m.Patience <= 0 || len(m.suspendedUnder(uses)) == 0 {
 		return m.Control
 	}
-	return m.Control.Bounded(m.Patience)
+	return m.Control.Bounded(ctx, m.Patience)
 }
 
 // uses returns what both tables of a device use, as far as the kernel tells.

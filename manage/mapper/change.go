@@ -38,10 +38,10 @@ func (c *Change) add(info plan.StepInfo, do func(context.Context) error, undo fu
 }
 
 // ioctl adds a step that sends a command about dev.
-func (c *Change) ioctl(dev dm.Device, cmd dm.Command, value string, do, undo func() error) {
+func (c *Change) ioctl(dev dm.Device, cmd dm.Command, value string, do func(context.Context) error, undo func() error) {
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: cmd.String(), Value: value},
-		func(context.Context) error { return c.m.Explained(dev, do) }, undo,
+		func(ctx context.Context) error { return c.m.Explained(dev, func() error { return do(ctx) }) }, undo,
 	)
 }
 

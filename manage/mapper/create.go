@@ -67,7 +67,7 @@ func (c *Change) create(req CreateRequest) {
 		value = joinWords(value, "uuid "+req.UUID)
 	}
 	dev := dm.ByName(req.Name)
-	c.ioctl(dev, dm.CmdDevCreate, value, func() (err error) {
+	c.ioctl(dev, dm.CmdDevCreate, value, func(context.Context) (err error) {
 		c.info, err = c.m.Control.Create(req.Name, o)
 		return err
 	}, func() error { return c.removeNow(dev, req.Name) })
@@ -93,8 +93,8 @@ func (m *Mapper) PlanLoad(dev dm.Device, req LoadRequest) *Change {
 }
 
 func (c *Change) load(dev dm.Device, req LoadRequest) {
-	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func() error {
-		info, err := c.m.overTable(req.Table).Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
+	c.ioctl(dev, dm.CmdTableLoad, describeTable(req), func(ctx context.Context) error {
+		info, err := c.m.overTable(ctx, req.Table).Load(dev, req.Table, dm.LoadOptions{ReadOnly: req.ReadOnly, Secure: req.Secure})
 		if err == nil {
 			c.info = info // otherwise the earlier info still has the device's number
 		}
@@ -136,9 +136,9 @@ func (m *Mapper) PlanResume(dev dm.Device, name string, req ResumeRequest) *Chan
 }
 
 func (c *Change) resume(dev dm.Device, name string, req ResumeRequest) {
-	c.ioctl(dev, dm.CmdDevSuspend, joinWords("resume", describeSuspend(req.Suspend)), func() error {
+	c.ioctl(dev, dm.CmdDevSuspend, joinWords("resume", describeSuspend(req.Suspend)), func(ctx context.Context) error {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
-			return c.m.Over(dev).Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
+			return c.m.Over(ctx, dev).Resume(dev, dm.ResumeOptions{SuspendOptions: req.Suspend, Cookie: cookie})
 		})
 	}, c.closeRound)
 	c.waitForUdev(name)
@@ -162,13 +162,13 @@ func describeSuspend(o dm.SuspendOptions) string {
 func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 	c := m.change(0)
 	ran := false
-	c.ioctl(dev, dm.CmdDevSuspend, joinWords("suspend", describeSuspend(o)), func() error {
+	c.ioctl(dev, dm.CmdDevSuspend, joinWords("suspend", describeSuspend(o)), func(ctx context.Context) error {
 		before, err := m.Control.Status(dev, dm.StatusOptions{})
 		if err != nil {
 			return err
 		}
 		ran = !before.Suspended()
-		c.info, err = m.Over(dev).Suspend(dev, o)
+		c.info, err = m.Over(ctx, dev).Suspend(dev, o)
 		return err
 	}, func() error {
 		if !ran {
@@ -182,7 +182,7 @@ func (m *Mapper) PlanSuspend(dev dm.Device, o dm.SuspendOptions) *Change {
 // PlanClear plans to empty the inactive slot.
 func (m *Mapper) PlanClear(dev dm.Device) *Change {
 	c := m.change(0)
-	c.ioctl(dev, dm.CmdTableClear, "", func() (err error) {
+	c.ioctl(dev, dm.CmdTableClear, "", func(context.Context) (err error) {
 		c.info, err = m.Control.Clear(dev)
 		return err
 	}, func() error { return plan.ErrNoUndo })

@@ -82,13 +82,14 @@ func TestLabMapper(t *testing.T) {
 	lab.Run(
 		t,
 		lab.Spec{
-			Modules: []string{"dm-mod", "dm-zero"},
+			Modules: []string{"dm-mod", "dm-zero", "dm-mirror"},
 			Disks:   []lab.Disk{{Size: 16 << 20}, {Size: 16 << 20}},
 		},
 		lab.Case{Name: "create", Run: labCreate},
 		lab.Case{Name: "nothing half made", Run: labRollback},
 		lab.Case{Name: "remove", Run: labRemove},
 		lab.Case{Name: "change", Run: labChange},
+		lab.Case{Name: "stuck", Run: labStuck},
 		lab.Case{Name: "nodes", Run: labNodes},
 		lab.Case{Name: "world", Run: labWorld},
 		lab.Case{Name: "restore", Run: labRestore},

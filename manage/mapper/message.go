@@ -23,9 +23,9 @@ func (m *Mapper) PlanMessage(dev dm.Device, sector uint64, text string) *Message
 	p := &Message{}
 	p.Steps = append(p.Steps, plan.NewStep(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: dev.String(), What: "message", Value: fmt.Sprintf("%d %s", sector, table.MaskMessage(text))},
-		func(context.Context) error {
+		func(ctx context.Context) error {
 			return m.Explained(dev, func() (err error) {
-				p.Reply, p.Replied, err = m.Over(dev).Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
+				p.Reply, p.Replied, err = m.Over(ctx, dev).Message(dev, sector, text, dm.MessageOptions{Secure: table.MessageHasKeys(text)})
 				return err
 			})
 		},

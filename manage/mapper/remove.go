@@ -77,7 +77,7 @@ func (c *Change) remove(dev dm.Device, name string, req RemoveRequest) {
 func (c *Change) tryRemove(ctx context.Context, dev dm.Device, req RemoveRequest) error {
 	for try := 1; ; try++ {
 		err := c.announced(func(cookie uint32) (dm.Info, error) {
-			return c.m.Over(dev).Remove(dev, dm.RemoveOptions{Deferred: req.Deferred, Cookie: cookie})
+			return c.m.Over(ctx, dev).Remove(dev, dm.RemoveOptions{Deferred: req.Deferred, Cookie: cookie})
 		})
 		if !req.Retry || try == removeTries || !errors.Is(err, dm.ErrBusy) {
 			return err
@@ -99,8 +99,8 @@ func (m *Mapper) PlanRemoveAll(deferred bool) *Change {
 	c := m.change(0)
 	c.add(
 		plan.StepInfo{Kind: plan.KindIoctl, Target: "all devices", What: dm.CmdRemoveAll.String()},
-		func(context.Context) error {
-			return m.Explained(dm.Device{}, func() error { return m.overAll().RemoveAll(dm.RemoveOptions{Deferred: deferred}) })
+		func(ctx context.Context) error {
+			return m.Explained(dm.Device{}, func() error { return m.overAll(ctx).RemoveAll(dm.RemoveOptions{Deferred: deferred}) })
 		},
 		func() error { return plan.ErrNoUndo },
 	)
@@ -113,7 +113,7 @@ func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, err
 		return nil, err
 	}
 	c := m.change(flags)
-	c.ioctl(dm.ByName(name), dm.CmdDevRename, newName, func() error {
+	c.ioctl(dm.ByName(name), dm.CmdDevRename, newName, func(context.Context) error {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
 			return m.Control.Rename(name, newName, dm.RenameOptions{Cookie: cookie})
 		})
@@ -133,7 +133,7 @@ func (m *Mapper) PlanRename(name, newName string, flags UdevFlags) (*Change, err
 // afterwards.
 func (m *Mapper) PlanSetUUID(name, uuid string, flags UdevFlags) *Change {
 	c := m.change(flags)
-	c.ioctl(dm.ByName(name), dm.CmdDevRename, "uuid "+uuid, func() error {
+	c.ioctl(dm.ByName(name), dm.CmdDevRename, "uuid "+uuid, func(context.Context) error {
 		return c.announced(func(cookie uint32) (dm.Info, error) {
 			return m.Control.SetUUID(name, uuid, dm.RenameOptions{Cookie: cookie})
 		})

@@ -61,7 +61,7 @@ func (s *statuses) statusOf(ctx context.Context, c dmtask.Call) error {
 	if err != nil {
 		return err
 	}
-	i, targets, err := s.AskTargets(task, d, kind)
+	i, targets, err := s.AskTargets(ctx, task, d, kind)
 	switch {
 	case err != nil:
 		return err

@@ -32,6 +32,7 @@ func TestRefusedLikeTheOriginal(t *testing.T) {
 		{"concise", testConciseTakenBack},
 		{"left behind", testLeft},
 		{"stuck", testStuck},
+		{"stuck until interrupted", testStuckInterrupted},
 		{"stuck for good", testStuckForGood},
 		{"remove all of stuck", testRemoveAllOfStuck},
 	} {
@@ -354,6 +355,55 @@ func testRemoveAllOfStuck(t *testing.T, w *world) {
 	if list := w.do("dmsetup ls").out; list != "No devices found\n" {
 		t.Errorf("left: %s", list)
 	}
+}
+
+// testStuckInterrupted interrupts a command that waits in the kernel, and, since udev runs,
+// does not just die: it ends, says what it waited for, and the device is as it was.
+func testStuckInterrupted(t *testing.T, w *world) {
+	w.stack()
+	written := w.stick()
+	w.do("mkdir /run/udev")
+	w.do("file /run/udev/control x")
+	var said bytes.Buffer
+	cmd := exec.CommandContext(lab.Patient(t), "/proc/self/exe", "suspend", "top", "--timeout", "1000", "--exit-codes")
+	cmd.Args[0] = "dmsetup"
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lab.Until(t, "the suspend to wait", func() bool { return children(t, cmd.Process.Pid) })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if err := os.RemoveAll("/run/udev"); err != nil {
+		t.Fatal(err)
+	}
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != exitTimeout ||
+		!strings.Contains(said.String(), "\n  the kernel had waited for ") || !strings.Contains(said.String(), "dmsetup resume low") {
+		t.Errorf("%v: %s", err, said.String())
+	}
+	if info := w.do("dmsetup info -c --noheadings -o suspended,tables_loaded top").out; info != "Active:Live\n" {
+		t.Errorf("left %s", info)
+	}
+	w.do("dmsetup resume low")
+	if err := lab.Receive(t, "the write", written); err != nil {
+		t.Error(err)
+	}
+}
+
+// children reports whether a process has a child.
+func children(t *testing.T, pid int) bool {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(lists, func(list string) bool {
+		text, err := os.ReadFile(list)
+		return err == nil && len(text) > 0
+	})
 }
 
 // testStuckForGood has dirty pages of a device above a suspended one, for which the kernel

@@ -1,6 +1,7 @@
 package dmstats
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,7 +21,7 @@ func (t teller) Message(dev dm.Device, sector uint64, text string, o dm.MessageO
 	err = t.m.Explained(dev, func() (err error) {
 		control := t.m.Control
 		if strings.HasPrefix(text, "@stats_create ") {
-			control = t.m.Over(dev)
+			control = t.m.Over(context.Background(), dev) // an interrupt ends the program
 		}
 		reply, replied, err = control.Message(dev, sector, text, o)
 		return err

@@ -59,7 +59,7 @@ func (rs *regions) create(ctx context.Context, c dmtask.Call) error {
 		return err
 	}
 	defer rs.showPlanned(h, d)
-	return rs.createRegions(h, d, region)
+	return rs.createRegions(ctx, h, d, region)
 }
 
 // newRegion parses the options that describe a region.
@@ -129,9 +129,9 @@ func (rs *regions) sizeOption(o dmopt.Option, name string) (uint64, error) {
 }
 
 // createRegions makes the region, or one region for each target of the device.
-func (rs *regions) createRegions(h *stats.Handle, d dmtask.Device, region table.Create) error {
+func (rs *regions) createRegions(ctx context.Context, h *stats.Handle, d dmtask.Device, region table.Create) error {
 	a := rs.Line
-	info, targets, err := rs.AskTargets(dmtask.TaskTable, d, dm.KindTable)
+	info, targets, err := rs.AskTargets(ctx, dmtask.TaskTable, d, dm.KindTable)
 	if err != nil || info == nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package dmtask
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 
@@ -106,7 +107,7 @@ func (dr *Driver) AskList() ([]dm.Entry, error) {
 
 // AskTargets asks for the table or the status of a device; nil without an error means
 // that there is no such device, which is an error except for status.
-func (dr *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
+func (dr *Driver) AskTargets(ctx context.Context, task string, d Device, kind dm.Kind) (*dm.Info, []dm.Target, error) {
 	ctl, err := dr.Control()
 	if err != nil {
 		return nil, nil, err
@@ -116,7 +117,7 @@ func (dr *Driver) AskTargets(task string, d Device, kind dm.Kind) (*dm.Info, []d
 	if err = needDevice(d); err == nil {
 		m := &mapper.Mapper{Control: ctl, FS: sysfs.Host, Patience: dr.Line.KernelPatience()}
 		err = m.Explained(d.Selector(), func() (err error) {
-			info, targets, err = m.Over(d.Selector()).TableStatus(d.Selector(), dm.TableStatusOptions{
+			info, targets, err = m.Over(ctx, d.Selector()).TableStatus(d.Selector(), dm.TableStatusOptions{
 				Kind: kind, NoFlush: dr.Line.Has(dmopt.NoFlush), Inactive: dr.Line.Has(dmopt.Inactive),
 			})
 			return err

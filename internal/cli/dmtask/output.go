@@ -8,6 +8,7 @@ import (
 
 	"github.com/mdkit/mdkit/internal/cli/dmopt"
 	"github.com/mdkit/mdkit/internal/cli/ui"
+	"github.com/mdkit/mdkit/ioctl/dm"
 	"github.com/mdkit/mdkit/manage/plan"
 )
 
@@ -70,7 +71,7 @@ func lines(err error) []string {
 		task   *TaskError
 	)
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) && !errors.Is(err, dm.ErrStuck):
 		return []string{"Interrupted."}
 	case errors.As(err, &usage):
 		return usage.Lines

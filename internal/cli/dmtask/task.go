@@ -86,6 +86,10 @@ func stuck(err error) []string {
 	switch {
 	case !errors.As(err, &late):
 		return nil
+	case late.Ended && late.Cause != nil:
+		return []string{fmt.Sprintf("the kernel had waited for %v, and was interrupted", late.After)}
+	case late.Cause != nil:
+		return []string{fmt.Sprintf("the kernel has waited for %v, and cannot be interrupted: the command may still take effect", late.After)}
 	case late.Ended:
 		return []string{fmt.Sprintf("the kernel waited for more than %v, and was interrupted (--timeout)", late.After)}
 	}

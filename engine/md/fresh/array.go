@@ -41,6 +41,10 @@ type NewArray struct {
 	Bitmap      *NewBitmap // nil for none
 	PPL         bool       // keep a partial parity log on each member
 	NoBadBlocks bool       // keep no bad block log
+
+	// RecordRAID0Layout records the layout of a raid0 whose members are equal, too. Linux
+	// before 5.4 does not know the feature, and refuses such an array.
+	RecordRAID0Layout bool
 }
 
 // NewBitmap describes the internal bitmap of a new array.

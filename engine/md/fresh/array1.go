@@ -104,12 +104,16 @@ func (a *NewArray) super1(members []NewMember) (*md.Super1, error) {
 	return s, nil
 }
 
-// raid0NeedsLayout reports whether the layout of a raid0 has to be recorded,
-// because its members differ in size. The comparison is mdadm's (super1.c,
-// write_init_super1), which subtracts sectors from bytes and divides by sectors.
+// raid0NeedsLayout reports whether the layout of a raid0 has to be recorded: always for
+// kernels that know it, for others only because its members differ in size. The comparison
+// is mdadm's (super1.c, write_init_super1), which subtracts sectors from bytes and divides
+// by sectors.
 func (a *NewArray) raid0NeedsLayout(members []NewMember) bool {
 	if a.Level != md.LevelRAID0 || a.Layout == md.LayoutRAID0Unspecified || a.Chunk == 0 {
 		return false
+	}
+	if a.RecordRAID0Layout {
+		return true
 	}
 	chunks := func(m NewMember) uint64 {
 		size := m.Bytes

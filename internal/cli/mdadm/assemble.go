@@ -158,7 +158,8 @@ func (c *Command) assembleRequest(t *messages, cf *mdconf.Config) (*assemble.Ass
 		Run:  c.RunStop > 0, NoDegraded: c.RunStop < 0, Force: c.Force, ReadOnly: c.ReadOnly,
 		DryRun: c.DryRun, BackupDir: c.BackupMetadata, Report: t.report,
 		Identity:   assemble.Identity{Name: c.Name},
-		BackupFile: c.BackupFile, InvalidBackup: c.InvalidBackup, FreezeReshape: c.FreezeReshape,
+		BackupFile: c.BackupFile, InvalidBackup: c.InvalidBackup,
+		FreezeReshape:  c.FreezeReshape || inInitrd(),
 		AllowOldBackup: os.Getenv("MDADM_GROW_ALLOW_OLD") == "1",
 		Background:     func(next reshape.GrowRequest) error { return background(next, t.std) },
 	}
@@ -183,6 +184,14 @@ func (c *Command) assembleRequest(t *messages, cf *mdconf.Config) (*assemble.Ass
 		req.Newest1 = c.Shape.Metadata == "1" // "default" is 1.2 to mdadm, and read as such
 	}
 	return req, c.assembleIdentity(t, req)
+}
+
+// inInitrd reports whether this is the system that mounts the root of the real one, as
+// systemd has it. A process that accompanies a reshape would not outlive it: udev's rules
+// for arrays start another one then (mdadm-grow-continue@.service).
+func inInitrd() bool {
+	_, err := os.Stat("/etc/initrd-release")
+	return err == nil
 }
 
 // assembleCheck refuses options that do not go together.

@@ -197,18 +197,26 @@ func killGrowers(t *testing.T) {
 	t.Helper()
 	patiently(t, func() string {
 		left := ""
-		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, path := range lines {
-			b, _ := os.ReadFile(path)
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if !bytes.Contains(b, []byte("--grow\x00")) || pid == os.Getpid() || zombie(pid) {
-				continue
-			}
-			left = string(b) + " is still there"
+		for pid, line := range growers() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
+			left = line + " is still there"
 		}
 		return left
 	})
+}
+
+// growers returns the processes that complete reshapes, with their command lines.
+func growers() map[int]string {
+	list := make(map[int]string)
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		b, _ := os.ReadFile(path)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if bytes.Contains(b, []byte("--grow\x00")) && pid != os.Getpid() && !zombie(pid) {
+			list[pid] = string(b)
+		}
+	}
+	return list
 }
 
 // zombie reports whether a process has ended already.

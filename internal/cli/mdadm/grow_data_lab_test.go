@@ -45,6 +45,7 @@ func growths() []growth {
 		{"raid0 to raid5", "-l0 -n2 -c64 r0 r1", []string{"mdadm --grow md0 -l5 --add r2", "mdadm --grow md0 -n4 --add r3"}},
 		{"raid5 to raid0", "-l5 -n3 -c64 r0 r1 r2", []string{"mdadm --grow md0 -l0", level + "raid0"}},
 		{"raid5 with a spare to raid0", "-l5 -n3 -x1 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 -l0", level + "raid0"}},
+		{"raid6 to raid0", "-l6 -n4 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 -l5", level + "raid5", "mdadm --grow md0 -l0", level + "raid0"}},
 		{"raid1 to raid5", "-l1 -n2 r0 r1", []string{"mdadm --grow md0 -l5", "mdadm --grow md0 -n3 --add r2"}},
 		{"raid10 up", "-l10 -n4 -c64 r0 r1 r2 r3", []string{"mdadm --grow md0 -n5 --add r4", "mdadm --grow md0 -c 128"}},
 		{"raid10 down", "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", []string{"mdadm --grow md0 --array-size=80M", "mdadm --grow md0 -n4"}},

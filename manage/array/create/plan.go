@@ -35,7 +35,7 @@ type Creation struct {
 
 // plan turns the decisions into steps.
 func (c *creator) plan() (*Creation, error) {
-	node, err := node.PlanNode(c.FS, node.NodeRequest{Device: c.Device, Name: c.Name}, c.Report)
+	node, err := node.PlanNode(c.FS, node.NodeRequest{Device: c.Device, Name: c.Name, HoldUdev: true}, c.Report)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,7 @@ func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) 
 		CTime: c.Now, Minor: minor, Clean: c.clean(), PPL: c.PPL,
 		ActiveDisks: c.active, WorkingDisks: c.working,
 		SpareDisks: c.SpareDisks, FailedDisks: c.missingDisks,
+		RecordRAID0Layout: c.Level == md.LevelRAID0 && knowsRAID0Layout(),
 	}
 	var err error
 	if c.UUID != nil {
@@ -129,6 +130,20 @@ func (c *creator) array(node *node.Node, minor uint32) (*fresh.NewArray, error) 
 		}
 	}
 	return a, nil
+}
+
+// knowsRAID0Layout reports whether the kernel has MD_FEATURE_RAID0_LAYOUT, which came with
+// Linux 5.4. It then takes a raid0 without that feature for one of unknown layout.
+func knowsRAID0Layout() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 5 || major == 5 && minor >= 4
 }
 
 // nameFromPath derives an array's name from the path of its device: 0 from /dev/md0, foo
@@ -381,7 +396,11 @@ func (made *Creation) Run(ctx context.Context, r *plan.Runner) (applied bool, er
 func (made *Creation) Finish(ctx context.Context) error {
 	made.report.Say(note.Normal, "create.array-started", made.Node.Chosen)
 	node.WaitForName(ctx, made.Node.Chosen, made.report)
+	announced := made.Node.HoldsUdev()
 	err := made.Node.Close()
+	if announced {
+		return err
+	}
 	if d, openErr := sysmd.Open(made.fs, made.Node.Kernel); openErr == nil {
 		if b, blockErr := d.Block(); blockErr == nil {
 			_ = b.Announce("change") // only udev is interested in the result

@@ -241,7 +241,9 @@ func (i *incremental) choose() bool {
 	if i.line != nil {
 		device = i.line.Device
 	}
-	node, err := node.PlanNode(i.fs, node.NodeRequest{Device: device, Name: i.name, Trust: i.trust, Create: assemble.CreateOf(i.Conf)}, i.Report)
+	node, err := node.PlanNode(i.fs, node.NodeRequest{
+		Device: device, Name: i.name, Trust: i.trust, Create: assemble.CreateOf(i.Conf), HoldUdev: true,
+	}, i.Report)
 	if err != nil {
 		return i.fail(1)
 	}

@@ -39,6 +39,8 @@ type NodeRequest struct {
 	Name   string // the array's own name; may be empty
 	Trust  Trust
 	Create *mdconf.Create // owner, mode and names of nodes; nil for the defaults
+
+	HoldUdev bool // udev is not to see the array before Close
 }
 
 // ErrBadName marks a name that an md device cannot have.
@@ -55,12 +57,14 @@ type Node struct {
 	begun  bool // the device exists already
 	create mdconf.Create
 	dev    *mdctl.Device
+	holds  bool   // udev is to be held back
+	hold   string // the file that does so; "" if there is none
 }
 
 // PlanNode chooses the device of an array as mdadm does. Problems with the names are
 // reported.
 func PlanNode(fs sysfs.FS, req NodeRequest, report note.Reporter) (*Node, error) {
-	n := &Node{fs: fs, report: report, create: mdconf.Create{GID: -1}}
+	n := &Node{fs: fs, report: report, create: mdconf.Create{GID: -1}, holds: req.HoldUdev}
 	if req.Create != nil {
 		n.create = *req.Create
 	}
@@ -294,7 +298,11 @@ func (n *Node) Steps() []plan.Step {
 			n.open, func(context.Context) error { return n.Close() })}
 	}
 	steps := []plan.Step{plan.NewStep(plan.StepInfo{Kind: plan.KindDevice, Target: n.Kernel, What: "create the device"}, n.ask, nil)}
-	if !hasUdev() {
+	if hasUdev() {
+		if n.holds {
+			steps = append([]plan.Step{n.holdStep()}, steps...)
+		}
+	} else {
 		steps = append(steps, n.nodeStep())
 		if n.Chosen != n.path() {
 			steps = append(steps, n.linkStep())
@@ -314,8 +322,9 @@ func (n *Node) Steps() []plan.Step {
 // Device returns the open device once the steps have run, nil before.
 func (n *Node) Device() *mdctl.Device { return n.dev }
 
-// Close closes the device; the array remains.
+// Close closes the device, and lets udev at it if it was held back; the array remains.
 func (n *Node) Close() error {
+	defer n.letUdev() // what udev then mounts must not find it busy
 	if n.dev == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +15,7 @@ import (
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
 	"github.com/mdkit/mdkit/manage/array/live"
 	"github.com/mdkit/mdkit/manage/array/member"
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	"github.com/mdkit/mdkit/sysfs"
@@ -206,6 +208,20 @@ func attr(s sysmd.Setting) plan.Step {
 			}
 			return old.Write()
 		})
+}
+
+// patient lets a step wait for what the array's thread still has to notice: until it has
+// looked after members that were removed, the kernel refuses to change the level (md.c,
+// level_store, MD_RECOVERY_RUNNING).
+func patient(s plan.Step) plan.Step {
+	return plan.NewStep(s.Describe(), func(ctx context.Context) error {
+		for tries := 0; ; tries++ {
+			err := s.Apply(ctx)
+			if !errors.Is(err, unix.EBUSY) || tries == 25 || !node.Pause(ctx, 200*time.Millisecond) {
+				return err
+			}
+		}
+	}, s.Undo)
 }
 
 // set returns a step that sets an attribute for good: its old value has no meaning

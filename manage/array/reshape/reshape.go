@@ -111,13 +111,15 @@ func (g *Grower) changeLevel(ctx context.Context, level md.Level) error {
 	if err != nil {
 		return err
 	}
+	word := LevelWord(level)
+	change := attr(g.live.Sysfs.LevelTo(sysmd.Level(word)))
 	if level == md.LevelRAID0 && md.Level(info.Level).Parity() {
 		if err := g.dropParity(ctx, &info); err != nil {
 			return err
 		}
+		change = patient(change)
 	}
-	word := LevelWord(level)
-	step := plan.Foreseen(attr(g.live.Sysfs.LevelTo(sysmd.Level(word))), func() error { return g.foreseeLevel(level) })
+	step := plan.Foreseen(change, func() error { return g.foreseeLevel(level) })
 	if err := g.do(ctx, step); err != nil {
 		g.Report.Say(note.Always, "reshape.could-not-set-level", g.Array, word)
 		g.busyWithBitmap(err, "level", "")

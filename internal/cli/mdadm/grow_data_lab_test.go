@@ -210,12 +210,15 @@ func (gr growth) stopped(t *testing.T) {
 func TestGrowRevertKeepsData(t *testing.T) {
 	var cases []lab.Case
 	for name, gr := range map[string]growth{
-		"raid5":        {create: "-l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
-		"raid6":        {create: "-l6 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -n6 -a /dev/ram5"}},
-		"raid5 0.90":   {create: "-e0.90 -l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
-		"raid5 fewer":  {create: "-l5 -n5 -c64 --size=30M r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -Z 90M", "-G /dev/md0 -n4"}},
-		"raid10 fewer": {create: "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", lines: []string{"-G /dev/md0 -Z 60M", "-G /dev/md0 -n4"}},
-		"raid10 chunk": {create: "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", lines: []string{"-G /dev/md0 -c 32"}},
+		"raid5":               {create: "-l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
+		"raid6":               {create: "-l6 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -n6 -a /dev/ram5"}},
+		"raid5 0.90":          {create: "-e0.90 -l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
+		"raid5 fewer":         {create: "-l5 -n5 -c64 --size=30M r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -Z 90M", "-G /dev/md0 -n4"}},
+		"raid6 fewer":         {create: "-l6 -n6 -c64 --size=30M r0 r1 r2 r3 r4 r5", lines: []string{"-G /dev/md0 -Z 90M", "-G /dev/md0 -n5"}},
+		"raid5 fewer by file": {create: "-l5 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -Z 60M", "-G /dev/md0 -n4 --backup-file=/run/backup"}},
+		"raid5 by file":       {create: "-e0.90 -l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4 --backup-file=/run/backup"}},
+		"raid10 fewer":        {create: "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", lines: []string{"-G /dev/md0 -Z 60M", "-G /dev/md0 -n4"}},
+		"raid10 chunk":        {create: "-l10 -n6 -c64 r0 r1 r2 r3 r4 r5", lines: []string{"-G /dev/md0 -c 32"}},
 	} {
 		cases = append(cases, lab.Case{Name: strings.ReplaceAll(name, " ", "_"), Run: func(t *testing.T, _ *lab.Guest) { gr.reverted(t) }})
 	}

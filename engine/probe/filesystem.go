@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -32,12 +33,28 @@ func ext(_ *scanner, b []byte, sig *Signature) bool {
 	if le.Uint32(b[24:]) > 6 { // s_log_block_size: at most 64 KiB
 		return false
 	}
+	if sig.Type != "jbd" {
+		const is64bit = 0x80 // incompat
+		blocks := uint64(le.Uint32(b[4:]))
+		if incompat&is64bit != 0 {
+			blocks |= uint64(le.Uint32(b[0x150:])) << 32
+		}
+		sig.Span = span(blocks, 1024<<le.Uint32(b[24:]))
+	}
 	if ro&metadataCsum != 0 {
 		sig.Checksum = verdict(crc32cRaw(b[:checksumAt]) == le.Uint32(b[checksumAt:]))
 	}
 	sig.Version = fmt.Sprintf("%d.%d", le.Uint32(b[revisionMajor:]), le.Uint16(b[62:]))
 	sig.UUID, sig.Label = dashed(b[104:120]), label(b[120:136])
 	return true
+}
+
+// span returns the bytes of that many blocks, 0 if no device is that large.
+func span(blocks, size uint64) int64 {
+	if size == 0 || blocks > math.MaxInt64/size {
+		return 0
+	}
+	return int64(blocks * size)
 }
 
 // xfs examines an XFS superblock (fs/xfs/libxfs/xfs_format.h, struct xfs_dsb):
@@ -48,6 +65,7 @@ func xfs(s *scanner, b []byte, sig *Signature) bool {
 		return false
 	}
 	version := be.Uint16(b[100:]) & 0xf
+	sig.Span = span(be.Uint64(b[8:]), uint64(be.Uint32(b[4:])))
 	sig.Version, sig.UUID, sig.Label = fmt.Sprint(version), dashed(b[32:48]), label(b[108:120])
 	if whole := s.bytes(sig.Off, sector); version >= 5 && whole != nil {
 		c := append([]byte(nil), whole...)

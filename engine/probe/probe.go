@@ -54,6 +54,7 @@ type Signature struct {
 	Version  string   `json:"version,omitempty"` // as the format's own tools print it
 	Off      int64    `json:"offset"`            // bytes from the start of the device to the structure
 	Len      int64    `json:"length"`            // bytes of the structure's fixed part
+	Span     int64    `json:"span,omitempty"`    // bytes of the device that a filesystem says it takes; 0 where that is not read
 	UUID     string   `json:"uuid,omitempty"`    // as the format's own tools print it
 	Label    string   `json:"label,omitempty"`   // name or label
 	Checksum Checksum `json:"checksum"`          // whether the structure's own checksum holds

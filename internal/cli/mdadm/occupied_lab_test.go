@@ -2,6 +2,7 @@ package mdadm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"strings"
 	"testing"
@@ -104,5 +105,37 @@ func occupied(t *testing.T) {
 			t.Errorf("%s: a former member whose superblock was zeroed: %v", version, o)
 		}
 	}
+	// Even where the array has another filesystem by now, if a bitmap tells whose it was.
+	for _, version := range []string{"-e1.0", "-e0.90"} {
+		for _, c := range []struct {
+			kib  uint32
+			code int
+		}{{ramSize>>10 - 256, 0}, {ramSize >> 10, 2}} {
+			array(version + " --bitmap=internal")
+			if err := os.WriteFile("/dev/md9", extSuper(c.kib, 1), 0); err != nil {
+				t.Fatal(err)
+			}
+			flush(t, "/dev/md9")
+			do(t, "mdadm md9 -q --fail r1 --remove r1")
+			do(t, "mdadm --zero-superblock r1")
+			if err := os.WriteFile("/dev/md9", extSuper(c.kib, 2), 0); err != nil {
+				t.Fatal(err)
+			}
+			flush(t, "/dev/md9")
+			if o := ours("/dev/md9", "--add", "/dev/ram1"); o.code != c.code {
+				t.Errorf("%s: a former member with a filesystem of %d KiB: %v", version, c.kib, o)
+			}
+		}
+	}
 	reset(t)
+}
+
+// extSuper is the start of an ext2 of that many KiB.
+func extSuper(kib uint32, identity byte) []byte {
+	b := make([]byte, 4096)
+	super := b[1024:]
+	binary.LittleEndian.PutUint32(super[4:], kib)
+	binary.LittleEndian.PutUint16(super[56:], 0xef53)
+	super[104] = identity
+	return b
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/engine/md/fresh"
+	"github.com/mdkit/mdkit/engine/partition"
 	"github.com/mdkit/mdkit/engine/probe"
 	"github.com/mdkit/mdkit/manage/array/device"
 	"github.com/mdkit/mdkit/manage/array/live"
@@ -92,13 +93,17 @@ func (m *Manager) foreign(d *device.Device, s *fresh.Sample) ([]probe.Signature,
 	if s != nil && formerMember(d, s.Member.UUID()) {
 		return nil, nil
 	}
+	bitmap, err := bitmapLeft(d, s)
+	if err != nil {
+		return nil, err
+	}
 	found, err := probe.Probe(d)
 	if err != nil {
 		return nil, err
 	}
 	var foreign []probe.Signature
 	for _, f := range found {
-		if !m.leftBehind(d, s, f) {
+		if !m.leftBehind(d, s, f) && !(bitmap && m.madeOnArray(d, f)) {
 			foreign = append(foreign, f)
 		}
 	}
@@ -113,6 +118,38 @@ func formerMember(d block.Device, uuid md.UUID) bool {
 		}
 	}
 	return false
+}
+
+// bitmapLeft reports whether the device has a bitmap of the array where that has its own:
+// what is left of a former member whose superblock has been zeroed. A device with
+// partitions has none: the bitmap may be that of the last one.
+func bitmapLeft(d block.Device, s *fresh.Sample) (bool, error) {
+	if s == nil {
+		return false, nil
+	}
+	if list, err := partition.Read(d); err != nil || len(list) > 0 {
+		return false, err
+	}
+	there := *s.Member
+	off, ok := there.Version.SuperOffset(d.Size())
+	if there.Offset = off; !ok {
+		return false, nil
+	}
+	b, _ := there.ReadBitmap(d) // whatever is wrong with it, it is none of the array's
+	return b != nil && b.UUID == there.NativeUUID(), nil
+}
+
+// madeOnArray reports whether a filesystem at the start of a former member is one that
+// was made on the array, and not on the device later: it is too small for that, as a
+// mirror is smaller than its members, or too large.
+func (m *Manager) madeOnArray(d block.Device, f probe.Signature) bool {
+	array, err := device.Open(m.Array, block.ForReading)
+	if err != nil {
+		return false
+	}
+	defer array.Close()
+	size := array.Size()
+	return f.Span > 0 && f.Span <= size && (size < d.Size() || f.Span > d.Size())
 }
 
 // isShared reports whether a superblock is that of a partition of the device as well,

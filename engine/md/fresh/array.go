@@ -118,10 +118,10 @@ func bitmapBytes(super *md.Bitmap, size uint64) []byte {
 	return b
 }
 
-// bitmapCopies is a bitmap for each node, one behind the other. Only the first has its
+// BitmapCopies is a bitmap for each node, one behind the other. Only the first has its
 // bits set: the node that starts the array first is to resync it, and no other
 // (super1.c, write_bitmap1).
-func bitmapCopies(super *md.Bitmap) []byte {
+func BitmapCopies(super *md.Bitmap) []byte {
 	size := super.CopyLen()
 	b := bitmapBytes(super, size)
 	for range super.Copies() - 1 {

@@ -27,7 +27,7 @@ func (a *NewArray) format1(members []NewMember, dataOffset uint64) ([][]Extent, 
 		each = uint64(len(bitmap) / md.SectorSize)
 		if a.Bitmap.Nodes > 0 {
 			s.FeatureMap |= md.FeatureClustered
-			bitmap = bitmapCopies(super)
+			bitmap = BitmapCopies(super)
 		}
 	}
 	if a.raid0NeedsLayout(members) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	"github.com/mdkit/mdkit/engine/md"
@@ -32,16 +33,24 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 		return c.grown(t, nil, 1)
 	}
 	switch {
-	case clustered:
-		return c.notBuilt(std, "--grow of clustered arrays")
-	case c.Shape.Bitmap == "clustered":
-		return c.notBuilt(std, "--bitmap=clustered")
-	case c.Shape.Bitmap != "" && c.Shape.Bitmap != "none" && c.Shape.Bitmap != "internal":
+	case c.Nodes > 0 && c.Shape.Bitmap != reshape.Clustered:
+		t.say("--nodes argument only compatible with --bitmap=clustered")
+		return c.grown(t, nil, 1)
+	case strings.Contains(c.Shape.Bitmap, "/"):
 		return c.notBuilt(std, "a bitmap in a file")
 	case c.Shape.DataOffset == OffsetVariable:
 		return c.notBuilt(std, "--grow --data-offset=variable")
 	}
-	result, err := reshape.Grow(ctx, c.growRequest(t, std))
+	req := c.growRequest(t, std)
+	if clustered || c.Shape.Bitmap == reshape.Clustered {
+		req.Cluster = c.cluster(c.readConf(std))
+		unlock, code := c.lockCluster(ctx, std, req.Cluster)
+		if code != 0 {
+			return c.grown(t, nil, code)
+		}
+		defer unlock()
+	}
+	result, err := reshape.Grow(ctx, req)
 	code := 0
 	switch t.failed(err); {
 	case errors.Is(err, reshape.ErrNoPPL):
@@ -60,7 +69,7 @@ func (c *Command) growRequest(t *messages, std ui.IO) reshape.GrowRequest {
 	req := reshape.GrowRequest{
 		Array: c.Devices[0].Name, ArraySize: c.ArraySize, Size: s.Size, AssumeClean: s.AssumeClean,
 		RaidDisks: s.RaidDisks, Layout: s.LayoutWord, Chunk: s.Chunk,
-		Bitmap: s.Bitmap, WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
+		Bitmap: s.Bitmap, Nodes: uint32(c.Nodes), WriteBehind: uint32(s.WriteBehind), Delay: defaultBitmapDelay,
 		Continue: c.GrowContinue, BackupFile: c.BackupFile, Force: c.Force, Confirm: c.confirmAdd(std), BackupDir: c.BackupMetadata, DryRun: c.DryRun, Report: t.report,
 		Background: func(next reshape.GrowRequest) error { return background(next, std) },
 	}

@@ -120,6 +120,9 @@ func (u *Updater) member(c *FoundMember) (*md.Member, []updateWrite, error) {
 	m := *c.Member
 	edit := md.EditSuper(&m)
 	bitmap, _ := m.ReadBitmap(d) // a bitmap that cannot be read counts as none
+	if err := u.sharedAllows(c.Path, bitmap); err != nil {
+		return nil, nil, err
+	}
 	if u.What == "uuid" || u.What == "homehost" {
 		if err := u.newUUID(c.Member); err != nil {
 			return nil, nil, err
@@ -166,7 +169,28 @@ func (u *Updater) newUUID(m *md.Member) error {
 	return nil
 }
 
-// bitmapWrite returns the write that puts the array's uuid into a bitmap's superblock.
+// sharedAllows refuses updates of what a cluster shares, or does not: a bad block log, which
+// would lie in the second node's bitmap and which nodes do not tell each other of; a
+// reshape turned round, which another node may have taken over; and a cluster's name for a
+// bitmap that has none.
+func (u *Updater) sharedAllows(path string, bitmap *md.Bitmap) error {
+	clustered := bitmap != nil && bitmap.Version == md.BitmapClustered
+	switch {
+	case clustered && (u.What == "bbl" || u.What == "revert-reshape"):
+		return u.refuse("assemble.update-not-for-clustered", u.What, path)
+	case u.What != "home-cluster":
+		return nil
+	case bitmap != nil && !clustered:
+		return u.refuse("assemble.update-only-for-clustered", u.What, path)
+	case clustered && u.Cluster == "":
+		return u.refuse("assemble.no-cluster-name")
+	}
+	return nil
+}
+
+// bitmapWrite returns the writes that put the array's uuid into a bitmap's superblock: for
+// a cluster into each node's, as the kernel reads all of them (md-bitmap.c,
+// md_bitmap_read_sb).
 func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
 	off, ok := m.BitmapOffset()
 	if b == nil || !ok {
@@ -174,7 +198,12 @@ func bitmapWrite(m *md.Member, b *md.Bitmap, uuid md.UUID) []updateWrite {
 	}
 	edit := *b
 	edit.UUID = uuid
-	return []updateWrite{{what: "bitmap superblock", off: off, data: edit.AppendTo(nil)}}
+	var writes []updateWrite
+	for i := range edit.Copies() {
+		at := off + int64(i)*int64(edit.CopyLen())
+		writes = append(writes, updateWrite{what: "bitmap superblock", off: at, data: edit.AppendTo(nil)})
+	}
+	return writes
 }
 
 // refuse reports why an update is not possible.

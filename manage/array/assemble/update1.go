@@ -236,10 +236,8 @@ func (u *Updater) cluster(m *md.Member, s *md.Super1, bitmap *md.Bitmap) ([]upda
 	edit := *bitmap
 	switch {
 	case u.What == "home-cluster":
-		if u.Cluster != "" {
-			clear(edit.ClusterName[:])
-			copy(edit.ClusterName[:len(edit.ClusterName)-1], u.Cluster)
-		}
+		clear(edit.ClusterName[:])
+		copy(edit.ClusterName[:len(edit.ClusterName)-1], u.Cluster)
 	case clustered && m.Version != md.V12:
 		return nil, u.refuse("assemble.warning-cluster-md-only-works-with-superblock-1")
 	case clustered:

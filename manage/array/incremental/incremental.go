@@ -251,6 +251,8 @@ func (i *incremental) choose() bool {
 	return true
 }
 
+// clustered reports whether a cluster shares the device's array. A node that runs it asks
+// the others whether they see the device too (md-cluster.c, add_new_disk).
 func (i *incremental) clustered() bool {
 	d, err := device.Open(i.Device, block.ForReading)
 	if err != nil {
@@ -379,6 +381,9 @@ func (i *incremental) mapStep() plan.Step {
 // what the kernel takes only as a spare becomes one if the policy allows it.
 func (i *incremental) addStep() plan.Step {
 	disk := i.found.DiskInfo(i.member.State())
+	if i.there != nil && i.clustered() {
+		disk.State |= mdctl.DiskClusterAdd
+	}
 	value := fmt.Sprintf("%s (%s) as %d, slot %d", i.Device, live.DevNumber(&disk), disk.Number, disk.RaidDisk)
 	return plan.NewIoctl(i.node.Chosen, "ADD_NEW_DISK", value, func() error {
 		err := i.array().AddNewDisk(disk)
@@ -401,7 +406,11 @@ func (i *incremental) addStep() plan.Step {
 			}
 		}
 		if err != nil {
-			return i.Report.Fail(err, "incremental.failed-add-existing-array", i.Device, i.node.Chosen, note.Errno{Err: err})
+			failed := i.Report.Fail(err, "incremental.failed-add-existing-array", i.Device, i.node.Chosen, note.Errno{Err: err})
+			if i.clustered() && errors.Is(err, unix.ENOENT) {
+				i.Report.Extra(note.Always, "incremental.another-node-does-not-see-it", i.Device)
+			}
+			return failed
 		}
 		return nil
 	}, nil)

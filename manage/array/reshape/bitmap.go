@@ -37,11 +37,13 @@ func (g *Grower) bitmap(ctx context.Context) error {
 		return g.refuse("reshape.already-has-bitmap", g.Array, file)
 	case g.live.HasBitmap() && remove:
 		if err := g.do(ctx, g.dropBitmap()); err != nil {
-			return g.failed(ctx, err, "reshape.failed-remove-internal-bitmap")
+			return g.notDropped(ctx, err)
 		}
 		return nil
 	case g.live.HasBitmap():
-		return g.refuse("reshape.bitmap-already-present", g.Array)
+		g.Report.Say(note.Always, "reshape.bitmap-already-present", g.Array)
+		g.Report.Extra(note.Always, "reshape.remove-it-with-bitmap-none-first")
+		return errGrow
 	case remove:
 		return g.refuse("reshape.no-bitmap-found", g.Array)
 	}
@@ -84,6 +86,11 @@ func (g *Grower) addBitmap(ctx context.Context) error {
 	}
 	if policy, err := l.Sysfs.ConsistencyPolicy(); err == nil && policy == sysmd.PolicyPPL {
 		return g.refuse("reshape.cannot-add-bitmap-array-with-ppl")
+	}
+	if g.Bitmap == Clustered {
+		if err := g.mayShare(syncSize); err != nil {
+			return err
+		}
 	}
 	writes, location, err := g.bitmapWrites(syncSize)
 	if err != nil {
@@ -136,6 +143,22 @@ func (g *Grower) bitmapWrite(d *device.Device, disk *mdctl.DiskInfo, syncSize ui
 		ChunkSize: uint32(place.Chunk), DaemonSleep: g.Delay, WriteBehind: g.WriteBehind,
 	}
 	at := m.Offset + int64(place.Offset)*md.SectorSize
+	raw := g.bitmapBytes(b, place)
+	name, err := live.KernelNameOf(uint32(disk.Major), uint32(disk.Minor))
+	if err != nil {
+		return nil, 0, err
+	}
+	path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
+	return plan.NewSharedWrite(path, "bitmap", at, raw), place.Offset, nil
+}
+
+// bitmapBytes returns the bitmap with all bits set, or, for a cluster, one for each node.
+func (g *Grower) bitmapBytes(b *md.Bitmap, place fresh.BitmapPlace) []byte {
+	if g.Bitmap == Clustered {
+		b.Version, b.Nodes = md.BitmapClustered, g.Nodes
+		copy(b.ClusterName[:len(b.ClusterName)-1], g.Cluster)
+		return fresh.BitmapCopies(b)
+	}
 	length := place.Room
 	if length == 0 {
 		length = int64(b.CopyLen())
@@ -145,10 +168,5 @@ func (g *Grower) bitmapWrite(d *device.Device, disk *mdctl.DiskInfo, syncSize ui
 	}
 	raw := bytes.Repeat([]byte{0xff}, int(length))
 	copy(raw, b.AppendTo(nil))
-	name, err := live.KernelNameOf(uint32(disk.Major), uint32(disk.Minor))
-	if err != nil {
-		return nil, 0, err
-	}
-	path := device.DevicePath(uint32(disk.Major), uint32(disk.Minor), name)
-	return plan.NewSharedWrite(path, "bitmap", at, raw), place.Offset, nil
+	return raw
 }

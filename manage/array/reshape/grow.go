@@ -40,7 +40,9 @@ type GrowRequest struct {
 	Chunk       int     // KiB
 	DataOffset  *uint64 // sectors; nil lets the reshape choose
 
-	Bitmap      string // "internal" or "none"
+	Bitmap      string // "internal", Clustered or "none"
+	Nodes       uint32 // of the cluster that is to share the array, if Bitmap is Clustered
+	Cluster     string // its name
 	BitmapChunk uint64 // bytes, 0 for the default
 	Delay       uint32 // seconds between updates of the bitmap
 	WriteBehind uint32
@@ -124,6 +126,9 @@ type Grower struct {
 
 // run chooses what to do, in mdadm's order (mdadm.c, case GROW).
 func (g *Grower) run(ctx context.Context) error {
+	if err := g.sharedAllows(); err != nil {
+		return err
+	}
 	if err := g.mayAdd(); err != nil {
 		return err
 	}

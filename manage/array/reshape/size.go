@@ -59,7 +59,45 @@ func (g *Grower) size(ctx context.Context) error {
 			g.Report.Say(note.Always, "reshape.assume-clean-not-supported-with-grow-on-this")
 		}
 	}
-	return g.do(ctx, plan.AsideStep(func(context.Context) error { return g.tellSize(before) }))
+	return g.do(ctx, plan.AsideStep(func(context.Context) error {
+		if err := g.followed(before, uint64(want)); err != nil {
+			return err
+		}
+		return g.tellSize(before)
+	}))
+}
+
+// followed fails if a cluster shares the array and another node has not taken the new
+// size: the kernel then goes back to the old one, and does not say so (md-cluster.c,
+// update_size).
+func (g *Grower) followed(before, want uint64) error {
+	if !g.shared() {
+		return nil
+	}
+	after, err := g.live.Sysfs.ComponentSize()
+	if err != nil || after != before || want == before {
+		return err
+	}
+	if want == 0 && !g.hasRoom(before) {
+		return nil
+	}
+	g.Report.Say(note.Always, "reshape.cannot-set-device-size", g.Array, note.Errno{Err: unix.EAGAIN})
+	g.Report.Extra(note.Always, "reshape.another-node-did-not-follow", g.Array, before)
+	return errGrow
+}
+
+// hasRoom reports whether every member could be used beyond so many KiB.
+func (g *Grower) hasRoom(kib uint64) bool {
+	members, err := g.live.Members()
+	if err != nil {
+		return false
+	}
+	for _, m := range members {
+		if size, err := m.Sysfs.Size(); err != nil || size <= kib {
+			return false
+		}
+	}
+	return true
 }
 
 // tellSize reports how much of each member is used now, and was before, in KiB.

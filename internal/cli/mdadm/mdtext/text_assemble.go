@@ -127,4 +127,7 @@ var assembleText = map[note.ID]string{
 	"assemble.not-enough-while-not-clean":                              " - not enough to start the array while not clean - consider --force.",
 	"assemble.need-all":                                                " - need all %d to start it (use --run to insist).",
 	"assemble.need":                                                    " - need %d to start (use --run to insist).",
+	"assemble.no-cluster-name":                                         "The md can't get cluster name",
+	"assemble.update-not-for-clustered":                                "--update=%s: a cluster shares %s; take the array out of it first, with --grow --bitmap=none",
+	"assemble.update-only-for-clustered":                               "--update=%s: no cluster shares %s; its bitmap is not clustered",
 }

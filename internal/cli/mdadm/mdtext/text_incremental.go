@@ -5,6 +5,7 @@ import "github.com/mdkit/mdkit/manage/note"
 // incrementalText are mdadm's sentences for the notes of package incremental.
 var incrementalText = map[note.ID]string{
 	"incremental.added-as-spare":                                           "added %s as spare for %s",
+	"incremental.another-node-does-not-see-it":                             "a node of the cluster does not see %s, or did not say so in time (--cluster-confirm)",
 	"incremental.array-containing-explicitly-ignored-by-mdadm-conf":        "array containing %s is explicitly ignored by mdadm.conf",
 	"incremental.attached-but-failed-start":                                "%s attached to %s, but failed to start: %s.",
 	"incremental.attached-not-enough-start":                                "%s attached to %s, not enough to start (%d).",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/mdkit/mdkit/engine/block"
 	"github.com/mdkit/mdkit/engine/md"
 )
 
@@ -59,6 +60,35 @@ func TestCopies(t *testing.T) {
 		a.Bitmap.Nodes = nodes
 		if _, err := a.Format(members, DefaultDataOffset); !errors.As(err, &tooMany) {
 			t.Errorf("%d nodes: %v", nodes, err)
+		}
+	}
+}
+
+// TestSpareOfCluster prepares a new member of an array that a cluster shares: it gets the
+// bitmap of every node, and no bad block log, which would lie in one of them.
+func TestSpareOfCluster(t *testing.T) {
+	s := sampleOf(md.V12, nil).bitmapOf(64<<20, 8)
+	s.Bitmap.Version, s.Bitmap.Nodes = md.BitmapClustered, 3
+	copy(s.Bitmap.ClusterName[:], "lab")
+	d := block.NewMemory("new", 128<<20)
+	if err := s.Prepare(d, NewSpare{Number: 3}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := md.ReadMember(d, md.V12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Super1.BblogSize != 0 || m.Super1.BblogOffset != 0 {
+		t.Errorf("a bad block log of %d sectors at %d", m.Super1.BblogSize, m.Super1.BblogOffset)
+	}
+	first, err := m.ReadBitmap(d)
+	if err != nil || first == nil {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	for node := range 3 {
+		b, err := m.ReadBitmapNode(d, first, node)
+		if err != nil || b == nil || b.Cluster() != "lab" || b.Nodes != 3 {
+			t.Errorf("node %d: %+v, %v", node, b, err)
 		}
 	}
 }

@@ -124,12 +124,19 @@ func (s *Sample) prepare1(d block.Device, n NewSpare) error {
 		if super.BitmapOffset&7 != 0 { // not on a 4 KiB boundary: write as little as possible
 			length = (int64(s.Bitmap.Len()) + md.SectorSize - 1) &^ (md.SectorSize - 1)
 		}
+		if s.clustered() {
+			_, err := d.WriteAt(BitmapCopies(s.Bitmap), at)
+			return err
+		}
 		return writeBitmap(d, s.Bitmap, at, length)
 	case super.HasPPL():
 		return writeEmptyPPL(d, super, off)
 	}
 	return nil
 }
+
+// clustered reports whether a cluster shares the array: there is a bitmap for each node.
+func (s *Sample) clustered() bool { return s.Bitmap != nil && s.Bitmap.Version == md.BitmapClustered }
 
 // place sets where data, logs and superblock lie on a device of the given size in
 // sectors.
@@ -160,6 +167,8 @@ func (s *Sample) place(super *md.Super1, sectors, superAt int64) {
 	data := int64(super.DataOffset)
 	super.DataSize = uint64(sectors - data)
 	switch {
+	case s.clustered(): // nodes do not share the log, which would lie in the second node's bitmap
+		super.BblogSize, super.BblogOffset = 0, 0
 	case data >= superAt+start+space+BblogSectors:
 		super.BblogSize, super.BblogOffset = BblogSectors, int32(start+space)
 	case data >= superAt+2*BblogSectors:

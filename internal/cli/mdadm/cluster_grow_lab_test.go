@@ -3,6 +3,8 @@ package mdadm
 import (
 	"strings"
 	"testing"
+
+	"github.com/mdkit/mdkit/internal/lab/corosync"
 )
 
 // TestClusterGrow takes an array into a cluster of two nodes, changes its size and the
@@ -120,14 +122,19 @@ func TestClusterUpdates(t *testing.T) {
 	for _, update := range []string{"bbl", "revert-reshape"} {
 		a.refuses(assemble+" --update="+update, "a cluster shares")
 	}
-	elsewhere := a.try(assemble + " --update=home-cluster --home-cluster=elsewhere")
-	if elsewhere.Code != 1 {
-		t.Errorf("started in a cluster that this node is not in: %v", elsewhere)
+	named := func(n *clusterNode, name string) {
+		t.Helper()
+		if got := n.does("ours --examine-bitmap @1"); !strings.Contains(got, "Cluster name : "+name) {
+			t.Errorf("another name than %s:\n%s", name, got)
+		}
 	}
-	a.try("ours --stop /dev/md0")
-	if got := b.does("ours --examine-bitmap @1"); !strings.Contains(got, "elsewhere") {
-		t.Errorf("another name than asked for:\n%s", got)
-	}
+	// What does not start is as it was; mdadm leaves the name that it cannot start with.
+	a.refuses(assemble+" --update=home-cluster --home-cluster=elsewhere", "failed to RUN_ARRAY")
+	named(b, corosync.Cluster)
+	a.try("mdadm --assemble /dev/md0 @0 @1 --update=home-cluster --home-cluster=elsewhere")
+	a.try("mdadm --stop /dev/md0")
+	named(b, "elsewhere")
+	b.refuses(assemble, "failed to RUN_ARRAY")
 	b.does(assemble + " --update=home-cluster") // the name is the DLM's
 	b.does("idle")
 	b.does("agree @0 @1")

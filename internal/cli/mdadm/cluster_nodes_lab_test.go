@@ -105,9 +105,15 @@ func obeyOrder(t *testing.T, g *lab.Guest, words []string) answer {
 	case "mdadm":
 		o := peers(t, args...)
 		return answer{o.code, o.out, o.err}
-	case "confirm": // until there is a question to answer
+	case "confirm", "mdadm-confirm": // until there is a question to answer
 		lab.Poll(t, func() string {
-			got := ours("/dev/md0", "--cluster-confirm", args[0])
+			confirm := []string{"/dev/md0", "--cluster-confirm", args[0]}
+			got := outcome{}
+			if words[0] == "confirm" {
+				got = ours(confirm...)
+			} else {
+				got = peers(t, confirm...)
+			}
 			if got.code == 0 {
 				return ""
 			}
@@ -117,6 +123,8 @@ func obeyOrder(t *testing.T, g *lab.Guest, words []string) answer {
 		reshaped(t)
 	case "sees": // until --detail has a line with all words
 		stateSays(t, args...)
+	case "gone":
+		lab.Until(t, args[0]+" to be removed", func() bool { return !strings.Contains(ours("--detail", "/dev/md0").out, args[0]) })
 	case "agree":
 		agree(t, args...)
 	case "scribble":
@@ -174,6 +182,11 @@ func clusterEnds(nodes []*clusterNode) {
 		n.t.Helper()
 		n.does("ours --stop /dev/md0")
 	}
+	clusterDown(nodes)
+}
+
+// clusterDown stops the nodes.
+func clusterDown(nodes []*clusterNode) {
 	for _, n := range nodes {
 		n.does("end")
 		n.m.Wait()

@@ -171,6 +171,7 @@ func (a *assembler) runLocked(ctx context.Context) (again bool, _ error) {
 	if err != nil {
 		a.Report.Say(note.Always, "assemble.failed-get-exclusive-lock-on-mapfile-continue-anyway")
 	}
+	a.reread(ctx)
 	if err := a.chooseNode(); err != nil {
 		return a.auto && errors.Is(err, errNode), err
 	}

@@ -18,7 +18,7 @@ import (
 
 // Controller is whoever controls the DLM of this machine.
 type Controller interface {
-	// Status returns how the cluster stands.
+	// Status returns how the cluster stands; [Look] adds what the kernel shows.
 	Status() (*Status, error)
 	// Join makes this node a member of a lockspace, and waits until it is.
 	Join(ctx context.Context, space string) error
@@ -47,15 +47,27 @@ type beside struct{ root sysfs.FS }
 // controlSocket is dlm_controld's (DLMC_QUERY_SOCK_PATH), an abstract one.
 const controlSocket = "@dlmc_query_sock"
 
+// daemon is the controller on top of corosync.
+const daemon = "dlm_controld"
+
 func (b beside) name() string {
 	if list, err := sysfs.ReadProc(b.root.Proc("net", "unix")); err == nil && strings.Contains(list, controlSocket) {
-		return "dlm_controld"
+		return daemon
 	}
 	return "none"
 }
 
 func (b beside) Status() (*Status, error) {
-	st := &Status{Controller: b.name(), Nodes: []NodeStatus{}, Spaces: []SpaceStatus{}}
+	st, err := b.kernelStatus()
+	if err == nil && st.Controller == daemon && st.Cluster != "" {
+		err = askDaemon(st)
+	}
+	return st, err
+}
+
+// kernelStatus is what the kernel was told.
+func (b beside) kernelStatus() (*Status, error) {
+	st := &Status{Controller: b.name(), Nodes: []NodeStatus{}, Spaces: []SpaceStatus{}, Arrays: []ArrayStatus{}}
 	config := dlm.NewConfig(b.root)
 	present, err := config.Present()
 	if err != nil || !present {
@@ -69,7 +81,7 @@ func (b beside) Status() (*Status, error) {
 		return nil, err
 	}
 	for _, c := range comms {
-		n := NodeStatus{ID: c.Node, Local: c.Local}
+		n := NodeStatus{ID: c.Node, Local: c.Local, State: NodeUnknown}
 		if len(c.Addrs) > 0 {
 			n.Addr = c.Addrs[0].String()
 		}
@@ -89,7 +101,7 @@ func (b beside) Status() (*Status, error) {
 // all nodes are through is noted by the lowest of them alone (recover.c wait_status); the
 // others note their own part.
 func spaceStatus(config dlm.Config, ls dlm.Lockspace, self int) SpaceStatus {
-	s := SpaceStatus{Name: ls.Name, Members: []int{}, State: "unknown"}
+	s := SpaceStatus{Name: ls.Name, Members: []int{}, State: "unknown", Locks: []LockStatus{}}
 	s.ID, _ = ls.ID()
 	members, _ := config.Members(ls.Name)
 	for _, m := range members {
@@ -101,7 +113,9 @@ func spaceStatus(config dlm.Config, ls dlm.Lockspace, self int) SpaceStatus {
 	if len(s.Members) > 0 && slices.Min(s.Members) == self {
 		through = dlm.RecoveryAll
 	}
-	s.Settled = rs&through != 0
+	if s.Settled = rs&through != 0; !s.Settled {
+		s.WaitsFor, _ = ls.RecoverNode()
+	}
 	return s
 }
 
@@ -270,7 +284,7 @@ func (s *server) takeDown() error {
 
 // status is what the protocol knows, and what the kernel shows.
 func (s *server) status() (*Status, error) {
-	st, err := beside{s.req.Root}.Status()
+	st, err := beside{s.req.Root}.kernelStatus()
 	if err != nil {
 		return nil, err
 	}
@@ -284,6 +298,7 @@ func (s *server) status() (*Status, error) {
 		st.Nodes = append(st.Nodes, NodeStatus{
 			ID: n.ID, Name: n.Name, Addr: n.Addrs[0].String(), Local: n.ID == s.self.ID,
 			Alive: slices.ContainsFunc(alive, func(l Life) bool { return l.Node == n.ID }),
+			State: s.state.nodeState(n.ID),
 		})
 	}
 	for i := range st.Spaces {

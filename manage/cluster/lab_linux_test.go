@@ -16,12 +16,13 @@ import (
 
 // site is a node of the lab: a controller in this process, and what is done beside it.
 type site struct {
-	t     *testing.T
-	nodes int
-	stop  context.CancelFunc
-	ended chan error
-	space *dlm.Space
-	locks map[string]*dlm.Lock
+	t      *testing.T
+	nodes  int
+	lowest bool // of two, the first goes on alone
+	stop   context.CancelFunc
+	ended  chan error
+	space  *dlm.Space
+	locks  map[string]*dlm.Lock
 }
 
 // nodesText is a cluster of n nodes.
@@ -46,7 +47,11 @@ func (s *site) up() {
 	path := s.t.TempDir() + "/nodes.toml"
 	self, err := os.Executable()
 	s.must(err)
-	s.must(os.WriteFile(path, []byte(nodesText(self, s.nodes)), 0o600))
+	text := nodesText(self, s.nodes)
+	if s.lowest {
+		text = "two_node = \"lowest\"\n" + text
+	}
+	s.must(os.WriteFile(path, []byte(text), 0o600))
 	file, err := ReadNodes(path)
 	s.must(err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -101,6 +106,34 @@ func (s *site) await(space, state string, members ...int) {
 		p := st.Spaces[i]
 		if p.State != state || state == "running" && (!p.Settled || !slices.Equal(p.Members, members)) {
 			return fmt.Sprintf("%+v, want %s with %v; quorate %v", p, state, members, st.Quorate)
+		}
+		return ""
+	})
+}
+
+// sees looks at the cluster, in which the nodes have to stand like that. The lab's kernels
+// are built without CONFIG_DLM_DEBUG or with it: where locks are shown, that on r is.
+func (s *site) sees(space string, nodes ...NodeState) {
+	s.t.Helper()
+	lab.Poll(s.t, func() string {
+		st, err := Look(sysfs.Host, Dir)
+		s.must(err)
+		var got []NodeState
+		for _, n := range st.Nodes {
+			got = append(got, n.State)
+		}
+		if !slices.Equal(got, nodes) {
+			return fmt.Sprintf("nodes %q, want %q", got, nodes)
+		}
+		_, err = os.Stat("/sys/kernel/debug/dlm")
+		for _, p := range st.Spaces {
+			if p.LocksVisible != (err == nil) {
+				s.t.Errorf("%+v, and debugfs: %v", p, err)
+			}
+			own := func(l LockStatus) bool { return l.Resource == "r" && l.Node == st.Node && l.Thread > 0 }
+			if p.Name == space && p.LocksVisible && s.locks["r"] != nil && !slices.ContainsFunc(p.Locks, own) {
+				s.t.Errorf("the lock on r is not among %+v", p.Locks)
+			}
 		}
 		return ""
 	})
@@ -161,6 +194,7 @@ func labAlone(t *testing.T, _ *lab.Guest) {
 	s.must(c.Join(ctx, "tst"))
 	s.await("tst", "running", 1)
 	s.lock("r", dlm.EX)
+	s.sees("tst", NodeMember)
 	if err := c.Down(); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "tst") {
 		t.Errorf("taken down while tst is joined: %v", err)
 	}
@@ -257,6 +291,12 @@ func labRemote(t *testing.T, g *lab.Guest) {
 			if want := strings.Join(words[1:], " "); err != nil || string(got) != want {
 				t.Errorf("fenced %q, %v; want %s", got, err, want)
 			}
+		case "sees":
+			var states []NodeState
+			for _, w := range words[1:] {
+				states = append(states, NodeState(w))
+			}
+			s.sees("tst", states...)
 		case "await":
 			var members []int
 			for _, w := range words[2:] {
@@ -301,6 +341,7 @@ func TestThree(t *testing.T) {
 	all("up", nodes...)
 	all("join", nodes...)
 	all("await running 1 2 3", nodes...)
+	all("sees member member member", nodes...)
 	one.do("ex")
 	waits := two.begin("ex")
 	one.do("nl")
@@ -325,6 +366,8 @@ func TestThree(t *testing.T) {
 	three.do("await stopped")
 	all("await running 1 2", one, two)
 	one.do("fenced 3 n3")
+	all("sees member member dead", one, two)
+	three.do("sees dead dead heard")
 	two.do("ex")
 	sw.Heal()
 	three.do("await gone")

@@ -22,12 +22,21 @@ type KernelLog struct {
 // ListenToKernel starts listening at the end of the log. If the log cannot be read,
 // the KernelLog hears nothing.
 func ListenToKernel() *KernelLog {
+	k := RereadKernel()
+	if k.fd >= 0 {
+		if _, err := unix.Seek(k.fd, 0, io.SeekEnd); err != nil {
+			unix.Close(k.fd)
+			return NoKernelLog()
+		}
+	}
+	return k
+}
+
+// RereadKernel starts at the oldest record that the kernel still has. If the log cannot
+// be read, the KernelLog hears nothing.
+func RereadKernel() *KernelLog {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return NoKernelLog()
-	}
-	if _, err := unix.Seek(fd, 0, io.SeekEnd); err != nil {
-		unix.Close(fd)
 		return NoKernelLog()
 	}
 	return &KernelLog{fd: fd}

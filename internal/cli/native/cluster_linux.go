@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -232,105 +229,4 @@ func tellCluster(std ui.IO, n cluster.Note) {
 	case cluster.NoteJobFailed:
 		fmt.Fprintf(std.Err, "mdkit: cluster up: %s: %v; tried again\n", n.Space, n.Err)
 	}
-}
-
-func clusterStatus(std ui.IO) *cli.Command {
-	return &cli.Command{
-		Name: "status", Usage: "show nodes, lockspaces, members and recoveries", HideHelpCommand: true,
-		Flags: []cli.Flag{
-			jsonFlag(),
-			&cli.BoolFlag{Name: "watch", Usage: "print it again whenever it changes, until interrupted; with --json as lines"},
-		},
-		Action: func(c *cli.Context) error {
-			return clusterDo(c, 0, "no arguments", func(k cluster.Controller) error {
-				if c.Bool("watch") {
-					return watchCluster(c, std, k)
-				}
-				st, err := k.Status()
-				if err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return std.JSON(clusterDoc(st))
-				}
-				_, err = fmt.Fprint(std.Out, clusterText(st))
-				return err
-			})
-		},
-	}
-}
-
-// statusDoc is the document of mdkit cluster status --json.
-type statusDoc struct {
-	ui.Document
-	*cluster.Status
-}
-
-func clusterDoc(st *cluster.Status) statusDoc { return statusDoc{ui.Schema("cluster.status"), st} }
-
-func watchCluster(c *cli.Context, std ui.IO, k cluster.Controller) error {
-	ctx, stop := interruptible(c.Context)
-	defer stop()
-	ticks := time.NewTicker(500 * time.Millisecond)
-	defer ticks.Stop()
-	for last := ""; ; {
-		st, err := k.Status()
-		if err != nil {
-			return err
-		}
-		if now := clusterText(st); now != last {
-			last = now
-			if c.Bool("json") {
-				err = std.JSONLine(clusterDoc(st))
-			} else {
-				_, err = fmt.Fprintln(std.Out, now)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticks.C:
-		}
-	}
-}
-
-// clusterText is the status for people.
-func clusterText(st *cluster.Status) string {
-	var b strings.Builder
-	if st.Cluster == "" {
-		fmt.Fprintf(&b, "no cluster; controller: %s\n", st.Controller)
-		return b.String()
-	}
-	fmt.Fprintf(&b, "cluster %s; controller: %s", st.Cluster, st.Controller)
-	switch {
-	case st.Controller == "mdkit" && st.Quorate:
-		fmt.Fprintf(&b, "; quorum; epoch %d led by node %d", st.Epoch, st.Leader)
-	case st.Controller == "mdkit":
-		b.WriteString("; no quorum")
-	}
-	b.WriteByte('\n')
-	for _, n := range st.Nodes {
-		words := []string{fmt.Sprintf("  node %d", n.ID), n.Name, n.Addr}
-		switch {
-		case n.Local:
-			words = append(words, "this node")
-		case n.Alive:
-			words = append(words, "alive")
-		case st.Controller == "mdkit":
-			words = append(words, "not heard")
-		}
-		words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
-		fmt.Fprintln(&b, strings.Join(words, " "))
-	}
-	for _, s := range st.Spaces {
-		settled := "recovering (" + s.Recovery + ")"
-		if s.Settled {
-			settled = "recovered"
-		}
-		fmt.Fprintf(&b, "  lockspace %s id %#x: %s, %s, members %s\n", s.Name, s.ID, s.State, settled, strings.Trim(fmt.Sprint(s.Members), "[]"))
-	}
-	return b.String()
 }

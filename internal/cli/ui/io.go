@@ -63,6 +63,12 @@ func (o IO) CanAsk() bool { return o.IsTerminal() && o.Keyboard != nil && o.Keyb
 // IsTerminal reports whether Err is a terminal.
 func (o IO) IsTerminal() bool { return o.Terminal != nil && o.Terminal() }
 
+// Draws reports whether Out is a terminal, whose screen can be drawn anew.
+func (o IO) Draws() bool {
+	f, ok := o.Out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // IsBrokenPipe reports whether err means that the reader of our output has gone,
 // which it may do and which is not reported as an error. This never happens on the
 // process's own stdout: there SIGPIPE ends the process, as any other program.

@@ -132,7 +132,9 @@ func (b beside) create(ctx context.Context, space string) error {
 		return err
 	}
 	defer control.Close()
-	_, err = control.Create(ctx, space, true)
+	if _, err = control.Create(ctx, space, true); errors.Is(err, dlm.ErrExist) {
+		return fmt.Errorf("%w; leave it before it is joined anew", err)
+	}
 	return err
 }
 
@@ -142,7 +144,14 @@ func (b beside) Leave(ctx context.Context, space string, force bool) error {
 		return err
 	}
 	defer control.Close()
-	return control.Remove(ctx, space, force)
+	err = control.Remove(ctx, space, force)
+	switch {
+	case errors.Is(err, dlm.ErrNoLockspace):
+		return fmt.Errorf("%w; cluster status lists those that are there", err)
+	case errors.Is(err, dlm.ErrBusy):
+		return fmt.Errorf("%w; end who holds them, or leave with --force", err)
+	}
+	return err
 }
 
 func (b beside) Down() error {

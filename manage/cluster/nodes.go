@@ -68,7 +68,7 @@ func ReadNodes(path string) (*File, error) {
 	switch {
 	case errors.As(err, &missing):
 		row, _ := missing.Errors[0].Position()
-		return nil, f.at(row, strings.Join(missing.Errors[0].Key(), "."), "there is no such key")
+		return nil, f.at(row, strings.Join(missing.Errors[0].Key(), "."), "there is no such key; docs/cluster.md lists them")
 	case errors.As(err, &wrong):
 		row, _ := wrong.Position()
 		return nil, f.at(row, strings.Join(wrong.Key(), "."), oneLine(wrong.Error()))
@@ -157,11 +157,11 @@ func (f *File) checkNode(i int) error {
 	for _, other := range f.Nodes[:i] {
 		switch {
 		case other.ID == n.ID:
-			return f.wrong(i, "id", "%d is the number of node %s already", n.ID, other.Name)
+			return f.wrong(i, "id", "%d is the number of node %s already; give each node its own", n.ID, other.Name)
 		case other.Name == n.Name:
-			return f.wrong(i, "name", "node %d has the name %s already", other.ID, n.Name)
+			return f.wrong(i, "name", "node %d has the name %s already; give each node its own", other.ID, n.Name)
 		case other.Addrs[0] == n.Addrs[0]:
-			return f.wrong(i, "addrs", "node %s has the address %v already", other.Name, n.Addrs[0])
+			return f.wrong(i, "addrs", "node %s has the address %v already; give each node its own", other.Name, n.Addrs[0])
 		}
 	}
 	return nil
@@ -180,9 +180,23 @@ func (f *File) Local(own []netip.Addr) (Node, error) {
 		found = i
 	}
 	if found < 0 {
-		return Node{}, f.wrong(0, "addrs", "no interface of this machine has the address of any node listed")
+		return Node{}, f.wrong(0, "addrs", "no interface of this machine has the address of any node listed; it has %s: give a node one of them", addrList(own))
 	}
 	return f.Nodes[found], nil
+}
+
+// addrList lists addresses by which other nodes could reach this machine.
+func addrList(own []netip.Addr) string {
+	var all []string
+	for _, a := range own {
+		if !a.IsLoopback() && !a.IsLinkLocalUnicast() {
+			all = append(all, a.String())
+		}
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
 }
 
 // rules are what the protocol has to know.

@@ -32,11 +32,11 @@ func readNodes(t *testing.T, text string) (*File, error) {
 // TestNodes: each mistake is one line that names file, line and key.
 func TestNodes(t *testing.T) {
 	for _, c := range []struct{ from, to, want string }{
-		{"id = 2", "id = 1", ":7: id: 1 is the number of node a already"},
+		{"id = 2", "id = 1", ":7: id: 1 is the number of node a already; give each"},
 		{"id = 2", "id = 0", ":7: id: 0; numbers"},
 		{"id = 2", "", ":6: id: 0; numbers"},
 		{"id = 2", `id = "x"`, ":7: "},
-		{`name = "b"`, `name = "a"`, ":8: name: node 1 has the name a already"},
+		{`name = "b"`, `name = "a"`, ":8: name: node 1 has the name a already; give each"},
 		{`name = "b"`, `name = "b c"`, ":8: name: \"b c\" is no name"},
 		{`"10.0.0.2"`, `"10.0.0.1"`, ":9: addrs: node a has the address"},
 		{`"10.0.0.2"`, `"10.0.0.2", "10.0.0.3"`, ":9: addrs: 2 addresses"},
@@ -44,7 +44,7 @@ func TestNodes(t *testing.T) {
 		{`"10.0.0.2"`, `"0.0.0.0"`, ":9: addrs: 0.0.0.0 is no address"},
 		{`"c"`, `"a b"`, ":1: cluster: "},
 		{`"c"`, `""`, ":1: cluster: "},
-		{`"c"`, "\"c\"\ntypo = 1", ":2: typo: there is no such key"},
+		{`"c"`, "\"c\"\ntypo = 1", ":2: typo: there is no such key; docs"},
 		{`"c"`, "\"c\"\ntwo_node = \"last\"", ":2: two_node: \"last\""},
 		{`"c"`, "\"c\"\nport = 0", ":2: port: "},
 		{`"c"`, "\"c\"\ntick_ms = 1", ":2: tick_ms: "},
@@ -63,6 +63,20 @@ func TestNodes(t *testing.T) {
 	}
 	if _, err := readNodes(t, strings.Replace(twoNodes, "\n", "\ntwo_node = \"lowest\"\n", 1)+"[[node]]\nid = 3\nname = \"x\"\naddrs = [\"::1\"]\n"); err == nil || !strings.Contains(err.Error(), ":2: two_node") {
 		t.Errorf("lowest of three: %v", err)
+	}
+}
+
+// TestAddrList: what a machine could be given as its address.
+func TestAddrList(t *testing.T) {
+	var own []netip.Addr
+	if got := addrList(own); got != "none" {
+		t.Error(got)
+	}
+	for _, a := range []string{"127.0.0.1", "10.0.0.7", "::1", "fe80::1", "fd00::2"} {
+		own = append(own, netip.MustParseAddr(a))
+	}
+	if got := addrList(own); got != "10.0.0.7, fd00::2" {
+		t.Error(got)
 	}
 }
 

@@ -33,7 +33,7 @@ func sharedDisks(t *testing.T, n int, size int64) []lab.Disk {
 	return disks
 }
 
-// mdadmFiles has mdkit's mdadm for guests, built from this tree.
+// mdadmFiles has mdkit for guests, and as mdadm, built from this tree.
 func mdadmFiles(t *testing.T) map[string]string {
 	t.Helper()
 	if lab.InGuest() {
@@ -45,7 +45,7 @@ func mdadmFiles(t *testing.T) map[string]string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	return map[string]string{"/sbin/mdadm": path}
+	return map[string]string{"/sbin/mdadm": path, "/sbin/mdkit": path}
 }
 
 func (s *site) mdadm(args ...string) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mdkit/mdkit/dlm"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/cluster"
 	"github.com/mdkit/mdkit/manage/plan"
@@ -77,6 +78,11 @@ type changeDoc struct {
 
 // clusterChange runs what changes something.
 func clusterChange(c *cli.Context, std ui.IO, args int, needs string, do func(context.Context, cluster.Controller) error) error {
+	if args == 1 && c.NArg() == 1 {
+		if err := dlm.CheckLockspaceName(c.Args().First()); err != nil {
+			return usage("cluster %s: %v", c.Command.Name, err)
+		}
+	}
 	ctx, stop := interruptible(c.Context)
 	defer stop()
 	err := clusterDo(c, args, needs, func(k cluster.Controller) error { return do(ctx, k) })

@@ -278,6 +278,11 @@ func (i *incremental) fits() bool {
 		i.Report.Say(note.Always, "incremental.not-adding-active-array-without-run", i.Device, i.node.Chosen)
 		return i.fail(2)
 	}
+	if i.member.State().Sync && i.running() && i.clustered() {
+		// The kernel would bring back only what this node has written meanwhile.
+		i.Report.Say(note.Always, "incremental.not-back-into-cluster", i.Device, i.node.Chosen, i.node.Chosen, i.Device)
+		return i.fail(2)
+	}
 	for _, m := range i.there.Members {
 		path, err := device.NodeOf(i.fs, m.Name)
 		if err != nil {

@@ -47,6 +47,15 @@ func (m *Manager) reAddByAttr(ctx context.Context, t *Target) (bool, error) {
 // finds that it missed nothing, or nothing that is not in the bitmap. It reports whether
 // the kernel did so.
 func (m *Manager) reAdd(ctx context.Context, t *Target, d *device.Device, s *fresh.Sample) (bool, error) {
+	if m.clustered() {
+		// The kernel brings back what this node's bitmap says, and not what other nodes have
+		// written in the meantime (md.c, md_add_new_disk; only re-add by sysfs asks them,
+		// md-cluster.c, gather_bitmaps).
+		if t.Verb == VerbReAdd {
+			m.Report.Extra(note.Always, "member.re-add-of-cluster", t.Name)
+		}
+		return false, nil
+	}
 	old, bad := md.LoadSuper(d, m.Live.Version)
 	if bad != nil || isShared(d, old) {
 		return false, nil

@@ -35,6 +35,7 @@ var incrementalText = map[note.ID]string{
 	"incremental.no-raid-superblock":                                       "no RAID superblock on %s.",
 	"incremental.no-recognisable-superblock":                               "no recognisable superblock on %s.",
 	"incremental.not-adding-active-array-without-run":                      "not adding %s to active array (without --run) %s",
+	"incremental.not-back-into-cluster":                                    "%s was a member of %s, which a cluster shares: what other nodes have written since would be missing; mdadm %s --add %s makes it whole",
 	"incremental.not-adding-as-it-not-compatible-domain":                   "not adding %s to %s as it is not in a compatible domain",
 	"incremental.not-adding-as-it-too-small":                               "not adding %s to %s as it is too small",
 	"incremental.not-adding-as-metadata-type-doesnt-match":                 "not adding %s to %s as metadata type doesn't match",

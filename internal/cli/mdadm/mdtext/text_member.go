@@ -62,6 +62,7 @@ var memberText = map[note.ID]string{
 	"member.add-rebuilds-it":                                   "--add makes it a spare, which is rebuilt",
 	"member.failed-get-exclusive-lock-on-mapfile":              "failed to get exclusive lock on mapfile when add disk: %v",
 	"member.re-add-for-not-possible":                           "--re-add for %s to %s is not possible",
+	"member.re-add-of-cluster":                                 "%s: a cluster shares the array, and what other nodes have written since would be missing; --add makes it whole",
 	"member.re-add-succeed":                                    "re-add %s to %s succeed",
 	"member.re-added":                                          "re-added %s",
 	"member.set-device-faulty-failed":                          "set device faulty failed for %s:  %s",

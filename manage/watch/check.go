@@ -88,7 +88,7 @@ func (w *Watcher) check(p *pass, k *known) bool {
 	}
 	if now.level == int(md.LevelRAID0) || now.level == int(md.LevelLinear) {
 		if k.errs == 0 && !k.configured {
-			w.tell(DeviceDisappeared, k, "", "Wrong-Level")
+			w.tell(DeviceDisappeared, k, "", WrongLevel)
 		}
 		k.errs++
 		return false

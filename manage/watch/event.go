@@ -61,6 +61,9 @@ func (e Event) Detail() string {
 	return e.Component
 }
 
+// WrongLevel is what an event adds when an array has got a level that is not watched.
+const WrongLevel = "Wrong-Level"
+
 // The severities of events.
 const (
 	Critical = "critical" // data or redundancy is at risk
@@ -86,6 +89,27 @@ func (e Event) Mailed() bool {
 		return true
 	}
 	return false
+}
+
+// Message is the event in one sentence, as mdadm says it since 4.3.
+func (e Event) Message() string {
+	text := fmt.Sprintf("%s event detected on md device %s", e.Name, e.Array)
+	switch detail := e.laterDetail(); {
+	case detail != "":
+		text += ", component device " + detail
+	case e.Extra != "":
+		text += ": " + e.Extra
+	}
+	return text
+}
+
+// laterDetail is the detail that later mdadm hands on: a level without redundancy has
+// become a remark in the sentence alone.
+func (e Event) laterDetail() string {
+	if e.Extra == WrongLevel {
+		return e.Component
+	}
+	return e.Detail()
 }
 
 // String is the event in one sentence, as mdadm logs it.

@@ -19,6 +19,7 @@ type Mailer struct {
 	// Mdstat returns the current text of /proc/mdstat, which the mail quotes; if it
 	// is nil or fails, the mail quotes nothing.
 	Mdstat func() ([]byte, error)
+	Later  bool // the text is that of mdadm since 4.3
 }
 
 // Message is the mail about an event, word for word as mdadm writes it
@@ -30,6 +31,10 @@ func (m *Mailer) Message(e Event) []byte {
 		from = "mdadm monitoring <root@" + m.Host + ">"
 	}
 	fmt.Fprintf(&b, "From: %s\nTo: %s\nSubject: %s event on %s:%s\n\n", from, m.To, e.Name, e.Array, m.Host)
+	if m.Later {
+		m.later(&b, e)
+		return b.Bytes()
+	}
 	fmt.Fprintf(&b, "This is an automatically generated mail message from mdadm\nrunning on %s\n\n", m.Host)
 	fmt.Fprintf(&b, "A %s event had been detected on md device %s.\n\n", e.Name, e.Array)
 	switch {
@@ -47,6 +52,18 @@ func (m *Mailer) Message(e Event) []byte {
 		b.Write(stat)
 	}
 	return b.Bytes()
+}
+
+// later writes the text of later versions (mdmonitor.c, send_event_email).
+func (m *Mailer) later(b *bytes.Buffer, e Event) {
+	fmt.Fprintf(b, "This is an automatically generated mail message.\n%s\n", e.Message())
+	if m.Mdstat == nil {
+		return
+	}
+	if stat, err := m.Mdstat(); err == nil {
+		b.WriteString("The /proc/mdstat file currently contains the following:\n\n")
+		b.Write(stat)
+	}
 }
 
 // Args are the arguments for sendmail. Relays may refuse mail whose envelope sender is

@@ -13,12 +13,17 @@ type Program struct {
 	Path   string // not looked up in $PATH
 	Stdout io.Writer
 	Stderr io.Writer
+	Later  bool // the arguments are those of mdadm since 4.3
 }
 
 // Args are the arguments for an event, without the program's own name.
 func (p *Program) Args(e Event) []string {
 	args := []string{e.Name, e.Array}
-	if detail := e.Detail(); detail != "" {
+	detail := e.Detail()
+	if p.Later {
+		detail = e.laterDetail()
+	}
+	if detail != "" {
 		args = append(args, detail)
 	}
 	return args

@@ -26,6 +26,7 @@ const logSocket = "/dev/log"
 type Syslog struct {
 	Tag    string // name of the program
 	Socket string // of the daemon, "" for /dev/log
+	Later  bool   // sentences and priorities are those of mdadm since 4.3
 
 	conn   net.Conn
 	stream bool
@@ -43,10 +44,17 @@ func Priority(e Event) int {
 	return logWarning
 }
 
+// severityPriority is the priority of each severity, which later mdadm goes by.
+var severityPriority = map[string]int{Critical: logCrit, Warning: logWarning, Info: logInfo}
+
 // Send logs the event. If the daemon has been restarted, it connects again.
 func (s *Syslog) Send(e Event) error {
-	text := fmt.Sprintf("<%d>%s %s[%d]: %s", facilityDaemon|Priority(e), e.Time.Format(time.Stamp), s.Tag, os.Getpid(),
-		strings.TrimRight(e.String(), "\n"))
+	priority, sentence := Priority(e), e.String()
+	if s.Later {
+		priority, sentence = severityPriority[e.Severity()], e.Message()
+	}
+	text := fmt.Sprintf("<%d>%s %s[%d]: %s", facilityDaemon|priority, e.Time.Format(time.Stamp), s.Tag, os.Getpid(),
+		strings.TrimRight(sentence, "\n"))
 	err := s.write(text)
 	if err != nil && s.conn != nil {
 		s.Close()

@@ -1,8 +1,6 @@
 package mdadm
 
 import (
-	"path"
-
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 
 	"github.com/mdkit/mdkit/manage/mdconf"
@@ -90,10 +88,8 @@ func (p *parser) checkArray() error {
 		return usage("an md device must be given in this mode")
 	case c.SuperMinor == superMinorDev && c.Auto != 0:
 		return usage("--super-minor=dev is incompatible with --auto")
-	case c.Mode != Manage && c.Mode != Grow && len(path.Base(c.Devices[0].Name)) > maxName:
-		return &exit{code: 1, err: "mdadm: Name " + c.Devices[0].Name + " is too long.\n"}
 	}
-	return nil
+	return c.badDevice()
 }
 
 // check applies the rules that mdadm applies after it has looked at the array

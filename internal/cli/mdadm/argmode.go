@@ -2,11 +2,13 @@ package mdadm
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/cli/getopt"
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 )
 
 // maxName is how many bytes an array's name may have.
@@ -36,15 +38,7 @@ func (p *parser) identity(opt getopt.Option) (bool, error) {
 		}
 		c.UUID = opt.Arg
 	case inCreate | 'N', inAssemble | 'N', inMisc | 'N':
-		switch {
-		case c.Name != "":
-			return true, usage("name cannot be set twice.   Second value %s.", opt.Arg)
-		case c.Mode == Misc && c.Subarray == "":
-			return true, usage("-N/--name only valid with --update-subarray in misc mode")
-		case len(opt.Arg) > maxName:
-			return true, usage("name '%s' is too long, 32 chars max.", opt.Arg)
-		}
-		c.Name = opt.Arg
+		return true, c.setName(opt.Arg)
 	case inAssemble | 'm', inAssemble | optSuperMinor:
 		if c.SuperMinor != Unset {
 			return true, usage("super-minor cannot be set twice.  Second value: %s.", opt.Arg)
@@ -405,4 +399,49 @@ func (p *parser) examineAlone(op Op, opt getopt.Option) error {
 		other = "-" + string(rune(p.action))
 	}
 	return usage("--examine/-E cannot be given with %s", other)
+}
+
+// setName takes the name of an array. Later versions ask for the subarray first, and
+// refuse the empty name, too.
+func (c *Command) setName(name string) error {
+	later := c.compat >= mdtext.Mdadm46
+	switch {
+	case c.Name != "" && !later:
+		return usage("name cannot be set twice.   Second value %s.", name)
+	case c.Mode == Misc && c.Subarray == "":
+		return usage("-N/--name only valid with --update-subarray in misc mode")
+	case later && c.Name != "":
+		return usage("%s", mdtext.BadName(name, "name", "Already defined"))
+	case later && (name == "" || len(name) > maxName):
+		return usage("%s", mdtext.BadName(name, "name", "Too long or empty"))
+	case len(name) > maxName:
+		return usage("name '%s' is too long, 32 chars max.", name)
+	}
+	c.Name = name
+	return nil
+}
+
+// badDevice refuses the name of an array's device. It returns nil for a name that will do.
+func (c *Command) badDevice() error {
+	given := c.Devices[0].Name
+	if c.compat < mdtext.Mdadm46 {
+		if c.Mode != Manage && c.Mode != Grow && len(path.Base(given)) > maxName {
+			return failure("Name %s is too long.", given)
+		}
+		return nil
+	}
+	name := given
+	for _, prefix := range []string{"/dev/md/", "/dev/md_"} {
+		if rest, ok := strings.CutPrefix(given, prefix); ok {
+			name = rest
+			break
+		}
+	}
+	switch {
+	case strings.EqualFold(given, "<ignore>"):
+		return failure("%s", mdtext.BadName(given, "devname", "Special keyword is invalid in this context"))
+	case name == "" || len(name) > maxName:
+		return failure("%s", mdtext.BadName(name, "devname", "Too long or empty"))
+	}
+	return nil
 }

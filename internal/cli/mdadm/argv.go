@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
@@ -52,8 +53,13 @@ type parser struct {
 // parse reads a command line; args[0] is the name of the program. The error,
 // if any, is an *exit.
 func parse(args []string, std ui.IO) (*Command, error) {
+	compat, err := mdtext.ParseCompat(os.Getenv("MDADM_COMPAT"))
+	if err != nil {
+		return nil, usage("%v", err)
+	}
 	p := &parser{warn: std.Err, short: shortAny}
 	p.cmd = Command{
+		compat:     compat,
 		args:       args,
 		SuperMinor: Unset,
 		Shape:      Shape{Level: Unset, Layout: Unset, BitmapChunk: Unset, DataOffset: Unset},

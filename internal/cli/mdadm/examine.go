@@ -119,7 +119,7 @@ func (e *examiner) device(name string) int {
 		why, _ := report.WhyNoSuper(d, e.want...)
 		e.complain(why)
 	}
-	if n := x.Truncated(); n > 0 && !e.brief && !e.cmd.Scan && !report.IsArray(name) {
+	if n := x.Truncated(); n > 0 && e.cmd.compat < mdtext.Mdadm46 && !e.brief && !e.cmd.Scan && !report.IsArray(name) {
 		fmt.Fprintf(e.std.Err, "mdadm: %s is truncated: its data ends %d sectors behind the end of the device.\n", name, n)
 	}
 	switch {
@@ -131,7 +131,7 @@ func (e *examiner) device(name string) int {
 		examine.Export(e.w, x)
 	default:
 		fmt.Fprintf(e.w, "%s:\n", name)
-		examine.Text(e.w, x, e.homeHost, &e.nodes)
+		examine.Text(e.w, x, e.homeHost, &e.nodes, e.cmd.compat)
 	}
 	return 0
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
 )
@@ -18,15 +17,10 @@ import (
 // Main runs one mdadm command line and returns its exit code. args[0] is the
 // name the program was called by.
 func Main(ctx context.Context, args []string, std ui.IO) int {
-	compat, err := mdtext.ParseCompat(os.Getenv("MDADM_COMPAT"))
-	if err != nil {
-		return leave(usage("%v", err), std)
-	}
 	cmd, err := parse(args, std)
 	if err != nil {
 		return leave(err, std)
 	}
-	cmd.compat = compat
 	return cmd.run(ctx, std)
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mdkit/mdkit/internal/cli/mdadm/mdtext"
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/mdconf"
 	"github.com/mdkit/mdkit/manage/watch"
@@ -19,24 +20,28 @@ type alerts struct {
 	program *watch.Program
 	syslog  watch.Syslog
 	logging bool
+	later   bool // the words are those of mdadm since 4.3
 }
 
 func (c *Command) newAlerts(std ui.IO, cf *mdconf.Config) *alerts {
-	a := &alerts{std: std, json: c.JSON, logging: c.Watching.Syslog, syslog: watch.Syslog{Tag: "mdadm"}}
+	later := c.compat >= mdtext.Mdadm46
+	a := &alerts{std: std, json: c.JSON, logging: c.Watching.Syslog, later: later, syslog: watch.Syslog{Tag: "mdadm", Later: later}}
 	if c.Watching.Mail != "" {
 		host, _ := os.Hostname()
 		a.mail = &watch.Mailer{
 			To: c.Watching.Mail, From: cf.MailFrom, Host: host,
 			Mdstat: func() ([]byte, error) { return os.ReadFile("/proc/mdstat") },
+			Later:  later,
 		}
 	}
 	if c.Watching.Program != "" {
-		a.program = &watch.Program{Path: c.Watching.Program, Stdout: std.Out, Stderr: std.Err}
+		a.program = &watch.Program{Path: c.Watching.Program, Stdout: std.Out, Stderr: std.Err, Later: later}
 	}
 	return a
 }
 
-// alert passes one event on, to standard output if there is no other destination.
+// alert passes one event on, to standard output if there is no other destination; later
+// versions always say it on the error stream instead.
 // It fails if standard output has lost its reader; if another destination cannot be
 // reached, it only complains.
 func (a *alerts) alert(ctx context.Context, e watch.Event) error {
@@ -44,6 +49,8 @@ func (a *alerts) alert(ctx context.Context, e watch.Event) error {
 	switch {
 	case a.json:
 		err = a.std.JSONLine(eventDocument(e))
+	case a.later:
+		_, err = fmt.Fprintf(a.std.Err, "mdadm: %s\n", e.Message())
 	case a.program == nil && a.mail == nil && !a.logging:
 		detail := e.Detail()
 		if detail == "" {

@@ -272,6 +272,9 @@ func (g *Grower) freeze(ctx context.Context) error {
 	case err != nil || action == sysmd.Frozen || g.held: // it cannot be frozen, or already is
 		return nil
 	case action != sysmd.Idle && action != sysmd.Recover:
+		if g.Level != nil && *g.Level != md.Level(g.live.Info.Level) {
+			return g.refuse("reshape.performing-resync-recovery-and-cannot-be-taken-over", g.Array)
+		}
 		return g.refuse("reshape.performing-resync-recovery-and-cannot-be-reshaped", g.Array)
 	}
 	a := g.live.Sysfs

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mdkit/mdkit/engine/md"
 	mdctl "github.com/mdkit/mdkit/ioctl/md"
-
 	"github.com/mdkit/mdkit/manage/note"
 	"github.com/mdkit/mdkit/manage/plan"
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
@@ -48,7 +48,11 @@ func (g *Grower) size(ctx context.Context) error {
 		step = attr(g.live.Sysfs.ComponentSizeTo(uint64(want)))
 	}
 	if err := g.do(ctx, step); err != nil {
-		g.Report.Say(note.Always, "reshape.cannot-set-device-size", g.Array, note.Errno{Err: err})
+		id := note.ID("reshape.cannot-set-device-size")
+		if md.Level(g.live.Info.Level) == md.LevelRAID0 {
+			id = "reshape.cannot-set-device-size-of-raid0"
+		}
+		g.Report.Say(note.Always, id, g.Array, note.Errno{Err: err})
 		g.busyWithBitmap(err, "size", "")
 		g.Report.KernelSaid(g.log, g.live.Name)
 		g.undo(ctx)

@@ -12,12 +12,12 @@ import (
 
 // Text prints the superblock of a member as --examine does. nodes knows the names of
 // the devices in a 0.90 table.
-func Text(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes) {
+func Text(w mdtext.Writer, x *report.Examined, homeHost string, nodes *node.Nodes, compat mdtext.Compat) {
 	if x.Super0 != nil {
 		text0(w, x, homeHost, nodes)
 		shared(w, x)
 	} else {
-		text1(w, x, homeHost)
+		text1(w, x, homeHost, compat)
 	}
 }
 

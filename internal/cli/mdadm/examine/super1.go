@@ -12,7 +12,7 @@ import (
 // text1 prints a 1.x superblock as --examine does (super1.c,
 // examine_super1). Labels, blanks and empty lines are mdadm's: scripts cut
 // columns out of them.
-func text1(w mdtext.Writer, x *report.Examined, homeHost string) {
+func text1(w mdtext.Writer, x *report.Examined, homeHost string, compat mdtext.Compat) {
 	s := x.Super1
 	fmt.Fprintf(w, "          Magic : %08x\n", s.Magic)
 	fmt.Fprintf(w, "        Version : %s\n", version1(s))
@@ -26,10 +26,11 @@ func text1(w mdtext.Writer, x *report.Examined, homeHost string) {
 	fmt.Fprintf(w, "     Raid Level : %s\n", mdtext.LevelWord(s.Level))
 	fmt.Fprintf(w, "   Raid Devices : %d\n\n", int32(s.RaidDisks))
 	sizes1(w, s)
+	after, truncated := compat.SpaceAfter(x.SpaceAfter)
 	if x.SpaceKnown() {
-		fmt.Fprintf(w, "   Unused Space : before=%d sectors, after=%d sectors\n", x.SpaceBefore, x.SpaceAfter)
+		fmt.Fprintf(w, "   Unused Space : before=%d sectors, after=%s\n", x.SpaceBefore, after)
 	}
-	fmt.Fprintf(w, "          State : %s\n", mdtext.CleanWord(s.Clean()))
+	fmt.Fprintf(w, "          State : %s%s\n", mdtext.CleanWord(s.Clean()), truncated)
 	fmt.Fprintf(w, "    Device UUID : %s\n\n", s.DeviceUUID)
 	switch {
 	case s.FeatureMap&md.FeatureBitmapOffset != 0:

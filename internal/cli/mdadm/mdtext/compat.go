@@ -2,6 +2,7 @@ package mdtext
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mdkit/mdkit/manage/note"
 )
@@ -44,6 +45,21 @@ func (c Compat) Watching(delay int, mail, program string) string {
 		text += "mdadm: Monitor using program " + program + "\n"
 	}
 	return text
+}
+
+// SpaceAfter is how --examine shows the room behind the data of a member, and what it adds
+// to the state where the data ends behind the device, so that the number has wrapped.
+func (c Compat) SpaceAfter(sectors uint64) (shown, state string) {
+	if c < Mdadm46 || sectors <= math.MaxInt64 {
+		return fmt.Sprintf("%d sectors", sectors), ""
+	}
+	return fmt.Sprintf("-%d sectors DEVICE TOO SMALL", math.MaxUint64-sectors), " TRUNCATED DEVICE"
+}
+
+// BadName is why an array cannot have a name, its own or that of its device, in the words
+// of later versions (config.c, ident_log).
+func BadName(name, what, reason string) string {
+	return fmt.Sprintf("Value \"%s\" cannot be set as %s. Reason: %s.", name, what, reason)
 }
 
 // Said is a sentence in words.

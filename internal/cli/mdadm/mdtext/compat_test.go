@@ -37,6 +37,14 @@ func TestSay(t *testing.T) {
 			t.Errorf("%v: %q", compat, got.Text)
 		}
 	}
+	for id, want := range map[note.ID]string{
+		"reshape.cannot-set-device-size-of-raid0":                     "Component size change is not supported for RAID0",
+		"reshape.performing-resync-recovery-and-cannot-be-taken-over": "/dev/md0 is performing resync/recovery and cannot be taken over",
+	} {
+		if got := Mdadm46.Say(&note.Note{Sentence: note.Of(id, "/dev/md0")}); got.Text != want {
+			t.Errorf("%q, not %q", got.Text, want)
+		}
+	}
 	for id, l := range laterText {
 		if _, known := Sentences()[id]; !known || l == (later{}) {
 			t.Errorf("%s: no sentence of 4.2, or nothing is different", id)

@@ -23,8 +23,10 @@ var laterText = map[note.ID]later{
 	"incremental.incremental-removal-requires-kernel-device-name-not-file": {
 		text: `Cannot remove "%s", devnode path or kernel device name is allowed.`,
 	},
-	"member.set-faulty":                  {verbose: true},
-	"member.set-device-faulty-failed":    {text: "set device faulty failed for %s: %s"},
-	"member.only-meaningful-with-r-or-f": {text: "%s only meaningful with -r, -f or -I, not -%c"},
-	"member.array-needs-it":              {text: "Cannot remove %[1]s from %[2]s, array will be failed."},
+	"member.set-faulty":                                           {verbose: true},
+	"member.set-device-faulty-failed":                             {text: "set device faulty failed for %s: %s"},
+	"member.only-meaningful-with-r-or-f":                          {text: "%s only meaningful with -r, -f or -I, not -%c"},
+	"reshape.cannot-set-device-size-of-raid0":                     {text: "Component size change is not supported for RAID0%.0[1]s"},
+	"reshape.performing-resync-recovery-and-cannot-be-taken-over": {text: "%s is performing resync/recovery and cannot be taken over"},
+	"member.array-needs-it":                                       {text: "Cannot remove %[1]s from %[2]s, array will be failed."},
 }

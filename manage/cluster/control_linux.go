@@ -186,7 +186,6 @@ const doorSocket = "control"
 type question struct {
 	word   string
 	answer chan answer
-	sent   chan struct{} // closed when the answer has been written
 }
 
 // answer is what comes back, as a line of JSON.
@@ -246,8 +245,7 @@ func (s *server) attend(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	q := question{strings.TrimSpace(line), make(chan answer, 1), make(chan struct{})}
-	defer close(q.sent)
+	q := question{strings.TrimSpace(line), make(chan answer, 1)}
 	select {
 	case s.asked <- q:
 	case <-ctx.Done():

@@ -41,7 +41,6 @@ func (s *server) serve(ctx context.Context) error {
 		case q := <-s.asked:
 			var over bool
 			if over, err = s.answer(q); over {
-				<-q.sent // this process may end at once
 				return err
 			}
 		case err = <-lost:

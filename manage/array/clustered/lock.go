@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,14 +79,32 @@ func Acquire(ctx context.Context, fs sysfs.FS, cluster string) (*Lock, error) {
 	if l.space, err = dlm.Open(fs, cluster); err != nil {
 		return fail(errors.Join(err, l.leave(ctx)), "")
 	}
-	if l.lock, err = l.space.Lock(ctx, resource(cluster), dlm.PW); err != nil {
-		who := ""
-		if errors.Is(err, dlm.ErrCancelled) {
-			err, who = fmt.Errorf("%w: %w", ErrLocked, err), holders(fs, cluster)
-		}
+	who, err := l.take(ctx, fs)
+	if err != nil {
 		return fail(errors.Join(err, l.leave(ctx)), who)
 	}
 	return l, nil
+}
+
+// take waits for the lock. If the context ends before, it returns who holds the lock,
+// which is seen only as long as this node stands in the queue.
+func (l *Lock) take(ctx context.Context, fs sysfs.FS) (who string, err error) {
+	waiting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	seen := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(seen)
+		who = holders(fs, l.cluster)
+		cancel(context.Cause(ctx))
+	})
+	l.lock, err = l.space.Lock(waiting, resource(l.cluster), dlm.PW)
+	if !stop() {
+		<-seen
+	}
+	if errors.Is(err, dlm.ErrCancelled) {
+		return who, fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	return "", err
 }
 
 // leavePatience bounds the wait for the controller to answer a leave, which goes on even
@@ -120,7 +139,7 @@ func (l *Lock) leave(ctx context.Context) error {
 func holders(fs sysfs.FS, cluster string) string {
 	locks, err := dlm.NewDebug(fs).Locks(cluster)
 	if err != nil {
-		return "a node of " + members(fs, cluster) + " (which one is not visible here)"
+		return oneOf(append(others(fs, cluster), "another program on this node"), "which one is not visible here")
 	}
 	var who []string
 	for _, k := range locks {
@@ -135,21 +154,35 @@ func holders(fs sysfs.FS, cluster string) string {
 		}
 	}
 	if len(who) == 0 {
-		return "a node of " + members(fs, cluster) + " (its master, node " + master(locks, cluster) + ", knows which one)"
+		return oneOf(others(fs, cluster), "its master, node "+master(locks, cluster)+", knows which one")
 	}
 	return strings.Join(who, ", ")
 }
 
-func members(fs sysfs.FS, cluster string) string {
-	all, err := dlm.NewConfig(fs).Members(cluster)
-	if err != nil || len(all) == 0 {
-		return "the cluster"
-	}
+// others names the other nodes that are in the lockspace.
+func others(fs sysfs.FS, cluster string) []string {
+	config := dlm.NewConfig(fs)
+	nodes, _ := config.Members(cluster)
+	comms, _ := config.Comms()
 	var names []string
-	for _, m := range all {
-		names = append(names, fmt.Sprint(m.Node))
+	for _, m := range nodes {
+		if !slices.ContainsFunc(comms, func(c dlm.Comm) bool { return c.Local && c.Node == m.Node }) {
+			names = append(names, fmt.Sprintf("node %d", m.Node))
+		}
 	}
-	return strings.Join(names, " ")
+	return names
+}
+
+// oneOf names all that may hold a lock; why it is not known which matters only if there
+// are several.
+func oneOf(names []string, why string) string {
+	switch len(names) {
+	case 0:
+		return "a node of the cluster (" + why + ")"
+	case 1:
+		return names[0]
+	}
+	return "one of " + strings.Join(names, ", ") + " (" + why + ")"
 }
 
 func master(locks []dlm.LockInfo, cluster string) string {

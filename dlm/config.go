@@ -105,6 +105,27 @@ func (c Config) failed(op, name string, err error) error {
 	return e
 }
 
+// each reads all folders of a folder. One that somebody removes meanwhile is left out.
+func each[T any](dir sysfs.Dir, read func(sysfs.Dir) (T, error)) ([]T, error) {
+	names, err := folders(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for _, name := range names {
+		one := sysfs.Dir(dir.Path(name))
+		v, err := read(one)
+		if err == nil {
+			all = append(all, v)
+			continue
+		}
+		if _, gone := os.Stat(string(one)); !errors.Is(gone, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // folders returns the names of the folders in dir, sorted. A folder that is not
 // there has none.
 func folders(dir sysfs.Dir) ([]string, error) {
@@ -214,21 +235,9 @@ func (c Config) SetClusterName(name string) error {
 
 // Comms lists the nodes whose addresses the kernel knows, by their number.
 func (c Config) Comms() ([]Comm, error) {
-	dir := sysfs.Dir(c.cluster().Path("comms"))
-	names, err := folders(dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []Comm
-	for _, name := range names {
-		comm, err := readComm(sysfs.Dir(dir.Path(name)))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, comm)
-	}
+	all, err := each(sysfs.Dir(c.cluster().Path("comms")), readComm)
 	slices.SortFunc(all, func(a, b Comm) int { return a.Node - b.Node })
-	return all, nil
+	return all, err
 }
 
 // Spaces lists the lockspaces that have members configured, sorted. Those that exist
@@ -245,26 +254,18 @@ type Member struct {
 
 // Members lists the nodes of a lockspace by their number.
 func (c Config) Members(space string) ([]Member, error) {
-	dir := c.nodes(space)
-	names, err := folders(dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []Member
-	for _, name := range names {
-		d := sysfs.Dir(dir.Path(name))
-		node, err := d.ReadUint("nodeid")
-		if err != nil {
-			return nil, err
-		}
-		weight, err := d.ReadUint("weight")
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, Member{Node: int(node), Weight: int(weight)})
-	}
+	all, err := each(c.nodes(space), readMember)
 	slices.SortFunc(all, func(a, b Member) int { return a.Node - b.Node })
-	return all, nil
+	return all, err
+}
+
+func readMember(dir sysfs.Dir) (Member, error) {
+	node, err := dir.ReadUint("nodeid")
+	if err != nil {
+		return Member{}, err
+	}
+	weight, err := dir.ReadUint("weight")
+	return Member{Node: int(node), Weight: int(weight)}, err
 }
 
 func (c Config) nodes(space string) sysfs.Dir {

@@ -66,9 +66,14 @@ func labBounded(t *testing.T, g *lab.Guest) {
 		t.Errorf("after its time: %v, %+v", err, late)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := time.AfterFunc(100*time.Millisecond, func() { cancel(fs.ErrClosed) })
-	defer stop.Stop()
-	_, err = c.Bounded(ctx, long).Suspend(top, SuspendOptions{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Bounded(ctx, long).Suspend(top, SuspendOptions{})
+		ended <- err
+	}()
+	lab.Until(t, "the command to wait", func() bool { return lab.HasChild(os.Getpid()) })
+	cancel(fs.ErrClosed)
+	err = lab.Receive(t, "the command to end", ended)
 	if !errors.Is(err, ErrStuck) || !errors.Is(err, fs.ErrClosed) || !errors.As(err, &late) || !late.Ended || late.After <= 0 {
 		t.Errorf("called off: %v, %+v", err, late)
 	}

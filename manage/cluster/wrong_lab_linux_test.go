@@ -15,7 +15,7 @@ import (
 )
 
 // TestWrong gives the program what it has to refuse: in one line that names the thing, with
-// the documented exit code, and with nothing changed in the kernel's tree or in ours.
+// the documented exit code, and with nothing changed in the kernel's tree.
 func TestWrong(t *testing.T) {
 	spec := lab.Spec{Modules: []string{"dlm"}, Files: mdadmFiles(t), NICs: []*lab.Port{lab.NewSwitch(t).Port("10.9.0.1/24")}}
 	lab.Run(t, spec, lab.Case{Name: "input", Run: labWrong})

@@ -102,7 +102,7 @@ func holder(t *testing.T, g *lab.Guest) {
 func waiter(t *testing.T, g *lab.Guest) {
 	inTwo(t, g, "b", "a")
 	g.Await("held")
-	brief, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	brief, stop := context.WithTimeout(t.Context(), 3*time.Second) // it is not granted, however long one waits
 	defer stop()
 	_, err := clustered.Acquire(brief, sysfs.Host, corosync.Cluster)
 	var refused *clustered.LockError

@@ -371,7 +371,7 @@ func testStuckInterrupted(t *testing.T, w *world) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lab.Until(t, "the suspend to wait", func() bool { return children(t, cmd.Process.Pid) })
+	lab.Until(t, "the suspend to wait", func() bool { return lab.HasChild(cmd.Process.Pid) })
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -391,19 +391,6 @@ func testStuckInterrupted(t *testing.T, w *world) {
 	if err := lab.Receive(t, "the write", written); err != nil {
 		t.Error(err)
 	}
-}
-
-// children reports whether a process has a child.
-func children(t *testing.T, pid int) bool {
-	t.Helper()
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(lists, func(list string) bool {
-		text, err := os.ReadFile(list)
-		return err == nil && len(text) > 0
-	})
 }
 
 // testStuckForGood has dirty pages of a device above a suspended one, for which the kernel

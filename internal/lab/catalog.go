@@ -35,7 +35,7 @@ func Fetch(ctx context.Context, log io.Writer, names ...string) error {
 		case isPeer:
 			_, err = store.Tree(ctx, def.from(), n, def.packages...)
 		case n == qemuName:
-			err = fetchQEMU(ctx, store)
+			err = fetchQEMU(ctx, store, umlSuites[Oldest])
 		default:
 			err = fmt.Errorf("nothing is called %q; there are %s", n,
 				strings.Join(slices.Concat(Kernels(), slices.Sorted(maps.Keys(peers)), []string{qemuName}), " "))

@@ -1,14 +1,19 @@
 package lab
 
 import (
+	"bufio"
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/ulikunitz/xz"
 )
 
 // moduleSet is the modules that came with one kernel.
@@ -24,8 +29,12 @@ func moduleName(s string) string { return strings.ReplaceAll(s, "-", "_") }
 func readModules(dir string) (moduleSet, error) {
 	ms := moduleSet{files: map[string]string{}, builtin: map[string]bool{}}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasSuffix(p, ".ko") {
-			ms.files[moduleName(strings.TrimSuffix(filepath.Base(p), ".ko"))] = p
+		name, ok := strings.CutSuffix(filepath.Base(p), ".ko")
+		if !ok {
+			name, ok = strings.CutSuffix(filepath.Base(p), compressed)
+		}
+		if err == nil && !d.IsDir() && ok {
+			ms.files[moduleName(name)] = p
 		}
 		return err
 	})
@@ -38,6 +47,40 @@ func readModules(dir string) (moduleSet, error) {
 		}
 	}
 	return ms, nil
+}
+
+// compressed is how the names of modules end in Debian's packages since trixie.
+const compressed = ".ko.xz"
+
+// plain returns the path of a module that is not compressed: beside it in the cache, where
+// it stays.
+func plain(file string) (string, error) {
+	if !strings.HasSuffix(file, compressed) {
+		return file, nil
+	}
+	out := strings.TrimSuffix(file, ".xz")
+	if _, err := os.Stat(out); err == nil {
+		return out, nil
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	r, err := xz.NewReader(bufio.NewReader(in))
+	if err != nil {
+		return "", fmt.Errorf("module %s: %w", file, err)
+	}
+	part, err := os.CreateTemp(filepath.Dir(out), "part-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(part.Name()) // unless it has its name
+	_, err = io.Copy(part, r)
+	if err = errors.Join(err, part.Close()); err != nil {
+		return "", fmt.Errorf("module %s: %w", file, err)
+	}
+	return out, os.Rename(part.Name(), out)
 }
 
 // modinfo reads the .modinfo section: key=value strings.
@@ -79,6 +122,10 @@ func (ms moduleSet) order(wanted []string) ([]hostModule, error) {
 		file, ok := ms.files[name]
 		if !ok {
 			return nil
+		}
+		file, err := plain(file)
+		if err != nil {
+			return err
 		}
 		info, err := modinfo(file)
 		if err != nil {

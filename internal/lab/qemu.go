@@ -34,76 +34,144 @@ var qemuModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "virtio
 type qemuKernel struct {
 	qemu    *Tool
 	image   string
+	role    string
 	release string
 	modules moduleSet
 }
 
-// fetchQEMU fetches QEMU with all it depends on, and the kernel.
-func fetchQEMU(ctx context.Context, store *fetch.Store) error {
+// fetchQEMU fetches QEMU with all it depends on, and the kernel of a suite.
+func fetchQEMU(ctx context.Context, store *fetch.Store, suite string) error {
 	if _, err := store.Tree(ctx, qemuSuite, qemuName, qemuPackage); err != nil {
 		return err
 	}
-	if _, ok := stockKernel(store); ok {
-		return nil
+	if _, ok, err := stockKernel(store, suite); ok || err != nil {
+		return err
 	}
-	name, err := store.Resolve(ctx, qemuSuite, stockMeta, stockPrefix)
+	name, err := store.Resolve(ctx, suite, stockMeta, stockPrefix)
 	if err != nil {
 		return err
 	}
-	_, err = store.Package(ctx, qemuSuite, name)
-	return err
+	dir, err := store.Package(ctx, suite, name)
+	if err != nil {
+		return err
+	}
+	if len(imagesIn(dir)) > 0 {
+		return nil
+	}
+	for _, part := range stockParts {
+		if _, err := store.Package(ctx, suite, part+strings.TrimPrefix(name, stockPrefix)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// stockKernel is the newest stock kernel in the cache.
-func stockKernel(store *fetch.Store) (dir string, ok bool) {
-	some, _ := store.Lookup(qemuSuite, "any")
-	found, err := filepath.Glob(filepath.Join(filepath.Dir(some), stockPrefix+"[0-9]*"))
-	if err != nil || len(found) == 0 {
-		return "", false
+// stockParts are the packages of which Linux 7 and later consists; before, it is one.
+var stockParts = []string{"linux-binary-", "linux-modules-"}
+
+func imagesIn(dir string) []string {
+	var all []string
+	for _, place := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} { // the second since 7
+		found, _ := filepath.Glob(filepath.Join(dir, place)) // the pattern is well-formed
+		all = append(all, found...)
 	}
-	return latest(found, stockPrefix), true
+	return all
+}
+
+// stockFiles are where the parts of a stock kernel are in the cache.
+type stockFiles struct {
+	image, modules string
+	release        string
+}
+
+// stockKernel is the newest stock kernel of a suite in the cache; ok is false if it, or
+// part of it, is not there.
+func stockKernel(store *fetch.Store, suite string) (k stockFiles, ok bool, err error) {
+	some, _ := store.Lookup(suite, "any")
+	packages := filepath.Dir(some)
+	found, err := filepath.Glob(filepath.Join(packages, stockPrefix+"[0-9]*"))
+	if err != nil || len(found) == 0 {
+		return k, false, err
+	}
+	dir := latest(found, stockPrefix)
+	k.release = strings.TrimPrefix(filepath.Base(dir), stockPrefix)
+	dirs := []string{dir}
+	for _, part := range stockParts {
+		dirs = append(dirs, filepath.Join(packages, part+k.release))
+	}
+	for _, d := range dirs {
+		if images := imagesIn(d); len(images) > 0 {
+			k.image = images[0]
+		}
+		for _, place := range []string{"lib/modules", "usr/lib/modules"} { // the second since trixie
+			if path := filepath.Join(d, place, k.release, "kernel"); isFolder(path) {
+				k.modules = filepath.Dir(path)
+			}
+		}
+	}
+	return k, k.image != "" && k.modules != "", nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // findQEMU returns QEMU and the kernel from the cache, fetching them if that
 // is allowed.
 func findQEMU(ctx context.Context, spec Spec) (*qemuKernel, error) {
-	if spec.Kernel != Oldest && !isSeries(spec.Kernel) {
-		return nil, fmt.Errorf("%w: the qemu backend has the %s kernel, not %s", errNoLab, Oldest, spec.Kernel)
-	}
 	store, err := fetch.Open()
 	if err != nil {
 		return nil, err
 	}
 	store.Log = os.Stderr
-	root, ok := store.LookupTree(qemuSuite, qemuName)
-	if _, okKernel := stockKernel(store); !ok || !okKernel {
-		if !mayFetch() {
-			return nil, fmt.Errorf("%w: QEMU is not in %s; run make lab", errNoLab, store.Dir)
+	if umlSuites[spec.Kernel] != "" {
+		return stock(ctx, store, spec.Kernel)
+	}
+	var there []string
+	for _, role := range Kernels() {
+		k, err := stock(ctx, store, role)
+		switch {
+		case err != nil:
+			return nil, err
+		case isSeries(spec.Kernel) && inSeries(k.release, spec.Kernel):
+			return k, nil
 		}
-		if err := fetchQEMU(ctx, store); err != nil {
+		there = append(there, k.release+" ("+role+")")
+	}
+	return nil, fmt.Errorf("%w: the qemu backend has no kernel %s; it has %s", errNoLab, spec.Kernel, strings.Join(there, ", "))
+}
+
+// stock returns QEMU and the kernel of that role.
+func stock(ctx context.Context, store *fetch.Store, role string) (*qemuKernel, error) {
+	suite := umlSuites[role]
+	root, ok := store.LookupTree(qemuSuite, qemuName)
+	files, okKernel, err := stockKernel(store, suite)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || !okKernel {
+		if !mayFetch() {
+			return nil, fmt.Errorf("%w: QEMU or its %s kernel is not in %s; run make lab", errNoLab, role, store.Dir)
+		}
+		if err := fetchQEMU(ctx, store, suite); err != nil {
 			return nil, err
 		}
+		root, _ = store.LookupTree(qemuSuite, qemuName)
+		if files, okKernel, err = stockKernel(store, suite); err != nil || !okKernel {
+			return nil, errors.Join(fmt.Errorf("stock kernel of %s: the fetched packages lack an image or modules", suite), err)
+		}
 	}
+	k := &qemuKernel{role: role, image: files.image, release: files.release}
 	def := peerDef{programs: []string{"usr/bin/qemu-system-x86_64"}}
-	k := &qemuKernel{}
 	if k.qemu, err = def.open(root); err != nil {
 		return nil, err
 	}
-	dir, _ := stockKernel(store)
-	images, err := filepath.Glob(filepath.Join(dir, "boot/vmlinuz-*"))
-	if err != nil || len(images) != 1 {
-		return nil, fmt.Errorf("stock kernel: %d images in %s", len(images), dir)
-	}
-	k.image = images[0]
-	k.release = strings.TrimPrefix(filepath.Base(k.image), "vmlinuz-")
-	if spec.Kernel != Oldest && !inSeries(k.release, spec.Kernel) {
-		return nil, fmt.Errorf("%w: the qemu backend has kernel %s, not %s", errNoLab, k.release, spec.Kernel)
-	}
-	k.modules, err = readModules(filepath.Join(dir, "lib/modules", k.release))
+	k.modules, err = readModules(files.modules)
 	return k, err
 }
 
-func (k *qemuKernel) identity() (role, release string) { return Oldest, k.release }
+func (k *qemuKernel) identity() (role, release string) { return k.role, k.release }
 
 // command stages the root as an initramfs.
 func (k *qemuKernel) command(m *Machine, guest *os.File) (*exec.Cmd, error) {

@@ -12,13 +12,22 @@ import (
 // TestQEMU checks what user-mode Linux lacks: several processors and BTF, on
 // Debian's stock kernel, behind the same Run.
 func TestQEMU(t *testing.T) {
+	for _, kernel := range Kernels() {
+		if kernel != Oldest && !InGuest() && !Soak() {
+			continue
+		}
+		t.Run(kernel, func(t *testing.T) { stockMachine(t, kernel) })
+	}
+}
+
+func stockMachine(t *testing.T, kernel string) {
 	Run(t, Spec{
-		Backend: "qemu", CPUs: 2, Modules: []string{"raid456", "dm-thin-pool"},
+		Backend: "qemu", Kernel: kernel, CPUs: 2, Modules: []string{"raid456", "dm-thin-pool"},
 		Disks: []Disk{{Size: 1 << 20}, {Path: image(t, "cow", 'c'), COW: true}},
 		NICs:  []*Port{NewSwitch(t).Port("10.9.0.1/24")},
 	},
 		Case{Name: "machine", Run: func(t *testing.T, g *Guest) {
-			if g.Kernel != Oldest || !strings.HasSuffix(g.Release, "-amd64") || g.Backend != "qemu" {
+			if g.Kernel != kernel || !strings.HasSuffix(g.Release, "-amd64") || g.Backend != "qemu" {
 				t.Errorf("kernel %s, release %s on %s", g.Kernel, g.Release, g.Backend)
 			}
 			if runtime.NumCPU() != 2 {

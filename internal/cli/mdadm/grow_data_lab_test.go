@@ -210,6 +210,7 @@ func (gr growth) stopped(t *testing.T) {
 func TestGrowRevertKeepsData(t *testing.T) {
 	var cases []lab.Case
 	for name, gr := range map[string]growth{
+		"raid5 small":         {create: "-e0.90 -l5 -n4 -z19456 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
 		"raid5":               {create: "-l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
 		"raid6":               {create: "-l6 -n5 -c64 r0 r1 r2 r3 r4", lines: []string{"-G /dev/md0 -n6 -a /dev/ram5"}},
 		"raid5 0.90":          {create: "-e0.90 -l5 -n4 -c64 r0 r1 r2 r3", lines: []string{"-G /dev/md0 -n5 -a /dev/ram4"}},
@@ -258,6 +259,7 @@ func (gr growth) reverted(t *testing.T) {
 		for i, m := range members {
 			members[i] = "/dev/" + strings.TrimPrefix(filepath.Base(m), "dev-")
 		}
+		do(t, "write /sys/block/md0/md/sync_speed_max 20000") // --stop must not be outrun
 		if got := oursLine("-S /dev/md0"); got.code != 0 {
 			t.Fatalf("-S: %v", got)
 		}

@@ -105,12 +105,13 @@ func turnsOf(a *sysmd.Array) (turns, bool) {
 	return turns{unit: stripe * multiple(data, old), data: data, size: size - size%stripe, backwards: way == sysmd.Backwards}, true
 }
 
-// pastCritical waits for the beginning of a reshape that grows to be over, for which
-// sync_max is 0, no longer than four seconds.
+// pastCritical waits for the beginning of a reshape that grows to be over, in which
+// another process limits it, no longer than four seconds: that process lifts the limit at
+// its end, and the reshape would run away.
 func (w turns) pastCritical(ctx context.Context, a *sysmd.Array) bool {
 	for range turnTries * 4 / 3 {
 		limit, err := a.SyncMax()
-		if err != nil || w.backwards || !limit.Set || limit.N > 0 {
+		if err != nil || w.backwards || !limit.Set {
 			return err == nil
 		}
 		if !node.Pause(ctx, turnPause) {

@@ -47,13 +47,18 @@ export CGO_ENABLED = 0
 ALL   = $$($(GO) list ./... | grep -v /internal/house$$)
 UNITS = $$($(GO) list ./... | grep -v -e /internal/house$$ -e /internal/lab$$)
 
-.PHONY: build cross install test sample seed unit kernel check fuzz bench soak demo demo-cluster lab coverage clean
+.PHONY: generate build cross install test sample seed unit kernel check fuzz bench soak demo demo-cluster lab coverage clean
 
 # The tag leaves out the generator of manual pages, whose start-up every command
 # would pay for.
 build:
 	$(GO) build -tags urfave_cli_no_docs -ldflags '-s -w' -o bin/mdkit ./cmd/mdkit
 	for face in $(FACES); do ln -sf mdkit bin/$$face; done
+
+# BPF programs, with Debian's clang: what is committed comes out again to the byte.
+generate:
+	set -e; set -- $$($(GO) run ./internal/lab/cmd/labcc bpf); \
+	BPF2GO_CC=$$1 BPF2GO_STRIP=$$2 $(GO) generate ./ebpf/...
 
 # The verbs that need no kernel, for other systems: bin/mdkit-darwin-arm64 and so on.
 CROSS := darwin/amd64 darwin/arm64 freebsd/amd64 freebsd/arm64 linux/arm64 windows/amd64 windows/arm64

@@ -115,6 +115,11 @@ func wrongs() []wrong {
 		wrong{"cluster leave", 16, "name"},
 		wrong{"cluster leave ..", 16, ".."},
 		wrong{"cluster status x", 16, "no arguments"},
+		wrong{"trace", 16, "needs dlm"},
+		wrong{"trace nonsense", 16, "nonsense"},
+		wrong{"trace dlm x", 16, "no arguments"},
+		wrong{"trace dlm --for -1s", 16, "positive"},
+		wrong{"trace dlm --lockspace a/b", 16, "--lockspace"},
 		wrong{"cluster down", 8, "no controller"},
 		wrong{"cluster join x", 8, "no controller"},
 	)

@@ -17,7 +17,7 @@ import (
 
 // platformCommands are the verbs that need this system's kernel.
 func platformCommands(std ui.IO) []*cli.Command {
-	return []*cli.Command{clusterCommand(std), dmLogCommand(std)}
+	return []*cli.Command{clusterCommand(std), traceCommand(std), dmLogCommand(std)}
 }
 
 func dmLogCommand(std ui.IO) *cli.Command {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -50,7 +51,16 @@ func (c *Command) grow(ctx context.Context, std ui.IO) int {
 		}
 		defer unlock()
 	}
+	if c.GrowContinue {
+		var stop context.CancelFunc
+		ctx, stop = untilTold(ctx)
+		defer stop()
+	}
 	result, err := reshape.Grow(ctx, req)
+	if cut := (*reshape.Interrupted)(nil); errors.As(err, &cut) {
+		t.say("%s: interrupted before the end of the reshape, go on with: %s", cut.Next.Array, strings.Join(goOn(cut.Next), " "))
+		return c.grown(t, result, ui.ExitCancelled)
+	}
 	code := 0
 	switch t.failed(err); {
 	case errors.Is(err, reshape.ErrNoPPL):
@@ -110,13 +120,7 @@ func (c *Command) growRequest(t *messages, std ui.IO) reshape.GrowRequest {
 // background runs this program once more, as mdadm --grow --continue, in a
 // session of its own that outlives this one.
 func background(next reshape.GrowRequest, std ui.IO) error {
-	args := []string{"mdadm", "--grow", "--continue", next.Array}
-	if next.Level != nil {
-		args = append(args, "--level="+next.Level.String())
-	}
-	if next.BackupFile != "" {
-		args = append(args, "--backup-file="+next.BackupFile)
-	}
+	args := goOn(next)
 	cmd := exec.Command("/proc/self/exe", args[1:]...)
 	cmd.Args = args
 	if f, ok := std.Err.(*os.File); ok {
@@ -127,6 +131,34 @@ func background(next reshape.GrowRequest, std ui.IO) error {
 		return fmt.Errorf("carry on in the background: %w", err)
 	}
 	return cmd.Process.Release()
+}
+
+// goOn is the command line that accompanies a reshape in progress.
+func goOn(next reshape.GrowRequest) []string {
+	args := []string{"mdadm", "--grow", "--continue", next.Array}
+	if next.Level != nil {
+		args = append(args, "--level="+next.Level.String())
+	}
+	if next.BackupFile != "" {
+		args = append(args, "--backup-file="+next.BackupFile)
+	}
+	return args
+}
+
+// untilTold returns a ctx that ends when the process is told to end: to end at once would
+// leave writes to a section of the array suspended. A signal that whoever started us
+// ignores, as nohup does, stays ignored; the first one counts, and others change nothing.
+func untilTold(ctx context.Context) (context.Context, context.CancelFunc) {
+	var told []os.Signal
+	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			told = append(told, s)
+		}
+	}
+	if len(told) == 0 { // which Notify takes for all
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, told...)
 }
 
 // growDocument is what --grow --json prints.

@@ -44,9 +44,15 @@ func (g *Grower) guard(ctx context.Context) error {
 	if err := w.prepare(); err != nil {
 		return err
 	}
-	switch err := w.run(ctx); {
+	err = w.run(ctx)
+	if ended(ctx, err) {
+		err = w.leave(ctx)
+	}
+	switch {
 	case stopped(err):
 		return nil // its backups are needed to assemble it again
+	case ended(ctx, err):
+		return err
 	case err != nil:
 		// The kernel stays at the limit it was given.
 		return errors.Join(g.Report.Fail(err, "reshape.reshape-held-until-mdadm-grow-continue", g.Array, err), w.unsuspend())
@@ -54,6 +60,7 @@ func (g *Grower) guard(ctx context.Context) error {
 	err = w.release()
 	if err == nil && g.BackupFile != "" {
 		err = g.dropBackup(g.BackupFile)
+		g.BackupFile = ""
 	}
 	return err
 }
@@ -68,7 +75,8 @@ type Guard struct {
 	blocks uint64       // sectors of data to back up at a time
 	places []backupPlace
 	head   md.Backup
-	next   int // index of the section to use next
+	next   int    // index of the section to use next
+	most   uint64 // how far the kernel may go, in sectors of each member
 }
 
 func (w *Guard) prepare() error {
@@ -246,8 +254,19 @@ func (w *Guard) keep(start, length uint64) error {
 	return nil
 }
 
-// drop drops the sections that the reshape has completed.
+// drop drops the sections that the reshape has completed, and resumes writes to them.
 func (w *Guard) drop(done uint64) error {
+	if err := w.forget(done); err != nil {
+		return err
+	}
+	if _, err := w.array.SuspendLo(); err != nil {
+		return err
+	}
+	return w.array.SetSuspendLo(done)
+}
+
+// forget takes the sections that the reshape has completed out of the backups.
+func (w *Guard) forget(done uint64) error {
 	changed := false
 	for i := range w.head.Sections {
 		s := &w.head.Sections[i]
@@ -263,10 +282,7 @@ func (w *Guard) drop(done uint64) error {
 			return err
 		}
 	}
-	if _, err := w.array.SuspendLo(); err != nil {
-		return err
-	}
-	return w.array.SetSuspendLo(done)
+	return nil
 }
 
 // finished is the position of a reshape that is done.
@@ -282,24 +298,29 @@ func (w *Guard) advance(ctx context.Context, limit, until uint64) (uint64, error
 		}
 		return pos
 	}
-	most := toMember(limit)
+	w.most = toMember(limit)
 	for _, chunk := range []uint64{w.R.T.ToChunk, w.R.now.chunk} {
-		most -= most % (chunk / md.SectorSize)
+		w.most -= w.most % (chunk / md.SectorSize)
 	}
-	stop := sysmd.Some(most)
+	stop := sysmd.Some(w.most)
 	if !w.advancing() && limit == 0 {
 		stop = sysmd.None
 	}
 	if err := w.array.SetSyncMax(stop); err != nil {
 		return 0, err
 	}
-	goal := min(most, toMember(until))
+	return w.reach(ctx, min(w.most, toMember(until)))
+}
+
+// reach waits until the goal has been completed on each member. It returns the position
+// according to the metadata.
+func (w *Guard) reach(ctx context.Context, goal uint64) (uint64, error) {
 	for {
 		done, total, err := w.completed()
 		if err != nil {
 			return 0, err
 		}
-		if total > 0 && (done >= goal && done > 0 || done >= most) {
+		if total > 0 && (done >= goal && done > 0 || done >= w.most) {
 			return w.position(done), nil
 		}
 		if over, err := w.over(ctx); over || err != nil {
@@ -310,6 +331,38 @@ func (w *Guard) advance(ctx context.Context, limit, until uint64) (uint64, error
 		}
 	}
 }
+
+// patience is how long a guard that was told to end waits for the kernel to get past what
+// has been backed up. A service manager kills what has not ended after 90 seconds.
+const patience = time.Minute
+
+// leave ends the guarding because ctx has ended, and resumes suspended writes. What has
+// been backed up it first lets the kernel get past, to the limit at which it writes
+// superblocks: until then a power cut would bring the backup back over what is written
+// from now on. It returns nil if there is nothing left to guard.
+func (w *Guard) leave(ctx context.Context) error {
+	if w.oldest() == math.MaxUint64 {
+		return errors.Join(ctx.Err(), w.unsuspend())
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	done, err := w.reach(wait, w.most)
+	switch {
+	case err == nil && (done == finished || !w.advancing()):
+		return nil
+	case err == nil:
+		err = w.forget(done)
+	case ended(wait, err): // writers must not hang for as long as the kernel does
+		err = nil
+	}
+	if err = errors.Join(err, w.unsuspend()); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// ended reports whether err says that ctx has ended.
+func ended(ctx context.Context, err error) bool { return ctx.Err() != nil && errors.Is(err, ctx.Err()) }
 
 // position converts completed sectors of each member to sectors of the array.
 func (w *Guard) position(done uint64) uint64 {

@@ -3,6 +3,7 @@ package reshape
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -12,20 +13,39 @@ import (
 	sysmd "github.com/mdkit/mdkit/sysfs/md"
 )
 
+// Interrupted is the error of a Grow whose ctx has ended while it accompanied a reshape.
+// No writes are suspended; how far the kernel goes without company is limited, and what
+// backups there are stay.
+type Interrupted struct {
+	Next GrowRequest // takes it up again
+	Err  error       // of ctx
+}
+
+// Error names the array.
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("%s: interrupted before the end of the reshape: %v", e.Next.Array, e.Err)
+}
+
+// Unwrap returns the error of ctx.
+func (e *Interrupted) Unwrap() error { return e.Err }
+
 // resume accompanies a reshape in progress to its end, and changes to the level that
 // follows.
 func (g *Grower) resume(ctx context.Context) error {
 	// An array that is open cannot be stopped.
 	_ = g.dev.Close()
-	if err := g.guard(ctx); err != nil {
+	err := g.guard(ctx)
+	if err == nil {
+		err = waitReshape(ctx, g.live.Sysfs)
+	}
+	switch {
+	case ended(ctx, err):
+		next := GrowRequest{Array: g.Array, Continue: true, Level: g.Level, BackupFile: g.BackupFile}
+		return &Interrupted{Next: next, Err: err}
+	case err != nil || g.Level == nil:
 		return err
 	}
-	if err := waitReshape(ctx, g.live.Sysfs); err != nil {
-		return err
-	}
-	if g.Level == nil {
-		return nil
-	}
+	ctx = context.WithoutCancel(ctx) // what is left is short
 	dev, err := mdctl.Open(g.Array, os.O_RDWR)
 	if err != nil {
 		return err

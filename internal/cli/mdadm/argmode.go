@@ -126,12 +126,15 @@ func (p *parser) assembly(opt getopt.Option) (bool, error) {
 	return true, nil
 }
 
+// subarrayUpdates is how many of updateWords later versions take for --update-subarray.
+const subarrayUpdates = 5
+
 // updateWords lists the words that --update takes when assembling.
 func updateWords() []string {
 	return []string{
-		"sparc2.2", "super-minor", "summaries", "resync", "uuid", "name", "homehost", "home-cluster",
-		"nodes", "devicesize", "bitmap", "no-bitmap", "bbl", "no-bbl", "force-no-bbl", "ppl", "no-ppl",
-		"metadata", "revert-reshape", "layout-original", "layout-alternate", "layout-unspecified",
+		"name", "ppl", "no-ppl", "bitmap", "no-bitmap", "sparc2.2", "super-minor", "summaries", "resync", "uuid",
+		"homehost", "home-cluster", "nodes", "devicesize", "bbl", "no-bbl", "force-no-bbl", "metadata", "revert-reshape",
+		"layout-original", "layout-alternate", "layout-unspecified",
 	}
 }
 
@@ -166,18 +169,39 @@ func (p *parser) update(opt getopt.Option) (bool, error) {
 		if !slices.Contains([]string{"devicesize", "bbl", "force-no-bbl", "no-bbl"}, opt.Arg) {
 			return true, usage("only 'devicesize', 'bbl', 'no-bbl', and 'force-no-bbl' can be updated with --re-add")
 		}
+	case c.compat >= mdtext.Mdadm46 && c.Op == UpdateSubarray && !slices.Contains(updateWords()[:subarrayUpdates], opt.Arg):
+		return true, c.updates(opt.Arg)
 	case slices.Contains(updateWords(), opt.Arg):
 	case opt.Arg == "byteorder":
 		if c.Shape.Metadata != "" {
 			return true, usage("must not set metadata type with --update=byteorder.")
 		}
 		c.Shape.Metadata = "0.swap"
-	case opt.Arg == "?" || opt.Arg == "help":
-		return true, &exit{out: "mdadm: " + updateHelp}
 	default:
-		return true, &exit{code: 2, err: "mdadm: '--update=" + opt.Arg + "' is invalid.  " + updateHelp}
+		return true, c.updates(opt.Arg)
 	}
 	return true, nil
+}
+
+// updates lists what --update takes, because that was asked for or because the word is
+// none of it.
+func (c *Command) updates(word string) *exit {
+	help := word == "?" || word == "help"
+	list, which := "mdadm: "+updateHelp, ""
+	switch {
+	case c.compat < mdtext.Mdadm46:
+	case c.Op == UpdateSubarray:
+		list, which = mdtext.Updates(updateWords()[:subarrayUpdates], true), " update-subarray option"
+	default:
+		list, which = mdtext.Updates(append(updateWords(), "byteorder"), false), " update option"
+	}
+	switch {
+	case help:
+		return &exit{out: list}
+	case which == "":
+		return &exit{code: 2, err: "mdadm: '--update=" + word + "' is invalid.  " + updateHelp}
+	}
+	return &exit{code: 2, err: "mdadm: '--update=" + word + "' is invalid" + which + ". " + list}
 }
 
 // monitor takes the options of monitor mode.

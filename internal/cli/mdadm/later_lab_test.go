@@ -1,6 +1,7 @@
 package mdadm
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,13 +12,14 @@ import (
 
 	"github.com/mdkit/mdkit/engine/md"
 	"github.com/mdkit/mdkit/internal/lab"
+	blockctl "github.com/mdkit/mdkit/ioctl/block"
 )
 
 // TestLaterWords holds what MDADM_COMPAT=4.6 says otherwise than 4.2, in reports, when an
 // array is created, and in --monitor, against Debian's next mdadm.
 func TestLaterWords(t *testing.T) {
 	var cases []lab.Case
-	for name, run := range map[string]func(*testing.T){"reports": laterReports, "bitmap question": laterQuestion, "monitor": laterMonitor} {
+	for name, run := range map[string]func(*testing.T){"reports": laterReports, "bitmap question": laterQuestion, "monitor": laterMonitor, "partition": laterPartition, "update words": laterUpdates} {
 		cases = append(cases, lab.Case{Name: name, Run: func(t *testing.T, _ *lab.Guest) {
 			t.Setenv("MDADM_COMPAT", "4.6")
 			reset(t)
@@ -140,13 +142,92 @@ func laterMonitor(t *testing.T) {
 	}
 }
 
+// laterUpdates asks what --update takes.
+func laterUpdates(t *testing.T) {
+	for _, word := range []string{"help", "?", "wrong", "byteorde", "uuid"} {
+		if word != "uuid" { // which is one
+			laterLine(t, "-A md0 -U "+word)
+		}
+		laterLine(t, "--update-subarray=0 -U "+word+" /dev/nowhere")
+	}
+}
+
+// laterPartition asks about a partition of an array, whose major number is not that of
+// md: mdadm 4.2 ends in a segmentation fault.
+func laterPartition(t *testing.T) {
+	do(t, quickCreate+"md0 -l1 -n2 r0 r1")
+	f, err := blockctl.Open("/dev/md0", os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	table := make([]byte, 512)
+	copy(table[446+4:], []byte{0x83, 0, 0, 0, 0, 8, 0, 0, 0, 32}) // 8192 sectors from 2048 on
+	table[510], table[511] = 0x55, 0xaa
+	if _, err := f.WriteAt(table, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Sync(), blockctl.RereadPartitions(f)); err != nil {
+		t.Fatal(err)
+	}
+	lab.Until(t, "the partition", func() bool { _, err := os.Stat("/dev/md0p1"); return err == nil })
+	if dev := readText(t, "/sys/block/md0/md0p1/dev"); !strings.HasPrefix(dev, "259:") {
+		t.Errorf("the partition is %s", dev)
+	}
+	for _, line := range []string{"-D /dev/md0p1", "-D --export /dev/md0p1", "-D -b /dev/md0p1", "-Q /dev/md0p1", "-t -D /dev/md0p1"} {
+		laterLine(t, line+" -c none")
+	}
+}
+
 // TestLaterAlerts holds whom --monitor tells what, under MDADM_COMPAT=4.6, against
 // Debian's next mdadm: on the error stream, in mails, to a program, in the log.
 func TestLaterAlerts(t *testing.T) {
 	beside(t)
 	spec := monitorSpec(t)
 	maps.Copy(spec.Files, lab.Peer(t, "mdadm-next").Aside(nextDir))
-	lab.Run(t, spec, lab.Case{Name: "once", Run: func(t *testing.T, _ *lab.Guest) { laterAlerts(t) }})
+	lab.Run(t, spec,
+		lab.Case{Name: "once", Run: func(t *testing.T, _ *lab.Guest) { laterAlerts(t) }},
+		lab.Case{Name: "links", Run: func(t *testing.T, _ *lab.Guest) { laterLinks(t) }},
+	)
+}
+
+// laterLinks puts symbolic links, and what else is no file, where a monitor looks for the
+// other one and puts its number. Neither follows them, and both refuse in the same words.
+func laterLinks(t *testing.T) {
+	reset(t)
+	defer reset(t)
+	do(t, quickCreate+"md9 -l1 -n2 r0 r1")
+	const folder, file, aside, victim = "/run/mdadm", "/run/mdadm/autorebuild.pid", "/run/mdadm.aside", "/run/victim"
+	if err := os.Rename(folder, aside); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Rename(aside, folder)
+	defer os.RemoveAll(folder)
+	for _, c := range []struct {
+		name string
+		lay  func() error
+	}{
+		{"link", func() error { return errors.Join(os.Mkdir(folder, 0o755), os.Symlink(victim, file)) }},
+		{"link to a folder", func() error { return os.Symlink(aside, folder) }},
+		{"folder is a file", func() error { return os.WriteFile(folder, nil, 0o644) }},
+		{"file is a folder", func() error { return os.MkdirAll(file, 0o755) }},
+		{"fine", func() error { return os.Mkdir(folder, 0o755) }},
+	} {
+		tell := func(mdadm func(...string) outcome) string {
+			os.Remove(victim)
+			os.RemoveAll(folder)
+			if err := errors.Join(c.lay(), os.WriteFile(victim, []byte("1\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			o := mdadm("-F", "-1", "/dev/md9", "-p", "/bin/alert", "-c", "none")
+			at, err := os.Lstat(file)
+			return fmt.Sprintf("%v--- %q, number written: %v\n", o, readText(t, victim), err == nil && at.Mode().IsRegular())
+		}
+		want := tell(func(args ...string) outcome { return next(t, args...) })
+		if got := tell(ours); got != want {
+			t.Errorf("%s:\n%s", c.name, lineDiff(want, got))
+		}
+	}
 }
 
 func laterAlerts(t *testing.T) {

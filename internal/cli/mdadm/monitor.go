@@ -55,7 +55,9 @@ func (c *Command) monitor(ctx context.Context, std ui.IO) int {
 		return c.daemonise(std)
 	}
 	if !w.NoSharing {
-		writeSharer(std)
+		if err := writeSharer(std); err != nil {
+			return leave(err, std)
+		}
 	}
 	code := c.watch(ctx, std, cf)
 	if w.PIDFile != "" {

@@ -3,6 +3,7 @@ package mdadm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,18 +12,53 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mdkit/mdkit/internal/cli/ui"
 	"github.com/mdkit/mdkit/manage/array/node"
 )
 
 // sharerFile names the process that moves spares between arrays.
-const sharerFile = node.MapDir + "/autorebuild.pid"
+const (
+	sharerName = "autorebuild.pid"
+	sharerFile = node.MapDir + "/" + sharerName
+)
+
+// openSharer opens the file in the folder of the map. Neither of them may be a symbolic
+// link, by which a monitor, which is root, would be led to a file of somebody's choice.
+func openSharer(flags int) (*os.File, error) {
+	folder, err := unix.Open(node.MapDir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil, failure("%s is not a regular directory.", node.MapDir)
+	} else if err != nil {
+		return nil, err
+	}
+	defer unix.Close(folder)
+	// Without O_NONBLOCK a pipe would hold us up.
+	fd, err := unix.Openat(folder, sharerName, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o700)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EISDIR) {
+		return nil, failure("%s is not a regular file.", sharerFile)
+	} else if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), sharerFile)
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, failure("%s is not a regular file.", sharerFile)
+	}
+	return f, nil
+}
 
 // onlySharer looks for another process that moves spares.
 func (c *Command) onlySharer(std ui.IO) error {
-	b, err := os.ReadFile(sharerFile)
+	f, err := openSharer(unix.O_RDONLY)
 	if err != nil {
-		return nil //nolint:nilerr // no process has begun to
+		return onlyExit(err) // else no process has begun to
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		return nil //nolint:nilerr // as if it were not there
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	if err != nil {
@@ -39,19 +75,36 @@ func (c *Command) onlySharer(std ui.IO) error {
 	return nil
 }
 
+// onlyExit returns err if it is a reason not to monitor.
+func onlyExit(err error) error {
+	if e := (*exit)(nil); errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
 // writeSharer records this process as the one that moves spares, under the name
 // that mdadm looks for.
-func writeSharer(std ui.IO) {
+func writeSharer(std ui.IO) error {
 	err := os.Mkdir(node.MapDir, 0o700)
+	var f *os.File
 	if err == nil || errors.Is(err, fs.ErrExist) {
-		err = os.WriteFile(sharerFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o700)
+		f, err = openSharer(unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
+		if err := onlyExit(err); err != nil {
+			return err
+		}
 		fmt.Fprintln(std.Err, "mdadm: Can't create autorebuild.pid file")
-		return
+		return nil
 	}
 	// This is only a name: if it cannot be set, mdadm does not recognize us.
 	_ = os.WriteFile("/proc/self/comm", []byte("mdadm"), 0)
+	return nil
 }
 
 // backgroundEnv marks the process that --daemonise has started.

@@ -56,6 +56,25 @@ func (c Compat) SpaceAfter(sectors uint64) (shown, state string) {
 	return fmt.Sprintf("-%d sectors DEVICE TOO SMALL", math.MaxUint64-sectors), " TRUNCATED DEVICE"
 }
 
+// Updates lists the words that --update takes, in later versions, or those of them that
+// --update-subarray takes (ReadMe.c, fprint_update_options).
+func Updates(words []string, subarray bool) string {
+	text := "Valid --update options are:\n\t"
+	if subarray {
+		text = "Valid --update options for update-subarray are:\n\t"
+	}
+	for i, w := range words {
+		text += "'" + w + "', "
+		if i%5 == 4 {
+			text += "\n\t"
+		}
+	}
+	if len(words)%5 != 0 {
+		text += "\n"
+	}
+	return text + "\r"
+}
+
 // BadName is why an array cannot have a name, its own or that of its device, in the words
 // of later versions (config.c, ident_log).
 func BadName(name, what, reason string) string {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mdkit/mdkit/manage/array/node"
 	"github.com/mdkit/mdkit/manage/note"
+	"github.com/mdkit/mdkit/manage/plan"
 )
 
 // ScanResult says what AssembleScan did, with one entry for each array that was
@@ -36,6 +38,10 @@ func AssembleScan(ctx context.Context, req AssembleRequest) *ScanResult {
 		r.Code = 1
 		return r
 	}
+	// A map that is missing is there from now on, whether an array starts or not (mdadm.c,
+	// scan_assemble, map_lock).
+	run := plan.Runner{DryRun: req.DryRun}
+	_ = run.Do(ctx, plan.SayStep(func() { node.Map{}.Ensure(req.Home, req.Conf) }))
 	s := &scanner{req: req, result: r}
 	s.req.probes = &probes{}
 	s.req.probes.prefetch(newPool(devices), req.Version, req.Newest1)

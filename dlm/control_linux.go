@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -100,14 +101,16 @@ func (c *Control) CreateWith(ctx context.Context, name string, flags SpaceFlags)
 
 // write writes a request. The kernel returns a number for what it made where others
 // return a length, so that package os must not judge it.
-func (c *Control) write(b []byte) (int, error) { return writeRequest(c.f, b) }
-
-func writeRequest(f *os.File, b []byte) (n int, err error) {
-	rc, err := f.SyscallConn()
+func (c *Control) write(b []byte) (int, error) {
+	raw, err := c.f.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
-	cerr := rc.Control(func(fd uintptr) {
+	return writeRequest(raw, b)
+}
+
+func writeRequest(raw syscall.RawConn, b []byte) (n int, err error) {
+	cerr := raw.Control(func(fd uintptr) {
 		for {
 			n, err = unix.Write(int(fd), b)
 			if !errors.Is(err, unix.EINTR) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,8 +41,35 @@ type pending struct {
 	op    string
 	mode  Mode
 	value *[ValueSize]byte // what is written if the grant writes; nil if it takes no part
-	done  chan struct{}
-	err   error // valid once done is closed
+	over  atomic.Bool
+	err   error // valid once it is over
+
+	mu    sync.Mutex
+	ended chan struct{} // closed when it is over; made when somebody waits for that
+}
+
+// done returns a channel that is closed when the request is over.
+func (p *pending) done() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+		if p.over.Load() {
+			close(p.ended)
+		}
+	}
+	return p.ended
+}
+
+// end makes the request over.
+func (p *pending) end(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	p.over.Store(true)
+	if p.ended != nil {
+		close(p.ended)
+	}
 }
 
 // Option says how a lock is asked for.
@@ -76,6 +104,13 @@ func OnBlocking(f func(Mode)) Option { return func(o *order) { o.blocking = f } 
 func WithTransaction(xid uint64) Option { return func(o *order) { o.xid = xid } }
 
 func collect(opts []Option) order {
+	if len(opts) == 0 {
+		return order{}
+	}
+	return combined(opts)
+}
+
+func combined(opts []Option) order {
 	var o order
 	for _, f := range opts {
 		f(&o)
@@ -111,6 +146,9 @@ func (s *Space) lock(ctx context.Context, op, resource string, mode Mode, o orde
 	if err := s.add(l); err != nil {
 		return nil, l.failed(op, mode, err, "", nil)
 	}
+	if l.listens() {
+		s.answers.needed()
+	}
 	req := lockRequest{cmd: cmdLock, mode: mode, flags: o.flags, resource: resource, xid: o.xid}
 	if o.value != nil {
 		req.value = *o.value
@@ -136,8 +174,12 @@ func (l *Lock) Convert(ctx context.Context, mode Mode, opts ...Option) error {
 	}
 	if o.blocking != nil {
 		l.mu.Lock()
+		first := l.blocking == nil
 		l.blocking = o.blocking
 		l.mu.Unlock()
+		if first {
+			l.space.answers.needed()
+		}
 	}
 	req := lockRequest{cmd: cmdLock, mode: mode, flags: o.flags | Convert, xid: o.xid}
 	if o.value != nil {
@@ -161,6 +203,13 @@ func (l *Lock) Unlock(ctx context.Context, opts ...Option) error {
 		l.space.drop(l)
 	}
 	return err
+}
+
+// listens reports whether the lock is to hear of those it is in the way of.
+func (l *Lock) listens() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.blocking != nil
 }
 
 // Mode returns the mode in which the lock is held, [ModeNone] if it is not.
@@ -207,7 +256,7 @@ func (l *Lock) request(ctx context.Context, op string, req *lockRequest) error {
 		l.mu.Unlock()
 		return l.failed(op, req.mode, ErrNotHeld, "", nil)
 	}
-	p := &pending{op: op, mode: req.mode, done: make(chan struct{})}
+	p := &pending{op: op, mode: req.mode}
 	l.pending = p
 	if req.flags&ValueBlock != 0 {
 		p.value = &req.value
@@ -215,33 +264,63 @@ func (l *Lock) request(ctx context.Context, op string, req *lockRequest) error {
 	req.id, req.cookie = l.id, l.cookie
 	l.mu.Unlock()
 
-	written := make(chan error, 1)
 	if ctx.Done() == nil {
-		written <- l.write(req)
-	} else {
-		// The kernel holds requests up while the lockspace recovers
-		// (fs/dlm/lock.c dlm_lock_recovery).
-		go func() { written <- l.write(req) }()
+		if err := l.submit(p, req); err != nil {
+			l.withdraw(p)
+			return l.explain(op, req, err)
+		}
+		return l.await(ctx, p)
 	}
+	// The kernel holds requests up while the lockspace recovers (fs/dlm/lock.c
+	// dlm_lock_recovery).
+	written := make(chan error, 1)
+	go func() { written <- l.submit(p, req) }()
 	select {
 	case err := <-written:
 		if err != nil {
 			l.withdraw(p)
 			return l.explain(op, req, err)
 		}
+		return l.await(ctx, p)
 	case <-ctx.Done():
 		go l.abandonUnwritten(p, written)
 		return l.failed(op, req.mode, ErrStillWaiting, "the lockspace is stopped or recovers", ctx.Err())
 	}
-	if op == adopting {
+}
+
+// submit writes the request, and takes an answer that is there at once.
+func (l *Lock) submit(p *pending, req *lockRequest) error {
+	if err := l.write(req); err != nil {
+		return err
+	}
+	if p.op == adopting {
 		l.finish(&answer{}, nil) // no answer follows (dlm_user_adopt_orphan)
 	}
+	l.space.answers.take(&p.over)
+	return nil
+}
+
+// await waits for the end of a request that the kernel has taken.
+func (l *Lock) await(ctx context.Context, p *pending) error {
+	if p.over.Load() {
+		return l.ended(p.op, p.mode, p.err)
+	}
+	l.waitFor(p)
 	select {
-	case <-p.done:
-		return l.ended(op, req.mode, p.err)
+	case <-p.done():
+		return l.ended(p.op, p.mode, p.err)
 	case <-ctx.Done():
 		return l.tooLate(ctx, p)
 	}
+}
+
+// waitFor has answers received until that of the request has come.
+func (l *Lock) waitFor(p *pending) {
+	l.space.answers.needed()
+	go func() {
+		<-p.done()
+		l.space.answers.unneeded()
+	}()
 }
 
 // cancelPatience is how long the kernel has to take a request back. It asks the
@@ -279,7 +358,7 @@ func (l *Lock) tooLate(ctx context.Context, p *pending) error {
 
 // write gives the request to the kernel and notes the lock's number.
 func (l *Lock) write(req *lockRequest) error {
-	id, err := writeRequest(l.space.f, req.bytes())
+	id, err := writeRequest(l.space.answers.raw, req.bytes())
 	if err == nil && req.cmd == cmdLock && req.flags&Convert == 0 {
 		l.mu.Lock()
 		l.id = uint32(id)
@@ -303,15 +382,15 @@ func (l *Lock) takeBack(p *pending) error {
 	l.mu.Lock()
 	req := lockRequest{cmd: cmdUnlock, flags: Cancel, id: l.id, cookie: l.cookie}
 	l.mu.Unlock()
-	if _, err := writeRequest(l.space.f, req.bytes()); err != nil {
+	if _, err := writeRequest(l.space.answers.raw, req.bytes()); err != nil {
 		select {
-		case <-p.done:
+		case <-p.done():
 			return nil
 		default:
 			return err
 		}
 	}
-	<-p.done
+	<-p.done()
 	return nil
 }
 
@@ -322,18 +401,19 @@ func (l *Lock) abandonUnwritten(p *pending, written <-chan error) {
 	case err != nil:
 		l.withdraw(p)
 	case p.op == adopting:
-		l.finish(&answer{}, nil)
 		l.giveUp()
 	case p.op == unlocking:
+		l.waitFor(p)
 		l.dropWhenDone(p)
 	default:
+		l.waitFor(p)
 		l.undo(p, l.takeBack(p))
 	}
 }
 
 // dropWhenDone forgets a lock whose unlock nobody waits for any more.
 func (l *Lock) dropWhenDone(p *pending) {
-	<-p.done
+	<-p.done()
 	if p.err == nil {
 		l.space.drop(l)
 	}
@@ -394,8 +474,7 @@ func (l *Lock) finish(a *answer, err error) {
 	case p.op != converting && p.op != unlocking:
 		l.id = 0
 	}
-	p.err = err
-	close(p.done)
+	p.end(err)
 }
 
 // ended makes the error for a request that the kernel took and did not grant.

@@ -20,7 +20,7 @@ type Space struct {
 	Name string
 
 	f       *os.File
-	stopped chan struct{} // closed when nothing is received any more
+	answers *answers
 
 	mu     sync.Mutex
 	locks  map[uint64]*Lock // by cookie
@@ -45,7 +45,7 @@ func Open(root sysfs.FS, name string) (*Space, error) {
 	case err != nil:
 		return fail(nil, "", err)
 	}
-	f, err := openMisc(devicePrefix+name, minor, unix.O_RDWR|unix.O_NONBLOCK)
+	f, err := openMisc(devicePrefix+name, minor, unix.O_RDWR)
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return fail(ErrPermission, "", err)
@@ -54,37 +54,25 @@ func Open(root sysfs.FS, name string) (*Space, error) {
 	case err != nil:
 		return fail(nil, "", err)
 	}
-	s := &Space{Name: name, f: f, stopped: make(chan struct{}), locks: map[uint64]*Lock{}}
-	go s.receive()
+	s := &Space{Name: name, f: f, locks: map[uint64]*Lock{}}
+	if s.answers, err = receiveAnswers(f, s.deliver, s.end); err != nil {
+		return fail(nil, "", errors.Join(err, f.Close()))
+	}
 	return s, nil
 }
 
 // Close gives all locks up that are not [Persistent], and those that wait.
 func (s *Space) Close() error {
 	s.mu.Lock()
+	again := s.closed
 	s.closed = true
 	s.mu.Unlock()
-	err := s.f.Close()
-	<-s.stopped
-	return err
-}
-
-// receive hands each answer to its lock, until the descriptor is closed.
-func (s *Space) receive() {
-	defer close(s.stopped)
-	buf := make([]byte, fullAnswerSize)
-	for {
-		n, err := s.f.Read(buf)
-		if err == nil {
-			var a answer
-			if a, err = parseAnswer(buf[:n]); err == nil {
-				s.deliver(&a)
-				continue
-			}
-		}
-		s.end(err)
-		return
+	if again {
+		return &Error{Op: "close lockspace", Space: s.Name, Mode: ModeNone, Class: ErrClosed}
 	}
+	err := s.answers.close()
+	s.end(ErrClosed)
+	return errors.Join(err, s.f.Close())
 }
 
 func (s *Space) deliver(a *answer) {
@@ -99,7 +87,7 @@ func (s *Space) deliver(a *answer) {
 // end tells everybody who waits that no answer will come.
 func (s *Space) end(err error) {
 	s.mu.Lock()
-	if s.closed || errors.Is(err, os.ErrClosed) {
+	if s.closed {
 		err = ErrClosed
 	}
 	s.ended = err
@@ -125,8 +113,12 @@ func (s *Space) add(l *Lock) error {
 
 func (s *Space) drop(l *Lock) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	_, had := s.locks[l.cookie]
 	delete(s.locks, l.cookie)
+	s.mu.Unlock()
+	if had && l.listens() {
+		s.answers.unneeded()
+	}
 }
 
 // Purge drops orphaned locks, those [Persistent] ones whose descriptor is closed: on a
@@ -134,7 +126,7 @@ func (s *Space) drop(l *Lock) {
 // knows who has taken a lock by its thread, not its process (lkb_ownpid).
 func (s *Space) Purge(ctx context.Context, node, pid uint32) error {
 	err := await(ctx, "purge orphans of", s.Name, func() error {
-		_, err := writeRequest(s.f, purgeRequest(node, pid))
+		_, err := writeRequest(s.answers.raw, purgeRequest(node, pid))
 		return err
 	})
 	if err == nil || errors.Is(err, ErrStillWaiting) {

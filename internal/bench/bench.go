@@ -45,7 +45,7 @@ func All(bin, module string) []Benchmark {
 			ScrubRAID6(mdkit), ReadDegraded(mdkit),
 			NBDRandRead(mdkit),
 		},
-		Arrays(module), Mapped(module),
+		Arrays(module), Mapped(module), Locks(module),
 	)
 }
 

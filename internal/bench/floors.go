@@ -16,6 +16,7 @@ var Floors = map[string]float64{
 	"parity.pq.8x64k":     parityFloor(),
 	"scrub.raid6":         0.9, // cat
 	"read.raid5.degraded": 0.55,
+	"dlm.lock":            0.65,
 }
 
 // parityFloor depends on the processor: snapraid uses nothing beyond AVX2, with

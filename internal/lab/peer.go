@@ -61,6 +61,7 @@ var peers = map[string]peerDef{
 	"util-linux": {packages: []string{"util-linux"}, programs: []string{"sbin/blkid"}},
 	"snapraid":   {packages: []string{"snapraid"}, programs: []string{"usr/bin/snapraid"}},
 	"nbdkit":     {packages: []string{"nbdkit"}, programs: []string{"usr/bin/nbdkit"}, opened: []string{"nbdkit/plugins/nbdkit-file-plugin.so"}},
+	"libdlm":     {packages: []string{"libdlm-dev"}, programs: []string{"usr/lib/x86_64-linux-gnu/libdlm_lt.so.3"}},
 	"busybox":    {packages: []string{"busybox-static"}, programs: []string{"bin/busybox"}},
 	"cluster": {
 		packages: []string{"corosync", "dlm-controld"},

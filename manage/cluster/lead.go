@@ -8,7 +8,7 @@ import (
 // lead does a leader's work, if this node is to lead.
 func (s *State) lead() []Action {
 	alive := s.alive()
-	if alive[0] != s.Rules.Self || !s.Quorate() {
+	if !s.mayLead(alive) || !s.Quorate() {
 		s.Leading = false
 		return nil
 	}
@@ -198,7 +198,7 @@ func (s *State) drivePhase(o *SpaceOrder) []Action {
 		return nil
 	}
 	if o.Phase == Stopping {
-		if waiting, actions := s.fence(o.Crashed); waiting {
+		if waiting, actions := s.fence(o.Crashed); waiting || s.unheardMayRun() {
 			return actions
 		}
 	}
@@ -226,6 +226,21 @@ func (s *State) allThrough(o *SpaceOrder) bool {
 		}
 	}
 	return true
+}
+
+// unheardMayRun reports whether a node that is not heard may still run something: it had
+// a quorum with nodes that now obey this epoch, and finds out from their messages, or their
+// silence. One that has been fenced does not.
+func (s *State) unheardMayRun() bool {
+	if s.Since >= 2*s.Rules.Dead {
+		return false
+	}
+	for _, n := range s.Rules.Nodes {
+		if !slices.ContainsFunc(s.Order.Live, func(l Life) bool { return l.Node == n }) && s.Fences[s.Peers[n].Last.From] != FenceDone {
+			return true
+		}
+	}
+	return false
 }
 
 // fence has the dead fenced, and reports whether that has to be waited for. Without

@@ -11,8 +11,8 @@ import (
 // what their sender has to say and are sent again with every tick, so that any of them
 // may be lost, late or out of order.
 //
-// A node whose number is the lowest of those that it hears, and that hears a quorum,
-// leads: it begins an epoch, in which all nodes first stop their lockspaces and report
+// A node hears another if each has messages of the other's. One whose number is the lowest
+// of those that it hears, and of those whom they hear, and that hears a quorum, leads: it begins an epoch, in which all nodes first stop their lockspaces and report
 // them (gathering), and then takes each lockspace through three phases, each of which
 // begins when all nodes have come through the one before: stop, update the members,
 // start. So no two nodes ever run a lockspace with different members.
@@ -138,6 +138,8 @@ type Message struct {
 	Seq     uint64        `json:"seq"`
 	Epoch   Epoch         `json:"epoch"`   // the one that it obeys
 	Highest Epoch         `json:"highest"` // the latest that it has heard of
+	Hears   []Life        `json:"hears"`   // that it hears, itself among them
+	Mutual  []Life        `json:"mutual"`  // those of them that hear it
 	Spaces  []SpaceReport `json:"spaces"`
 	Order   *Order        `json:"order,omitempty"` // from the leader
 }
@@ -337,16 +339,41 @@ func (s *State) finish(e Event) {
 	s.Spaces[e.Space] = r
 }
 
-// alive lists those that are heard, this node among them, sorted.
+// alive lists those that are heard and hear this node, it among them, sorted.
 func (s *State) alive() []Life {
+	return s.heard(func(m *Message) bool { return slices.Contains(m.Hears, s.Rules.Self) })
+}
+
+// heard lists those of whom there are messages, and this node, sorted.
+func (s *State) heard(counts func(*Message) bool) []Life {
 	all := []Life{s.Rules.Self}
 	for _, p := range s.Peers {
-		if p.Silent < s.Rules.Dead {
+		if p.Silent < s.Rules.Dead && counts(&p.Last) {
 			all = append(all, p.Last.From)
 		}
 	}
 	slices.SortFunc(all, compareLives)
 	return all
+}
+
+// mayLead reports whether no node is lower, among those that are alive and those that are
+// for them: where two nodes do not hear each other and a third hears both, it must not
+// stand in for both of them.
+func (s *State) mayLead(alive []Life) bool {
+	for _, l := range alive {
+		if l.Node < s.Rules.Self.Node {
+			return false
+		}
+		if l == s.Rules.Self {
+			continue
+		}
+		for _, m := range s.Peers[l.Node].Last.Mutual {
+			if m.Node < s.Rules.Self.Node {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Quorate reports whether this node may take part in decisions. One that has just
@@ -373,7 +400,10 @@ func (s *State) message(count bool) Message {
 	if count {
 		s.Seq++
 	}
-	m := Message{From: s.Rules.Self, Seq: s.Seq, Epoch: s.Order.Epoch, Highest: s.Highest}
+	m := Message{
+		From: s.Rules.Self, Seq: s.Seq, Epoch: s.Order.Epoch, Highest: s.Highest,
+		Hears: s.heard(func(*Message) bool { return true }), Mutual: s.alive(),
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Spaces)) {
 		m.Spaces = append(m.Spaces, s.Spaces[name])
 	}
@@ -398,6 +428,9 @@ func (s *State) send() []Action {
 
 // sameMessage reports whether two messages say the same.
 func sameMessage(a, b Message) bool {
+	if !slices.Equal(a.Hears, b.Hears) || !slices.Equal(a.Mutual, b.Mutual) {
+		return false
+	}
 	if a.Epoch != b.Epoch || a.Highest != b.Highest || (a.Order == nil) != (b.Order == nil) || a.Order != nil && a.Order.Seq != b.Order.Seq {
 		return false
 	}

@@ -166,7 +166,11 @@ func (w *world) work(n int, a Action) {
 func (w *world) checkFenced(before []Life, a Action) {
 	for _, l := range before {
 		again := slices.ContainsFunc(a.Live, func(k Life) bool { return k.Node == l.Node })
-		if w.rules.Fencing && !again && !w.fenced[l] {
+		for fenced := range w.fenced { // or had, and was fenced in a later life
+			later := len(fenced.Boot) > len(l.Boot) || len(fenced.Boot) == len(l.Boot) && fenced.Boot >= l.Boot
+			again = again || fenced.Node == l.Node && later && w.fenced[fenced]
+		}
+		if w.rules.Fencing && !again {
 			w.t.Fatalf("%s goes on without %v, which nobody has fenced\n%s", a.Space, l, w.story())
 		}
 	}

@@ -14,7 +14,7 @@ func TestNodeState(t *testing.T) {
 	one, two, three := Life{1, "a"}, Life{2, "b"}, Life{3, "c"}
 	change := SpaceOrder{Name: "tst", Phase: Stopping, Members: []Life{one, two}, Crashed: []Life{three}}
 	base := Begin(Rules{Self: one, Nodes: []int{1, 2, 3}, Fencing: true, Dead: 4})
-	base.Peers = map[int]Peer{2: {Last: Message{From: two}}, 3: {Silent: 9, Last: Message{From: three}}}
+	base.Peers = map[int]Peer{2: {Last: Message{From: two, Hears: []Life{one, two}}}, 3: {Silent: 9, Last: Message{From: three}}}
 	base.Age = base.Rules.quiet()
 	base.Order = Order{Epoch: Epoch{1, 1}, Gathered: true, Live: []Life{one, two}, Spaces: []SpaceOrder{change}}
 	for name, c := range map[string]struct {

@@ -140,6 +140,7 @@ func TestAssembleEveryKind(t *testing.T) {
 			}
 			name := fmt.Sprintf("%s %s", k.level, version)
 			cases = append(cases, lab.Case{Name: strings.ReplaceAll(name, " ", "_"), Run: func(t *testing.T, g *lab.Guest) {
+				needPersonality(t, k.level)
 				defer reset(t)
 				members := "r0 r1 r2 r3"[:3*int(k.n[0]-'0')-1]
 				start := " md0 " + members

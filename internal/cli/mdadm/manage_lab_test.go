@@ -39,7 +39,20 @@ type told struct {
 }
 
 func (tw twin) run(t *testing.T) {
+	needPersonality(t, tw.name)
 	tw.compare(t, func(args ...string) outcome { return peers(t, args...) })
+}
+
+// needPersonality skips a story that is called after a personality that the kernel does
+// not have: these three are gone since Linux 6.8.
+func needPersonality(t *testing.T, name string) {
+	t.Helper()
+	switch name {
+	case "linear", "multipath", "faulty":
+		if _, err := os.Stat("/sys/module/" + name); err != nil {
+			t.Skipf("this kernel has no %s: %v", name, err)
+		}
+	}
 }
 
 // compare runs the story with mdadm, and with ours.

@@ -42,6 +42,8 @@ func (g *Grower) resume(ctx context.Context) error {
 	case ended(ctx, err):
 		next := GrowRequest{Array: g.Array, Continue: true, Level: g.Level, BackupFile: g.BackupFile}
 		return &Interrupted{Next: next, Err: err}
+	case stopped(err):
+		return nil // it was stopped: there is nothing left to accompany
 	case err != nil || g.Level == nil:
 		return err
 	}

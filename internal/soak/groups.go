@@ -13,7 +13,7 @@ var groups = map[string][]string{
 	"md":      {"ioctl/md", "sysfs/md", "manage/array", "manage/watch", "internal/cli/mdadm", "internal/demo"},
 	"engine":  {"engine", "internal/bench/arrays", "internal/lab/powercut"},
 	"dm":      {"engine/dm", "ioctl/dm", "sysfs/dm", "manage/mapper", "manage/mirrorlog", "internal/cli/dmsetup", "internal/cli/dmstats", "internal/cli/blkdeactivate", "internal/bench/mapped"},
-	"cluster": {"dlm", "engine/cluster", "manage/cluster", "internal/cli/dlmtool"},
+	"cluster": {"dlm", "engine/cluster", "manage/cluster", "internal/cli/dlmtool", "internal/bench/locks"},
 	"trace":   {"ebpf"},
 	"formats": {"engine/probe", "engine/recover", "engine/persistent", "engine/bcache", "ioctl/block", "sysfs/block", "manage/cacheset", "internal/cli/native", "internal/cli/thintools", "internal/cli/bcachetools"},
 }
